@@ -1,0 +1,190 @@
+"""How Lightroom and Camera Raw store a crop, and nothing else.
+
+XMP, namespace `http://ns.adobe.com/camera-raw-settings/1.0/`. `(CropLeft, CropTop)` and
+`(CropRight, CropBottom)` are two opposite corners of the *tilted* rectangle, as fractions of the
+*stored* frame: the pixels as they lie in the file, before orientation. `CropAngle` turns the box
+clockwise, in degrees. `CropLeft > CropRight` is legal for a tall, strongly tilted crop, so the
+corners are neither sorted nor made positive.
+"""
+
+import math
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from cropperhead import orientation
+from cropperhead.crops import FULL_FRAME, Crop, Rectangle
+from cropperhead.errors import RejectedFile
+
+NAMESPACE = "http://ns.adobe.com/camera-raw-settings/1.0/"
+LIMIT_TAGS = ("CropTop", "CropLeft", "CropBottom", "CropRight", "CropAngle")
+# Corrections that warp the frame in which the crop lies, with the value that means "off".
+_WARPS = {
+    "PerspectiveUpright": 0,
+    "PerspectiveVertical": 0,
+    "PerspectiveHorizontal": 0,
+    "PerspectiveRotate": 0,
+    "PerspectiveAspect": 0,
+    "PerspectiveScale": 100,
+    "PerspectiveX": 0,
+    "PerspectiveY": 0,
+}
+TAGS = ("HasCrop", "AlreadyApplied", *LIMIT_TAGS, *_WARPS)
+MAX_ANGLE_DEG = 45.0
+# Six decimals of a fraction are 0.01 px at 10,000 px; editors themselves round corners to pixels.
+_FRAME_TOLERANCE_PX = 1.0
+# Fractions reach a little beyond 1 when tilted; anything far above is a count of pixels.
+_LARGEST_FRACTION = 2.0
+
+
+class State(Enum):
+    """What a photo's Camera Raw settings say about its crop."""
+
+    SILENT = "nothing is said"
+    UNCROPPED = "not cropped"
+    CROPPED = "cropped"
+
+
+def state(settings: Mapping[str, Any]) -> State:
+    """Whether settings (tag name without namespace -> value) hold a crop.
+
+    `HasCrop` gates everything, the angle included. Raises RejectedFile where the settings
+    contradict themselves or cannot be used: see `decode` for the numbers themselves.
+    """
+    has_crop = _flag(settings, "HasCrop")
+    given = [tag for tag in LIMIT_TAGS if tag in settings]
+    if has_crop is False or (has_crop is None and not given):
+        return State.SILENT if has_crop is None else State.UNCROPPED
+    if not given:
+        raise RejectedFile("incomplete", "HasCrop is True, but no limit of the crop is given")
+    if _limits(settings) == FULL_FRAME:
+        return State.UNCROPPED
+    if _flag(settings, "AlreadyApplied"):
+        raise RejectedFile("already_applied", "a finished export: its picture is cropped already")
+    if has_crop is None:
+        raise _without_flag(settings)
+    return State.CROPPED
+
+
+def decode(
+    settings: Mapping[str, Any], width: int, height: int, stored_as: int = orientation.UPRIGHT
+) -> Crop:
+    """The crop of a photo whose `state` is CROPPED, in the displayed frame.
+
+    `width` and `height` are the stored frame's in pixels, `stored_as` its EXIF orientation.
+    Raises RejectedFile when the numbers make no rectangle within the frame.
+    """
+    _refuse_warped(settings)
+    top, left, bottom, right, angle = _limits(settings)
+    _refuse_impossible(settings, angle)
+    box = _rectangle(top, left, bottom, right, angle, width, height)
+    if box.width <= 0 or box.height <= 0:
+        raise RejectedFile("inverted", f"the crop has no area: {_said(settings)}")
+    if box.outside(width, height) > _FRAME_TOLERANCE_PX:
+        raise RejectedFile("outside", f"the crop leaves the frame: {_said(settings)}")
+    shown = orientation.displayed(box, width, height, stored_as)
+    return Crop.from_rectangle(shown, *orientation.displayed_size(width, height, stored_as))
+
+
+def encode(crop: Crop, width: int, height: int, stored_as: int = orientation.UPRIGHT) -> dict[str, Any]:
+    """The settings that Lightroom stores for a displayed crop: `decode` reversed.
+
+    `width` and `height` are the stored frame's, as in `decode`. Limits carry six decimals.
+    """
+    shown = crop.in_pixels(*orientation.displayed_size(width, height, stored_as))
+    box = orientation.stored(
+        shown, *orientation.displayed_size(width, height, stored_as), orientation=stored_as
+    )
+    cosine, sine = _cos_sin(box.angle)
+    half_x = (box.width * cosine - box.height * sine) / 2
+    half_y = (box.width * sine + box.height * cosine) / 2
+    values = {
+        "CropTop": (box.centre_y - half_y) / height,
+        "CropLeft": (box.centre_x - half_x) / width,
+        "CropBottom": (box.centre_y + half_y) / height,
+        "CropRight": (box.centre_x + half_x) / width,
+        "CropAngle": box.angle,
+    }
+    limits = {tag: round(value, 6) + 0.0 for tag, value in values.items()}  # + 0.0: no "-0.0"
+    return {"HasCrop": True, **limits, "CropConstrainToWarp": 0, "AlreadyApplied": False}
+
+
+def _rectangle(
+    top: float, left: float, bottom: float, right: float, angle: float, width: int, height: int
+) -> Rectangle:
+    x, y = (right - left) * width, (bottom - top) * height
+    cosine, sine = _cos_sin(angle)
+    return Rectangle(
+        centre_x=(left + right) / 2 * width,
+        centre_y=(top + bottom) / 2 * height,
+        width=x * cosine + y * sine,
+        height=-x * sine + y * cosine,
+        angle=angle,
+    )
+
+
+def _cos_sin(angle_deg: float) -> tuple[float, float]:
+    radians = math.radians(angle_deg)
+    return math.cos(radians), math.sin(radians)
+
+
+def _flag(settings: Mapping[str, Any], tag: str) -> bool | None:
+    value = settings.get(tag)
+    if value is None or isinstance(value, bool):
+        return value
+    known = {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
+    if known is None:
+        raise RejectedFile("not_a_number", f"{tag} is {value!r}, expected True or False")
+    return known
+
+
+def _number(settings: Mapping[str, Any], tag: str) -> float:
+    value = settings[tag]
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise RejectedFile("not_a_number", f"{tag} is {value!r}, expected a number")
+    return number
+
+
+def _limits(settings: Mapping[str, Any]) -> tuple[float, ...]:
+    missing = [tag for tag in LIMIT_TAGS[:4] if tag not in settings]
+    if missing:
+        raise RejectedFile("incomplete", f"{', '.join(missing)} missing beside {_said(settings)}")
+    angle = _number(settings, "CropAngle") if "CropAngle" in settings else 0.0
+    return (*(_number(settings, tag) for tag in LIMIT_TAGS[:4]), angle)
+
+
+def _without_flag(settings: Mapping[str, Any]) -> RejectedFile:
+    if _in_pixels(settings):
+        return _pixels(settings)
+    return RejectedFile("no_flag", f"limits of a crop without HasCrop: {_said(settings)}")
+
+
+def _refuse_warped(settings: Mapping[str, Any]) -> None:
+    for tag, off in _WARPS.items():
+        if tag in settings and _number(settings, tag) != off:
+            raise RejectedFile(
+                "perspective", f"{tag} is {settings[tag]}: the crop lies in a warped frame"
+            )
+
+
+def _refuse_impossible(settings: Mapping[str, Any], angle: float) -> None:
+    if _in_pixels(settings):
+        raise _pixels(settings)
+    if abs(angle) > MAX_ANGLE_DEG:
+        raise RejectedFile("angle", f"CropAngle is {angle:g}, expected degrees in [-45, 45]")
+
+
+def _in_pixels(settings: Mapping[str, Any]) -> bool:
+    return any(abs(_number(settings, tag)) > _LARGEST_FRACTION for tag in LIMIT_TAGS[:4])
+
+
+def _pixels(settings: Mapping[str, Any]) -> RejectedFile:
+    return RejectedFile("pixels", f"limits in pixels, expected fractions: {_said(settings)}")
+
+
+def _said(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{tag} {settings[tag]}" for tag in LIMIT_TAGS if tag in settings)

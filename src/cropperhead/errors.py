@@ -1,0 +1,40 @@
+"""Every error that CropperHead raises on purpose.
+
+CropperheadError                 caught once, at the rim of a program, and printed as one sentence
+├── ParamsError                  a value in params.yaml that cannot be used
+├── LibraryError                 a photo library that is missing, empty or holds no crop
+├── SetupError                   a program that has to be installed first
+├── DataError                    too many unsound labels, or too few sound ones, to go on
+└── RejectedFile                 one file that cannot be used; caught per file, counted and listed
+"""
+
+
+class CropperheadError(Exception):
+    """The root: `where: what, expected, got. What to do.`"""
+
+
+class ParamsError(CropperheadError):
+    """A value in params.yaml that cannot be used."""
+
+
+class LibraryError(CropperheadError):
+    """A photo library that is missing, empty or holds no crop."""
+
+
+class SetupError(CropperheadError):
+    """A program that has to be installed first."""
+
+
+class DataError(CropperheadError):
+    """Too many unsound labels, or too few sound ones, to go on."""
+
+
+class RejectedFile(CropperheadError):
+    """One file that cannot be used.
+
+    `kind` is the short, countable name of the reason, the message the full one.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
