@@ -37,7 +37,9 @@ class Rectangle:
     def corners(self) -> Floats:
         """The corners in pixels, (4, 2): top left, top right, bottom right, bottom left."""
         half = np.array([self.width, self.height]) / 2
-        return np.array([self.centre_x, self.centre_y]) + (_CORNER_SIGNS * half) @ _turn(self.angle).T
+        return (
+            np.array([self.centre_x, self.centre_y]) + (_CORNER_SIGNS * half) @ _turn(self.angle).T
+        )
 
     def outside(self, frame_width: float, frame_height: float) -> float:
         """How many pixels the farthest corner lies outside the frame; 0 when all lie inside."""
@@ -58,12 +60,16 @@ class Crop:
 
     @classmethod
     def from_rectangle(cls, box: Rectangle, frame_width: float, frame_height: float) -> Self:
-        """The crop that a rectangle in pixels of the displayed frame makes."""
+        """The crop that a rectangle in pixels of the displayed frame makes.
+
+        Editors round corners to pixels: a limit less than one beyond the frame is put on its edge.
+        """
+        half_width, half_height = box.width / 2, box.height / 2
         return cls(
-            top=(box.centre_y - box.height / 2) / frame_height,
-            left=(box.centre_x - box.width / 2) / frame_width,
-            bottom=(box.centre_y + box.height / 2) / frame_height,
-            right=(box.centre_x + box.width / 2) / frame_width,
+            top=_on_edge((box.centre_y - half_height) / frame_height, 1 / frame_height),
+            left=_on_edge((box.centre_x - half_width) / frame_width, 1 / frame_width),
+            bottom=_on_edge((box.centre_y + half_height) / frame_height, 1 / frame_height),
+            right=_on_edge((box.centre_x + half_width) / frame_width, 1 / frame_width),
             angle=box.angle,
         )
 
@@ -89,14 +95,15 @@ def corners(limits: ArrayLike, aspect: ArrayLike) -> Floats:
     centre = np.stack([(left + right) / 2 * aspect, (top + bottom) / 2], axis=-1)
     half = np.stack([(right - left) / 2 * aspect, (bottom - top) / 2], axis=-1)
     offsets = _CORNER_SIGNS * half[..., None, :]
-    return centre[..., None, :] + offsets @ np.swapaxes(_turn(angle), -1, -2)
+    turned: Floats = centre[..., None, :] + offsets @ np.swapaxes(_turn(angle), -1, -2)
+    return turned
 
 
 def outside(limits: ArrayLike, aspect: ArrayLike) -> Floats:
-    """How far the farthest corner lies outside the frame, as a fraction of the frame's side, (n,)."""
+    """How far the farthest corner lies outside the frame, as a fraction of its side, (n,)."""
     points = corners(limits, aspect)
     points[..., 0] /= np.asarray(aspect, dtype=float)[..., None]
-    return np.maximum(0.0, np.maximum(-points, points - 1).max(axis=(-1, -2)))
+    return np.asarray(np.maximum(0.0, np.maximum(-points, points - 1).max(axis=(-1, -2))))
 
 
 def inside_frame(limits: ArrayLike, aspect: ArrayLike) -> Floats:
@@ -152,6 +159,11 @@ def boundary_displacement(first: ArrayLike, second: ArrayLike) -> Floats:
     """
     difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
     return np.asarray(np.abs(difference[..., :4]).mean(axis=-1))
+
+
+def _on_edge(limit: float, tolerance: float) -> float:
+    edge = min(max(limit, 0.0), 1.0)
+    return edge if abs(limit - edge) <= tolerance else limit
 
 
 def _turn(angle_deg: ArrayLike) -> Floats:

@@ -18,6 +18,9 @@ from cropperhead.errors import ParamsError
 
 FILE = Path("params.yaml")
 
+DemoPolicy = Literal["rule", "random"]
+DEMO_POLICIES: tuple[DemoPolicy, ...] = typing.get_args(DemoPolicy)
+
 
 @dataclass(frozen=True)
 class ExtractParams:
@@ -42,7 +45,7 @@ class DemoParams:
 
     folder: str
     photos: int
-    policy: Literal["rule", "random"]
+    policy: DemoPolicy
     seed: int
 
     def __post_init__(self) -> None:
@@ -64,6 +67,8 @@ class ValidateParams:
         _require_rising("validate.limits", self.limits)
         _require_rising("validate.angle_deg", self.angle_deg)
         _require("validate.min_side", self.min_side, 0 < self.min_side < 1, "between 0 and 1")
+        tolerance = self.corner_tolerance
+        _require("validate.corner_tolerance", tolerance, tolerance >= 0, "0 or more")
         _require("validate.min_spread", self.min_spread, self.min_spread >= 0, "0 or more")
         _require_share("validate.max_quarantined", self.max_quarantined)
 
@@ -200,7 +205,9 @@ def _scalar(where: str, kind: type, value: Any) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    _require(where, value, fits, {"str": "text", "int": "a whole number"}.get(kind.__name__, "a number"))
+    _require(
+        where, value, fits, {"str": "text", "int": "a whole number"}.get(kind.__name__, "a number")
+    )
     _require(where, value, kind is not float or math.isfinite(value), "a finite number")
     return value
 
@@ -222,6 +229,10 @@ def as_dict(block: Any) -> dict[str, Any]:
     """A block of params as plain values, for JSON and MLflow."""
     plain = {field.name: getattr(block, field.name) for field in dataclasses.fields(block)}
     return {
-        key: dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+        key: dict(value)
+        if isinstance(value, Mapping)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
         for key, value in plain.items()
     }

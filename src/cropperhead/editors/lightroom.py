@@ -30,6 +30,7 @@ _WARPS = {
     "PerspectiveY": 0,
 }
 TAGS = ("HasCrop", "AlreadyApplied", *LIMIT_TAGS, *_WARPS)
+ALREADY_APPLIED = "already_applied"  # the kind of rejection that no sidecar can mend
 MAX_ANGLE_DEG = 45.0
 # Six decimals of a fraction are 0.01 px at 10,000 px; editors themselves round corners to pixels.
 _FRAME_TOLERANCE_PX = 1.0
@@ -60,7 +61,7 @@ def state(settings: Mapping[str, Any]) -> State:
     if _limits(settings) == FULL_FRAME:
         return State.UNCROPPED
     if _flag(settings, "AlreadyApplied"):
-        raise RejectedFile("already_applied", "a finished export: its picture is cropped already")
+        raise RejectedFile(ALREADY_APPLIED, "a finished export: its picture is cropped already")
     if has_crop is None:
         raise _without_flag(settings)
     return State.CROPPED
@@ -86,7 +87,9 @@ def decode(
     return Crop.from_rectangle(shown, *orientation.displayed_size(width, height, stored_as))
 
 
-def encode(crop: Crop, width: int, height: int, stored_as: int = orientation.UPRIGHT) -> dict[str, Any]:
+def encode(
+    crop: Crop, width: int, height: int, stored_as: int = orientation.UPRIGHT
+) -> dict[str, Any]:
     """The settings that Lightroom stores for a displayed crop: `decode` reversed.
 
     `width` and `height` are the stored frame's, as in `decode`. Limits carry six decimals.

@@ -1,0 +1,44 @@
+# `make demo` and `make test` do everything, set-up included.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# dvc calls `python` and `cropperhead`: those of the environment
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test check setup system lock clean
+
+demo: setup  ## draw a photo library, learn from it, compare
+	$(BIN)/dvc repro
+	@echo
+	@$(BIN)/python -c "import json; print('The model:', json.load(open('reports/metrics.json'))['outcome'])"
+	@echo "The comparison:  reports/comparison.html  (open it in a browser)"
+	@echo "The runs:        $(BIN)/mlflow ui         (then open the address it prints)"
+
+test: setup check  ## lint, types, import directions, tests
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup: system .venv/installed
+
+# Hashes are checked, so that what is installed is what was tested.
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+system:
+	@sh tools/system.sh $(PYTHON)
+
+lock:  ## pin the newest versions of everything; needs uv
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-header --no-emit-index-url --no-emit-find-links --upgrade --extra dev \
+	  --output-file requirements.lock pyproject.toml
+
+clean:  ## remove what can be made again, but no trained model and no extracted photo
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,99 @@
+"""Labels and pictures in Parquet shards: one row for each (photo, author), written once.
+
+A shard is never changed but to drop the rows of photos that are gone, so that a remote receives
+only what is new.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cropperhead.crops import CROP_COLUMNS
+
+LABEL_FIELDS = [
+    ("photo", pa.string()),  # path in the library, forward slashes
+    ("author", pa.string()),
+    ("source", pa.string()),
+    ("number", pa.int64()),  # in the order in which photos came in; kept for good
+    ("width", pa.int32()),  # px, displayed, of the original
+    ("height", pa.int32()),
+    *((name, pa.float64()) for name in CROP_COLUMNS),
+    ("orientation", pa.int8()),
+    ("camera", pa.string()),
+    ("captured", pa.string()),  # YYYY-MM-DDTHH:MM:SS.ffffff, camera's time
+    ("sha256", pa.string()),  # of the photo's file
+    ("perceptual_hash", pa.string()),
+    ("image_width", pa.int32()),  # px, of `image`
+    ("image_height", pa.int32()),
+]
+SCHEMA = pa.schema([*LABEL_FIELDS, ("image", pa.binary())])
+_LABELS = [name for name, _ in LABEL_FIELDS]
+_ROWS_READ_AT_ONCE = 256  # a few tens of MB of JPEGs
+
+
+def files(folder: Path) -> list[Path]:
+    """The shards of a folder, oldest first."""
+    return sorted(folder.glob("shard-*.parquet"))
+
+
+def write(rows: Iterable[Mapping[str, Any]], folder: Path) -> str:
+    """Writes a new shard after the last one and returns its name."""
+    last = files(folder)[-1:]
+    number = int(last[0].stem.removeprefix("shard-")) + 1 if last else 0
+    name = f"shard-{number:05d}.parquet"
+    _replace(pa.Table.from_pylist(list(rows), schema=SCHEMA), folder / name)
+    return name
+
+
+def drop(folder: Path, photos: Collection[str]) -> None:
+    """Removes the rows of photos; shards without such rows keep their bytes."""
+    for file in files(folder) if photos else []:
+        names = pq.read_table(file, columns=["photo"])["photo"]
+        if not pc.any(pc.is_in(names, pa.array(sorted(photos)))).as_py():
+            continue
+        table = pq.read_table(file, schema=SCHEMA)
+        rest = table.filter(pc.invert(pc.is_in(table["photo"], pa.array(sorted(photos)))))
+        if rest.num_rows:
+            _replace(rest, file)
+        else:
+            file.unlink()
+
+
+def read_labels(folder: Path) -> pd.DataFrame:
+    """All label columns without pictures, by number and author, one row for each label."""
+    tables = [pq.read_table(file, columns=_LABELS) for file in files(folder)]
+    labels: pd.DataFrame = pa.concat_tables(
+        tables or [pa.schema(LABEL_FIELDS).empty_table()]
+    ).to_pandas()
+    return labels.sort_values(["number", "author"], ignore_index=True)
+
+
+def iter_images(folder: Path, photos: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Each photo once (all, or those named) with its JPEG bytes, a few in memory at a time."""
+    wanted = None if photos is None else set(photos)
+    previous = None
+    for file in files(folder):
+        for batch in pq.ParquetFile(file).iter_batches(
+            _ROWS_READ_AT_ONCE, columns=["photo", "image"]
+        ):
+            for row in batch.to_pylist():
+                # a photo's rows, one for each author, stand together and share one picture
+                if row["photo"] != previous and (wanted is None or row["photo"] in wanted):
+                    yield row["photo"], row["image"]
+                previous = row["photo"]
+
+
+def _replace(table: pa.Table, file: Path) -> None:
+    """Writes beside and renames, so that no reader ever finds half a file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".unfinished")
+    # JPEGs do not shrink: compressing them again would only cost time
+    pq.write_table(
+        table, unfinished, compression={"image": "none"} | dict.fromkeys(_LABELS, "zstd")
+    )
+    unfinished.replace(file)

@@ -1,0 +1,23 @@
+"""Writes what lies in the library: its manifest (Parquet) and its counts (JSON).
+
+python stages/scan.py MANIFEST COUNTS
+"""
+
+import sys
+from pathlib import Path
+
+from cropperhead import library, params, stage
+from cropperhead.demo import ensure_library
+
+
+def main() -> None:
+    manifest, counts = map(Path, sys.argv[1:])
+    settings = params.load()
+    ensure_library(settings.extract.library, settings.demo)
+    scan = library.scan(Path(settings.extract.library))
+    library.write_manifest(scan.entries, manifest)
+    library.write_counts(scan, counts)
+
+
+if __name__ == "__main__":
+    stage.run(main)

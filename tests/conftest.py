@@ -1,0 +1,121 @@
+"""Tiny real photos with real metadata, and the labels that come of them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import settings as hypothesis_settings
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from cropperhead.crops import CROP_COLUMNS
+
+# No deadline: a slow machine is no wrong result. Derandomised: a run can be repeated.
+hypothesis_settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis_settings.load_profile("repeatable")
+
+QUADRANTS = {"top left": "red", "top right": "lime", "bottom left": "blue", "bottom right": "white"}
+
+
+def picture(width: int = 90, height: int = 60, shade: int = 0) -> Image.Image:
+    """A picture whose four quadrants differ, so that a turn or a flip shows."""
+    image = Image.new("RGB", (width, height), (shade, shade, shade))
+    boxes = [(0, 0), (width // 2, 0), (0, height // 2), (width // 2, height // 2)]
+    for corner, colour in zip(boxes, QUADRANTS.values(), strict=True):
+        image.paste(colour, (*corner, corner[0] + width // 2 - shade % 7, corner[1] + height // 2))
+    return image
+
+
+def xmp(
+    settings: Mapping[str, Any], orientation: int | None = None, elements: bool = False
+) -> bytes:
+    """An XMP packet with Camera Raw settings, in attribute or element form."""
+    pairs = {f"crs:{name}": value for name, value in settings.items()}
+    if orientation is not None:
+        pairs["tiff:Orientation"] = orientation
+    if elements:
+        body = ">" + "".join(f"<{name}>{value}</{name}>" for name, value in pairs.items())
+    else:
+        body = " " + " ".join(f'{name}="{value}"' for name, value in pairs.items()) + ">"
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"'
+        ' xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/"'
+        f"{body}</rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()
+
+
+def settings(
+    top: float = 0.1, left: float = 0.2, bottom: float = 0.8, right: float = 0.9, angle: float = 0
+) -> dict[str, Any]:
+    """Camera Raw settings of a crop."""
+    limits = {"CropTop": top, "CropLeft": left, "CropBottom": bottom, "CropRight": right}
+    return {"HasCrop": "True", **limits, "CropAngle": angle, "AlreadyApplied": "False"}
+
+
+def save_photo(
+    file: Path,
+    packet: bytes | None = None,
+    image: Image.Image | None = None,
+    exif: Mapping[int, Any] | None = None,
+) -> Path:
+    """Saves a photo with an embedded XMP packet and EXIF tags of its first directory."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    tags = Image.Exif()
+    tags.update(exif or {})
+    extra: dict[str, Any] = {"exif": tags} if exif else {}
+    if packet is not None:
+        extra |= _embedded(packet, file.suffix.lower())
+    (image or picture()).save(file, **extra)
+    return file
+
+
+def _embedded(packet: bytes, suffix: str) -> dict[str, Any]:
+    """What Pillow wants to be told to embed an XMP packet."""
+    if suffix == ".png":
+        text = PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", packet.decode())
+        return {"pnginfo": text}
+    return {"tiffinfo": {700: packet}} if suffix.startswith(".tif") else {"xmp": packet}
+
+
+def label_table(count: int = 40, seed: int = 1) -> pd.DataFrame:
+    """Sound labels of photos that are all unlike each other, without pictures."""
+    generator = np.random.default_rng(seed)
+    low, high = generator.uniform(0, 0.3, (count, 2)), generator.uniform(0.7, 1, (count, 2))
+    limits = np.concatenate([low, high, generator.normal(0, 1, (count, 1))], axis=1)
+    hashes = generator.integers(0, 2**64, count, dtype=np.uint64)
+    table = pd.DataFrame(
+        {
+            "photo": [f"2024/IMG_{i:04d}.jpg" for i in range(count)],
+            "author": "photographer",
+            "source": "lightroom embedded",
+            "number": range(count),
+            "width": 600,
+            "height": 400,
+            "orientation": 1,
+            "camera": None,
+            "captured": None,
+            "perceptual_hash": [f"{value:016x}" for value in hashes],
+        }
+    )
+    table[list(CROP_COLUMNS)] = limits
+    return table
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a library of n cropped photos, no two alike."""
+
+    def make(count: int, first: int = 0) -> Path:
+        folder = tmp_path / "library"
+        for i in range(first, first + count):
+            packet = xmp(settings(top=0.01 * (i % 20), angle=i % 3))
+            save_photo(folder / "2024" / f"IMG_{i:04d}.jpg", packet, picture(90 + 2 * i, 60))
+        return folder
+
+    return make

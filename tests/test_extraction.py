@@ -1,0 +1,329 @@
+import csv
+import dataclasses
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import picture, save_photo, settings, xmp
+from PIL import Image
+
+from cropperhead import exif, extraction, readings, shards
+from cropperhead import library as libraries
+from cropperhead.crops import CROP_COLUMNS, Crop, Rectangle
+from cropperhead.editors import lightroom
+from cropperhead.errors import LibraryError, SetupError
+from cropperhead.ledger import Ledger, Outcome, write_report
+from cropperhead.orientation import ORIENTATIONS, displayed, displayed_size
+from cropperhead.params import ExtractParams
+
+SIDECARS = Path(__file__).parent / "vectors" / "sidecars"
+
+
+def run(folder: Path, out: Path, fingerprint: str = "same", **params: object) -> list[Outcome]:
+    values = {"long_side": 64, "jpeg_quality": 90, "max_megapixels": 400.0, "batch_files": 4}
+    settings_ = ExtractParams(**({"library": str(folder)} | values | params))
+    book = Ledger.load(out / "ledger.parquet", fingerprint)
+    entries = libraries.scan(folder).entries
+    return extraction.extract(folder, entries, out / "shards", book, settings_)
+
+
+def labels(out: Path) -> pd.DataFrame:
+    return shards.read_labels(out / "shards").set_index("photo")
+
+
+def kinds(outcomes: list[Outcome]) -> dict[str, str]:
+    return {outcome.file: outcome.kind or outcome.outcome for outcome in outcomes}
+
+
+def shard_bytes(out: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in shards.files(out / "shards")}
+
+
+@pytest.mark.parametrize("code", ORIENTATIONS)
+@pytest.mark.parametrize("elements", [False, True])
+@pytest.mark.parametrize("sidecar", [False, True])
+def test_a_turned_and_tilted_crop_is_where_the_picture_shows_it(tmp_path, code, elements, sidecar):
+    stored = Rectangle(40, 25, 40, 20, 4)
+    shown = displayed(stored, 90, 60, code)
+    crop = Crop.from_rectangle(shown, *displayed_size(90, 60, code))
+    packet = xmp(lightroom.encode(crop, 90, 60, code), code, elements)
+    file = save_photo(tmp_path / "lib" / "a.JPG", None if sidecar else packet, exif={0x0112: code})
+    if sidecar:
+        file.with_suffix(".xmp").write_bytes(packet)
+    run(tmp_path / "lib", tmp_path)
+    row = labels(tmp_path).loc["a.JPG"]
+    # six decimals in the packet
+    assert [row[name] for name in CROP_COLUMNS] == pytest.approx(list(crop.limits()), abs=1e-5)
+    assert (row["width"], row["height"]) == displayed_size(90, 60, code)
+    assert row["orientation"] == code
+    assert row["source"] == ("lightroom sidecar" if sidecar else "lightroom embedded")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.tiff", "a.jpeg"])
+def test_every_format_gives_its_embedded_crop(tmp_path, name):
+    save_photo(tmp_path / name, xmp(settings()))
+    run(tmp_path, tmp_path / "out")
+    assert labels(tmp_path / "out").loc[name, "crop_right"] == pytest.approx(0.9)
+
+
+def test_the_stored_copy_is_upright_and_of_its_stated_size(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", xmp(settings(), 6), exif={0x0112: 6})
+    run(tmp_path / "lib", tmp_path)
+    row = labels(tmp_path).loc["a.jpg"]
+    [(_, jpeg)] = shards.iter_images(tmp_path / "shards")
+    assert (
+        Image.open(io.BytesIO(jpeg)).size == (row["image_width"], row["image_height"]) == (43, 64)
+    )
+
+
+def test_the_settings_orientation_goes_before_the_camera_s(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", exif={0x0112: 6})
+    (tmp_path / "lib" / "a.xmp").write_bytes(xmp(settings(), orientation=8))
+    save_photo(tmp_path / "lib" / "b.jpg", exif={0x0112: 6}, image=picture(92))
+    (tmp_path / "lib" / "b.xmp").write_bytes(xmp(settings()))
+    run(tmp_path / "lib", tmp_path)
+    assert labels(tmp_path)["orientation"].to_dict() == {"a.jpg": 8, "b.jpg": 6}
+
+
+def test_camera_and_time_are_kept_and_unset_times_are_none(tmp_path):
+    tags = Image.Exif()
+    tags[0x010F], tags[0x0110] = "Canon", "EOS R6 "
+    tags.get_ifd(0x8769).update({0x9003: "2024:05:06 07:08:09", 0x9291: "25"})
+    picture().save(tmp_path / "a.jpg", exif=tags, xmp=xmp(settings()))
+    tags.get_ifd(0x8769).update({0x9003: "0000:00:00 00:00:00"})
+    picture(92).save(tmp_path / "b.jpg", exif=tags, xmp=xmp(settings()))
+    run(tmp_path, tmp_path / "out")
+    found = labels(tmp_path / "out")
+    assert found.loc["a.jpg", "camera"] == "Canon EOS R6"
+    assert found.loc["a.jpg", "captured"] == "2024-05-06T07:08:09.250000"
+    assert pd.isna(found.loc["b.jpg", "captured"])
+
+
+def test_each_bad_file_is_named_with_its_reason_and_none_ends_the_run(tmp_path):
+    lib = tmp_path / "lib"
+    whole = save_photo(lib / "good.jpg", xmp(settings())).read_bytes()
+    big = save_photo(tmp_path / "big.jpg", xmp(settings()), picture(900, 600)).read_bytes()
+    content = {
+        "truncated.jpg": big[: len(big) * 2 // 3],
+        "empty.jpg": b"",
+        "text.jpg": b"this is no photo",
+        "orphan.xmp": xmp(settings()),
+        "copy.jpg": whole,
+    }
+    for name, data in content.items():
+        (lib / name).write_bytes(data)
+    for kind, values in {
+        "angle": settings(angle=170),
+        "pixels": settings(49, 12, 492, 700),
+    }.items():
+        save_photo(lib / f"{kind}.jpg", image=picture(100))
+        (lib / f"{kind}.xmp").write_bytes(xmp(values))
+    save_photo(lib / "broken.jpg")
+    (lib / "broken.xmp").write_bytes(xmp(settings())[:-40])
+    outcomes = run(lib, tmp_path)
+    assert kinds(outcomes) == {
+        "angle.jpg": "angle",
+        "broken.jpg": "broken_xmp",
+        "copy.jpg": "cropped",  # the first of two copies, in order of name
+        "empty.jpg": "empty",
+        "good.jpg": "duplicate",
+        "orphan.xmp": "orphan_sidecar",
+        "pixels.jpg": "pixels",
+        "text.jpg": "not_a_photo",
+        "truncated.jpg": "unreadable",
+    }
+    write_report(outcomes, tmp_path / "extract.json", tmp_path / "rejected.csv")
+    counts = json.loads((tmp_path / "extract.json").read_text())
+    assert counts["seen"] == 9 == counts["cropped"] + counts["uncropped"] + counts["rejected_total"]
+    with (tmp_path / "rejected.csv").open(newline="") as stream:
+        listed = {row["file"]: row["reason"] for row in csv.DictReader(stream)}
+    assert listed["good.jpg"] == "duplicate: byte-identical to copy.jpg, which is kept"
+    assert len(listed) == 8
+
+
+@pytest.mark.parametrize("sidecar", sorted(SIDECARS.glob("*.xmp")), ids=lambda file: file.stem)
+def test_real_sidecars_of_raw_files_are_not_taken_for_the_jpeg_s(tmp_path, sidecar):
+    save_photo(tmp_path / "lib" / "a.jpg")
+    shutil.copy(sidecar, tmp_path / "lib" / "a.xmp")
+    expected = {
+        "CanonRebelXS": "uncropped",  # for a CR2
+        "RAW_PANASONIC_GX8_11": "pixels",
+        "acr13.3_rw2_nocrop_HasCropFalse_only": "uncropped",
+        "acr14.4_tiff_export_AlreadyApplied_True": "already_applied",
+        "acr18.3_dng_cropped_angle0.41_HasSettingsFalse": "cropped",
+        "corrections-L63A5383-2": "cropped",
+        "darktable_crop_v3_ashift_excerpt": "uncropped",
+        "lrc12.5_uncropped_CR3_fields_no_HasCrop": "uncropped",
+    }
+    assert kinds(run(tmp_path / "lib", tmp_path)) == {"a.jpg": expected[sidecar.stem]}
+
+
+def test_a_sidecar_goes_before_the_packet_but_not_before_a_finished_export(tmp_path):
+    lib = tmp_path / "lib"
+    applied, pixels = settings() | {"AlreadyApplied": "True"}, settings(49, 12, 492, 700)
+    for name, packet in {
+        "a": settings(),
+        "b": applied,
+        "c": pixels,
+        "d": settings(),
+        "e": {},
+    }.items():
+        save_photo(lib / f"{name}.jpg", xmp(packet), picture(90 + 2 * ord(name)))
+    for name, packet in {
+        "a": settings(0.3),
+        "b": settings(),
+        "c": settings(),
+        "d": {"HasCrop": "False"},
+    }.items():
+        (lib / f"{name}.xmp").write_bytes(xmp(packet))
+    outcomes = kinds(run(lib, tmp_path))
+    assert outcomes == {
+        "a.jpg": "cropped",
+        "b.jpg": "already_applied",
+        "c.jpg": "cropped",
+        "d.jpg": "uncropped",
+        "e.jpg": "uncropped",
+    }
+    assert labels(tmp_path).loc["a.jpg", "crop_top"] == pytest.approx(0.3)
+
+
+def test_duplicates_sidecars_are_further_authors_of_one_photo(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
+    (tmp_path / "lib" / "a_01.jpg.xmp").write_bytes(xmp(settings(0.3)))
+    run(tmp_path / "lib", tmp_path)
+    found = shards.read_labels(tmp_path / "shards")
+    assert found["author"].tolist() == ["duplicate 01", "photographer"]
+    assert found["crop_top"].tolist() == pytest.approx([0.3, 0.1])
+    assert len(list(shards.iter_images(tmp_path / "shards"))) == 1
+
+
+def test_nested_looks_do_not_count(tmp_path):
+    nested = xmp(settings()).replace(
+        b"</rdf:Description>",
+        b"<crs:Look><rdf:Description><crs:Parameters><rdf:Description crs:CropTop='0.5'/>"
+        b"</crs:Parameters></rdf:Description></crs:Look></rdf:Description>",
+    )
+    save_photo(tmp_path / "a.jpg", nested)
+    run(tmp_path, tmp_path / "out")
+    assert labels(tmp_path / "out").loc["a.jpg", "crop_top"] == pytest.approx(0.1)
+
+
+def test_only_new_photos_are_read_and_old_shards_keep_their_bytes(tmp_path, library, monkeypatch):
+    folder = library(6)
+    run(folder, tmp_path)
+    before = shard_bytes(tmp_path)
+    seen: list[str] = []
+    reading = readings.read
+
+    def spy(library_folder, batch, *rest):
+        seen.extend(entry.file for entry in batch)
+        return reading(library_folder, batch, *rest)
+
+    monkeypatch.setattr(extraction.readings, "read", spy)
+    run(folder, tmp_path)
+    assert seen == []
+    library(2, first=6)
+    run(folder, tmp_path)
+    assert seen == ["2024/IMG_0006.jpg", "2024/IMG_0007.jpg"]
+    after = shard_bytes(tmp_path)
+    assert {name: after[name] for name in before} == before
+    assert len(labels(tmp_path)) == 8
+
+
+def test_changed_moved_and_deleted_photos_are_brought_up_to_date(tmp_path, library):
+    folder = library(9)
+    run(folder, tmp_path)
+    numbers = labels(tmp_path)["number"]
+    untouched = shard_bytes(tmp_path)["shard-00001.parquet"]  # photos 4 to 7
+    (folder / "2024" / "IMG_0000.jpg").unlink()
+    (folder / "2024" / "IMG_0001.jpg").rename(folder / "moved.jpg")
+    save_photo(folder / "2024" / "IMG_0002.jpg", xmp(settings(0.33)), picture(200))
+    run(folder, tmp_path)
+    found = labels(tmp_path)
+    assert sorted(found.index) == [*(f"2024/IMG_000{i}.jpg" for i in range(2, 9)), "moved.jpg"]
+    assert found.loc["2024/IMG_0002.jpg", "crop_top"] == pytest.approx(0.33)
+    assert found.loc["2024/IMG_0002.jpg", "number"] == numbers["2024/IMG_0002.jpg"]
+    assert found.loc["moved.jpg", "number"] == 9
+    assert shard_bytes(tmp_path)["shard-00001.parquet"] == untouched
+
+
+def test_a_duplicate_comes_back_when_the_copy_that_was_kept_goes(tmp_path):
+    lib = tmp_path / "lib"
+    save_photo(lib / "a.jpg", xmp(settings()))
+    shutil.copy(lib / "a.jpg", lib / "b.jpg")
+    save_photo(lib / "c.jpg", xmp(settings()), picture(120))
+    assert kinds(run(lib, tmp_path))["b.jpg"] == "duplicate"
+    (lib / "a.jpg").unlink()
+    assert kinds(run(lib, tmp_path)) == {"b.jpg": "cropped", "c.jpg": "cropped"}
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_an_uninterrupted_one(
+    tmp_path, library, monkeypatch
+):
+    folder = library(10)
+    run(folder, tmp_path / "whole")
+    write = shards.write
+    calls = iter([True, True, False])
+
+    def failing(rows, out):
+        name = write(rows, out)
+        if not next(calls):
+            raise KeyboardInterrupt  # the shard is there, the ledger does not know it yet
+        return name
+
+    monkeypatch.setattr(extraction.shards, "write", failing)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, tmp_path / "cut")
+    monkeypatch.setattr(extraction.shards, "write", write)
+    run(folder, tmp_path / "cut")
+    assert shard_bytes(tmp_path / "cut") == shard_bytes(tmp_path / "whole")
+
+
+def test_another_fingerprint_reads_everything_anew(tmp_path, library):
+    folder = library(3)
+    run(folder, tmp_path)
+    run(folder, tmp_path, fingerprint="other", long_side=40)
+    assert labels(tmp_path)["image_width"].tolist() == [40, 40, 40]
+
+
+def test_the_fingerprint_follows_code_and_params_but_not_the_place(tmp_path):
+    params = ExtractParams("here", 64, 90, 400.0, 4)
+    source = tmp_path / "module.py"
+    source.write_text("1")
+    first = extraction.fingerprint(params, [source])
+    moved = dataclasses.replace(params, library="there", batch_files=9)
+    assert extraction.fingerprint(moved, [source]) == first
+    assert extraction.fingerprint(dataclasses.replace(params, long_side=65), [source]) != first
+    source.write_text("2")
+    assert extraction.fingerprint(params, [source]) != first
+
+
+def test_the_same_library_gives_the_same_bytes(tmp_path, library):
+    folder = library(5)
+    for name in ("one", "two"):
+        run(folder, tmp_path / name)
+    assert shard_bytes(tmp_path / "one") == shard_bytes(tmp_path / "two")
+
+
+def test_a_library_without_any_crop_says_what_to_do(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg")
+    outcomes = run(tmp_path / "lib", tmp_path)
+    with pytest.raises(LibraryError, match="save their metadata to file"):
+        extraction.require_crops(outcomes, tmp_path / "lib")
+
+
+def test_without_exiftool_one_sentence_says_how_to_install_it(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SetupError, match="apt install libimage-exiftool-perl"), exif.tag_reader():
+        pass
+
+
+def test_a_file_that_vanishes_or_is_forbidden_is_rejected(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
+    save_photo(tmp_path / "lib" / "b.jpg", xmp(settings()), picture(100))
+    (tmp_path / "lib" / "c.jpg").symlink_to(tmp_path / "nowhere")
+    outcomes = kinds(run(tmp_path / "lib", tmp_path))
+    assert outcomes == {"a.jpg": "cropped", "b.jpg": "cropped", "c.jpg": "unreadable"}
