@@ -6,13 +6,13 @@ python stages/extract.py MANIFEST SHARDS LEDGER COUNTS REJECTED
 import sys
 from pathlib import Path
 
-from cropperhead import extraction, ledger, library, params, sources, stage
+from cropperhead import extraction, ledger, library, params, readings, sources, stage
 
 
 def main() -> None:
     manifest, folder, ledger_file, counts, rejected = map(Path, sys.argv[1:])
     settings = params.load().extract
-    fingerprint = extraction.fingerprint(settings, sources.of(extraction))
+    fingerprint = extraction.fingerprint(settings, sources.of(readings))
     book = ledger.Ledger.load(ledger_file, fingerprint)
     entries = library.read_manifest(manifest)
     outcomes = extraction.extract(Path(settings.library), entries, folder, book, settings)

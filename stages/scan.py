@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from cropperhead import library, params, stage
-from cropperhead.demo import ensure_library
+from cropperhead.demo.default import ensure_library
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from cropperhead.crops import CROP_COLUMNS
 hypothesis_settings.register_profile("repeatable", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("repeatable")
 
+ROOT = Path(__file__).parent.parent
 QUADRANTS = {"top left": "red", "top right": "lime", "bottom left": "blue", "bottom right": "white"}
 
 

@@ -2,11 +2,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import ROOT
 
 from cropperhead import params
 from cropperhead.errors import ParamsError
-
-ROOT = Path(__file__).parent.parent
 
 
 def changed(tmp_path: Path, block: str, **values: object) -> Path:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -17,6 +18,9 @@ from cropperhead.ledger import CROPPED, REJECTED, UNREAD, Ledger, Outcome
 from cropperhead.library import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.readings import Reading
+
+# Code that readings need and that decides nothing about a label
+_WITHOUT_INFLUENCE = frozenset({"__init__.py", "errors.py", "ledger.py", "library.py", "params.py"})
 
 
 def extract(
@@ -47,11 +51,13 @@ def extract(
 def fingerprint(params: ExtractParams, sources: Iterable[Path]) -> str:
     """Changes when what is extracted could: with the code that extracts and its params.
 
-    `sources` are that code's files. Where the library lies and how many files are read at a time
-    change no label.
+    `sources` are that code's files; those that can change no label do not count, nor does where
+    the library lies or how many files are read at a time.
     """
     digest = hashlib.sha256()
-    for source in sorted(sources):
+    for source in sorted(set(sources), key=lambda file: file.name):
+        if source.name in _WITHOUT_INFLUENCE:
+            continue
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     settings = replace(params, library="", batch_files=1)
     digest.update(repr(settings).encode())
@@ -108,7 +114,7 @@ def _forget(out: Path, ledger: Ledger, present: set[str], todo: set[str]) -> Non
     shards.drop(out, set(shards.read_labels(out)["photo"]) - cropped)
 
 
-def _counted(found: Iterable[Reading], bar: "tqdm[None]") -> list[Reading]:
+def _counted(found: Iterable[Reading], bar: "tqdm[Any]") -> list[Reading]:
     counted = []
     for reading in found:
         counted.append(reading)

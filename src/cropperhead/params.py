@@ -115,6 +115,7 @@ class TrainParams:
     dropout: float
     colour_jitter: float
     overlap_weight: float
+    averaging: float
     max_angle_deg: float
     threads: int
 
@@ -124,6 +125,7 @@ class TrainParams:
             _require(f"train.{name}", value, value > 0, "above 0")
         _require("train.image_size", self.image_size, self.image_size % 32 == 0, "a multiple of 32")
         _require("train.dropout", self.dropout, 0 <= self.dropout < 1, "in [0, 1)")
+        _require("train.averaging", self.averaging, 0 <= self.averaging < 1, "in [0, 1)")
         _require("train.max_angle_deg", self.max_angle_deg, 0 < self.max_angle_deg <= 45, "0 to 45")
 
 
@@ -235,4 +237,13 @@ def as_dict(block: Any) -> dict[str, Any]:
         if isinstance(value, tuple)
         else value
         for key, value in plain.items()
+    }
+
+
+def flat(params: Params) -> dict[str, Any]:
+    """Every value by its dotted name, as in params.yaml."""
+    return {
+        f"{block.name}.{key}": value
+        for block in dataclasses.fields(params)
+        for key, value in as_dict(getattr(params, block.name)).items()
     }

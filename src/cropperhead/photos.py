@@ -103,6 +103,23 @@ def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int)
     )
 
 
+def upright_size(jpeg: bytes) -> tuple[int, int]:
+    """Width and height in px of a stored copy, once all of it is decoded.
+
+    Raises RejectedFile where it is no JPEG, is damaged, or would be displayed turned.
+    """
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+            size, turned = image.size, image.getexif().get(_ORIENTATION_TAG, orientation.UPRIGHT)
+            image.draft("L", (1, 1))  # every byte is still read, but few pixels are computed
+            image.load()
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        raise RejectedFile("unreadable", f"the picture cannot be read: {error}") from error
+    if turned != orientation.UPRIGHT:
+        raise RejectedFile("turned", f"its orientation is {turned}, expected an upright picture")
+    return size
+
+
 def cut(image: Image.Image, box: Rectangle) -> Image.Image:
     """The straightened picture inside a rectangle in pixels of an upright picture."""
     width, height = max(1, round(box.width)), max(1, round(box.height))

@@ -1,12 +1,12 @@
 """Which of the project's own files a module is made of, itself and all that it imports."""
 
 import ast
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 PACKAGE = "cropperhead"
+_ROOT = Path(__file__).resolve().parent
 
 
 def of(module: ModuleType) -> list[Path]:
@@ -38,18 +38,16 @@ def _imports(file: Path) -> Iterator[Path]:
 
 
 def _files(name: str) -> Iterator[Path]:
-    """The file of a module of the project, if the name is one, and of the packages around it."""
-    parts = name.split(".")
-    if parts[0] != PACKAGE:
+    """The file of a module of the project, if the name is one, and of the packages around it.
+
+    Found by path: asking Python's own finder would import the packages on the way.
+    """
+    package, *inner = name.split(".")
+    if package != PACKAGE:
         return
-    for end in range(1, len(parts) + 1):
-        spec = _spec(".".join(parts[:end]))
-        if spec is not None and spec.origin:
-            yield Path(spec.origin).resolve()
-
-
-def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
-    try:
-        return importlib.util.find_spec(name)
-    except ModuleNotFoundError:  # the name of a function, not of a module
-        return None
+    place = _ROOT
+    yield place / "__init__.py"
+    for part in inner:
+        place = place / part
+        found = [place.with_suffix(".py"), place / "__init__.py"]
+        yield from (file for file in found if file.is_file())

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,12 @@ def bursts(camera: pd.Series, captured: pd.Series, seconds: float) -> Pairs:
     close = known["time"].diff().dt.total_seconds().le(seconds).to_numpy()[1:]
     same = (known["camera"].to_numpy()[1:] == known["camera"].to_numpy()[:-1]) & close
     return np.sort(np.stack([position[:-1][same], position[1:][same]], axis=-1), axis=-1)
+
+
+def labelled(labels_file: Path, splits_file: Path) -> pd.DataFrame:
+    """The sound labels with the group and the split of their photos."""
+    labels, dealt = pd.read_parquet(labels_file), pd.read_parquet(splits_file)
+    return labels.merge(dealt, on="photo", how="inner", validate="many_to_one")
 
 
 def counts(dealt: pd.DataFrame) -> dict[str, dict[str, int]]:

@@ -1,0 +1,1 @@
+"""One module an editor: how it stores a crop, and nothing else."""

@@ -1,0 +1,138 @@
+"""From the scores of an evaluation to all that the report tells."""
+
+import hashlib
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from cropperhead import __version__, crops, report, scores, shards, verdicts
+from cropperhead.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
+from cropperhead.crops import CROP_COLUMNS
+from cropperhead.evaluation import Result
+from cropperhead.gallery import Picture
+from cropperhead.params import EvaluateParams, Params, as_dict
+from cropperhead.report import Comparison, Row
+from cropperhead.scores import Interval
+
+_IN_GALLERY = (CNN, RANDOM, MEDIAN)
+_VERSIONS_SHOWN = ("tensorflow", "keras", "numpy", "pandas", "pillow")
+
+
+def write_report(
+    result: Result, folder: Path, history_file: Path, page: Path, summary: Path, params: Params
+) -> None:
+    """Writes the comparison as a page (HTML) and as a summary for a pull request (Markdown)."""
+    shown = gallery(result, params.evaluate)
+    images = dict(shards.iter_images(folder, shown))
+    told = comparison(result, pd.read_csv(history_file), images, params)
+    page.write_text(report.render(told), encoding="utf-8")
+    summary.write_text(report.summary(told), encoding="utf-8")
+
+
+def comparison(
+    result: Result,
+    history: pd.DataFrame,
+    images: Mapping[str, bytes],
+    params: Params,
+) -> Comparison:
+    """All that the report tells. `images` are the JPEGs of at least the gallery's photos."""
+    gain, shuffled = result.gain(CNN, MEDIAN), result.gain(CNN, SHUFFLED)
+    samplers = {cropper.key: cropper.sampler for cropper in result.croppers}
+    truth = result.test.labels[list(CROP_COLUMNS)].to_numpy(float)
+    photos, chosen = len(result.test.photos.names), params.evaluate
+    return Comparison(
+        outcome=verdicts.outcome(gain, shuffled),
+        verdict=verdicts.verdict(gain, shuffled, photos, chosen.confidence),
+        evidence=_evidence(result),
+        rows=_rows(result),
+        pictures=[_picture(result, name, images[name]) for name in gallery(result, chosen)],
+        limits={HUMAN: truth, CNN: result.cropped[CNN][0][result.test.positions()]},
+        history=history,
+        counts=_counts(result, chosen),
+        facts=_facts(params),
+        sampler=samplers[RANDOM],
+        intervals=(
+            f"Intervals are the middle {chosen.confidence * 100:g} % of "
+            f"{chosen.bootstrap_samples} bootstrap resamples of groups of like photos."
+        ),
+        confidence=chosen.confidence,
+    )
+
+
+def gallery(result: Result, params: EvaluateParams) -> list[str]:
+    """The photos that the report shows: all test photos, or a sample drawn by their names' hash."""
+    names = sorted(result.test.photos.names, key=_shuffled_place)
+    return sorted(names[: params.gallery_photos])
+
+
+def _evidence(result: Result) -> list[str]:
+    cnn, over_random = result.interval(CNN, "iou"), result.gain(CNN, RANDOM)
+    over_shuffled = result.gain(CNN, SHUFFLED)
+    return [
+        f"Mean overlap with the photographer's crop: CNN {cnn.mean:.3f}, "
+        f"median crop {result.interval(MEDIAN, 'iou').mean:.3f}, "
+        f"random within bounds {result.interval(RANDOM, 'iou').mean:.3f}.",
+        f"Against random crops within the photographer's own bounds: {_said(over_random)}.",
+        f"Against its own crops laid on other photos: {_said(over_shuffled)}. "
+        "This is what it gains by looking at the photo.",
+    ]
+
+
+def _counts(result: Result, params: EvaluateParams) -> dict[str, int]:
+    return {
+        **{name: result.counts.get(name, 0) for name in ("train", "validation", "test")},
+        "groups": len(set(result.test.groups.values())),
+        "authors": int(result.test.labels["author"].nunique()),
+        "random_draws": params.random_draws,
+        "bootstrap_samples": params.bootstrap_samples,
+    }
+
+
+def _facts(params: Params) -> list[tuple[str, str]]:
+    """Versions and settings; nothing that differs between two runs of the same input."""
+    versions = [(name, version(name)) for name in _VERSIONS_SHOWN]
+    settings = {"train": params.train, "split": params.split}
+    values = [
+        (f"{block}.{key}", str(value))
+        for block, content in settings.items()
+        for key, value in as_dict(content).items()
+    ]
+    return [("cropperhead", __version__), ("python", platform.python_version()), *versions, *values]
+
+
+def _rows(result: Result) -> list[Row]:
+    human = Row(HUMAN, "Human", None, None, None, None, "")
+    if not result.humans_are_reference():
+        note = "each author against the others who cropped the photo"
+        human = _row(result, HUMAN, "Human", note)
+    others = {c.key: _row(result, c.key, c.label, c.note) for c in result.croppers}
+    return [human, *others.values()]
+
+
+def _row(result: Result, key: str, label: str, note: str) -> Row:
+    values = [result.interval(key, name) for name in scores.SCORES]
+    gain = None if key == MEDIAN else result.gain(key, MEDIAN)
+    return Row(key, label, values[0], values[1], values[2], gain, note)
+
+
+def _picture(result: Result, photo: str, jpeg: bytes) -> Picture:
+    labels = result.test.labels
+    label = labels[labels["photo"] == photo].iloc[0]
+    place = result.test.photos.names.index(photo)
+    truth, aspect = label[list(CROP_COLUMNS)].to_numpy(float), label["width"] / label["height"]
+    shown = {key: result.cropped[key][0, place] for key in _IN_GALLERY}
+    overlap = {key: float(crops.overlap(value, truth, aspect)) for key, value in shown.items()}
+    return Picture(photo, jpeg, aspect, {HUMAN: truth, **shown}, overlap)
+
+
+def _said(interval: Interval) -> str:
+    return verdicts.with_minus(
+        f"{interval.mean:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})"
+    )
+
+
+def _shuffled_place(photo: str) -> str:
+    return hashlib.sha256(photo.encode()).hexdigest()

@@ -1,0 +1,173 @@
+"""Every cropper on the test photos, and their scores."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cropperhead import batches, croppers, models, scores, splits
+from cropperhead.batches import Photos
+from cropperhead.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED, Cropper
+from cropperhead.crops import CROP_COLUMNS, Floats
+from cropperhead.params import EvaluateParams, Params
+from cropperhead.scores import Bootstrap, Interval
+from cropperhead.verdicts import outcome
+
+_SCORE_COLUMNS = ["photo", "author", "cropper", *scores.SCORES, "area", "reference"]
+
+
+@dataclass(frozen=True)
+class Test:
+    """The test photos: their labels in order, their pictures, and the group of each photo."""
+
+    labels: pd.DataFrame
+    photos: Photos
+    groups: Mapping[str, str]
+
+    def positions(self) -> NDArray[np.int64]:
+        """For each label, the place of its photo in `photos`, (n,)."""
+        return np.asarray(pd.Index(self.photos.names).get_indexer(pd.Index(self.labels["photo"])))
+
+
+@dataclass(frozen=True)
+class Result:
+    """Scores of every cropper on every label, and the crops they are of."""
+
+    test: Test
+    croppers: Sequence[Cropper]
+    cropped: Mapping[str, Floats]  # by cropper's key, (draws, photos, 5)
+    scores: pd.DataFrame
+    bootstrap: Bootstrap
+    counts: Mapping[str, int]  # photos by split
+
+    def interval(self, cropper: str, column: str) -> Interval:
+        """Mean of a score over photos, with its interval."""
+        return self.bootstrap.interval(self._values(cropper, column))
+
+    def gain(self, cropper: str, over: str) -> Interval:
+        """Mean paired difference in overlap of one cropper to another, with its interval."""
+        return self.bootstrap.interval(self._values(cropper, "iou") - self._values(over, "iou"))
+
+    def humans_are_reference(self) -> bool:
+        """Whether no photo was cropped by several people, so that people have no score."""
+        return scores.is_reference_only(self.scores[self.scores["cropper"] == HUMAN])
+
+    def _values(self, cropper: str, column: str) -> Floats:
+        return scores.by_photo(self.scores, cropper, column).to_numpy(float)
+
+
+def evaluate(
+    folder: Path, labels_file: Path, splits_file: Path, model_file: Path, params: Params
+) -> Result:
+    """The comparison of a trained network on the test photos of the shards in `folder`."""
+    labels = splits.labelled(labels_file, splits_file)
+    test = _test(folder, labels[labels["split"] == splits.TEST], params)
+    training = labels.loc[labels["split"] == splits.TRAIN, list(CROP_COLUMNS)].to_numpy(float)
+    predict = partial(models.predict, models.load(model_file))
+    counts = {
+        str(name): int(size) for name, size in labels.groupby("split")["photo"].nunique().items()
+    }
+    return compare(test, _croppers(predict, training, params.evaluate), counts, params.evaluate)
+
+
+def compare(
+    test: Test, compared: Sequence[Cropper], counts: Mapping[str, int], params: EvaluateParams
+) -> Result:
+    """Crops the test photos in every way and scores each crop against every author's."""
+    positions = test.positions()
+    cropped = {cropper.key: cropper.crop(test.photos) for cropper in compared}
+    tables = [scores.of_humans(test.labels)]
+    tables += [scores.of_cropper(k, test.labels, v[:, positions]) for k, v in cropped.items()]
+    table = pd.concat(tables, ignore_index=True)[_SCORE_COLUMNS]
+    groups = [test.groups[photo] for photo in sorted(test.photos.names)]
+    bootstrap = Bootstrap(groups, params.bootstrap_samples, params.confidence, params.seed)
+    return Result(test, compared, cropped, table, bootstrap, counts)
+
+
+def write_numbers(result: Result, metrics_file: Path, scores_file: Path, plots: Path) -> None:
+    """Writes the metrics (JSON), the scores (CSV) and the tables behind the plots (CSV)."""
+    metrics_file.write_text(json.dumps(metrics(result), indent=2) + "\n", encoding="utf-8")
+    plots.mkdir(parents=True, exist_ok=True)
+    tables = {scores_file: result.scores, plots / "limits.csv": limits_table(result)}
+    tables |= {plots / "overlap.csv": overlap_table(result)}
+    for file, table in tables.items():
+        table.round(6).to_csv(file, index=False, lineterminator="\n")
+
+
+def metrics(result: Result) -> dict[str, object]:
+    """The numbers that `dvc metrics` and MLflow keep: by cropper, with their intervals."""
+    gain, shuffled = result.gain(CNN, MEDIAN), result.gain(CNN, SHUFFLED)
+    table: dict[str, object] = {
+        "outcome": outcome(gain, shuffled),
+        "test_photos": len(result.test.photos.names),
+        "gain_over_median": _rounded(gain),
+        "gain_over_shuffled": _rounded(shuffled),
+        "gain_over_random": _rounded(result.gain(CNN, RANDOM)),
+    }
+    for key in result.scores["cropper"].unique():
+        if key != HUMAN or not result.humans_are_reference():
+            table[key] = {name: _rounded(result.interval(key, name)) for name in scores.SCORES}
+    return table
+
+
+def limits_table(result: Result) -> pd.DataFrame:
+    """For plots: human and predicted value of every limit of every test label."""
+    truth = result.test.labels[list(CROP_COLUMNS)].to_numpy(float)
+    predicted = result.cropped[CNN][0][result.test.positions()]
+    tables = [
+        pd.DataFrame(
+            {"limit": name.removeprefix("crop_"), "human": truth[:, i], "cnn": predicted[:, i]}
+        )
+        for i, name in enumerate(CROP_COLUMNS)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def overlap_table(result: Result) -> pd.DataFrame:
+    """For plots: overlap by cropper, from the worst photo (share 0) to the best (share 1)."""
+    keys = [cropper.key for cropper in result.croppers]
+    columns = {key: np.sort(scores.by_photo(result.scores, key, "iou")) for key in keys}
+    table = pd.DataFrame(columns)
+    table.insert(0, "share", np.linspace(0, 1, len(table)))
+    return table
+
+
+def flat(nested: Mapping[str, object], prefix: str = "") -> dict[str, float]:
+    """Numbers of nested metrics by dotted name, for MLflow; texts are left out."""
+    found: dict[str, float] = {}
+    for name, value in nested.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float):
+            found[prefix + name] = float(value)
+    return found
+
+
+def _test(folder: Path, labels: pd.DataFrame, params: Params) -> Test:
+    labels = labels.sort_values(["number", "author"], ignore_index=True)
+    names = list(dict.fromkeys(labels["photo"]))
+    photos = batches.read(folder, names, models.image_size(params.train))
+    return Test(labels, photos, dict(zip(labels["photo"], labels["group"], strict=True)))
+
+
+def _croppers(
+    predict: Callable[[Photos], Floats], training: Floats, params: EvaluateParams
+) -> list[Cropper]:
+    draws, seed = params.random_draws, params.seed
+    return [
+        croppers.network(predict),
+        croppers.random_within_bounds(training, params.random_percentiles, draws, seed),
+        croppers.no_crop(),
+        croppers.median_crop(training),
+        croppers.shuffled(predict, draws, seed),
+    ]
+
+
+def _rounded(interval: Interval) -> dict[str, float]:
+    values = {"mean": interval.mean, "low": interval.low, "high": interval.high}
+    return {name: round(value, 5) for name, value in values.items()}

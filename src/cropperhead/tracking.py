@@ -1,0 +1,145 @@
+"""The only door to MLflow: the diary of training runs.
+
+One run for each training. `MLFLOW_TRACKING_URI` sends runs elsewhere; without it they go to
+`mlflow.db` at the project's root, where a bare `mlflow ui` finds them.
+"""
+
+import hashlib
+import os
+import subprocess
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# MLflow reports its own use to its makers unless told not to before it is imported.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+import keras
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from cropperhead.crops import CROP_COLUMNS
+
+EXPERIMENT = "cropperhead"
+_MODEL_TAG = "model_sha256"
+# `dvc exp run --temp` and `--queue` run in a copy below this folder
+_EXPERIMENTS_FOLDER = "/.dvc/tmp/exps/"
+
+
+class EpochLogger(keras.callbacks.Callback):  # type: ignore[misc]
+    """Logs every epoch's metrics to the active run."""
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Keras's hook: `logs` are the epoch's metrics."""
+        metrics = {name: float(value) for name, value in (logs or {}).items() if name != "epoch"}
+        mlflow.log_metrics(metrics, step=epoch + 1)
+
+
+def file_hash(*files: Path) -> str:
+    """SHA-256 over the contents of files, in the order given; a missing file counts as empty."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes() if file.exists() else b"")
+    return digest.hexdigest()
+
+
+@contextmanager
+def training_run(params: Mapping[str, Any], data_sha256: str) -> Iterator[None]:
+    """A run that is open while a model trains; marked as failed when the block raises."""
+    _open_store()
+    commit, dirty = _commit()
+    name = f"{params['train.model']} seed {params['train.seed']}"
+    tags = {"git_commit": commit, "git_dirty": dirty, "data_sha256": data_sha256}
+    with mlflow.start_run(run_name=name, tags=tags):
+        mlflow.log_params(dict(params))
+        yield
+
+
+def log_dataset(labels: pd.DataFrame, source: Path, sha256: str) -> None:
+    """Enters the table that the active run trains on, by its data's hash."""
+    digest = sha256[:16]  # MLflow's limit is 36 characters
+    # whole numbers would make MLflow warn of missing values
+    table = labels[["photo", "author", *CROP_COLUMNS]]
+    with warnings.catch_warnings():
+        # MLflow registers its source of local files twice, and warns that it must choose
+        warnings.filterwarnings("ignore", "The specified dataset source can be interpreted")
+        dataset = mlflow.data.from_pandas(table, source=str(source), name="crops", digest=digest)
+    mlflow.log_input(dataset, context="training")
+
+
+def log_model(model: Any, file: Path, example: Mapping[str, np.ndarray]) -> None:
+    """Logs the trained model, so that `mlflow.pyfunc.load_model` can serve it, and its hash.
+
+    `example` are inputs by name, each (n, ...).
+    """
+    keras.utils.disable_interactive_logging()  # MLflow tries the example, with a progress bar
+    inputs = Schema([TensorSpec(v.dtype, (-1, *v.shape[1:]), k) for k, v in example.items()])
+    outputs = Schema([TensorSpec(np.dtype("float32"), (-1, 5))])
+    # mlflow.keras would do, but writes the example into a folder that it has not made yet (3.17)
+    mlflow.tensorflow.log_model(
+        model,
+        name="model",
+        signature=ModelSignature(inputs, outputs),
+        input_example=dict(example),
+        pip_requirements=[f"keras=={keras.__version__}", "tensorflow"],
+    )
+    mlflow.set_tag(_MODEL_TAG, file_hash(file))
+
+
+def log_evaluation(
+    model_file: Path, lock_file: Path, metrics: Mapping[str, float], artifacts: list[Path]
+) -> None:
+    """Adds test metrics, the report and the hash of dvc.lock to the run that trained a model.
+
+    A model that was trained elsewhere has no run here, and gets one.
+    """
+    _open_store()
+    model_sha256 = file_hash(model_file)
+    run = _run_of(model_sha256)
+    with mlflow.start_run(run_id=run, run_name=None if run else "evaluated only"):
+        mlflow.set_tags({_MODEL_TAG: model_sha256, "dvc_lock_sha256": file_hash(lock_file)})
+        mlflow.log_metrics({f"test.{name}": value for name, value in metrics.items()})
+        for file in artifacts:
+            mlflow.log_artifact(str(file))
+
+
+def _open_store() -> None:
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        root = Path(str(Path.cwd()).split(_EXPERIMENTS_FOLDER, maxsplit=1)[0])
+        mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
+        _create_experiment(root / "mlruns")
+    mlflow.set_experiment(EXPERIMENT)
+
+
+def _create_experiment(artifacts: Path) -> None:
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+        mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts.as_uri())
+
+
+def _run_of(model_sha256: str) -> str | None:
+    found = mlflow.search_runs(
+        experiment_names=[EXPERIMENT],
+        filter_string=f"tags.{_MODEL_TAG} = '{model_sha256}'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+        output_format="list",
+    )
+    return found[0].info.run_id if found else None
+
+
+def _commit() -> tuple[str, str]:
+    """The commit's hash and whether the working tree differs from it; "unknown" without git."""
+    try:
+        commit = _git("rev-parse", "HEAD").strip()
+        return commit, str(bool(_git("status", "--porcelain").strip())).lower()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown", "unknown"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout

@@ -1,0 +1,280 @@
+import dataclasses
+import io
+import math
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from cropperhead import report
+from cropperhead.report import Comparison, Interval, Picture, Row
+
+HALF = np.array([0.25, 0.25, 0.75, 0.75, 2.0])
+VOID = {"meta", "input", "img", "br", "wbr"}
+CNN = Row(
+    "cnn",
+    "CNN",
+    overlap=Interval(0.7412, 0.7215, 0.7603),
+    displacement=Interval(0.0631, 0.05, 0.07),
+    angle_error=Interval(1.234, 1.0, 1.5),
+    gain=Interval(0.0309, 0.0121, 0.0498),
+)
+MEDIAN = dataclasses.replace(
+    CNN,
+    cropper="median",
+    label="Constant median crop",
+    overlap=Interval(0.71, 0.7, 0.72),
+    gain=None,
+)
+REFERENCE = Row("human", "Human", None, None, None, None)
+
+
+def jpeg(noise: int | None = None) -> bytes:
+    buffer = io.BytesIO()
+    if noise is None:
+        Image.linear_gradient("L").resize((60, 40)).convert("RGB").save(buffer, "JPEG")
+    else:
+        pixels = np.random.default_rng(noise).integers(0, 256, (480, 480, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def picture(name: str = "2012/roll/a.jpg", photo: bytes = b"") -> Picture:
+    crops = dict.fromkeys(("human", "cnn", "random", "median"), HALF)
+    return Picture(name, photo or jpeg(), 1.5, crops, {"cnn": 0.81, "random": 0.4, "median": 0.7})
+
+
+def comparison(**changes: Any) -> Comparison:
+    base = Comparison(
+        outcome="learned",
+        verdict="The model learned to crop.",
+        evidence=["On 2 photos in 3 it is closer."],
+        rows=[REFERENCE, CNN, MEDIAN],
+        pictures=[picture(), picture("2012/roll/b.jpg")],
+        limits={"human": np.tile(HALF, (4, 1)), "cnn": np.tile(HALF, (4, 1))},
+        history=pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0], "validation_loss": [2.0, 1.5]}),
+        counts={"train": 1234, "validation": 20, "test": 30, "odd_ones": 4},
+        facts=[("train.model", "small")],
+        sampler="Each limit is drawn evenly between two bounds.",
+    )
+    return dataclasses.replace(base, **changes)
+
+
+class Page(HTMLParser):
+    """What a page holds: start tags with attributes, text, and whether tags are balanced."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another tag, at {self.getpos()}"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return report.render(comparison())
+
+
+def test_the_page_opens_with_the_verdict(html):
+    text = Page(html).text
+    assert text.index("The model learned to crop.") < text.index("Who comes closest")
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"pictures": []}, {"limits": {}}, {"facts": [], "rows": []}]
+)
+def test_tags_are_balanced_whatever_is_missing(changes):
+    assert Page(report.render(comparison(**changes))).open == []
+
+
+def test_nothing_on_the_page_reaches_outside(html):
+    without_photos = re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", html)
+    assert re.findall(r"https?:|//\w|@import|url\(", without_photos) == []
+    for tag, attributes in Page(html).tags:
+        assert (attributes.get("src") or "data:image/jpeg").startswith("data:image/jpeg"), tag
+        assert (attributes.get("href") or "#").startswith("#"), tag
+
+
+def test_links_within_the_page_lead_somewhere(html):
+    page = Page(html)
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    targets = [str(attributes["href"])[1:] for attributes in page.all("a")]
+    labels = [
+        name
+        for _, attributes in page.tags
+        for name in str(attributes.get("aria-labelledby") or "").split()
+    ]
+    assert targets
+    assert {*targets, *labels} <= ids
+
+
+def test_ids_are_unique(html):
+    ids = [attributes["id"] for _, attributes in Page(html).tags if "id" in attributes]
+    assert sorted(ids) == sorted(set(ids))
+
+
+def test_scores_are_shown_with_their_intervals(html):
+    for text in ("0.741", "0.722 to 0.760", "+0.031", "+0.012 to +0.050", "0.063", "1.23°"):
+        assert text in Page(html).text
+
+
+def test_every_photo_has_a_text_that_names_it_and_its_score(html):
+    texts = [attributes["alt"] for attributes in Page(html).all("img")]
+    assert len(texts) == 3  # two photos, one of them once more beside the verdict
+    assert all("/roll/" in str(text) and "by 0.81" in str(text) for text in texts)
+
+
+def test_every_chart_says_what_it_shows(html):
+    charts = [svg for svg in Page(html).all("svg") if svg.get("role") == "img"]
+    # two rows of the forest, five limits, one curve
+    assert len(charts) == 8
+    assert all(svg.get("aria-label") or svg.get("aria-labelledby") for svg in charts)
+
+
+def test_outlines_are_drawn_for_each_cropper_and_can_be_hidden(html):
+    page = Page(html)
+    boxes = [box["id"] for box in page.all("input") if box["type"] == "checkbox"]
+    assert boxes == ["show-human", "show-cnn", "show-random", "show-median"]
+    classes = [polygon["class"] for polygon in page.all("polygon")]
+    # two photos with four crops and one with three, the one beside the verdict
+    assert classes.count("line cnn") == 3
+    assert classes.count("line median") == 2
+
+
+def test_photos_can_be_sorted_without_script(html):
+    assert "#sort-worst:checked) .photos > li { order: var(--worst); }" in html
+    assert "--name:0;--best:0;--worst:0;--disagreement:0;" in html
+
+
+def test_a_photo_name_cannot_break_the_page():
+    name = "<b>&\"'.jpg"
+    html = report.render(comparison(pictures=[picture(name)]))
+    page = Page(html)
+    assert "<b>&" not in html
+    assert name in page.text
+    assert name in str(page.all("img")[-1]["alt"])
+
+
+def test_text_from_outside_is_escaped():
+    text = "<script>alert(1)</script>"
+    html = report.render(
+        comparison(verdict=text, facts=[(text, text)], sampler=text, evidence=[text])
+    )
+    assert text not in html
+    assert Page(html).text.count(text) == 5
+
+
+@pytest.mark.parametrize("missing", [None, Interval(math.nan, math.nan, math.nan)])
+def test_a_score_that_does_not_apply_is_a_dash(missing):
+    row = dataclasses.replace(CNN, overlap=missing, gain=missing, angle_error=missing)
+    page = Page(report.render(comparison(rows=[row])))
+    assert page.text.count("–") == 3
+    assert "nan" not in page.text
+
+
+def test_a_mean_without_interval_stands_alone():
+    row = dataclasses.replace(CNN, overlap=Interval(0.5, math.nan, math.nan))
+    html = report.render(comparison(rows=[row], history=pd.DataFrame()))
+    assert "0.500" in Page(html).text
+    assert "nan" not in re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", html)
+
+
+def test_one_human_crop_for_each_photo_is_called_the_reference(html):
+    assert "The reference: the others are scored against it" in Page(html).text
+
+
+def test_a_human_scored_against_others_has_numbers():
+    human = dataclasses.replace(CNN, cropper="human", label="Human", note="Eight people each.")
+    text = Page(report.render(comparison(rows=[human, CNN]))).text
+    assert "The reference: the others" not in text
+    assert "Eight people each." in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("learned", "It learned"),
+        ("no evidence", "No evidence that it learned"),
+        ("worse", "Worse than one crop for all photos"),
+    ],
+)
+def test_the_outcome_is_said_in_words(outcome, said):
+    assert said in Page(report.render(comparison(outcome=outcome))).text
+
+
+def test_what_follows_a_colon_in_the_verdict_is_set_smaller():
+    html = report.render(comparison(verdict="It learned: by 0.03: really."))
+    assert '<h1>It learned: <span class="rest">by 0.03: really.</span></h1>' in html
+
+
+def test_how_the_numbers_were_made_is_told(html):
+    text = Page(html).text
+    assert "Each limit is drawn evenly between two bounds." in text
+    assert "1,234" in text
+    assert "odd ones" in text
+    assert "The weights of epoch 2" in text  # the smaller validation loss, 1.5
+
+
+def test_without_a_history_the_page_says_so():
+    html = report.render(comparison(history=pd.DataFrame()))
+    assert "No record of the training was found." in Page(html).text
+
+
+def test_the_confidence_of_the_intervals_is_named():
+    text = Page(report.render(comparison(confidence=0.9))).text
+    assert "90 % interval" in text
+    assert "95 %" not in text
+
+
+def test_the_same_comparison_gives_the_same_page_in_any_order():
+    first = comparison()
+    other = comparison(
+        pictures=first.pictures[::-1],
+        counts=dict(reversed(first.counts.items())),
+        limits=dict(reversed(first.limits.items())),
+    )
+    assert report.render(other) == report.render(first)
+
+
+def test_sixty_photos_stay_below_five_megabytes_even_if_they_are_noise():
+    noise = jpeg(noise=1)
+    pictures = [picture(f"{number:02}.jpg", noise) for number in range(60)]
+    assert len(report.render(comparison(pictures=pictures)).encode()) < 5_000_000
+
+
+def test_a_summary_holds_the_verdict_and_the_table():
+    lines = report.summary(comparison()).splitlines()
+    assert lines[0] == "**The model learned to crop.**"
+    assert "| Human | reference | – | – | – |" in lines
+    assert (
+        "| CNN | 0.741 (0.722 to 0.760) | +0.031 (+0.012 to +0.050) "
+        "| 0.063 (0.050 to 0.070) | 1.23° (1.00° to 1.50°) |" in lines
+    )
+
+
+def test_a_label_cannot_break_the_table_of_a_summary():
+    row = dataclasses.replace(CNN, label="a|b <i>")
+    assert "| a\\|b &lt;i> |" in report.summary(comparison(rows=[row]))

@@ -1,0 +1,117 @@
+"""What keeps the project's shape: complete dependencies, light imports, true documentation."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from cropperhead import sources
+from cropperhead.cli import command_names
+
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES = PIPELINE["stages"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEMPLATES = ROOT / "src" / "cropperhead" / "templates"
+KEYS = ["desc", "cmd", "deps", "params", "outs", "metrics", "plots", "always_changed"]
+
+
+def paths(entries: list) -> list[str]:
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_all_the_code_that_it_runs(stage):
+    script = ROOT / "stages" / f"{stage}.py"
+    needed = {str(file.relative_to(ROOT)) for file in sources.imported_by(script)}
+    needed |= templates(needed)
+    assert needed <= set(STAGES[stage]["deps"])
+    stated = {path for path in STAGES[stage]["deps"] if path.startswith(("src/", "stages/"))}
+    assert stated == needed  # and on no code that it does not run
+
+
+def templates(code: set[str]) -> set[str]:
+    """The page templates of modules: Data Docs' own, and the rest, which is the report's."""
+    names = {f"src/cropperhead/templates/{file.name}" for file in TEMPLATES.iterdir()}
+    data_docs = {name for name in names if "data_docs" in name}
+    found = data_docs if "src/cropperhead/expectations.py" in code else set()
+    return found | (names - data_docs if "src/cropperhead/report.py" in code else set())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_has_its_keys_in_one_order_and_a_script_of_its_name(stage):
+    assert list(STAGES[stage]) == [key for key in KEYS if key in STAGES[stage]]
+    assert f"python stages/{stage}.py " in STAGES[stage]["cmd"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_output_stands_in_the_command(stage):
+    command = STAGES[stage]["cmd"].split()
+    for kind in ("outs", "metrics", "plots"):
+        assert set(paths(STAGES[stage].get(kind, []))) <= set(command)
+
+
+def test_every_param_is_a_dependency_of_some_stage():
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    depended = {name.split(".")[0] for stage in STAGES.values() for name in stage["params"]}
+    assert depended == set(params)
+
+
+@pytest.mark.parametrize("arguments", [["-c", "import cropperhead"], ["-m", "cropperhead.cli"]])
+def test_importing_and_asking_for_help_loads_nothing_heavy(arguments):
+    heavy = {"tensorflow", "keras", "mlflow", "great_expectations", "pandas", "pyarrow", "PIL"}
+    code = arguments[1] if arguments[0] == "-c" else "from cropperhead.cli import main; main([])"
+    script = f"""
+import sys
+try:
+    {code}
+except SystemExit:
+    pass
+print(*({{name.split('.')[0] for name in sys.modules}} & {heavy!r}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_the_command_line_prints_its_help():
+    done = subprocess.run(
+        [sys.executable, "-m", "cropperhead.cli", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "demo-library" in done.stdout
+
+
+def test_every_command_in_the_readme_exists_and_every_command_is_in_it():
+    named = set(re.findall(r"cropperhead ([a-z][a-z-]+)", README))
+    assert named == set(command_names())
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`?make ([a-z]+)", README)) <= targets
+
+
+def test_every_stage_has_a_line_in_the_readme():
+    for stage in STAGES:
+        assert re.search(rf"^\|? ?\*?\*?`?{stage}`?", README, re.MULTILINE), stage
+
+
+def test_no_file_names_a_machine_s_own_path_or_a_registry():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    forbidden = re.compile(
+        r"(?<![\w.])/(work|root|home|Users)/|pypi\.org|pythonhosted|registry\.npmjs"
+    )
+    texts = [
+        ROOT / name for name in listed.stdout.splitlines() if name != "tests/test_structure.py"
+    ]
+    guilty = [str(file) for file in texts if file.is_file() and forbidden.search(_text(file))]
+    assert guilty == []
+
+
+def _text(file) -> str:
+    return file.read_bytes().decode("utf-8", "ignore")
