@@ -97,14 +97,15 @@ def test_the_gain_is_paired_per_photo():
 
 
 def test_metrics_are_plain_numbers_with_their_intervals():
-    metrics = evaluation.metrics(result(0.5))
+    found = result(0.5)
+    metrics = evaluation.metrics(found)
     assert metrics["outcome"] == "learned"
     assert "human" not in metrics  # the reference has no score of its own
-    assert (
-        metrics["cnn"]["iou"]["low"] < metrics["cnn"]["iou"]["mean"] < metrics["cnn"]["iou"]["high"]
-    )
+    cnn, interval = metrics["cnn"], found.interval("cnn", "iou")
+    limits = (interval.mean, interval.low, interval.high)
+    assert (cnn["iou"], cnn["iou_low"], cnn["iou_high"]) == pytest.approx(limits, abs=1e-5)
     flat = evaluation.flat(metrics)
-    assert flat["cnn.iou.mean"] == metrics["cnn"]["iou"]["mean"]
+    assert flat["cnn.iou"] == cnn["iou"]
     assert "outcome" not in flat
 
 
@@ -127,7 +128,7 @@ def test_several_people_are_scored_against_each_other():
     labels = pd.concat([base.test.labels, base.test.labels.assign(author="duplicate 01")])
     test = dataclasses.replace(base.test, labels=labels.sort_values("number", ignore_index=True))
     found = evaluation.compare(test, base.croppers, base.counts, PARAMS)
-    assert evaluation.metrics(found)["human"]["iou"]["mean"] == pytest.approx(1)  # they agree
+    assert evaluation.metrics(found)["human"]["iou"] == pytest.approx(1)  # they agree
 
 
 def test_plots_tables_hold_every_limit_and_every_photo():

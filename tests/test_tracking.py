@@ -90,7 +90,8 @@ def test_a_model_trained_elsewhere_gets_a_run_of_its_own(store):
     assert (run.info.run_name, run.data.metrics) == ("evaluated only", {"test.x": 1.0})
 
 
-def test_a_run_whose_training_fails_is_marked(store):
+@pytest.mark.usefixtures("store")
+def test_a_run_whose_training_fails_is_marked():
     with pytest.raises(ValueError, match="no data"), tracking.training_run(PARAMS, "d"):
         raise ValueError("no data")
     [run] = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], output_format="list")

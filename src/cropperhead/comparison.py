@@ -1,7 +1,6 @@
 """From the scores of an evaluation to all that the report tells."""
 
 import hashlib
-import platform
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +17,7 @@ from cropperhead.report import Comparison, Row
 from cropperhead.scores import Interval
 
 _IN_GALLERY = (CNN, RANDOM, MEDIAN)
-_VERSIONS_SHOWN = ("tensorflow", "keras", "numpy", "pandas", "pillow")
+_VERSIONS_SHOWN = ("tensorflow", "keras", "pillow")  # what the numbers depend on
 
 
 def write_report(
@@ -100,7 +99,7 @@ def _facts(params: Params) -> list[tuple[str, str]]:
         for block, content in settings.items()
         for key, value in as_dict(content).items()
     ]
-    return [("cropperhead", __version__), ("python", platform.python_version()), *versions, *values]
+    return [("cropperhead", __version__), *versions, *values]
 
 
 def _rows(result: Result) -> list[Row]:

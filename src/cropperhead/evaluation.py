@@ -100,7 +100,7 @@ def write_numbers(result: Result, metrics_file: Path, scores_file: Path, plots: 
 
 
 def metrics(result: Result) -> dict[str, object]:
-    """The numbers that `dvc metrics` and MLflow keep: by cropper, with their intervals."""
+    """The numbers that `dvc metrics` and MLflow keep: the gains, and each cropper's scores."""
     gain, shuffled = result.gain(CNN, MEDIAN), result.gain(CNN, SHUFFLED)
     table: dict[str, object] = {
         "outcome": outcome(gain, shuffled),
@@ -111,7 +111,7 @@ def metrics(result: Result) -> dict[str, object]:
     }
     for key in result.scores["cropper"].unique():
         if key != HUMAN or not result.humans_are_reference():
-            table[key] = {name: _rounded(result.interval(key, name)) for name in scores.SCORES}
+            table[key] = _scores(result, key)
     return table
 
 
@@ -166,6 +166,13 @@ def _croppers(
         croppers.median_crop(training),
         croppers.shuffled(predict, draws, seed),
     ]
+
+
+def _scores(result: Result, key: str) -> dict[str, float]:
+    overlap = result.interval(key, "iou")
+    values = {"iou": overlap.mean, "iou_low": overlap.low, "iou_high": overlap.high}
+    values |= {name: result.interval(key, name).mean for name in scores.SCORES[1:]}
+    return {name: round(value, 5) for name, value in values.items()}
 
 
 def _rounded(interval: Interval) -> dict[str, float]:

@@ -49,15 +49,15 @@ def file_hash(*files: Path) -> str:
 
 
 @contextmanager
-def training_run(params: Mapping[str, Any], data_sha256: str) -> Iterator[None]:
-    """A run that is open while a model trains; marked as failed when the block raises."""
+def training_run(params: Mapping[str, Any], data_sha256: str) -> Iterator[str]:
+    """A run that is open while a model trains; gives its id. Marked as failed if the block raises."""
     _open_store()
     commit, dirty = _commit()
     name = f"{params['train.model']} seed {params['train.seed']}"
     tags = {"git_commit": commit, "git_dirty": dirty, "data_sha256": data_sha256}
-    with mlflow.start_run(run_name=name, tags=tags):
+    with mlflow.start_run(run_name=name, tags=tags) as run:
         mlflow.log_params(dict(params))
-        yield
+        yield str(run.info.run_id)
 
 
 def log_dataset(labels: pd.DataFrame, source: Path, sha256: str) -> None:

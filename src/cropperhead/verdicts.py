@@ -8,7 +8,7 @@ Outcome = Literal["learned", "no evidence", "worse"]
 
 
 def outcome(over_median: Interval, over_shuffled: Interval) -> Outcome:
-    """Learned only if the network beats both the best constant crop and its own crops misplaced."""
+    """Learned only if the network beats both the constant median crop and its own misplaced."""
     if over_median.low > 0 and over_shuffled.low > 0:
         return "learned"
     return "worse" if over_median.high < 0 else "no evidence"
@@ -22,7 +22,7 @@ def verdict(gain: Interval, over_shuffled: Interval, photos: int, confidence: fl
     if said == "learned":
         return (
             f"The model has learned to crop: on {photos} photos that it never saw, its crops "
-            f"overlap the photographer's by {size} more than the best constant crop does."
+            f"overlap the photographer's by {size} more than the constant median crop does."
         )
     if said == "worse":
         return (
@@ -32,8 +32,8 @@ def verdict(gain: Interval, over_shuffled: Interval, photos: int, confidence: fl
     direction = "more" if gain.mean >= 0 else "less"
     return (
         f"There is no evidence that the model learned to crop: on {photos} photos that it never "
-        f"saw, its crops overlap the photographer's by {size} {direction} than one constant crop "
-        "does, which chance alone can explain."
+        f"saw, its crops overlap the photographer's by {size} {direction} than the constant "
+        "median crop does, which chance alone can explain."
     )
 
 
