@@ -50,7 +50,7 @@ def file_hash(*files: Path) -> str:
 
 @contextmanager
 def training_run(params: Mapping[str, Any], data_sha256: str) -> Iterator[str]:
-    """A run that is open while a model trains; gives its id. Marked as failed if the block raises."""
+    """A run that is open while a model trains; its id. Marked as failed if the block raises."""
     _open_store()
     commit, dirty = _commit()
     name = f"{params['train.model']} seed {params['train.seed']}"

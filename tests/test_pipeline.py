@@ -1,0 +1,145 @@
+"""The whole pipeline on a small demo library, as a user runs it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, settings, xmp
+
+STAGES = ["scan", "extract", "validate", "split", "train", "evaluate"]
+SMALL = {
+    "demo": {"photos": 60},
+    "train": {"epochs": 2, "image_size": 32},
+    "evaluate": {"bootstrap_samples": 200, "random_draws": 10},
+    "extract": {"batch_files": 16},
+}
+
+
+def project(folder: Path) -> Path:
+    """A copy of the project with small params, under git and DVC of its own."""
+    for name in ("src", "stages"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", ".gitignore"):
+        shutil.copy(ROOT / name, folder / name)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for block, values in SMALL.items():
+        params[block] |= values
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"]):
+        run(folder, *command)
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    places = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    paths = {"PATH": os.pathsep.join(places), "PYTHONPATH": str(folder / "src")}
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"} | paths
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def stages_run(output: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+def change(folder: Path, block: str, **values: object) -> None:
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params[block] |= values
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    folder = project(tmp_path_factory.mktemp("project"))
+    assert stages_run(run(folder, "dvc", "repro")) == STAGES
+    return folder
+
+
+def test_the_demo_library_is_counted_to_the_last_file(finished):
+    counts = json.loads((finished / "reports" / "extract.json").read_text())
+    marker = json.loads((finished / "data" / "demo-library" / "demo-library.json").read_text())
+    assert counts["cropped"] == marker["counts"]["cropped"]
+    assert counts["seen"] == counts["cropped"] + counts["uncropped"] + counts["rejected_total"]
+    rejected = pd.read_csv(finished / "reports" / "rejected.csv")
+    assert len(rejected) == counts["rejected_total"]
+    kinds = rejected["reason"].str.split(":").str[0]
+    assert set(kinds[rejected["file"].str.startswith("bad/")]) == {
+        "broken_xmp",
+        "duplicate",
+        "empty",
+        "inverted",
+        "not_a_photo",
+        "orphan_sidecar",
+        "outside",
+        "pixels",
+        "unreadable",
+    }
+    assert set(kinds[~rejected["file"].str.startswith("bad/")]) == {"already_applied"}
+
+
+def test_every_test_photo_is_scored_for_every_cropper(finished):
+    scores = pd.read_csv(finished / "reports" / "scores.csv")
+    dealt = pd.read_parquet(finished / "data" / "splits.parquet")
+    tested = set(dealt.loc[dealt["split"] == "test", "photo"])
+    for cropper in ("human", "cnn", "random", "none", "median", "shuffled"):
+        assert set(scores.loc[scores["cropper"] == cropper, "photo"]) == tested
+    assert scores["iou"].between(0, 1).all()
+    assert "<!doctype html>" in (finished / "reports" / "comparison.html").read_text().lower()
+
+
+def test_metrics_and_plots_have_something_to_show(finished):
+    shown = run(finished, "dvc", "metrics", "show")
+    assert "cnn.iou_low" in shown
+    assert "gain_over_median.low" in shown
+    run(finished, "dvc", "plots", "show", "--out", "page")
+    page = (finished / "page" / "index.html").read_text()
+    assert "Overlap by cropper" in page
+    assert "validation_iou" in page
+
+
+def test_from_scratch_elsewhere_every_byte_is_the_same(finished, tmp_path):
+    again = project(tmp_path)
+    run(again, "dvc", "repro")
+    assert (again / "dvc.lock").read_text() == (finished / "dvc.lock").read_text()
+
+
+def test_nothing_but_the_look_at_the_library_is_repeated(finished):
+    lock = (finished / "dvc.lock").read_text()
+    assert stages_run(run(finished, "dvc", "repro")) == ["scan"]
+    assert (finished / "dvc.lock").read_text() == lock
+
+
+def test_a_changed_param_reruns_the_stages_that_depend_on_it(finished):
+    change(finished, "evaluate", seed=99)
+    assert stages_run(run(finished, "dvc", "repro")) == ["scan", "evaluate"]
+    change(finished, "validate", min_side=0.01)
+    # the same labels come out of validation, so that nothing after it runs
+    assert stages_run(run(finished, "dvc", "repro")) == ["scan", "validate"]
+
+
+def test_of_a_grown_library_only_the_new_photos_are_read(finished):
+    library = finished / "data" / "grown"
+    shutil.copytree(finished / "data" / "demo-library", library)
+    change(finished, "extract", library="data/grown")
+    run(finished, "dvc", "repro", "extract")
+    before = {file.name: file.read_bytes() for file in (finished / "data/extracted").iterdir()}
+    photo = next(library.glob("20*/**/*.jpg"))
+    shutil.copy(photo, library / "new.jpg")
+    (library / "new.xmp").write_bytes(xmp(settings()))
+    with (library / "new.jpg").open("ab") as stream:
+        stream.write(b"\0")  # no exact copy
+    run(finished, "dvc", "repro", "extract")
+    after = {file.name: file.read_bytes() for file in (finished / "data/extracted").iterdir()}
+    assert {name: after[name] for name in before} == before
+    [new] = set(after) - set(before)
+    assert pd.read_parquet(finished / "data/extracted" / new)["photo"].tolist() == ["new.jpg"]
