@@ -19,7 +19,8 @@ def main() -> None:
     evaluation.write_numbers(found, metrics, scores, plots)
     comparison.write_report(found, folder, history, page, summary, settings)
     numbers = evaluation.flat(evaluation.metrics(found))
-    tracking.log_evaluation(model, LOCK, numbers, [page, metrics, scores, summary])
+    chosen = params.as_dict(settings.evaluate)
+    tracking.log_evaluation(model, LOCK, chosen, numbers, [page, metrics, scores, summary])
 
 
 if __name__ == "__main__":

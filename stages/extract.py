@@ -15,9 +15,9 @@ def main() -> None:
     fingerprint = extraction.fingerprint(settings, sources.of(readings))
     book = ledger.Ledger.load(ledger_file, fingerprint)
     entries = library.read_manifest(manifest)
-    outcomes = extraction.extract(Path(settings.library), entries, folder, book, settings)
+    outcomes = extraction.extract(settings.folder, entries, folder, book, settings)
     ledger.write_report(outcomes, counts, rejected)
-    extraction.require_crops(outcomes, Path(settings.library))
+    extraction.require_crops(outcomes, settings.folder)
 
 
 if __name__ == "__main__":

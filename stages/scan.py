@@ -13,8 +13,8 @@ from cropperhead.demo.default import ensure_library
 def main() -> None:
     manifest, counts = map(Path, sys.argv[1:])
     settings = params.load()
-    ensure_library(settings.extract.library, settings.demo)
-    scan = library.scan(Path(settings.extract.library))
+    ensure_library(settings.extract.folder, settings.demo)
+    scan = library.scan(settings.extract.folder)
     library.write_manifest(scan.entries, manifest)
     library.write_counts(scan, counts)
 

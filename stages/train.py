@@ -17,8 +17,8 @@ def main() -> None:
     learnt = batches.examples(folder, labels[labels["split"] == splits.TRAIN], size)
     checked = batches.examples(folder, labels[labels["split"] == splits.VALIDATION], size)
     data_hash = tracking.file_hash(labels_file, splits_file, *shards.files(folder))
-    with tracking.training_run(params.flat(settings), data_hash) as run:
-        tracking.log_dataset(labels, labels_file, data_hash)
+    with tracking.training_run(params.effective(settings), data_hash) as run:
+        tracking.log_dataset(labels[labels["split"] == splits.TRAIN], labels_file, data_hash)
         logger = tracking.EpochLogger()
         fitted = training.fit(settings.train, learnt, checked, logs / run, [logger])
         models.save(fitted.model, model_file)

@@ -66,11 +66,13 @@ def save_photo(
 ) -> Path:
     """Saves a photo with an embedded XMP packet and EXIF tags of its first directory."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    tags = Image.Exif()
+    suffix, tags = file.suffix.lower(), Image.Exif()
     tags.update(exif or {})
     extra: dict[str, Any] = {"exif": tags} if exif else {}
     if packet is not None:
-        extra |= _embedded(packet, file.suffix.lower())
+        extra |= _embedded(packet, suffix)
+    if exif and suffix.startswith(".tif"):  # where Pillow passes over `exif` beside `tiffinfo`
+        extra = {"tiffinfo": dict(exif) | extra.get("tiffinfo", {})}
     (image or picture()).save(file, **extra)
     return file
 

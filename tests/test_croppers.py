@@ -57,4 +57,4 @@ def test_shuffled_crops_are_the_network_s_own_on_other_photos():
 
 def test_a_network_is_one_draw():
     limits = np.tile([0.1, 0.1, 0.9, 0.9, 0], (12, 1))
-    assert croppers.network(lambda _: limits).crop(photos()).shape == (1, 12, 5)
+    assert croppers.network(lambda _: limits, "small").crop(photos()).shape == (1, 12, 5)

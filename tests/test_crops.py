@@ -44,6 +44,13 @@ def test_overlap_of_crops_apart_touching_and_nested():
     assert crops.overlap(whole, [0.25, 0.25, 0.75, 0.75, 0], 1.5) == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize(
+    "inside_out", [(0.9, 0.1, 0.1, 0.9, 0), (0.1, 0.9, 0.9, 0.1, 0), (0.9, 0.9, 0.1, 0.1, 0)]
+)
+def test_a_crop_that_is_inside_out_overlaps_nothing(inside_out):
+    assert crops.overlap([0.1, 0.1, 0.9, 0.9, 0], inside_out, 1.5) == 0
+
+
 @given(limits(), limits(), ASPECT)
 def test_overlap_is_symmetric_bounded_and_the_same_in_a_mirror(first, second, aspect):
     value = crops.overlap(first, second, aspect)

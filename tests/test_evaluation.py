@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, label_table
 
-from cropperhead import comparison, croppers, evaluation, params, report, verdicts
+from cropperhead import comparison, croppers, crops, evaluation, params, report, verdicts
 from cropperhead.batches import Photos
 from cropperhead.crops import CROP_COLUMNS
 from cropperhead.scores import Interval
@@ -30,7 +30,7 @@ def result(weight: float, count: int = 60) -> evaluation.Result:
         (labels["width"] / labels["height"]).to_numpy(np.float32),
     )
     compared = [
-        croppers.network(lambda _: predicted),
+        croppers.network(lambda _: predicted, "small"),
         croppers.random_within_bounds(training, PARAMS.random_percentiles, 20, PARAMS.seed),
         croppers.no_crop(),
         croppers.median_crop(training),
@@ -129,6 +129,26 @@ def test_several_people_are_scored_against_each_other():
     test = dataclasses.replace(base.test, labels=labels.sort_values("number", ignore_index=True))
     found = evaluation.compare(test, base.croppers, base.counts, PARAMS)
     assert evaluation.metrics(found)["human"]["iou"] == pytest.approx(1)  # they agree
+
+
+def test_only_photos_of_several_people_count_for_the_human_row():
+    base = result(0.5)
+    second = base.test.labels.iloc[[0]].assign(author="duplicate 01", crop_top=0.5)
+    labels = pd.concat([base.test.labels, second]).sort_values("number", ignore_index=True)
+    found = evaluation.compare(
+        dataclasses.replace(base.test, labels=labels), base.croppers, base.counts, PARAMS
+    )
+    assert found.photos_of_several() == 1
+    first, other = labels.iloc[:2][list(CROP_COLUMNS)].to_numpy()
+    agreed = crops.overlap(first, other, 1.5)
+    assert found.interval("human", "iou").mean == pytest.approx(agreed)
+
+
+def test_a_gain_that_shuffled_crops_share_is_no_evidence():
+    said = verdicts.verdict(Interval(0.05, 0.02, 0.08), Interval(0.01, -0.02, 0.04), 60, 0.95)
+    assert "no evidence that the model learned to crop" in said
+    assert "not reliably more than its own crops laid on other photos" in said
+    assert "chance" not in said
 
 
 def test_plots_tables_hold_every_limit_and_every_photo():

@@ -190,6 +190,94 @@ def test_a_sidecar_goes_before_the_packet_but_not_before_a_finished_export(tmp_p
     assert labels(tmp_path).loc["a.jpg", "crop_top"] == pytest.approx(0.3)
 
 
+@pytest.mark.parametrize(("own", "in_xmp"), [(6, 6), (6, 8), (6, None), (None, 6), (1, 6), (6, 1)])
+def test_a_tiff_is_measured_as_it_is_stored_whoever_says_how_it_lies(tmp_path, own, in_xmp):
+    tags = {0x0112: own} if own else None
+    save_photo(tmp_path / "a.tif", xmp(settings(0.1, 0.2, 0.8, 0.9), in_xmp), exif=tags)
+    run(tmp_path, tmp_path / "out")
+    row, shown_as = labels(tmp_path / "out").loc["a.tif"], in_xmp or own
+    expected = lightroom.decode(settings(0.1, 0.2, 0.8, 0.9), 90, 60, shown_as)
+    assert (row["width"], row["height"]) == displayed_size(90, 60, shown_as)
+    assert [row[name] for name in CROP_COLUMNS] == pytest.approx(list(expected.limits()))
+    assert (row["image_width"] > row["image_height"]) == (row["width"] > row["height"])
+
+
+def test_xmp_after_the_pixels_of_a_png_is_found(tmp_path):
+    whole = save_photo(tmp_path / "a.png", xmp(settings())).read_bytes()
+    start, end = whole.index(b"iTXt") - 4, whole.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(
+        whole[:start] + whole[end:-12] + whole[start:end] + whole[-12:]
+    )
+    assert kinds(run(tmp_path, tmp_path / "out")) == {"a.png": "cropped"}
+
+
+def test_broken_xmp_is_found_behind_another_warning(tmp_path):
+    broken = xmp(settings())[:-40]
+    file = save_photo(tmp_path / "a.jpg", broken, exif={0x010F: "Canon"})
+    content = bytearray(file.read_bytes())
+    place = content.index(b"Canon\0") - 6  # the offset of the next directory, made senseless
+    content[place : place + 4] = b"\xff\xff\xff\x7f"
+    file.write_bytes(content)
+    assert kinds(run(tmp_path, tmp_path / "out")) == {"a.jpg": "broken_xmp"}
+
+
+@pytest.mark.parametrize("content", [b"", bytes(500), b"hello world", b"<html><p>not found</html>"])
+def test_a_sidecar_that_is_no_xmp_is_named(tmp_path, content):
+    save_photo(tmp_path / "a.jpg")
+    (tmp_path / "a.xmp").write_bytes(content)
+    assert kinds(run(tmp_path, tmp_path / "out")) == {"a.jpg": "unreadable_sidecar"}
+
+
+def test_a_sidecar_may_begin_with_a_mark_of_its_encoding_or_a_declaration(tmp_path):
+    declared = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    for name, start in {
+        "a": b"\xef\xbb\xbf",
+        "b": declared,
+        "c": b"\xef\xbb\xbf" + declared,
+    }.items():
+        save_photo(tmp_path / f"{name}.jpg", image=picture(90 + 2 * ord(name)))
+        (tmp_path / f"{name}.xmp").write_bytes(start + xmp(settings()))
+    assert set(kinds(run(tmp_path, tmp_path / "out")).values()) == {"cropped"}
+
+
+@pytest.mark.parametrize("name", ["-n.jpg", "#x.jpg", " lead.jpg", "a'b\"c %d.jpg", "é ü.jpg"])
+def test_odd_names_are_read_like_others(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    save_photo(Path("-lib") / name, xmp(settings()))
+    assert kinds(run(Path("-lib"), tmp_path / "out")) == {name: "cropped"}
+
+
+def test_an_export_stays_one_whatever_lies_beside_it(tmp_path):
+    save_photo(tmp_path / "a.jpg", xmp({"HasCrop": "True", "AlreadyApplied": "True"}))
+    (tmp_path / "a.xmp").write_bytes(xmp(settings()))
+    assert kinds(run(tmp_path, tmp_path / "out")) == {"a.jpg": "already_applied"}
+
+
+def test_the_photographer_s_orientation_goes_before_a_duplicate_s(tmp_path):
+    save_photo(tmp_path / "a.jpg", xmp(settings(), 6))
+    (tmp_path / "a_02.jpg.xmp").write_bytes(xmp(settings(), 1))
+    run(tmp_path, tmp_path / "out")
+    assert set(labels(tmp_path / "out")["orientation"]) == {6}
+
+
+def test_a_renamed_sidecar_is_another_author_s(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg")
+    (tmp_path / "lib" / "a.xmp").write_bytes(xmp(settings()))
+    run(tmp_path / "lib", tmp_path)
+    (tmp_path / "lib" / "a.xmp").rename(tmp_path / "lib" / "a_02.jpg.xmp")
+    run(tmp_path / "lib", tmp_path)
+    assert labels(tmp_path)["author"].tolist() == ["duplicate 02"]
+
+
+@pytest.mark.parametrize("lost", ["shard-00000.parquet", "shard-00001.parquet"])
+def test_labels_whose_shard_is_lost_are_read_again(tmp_path, library, lost):
+    folder = library(6)
+    run(folder, tmp_path)
+    (tmp_path / "shards" / lost).unlink()
+    run(folder, tmp_path)
+    assert len(labels(tmp_path)) == 6
+
+
 def test_duplicates_sidecars_are_further_authors_of_one_photo(tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
     (tmp_path / "lib" / "a_01.jpg.xmp").write_bytes(xmp(settings(0.3)))
@@ -287,6 +375,18 @@ def test_another_fingerprint_reads_everything_anew(tmp_path, library):
     run(folder, tmp_path)
     run(folder, tmp_path, fingerprint="other", long_side=40)
     assert labels(tmp_path)["image_width"].tolist() == [40, 40, 40]
+
+
+def test_photos_keep_their_numbers_when_everything_is_read_anew(tmp_path, library):
+    folder = library(3, first=5)
+    run(folder, tmp_path)
+    library(2)  # newcomers that come first by name
+    run(folder, tmp_path)
+    numbers = labels(tmp_path)["number"].to_dict()
+    assert numbers["2024/IMG_0005.jpg"] == 0
+    assert numbers["2024/IMG_0000.jpg"] == 3
+    run(folder, tmp_path, fingerprint="other", long_side=40)
+    assert labels(tmp_path)["number"].to_dict() == numbers
 
 
 def test_the_fingerprint_follows_code_and_params_but_not_the_place(tmp_path):

@@ -64,6 +64,18 @@ def test_links_are_followed_once_and_loops_end(tmp_path):
     assert list(sidecars(tmp_path / "lib")) == ["a.jpg", "dangling.jpg", "more/b.jpg"]
 
 
+def test_a_link_to_itself_and_a_pipe_are_passed_over(tmp_path):
+    touch(tmp_path, "a.jpg")
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert list(sidecars(tmp_path)) == ["a.jpg"]
+
+
+def test_names_that_differ_in_case_alone_keep_their_own_sidecars(tmp_path):
+    touch(tmp_path, "a.JPG", "a.JPG.xmp", "a.jpg", "a.jpg.xmp")
+    assert sidecars(tmp_path) == {"a.JPG": ("a.JPG.xmp",), "a.jpg": ("a.jpg.xmp",)}
+
+
 def test_names_that_cannot_be_passed_on_are_listed_printably(tmp_path):
     touch(tmp_path, "a.jpg")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg")).write_bytes(b"x")

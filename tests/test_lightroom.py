@@ -51,6 +51,8 @@ def test_what_is_encoded_decodes_to_the_same_crop(values, code, stored):
     limits = [y - height / 2, x - width / 2, y + height / 2, x + width / 2, angle]
     limits = crops.inside_frame(limits, frame[0] / frame[1])
     again = lightroom.decode(lightroom.encode(Crop(*limits), *stored, code), *stored, code)
+    # a thin tilted crop may reach a little beyond the frame: within a pixel it is put on its edge
+    limits = Crop.from_rectangle(Crop(*limits).in_pixels(*frame), *frame).limits()
     # six decimals of a fraction; a tilt carries an error of one side over to the other
     assert again.limits() == pytest.approx(limits, abs=5e-6)
 
@@ -67,6 +69,7 @@ def test_left_beyond_right_is_a_tall_tilted_crop():
     ("values", "expected"),
     [
         ({}, State.SILENT),
+        ({"CropAngle": 0}, State.SILENT),
         ({"HasCrop": False}, State.UNCROPPED),
         ({"HasCrop": "False"}, State.UNCROPPED),
         (
@@ -91,6 +94,7 @@ def test_has_crop_gates_everything(values, expected):
     ("kind", "values"),
     [
         ("already_applied", settings() | {"AlreadyApplied": True}),
+        ("already_applied", {"HasCrop": True, "AlreadyApplied": True}),
         ("incomplete", {"HasCrop": True}),
         ("incomplete", {"HasCrop": True, "CropTop": 0.1}),
         ("no_flag", {k: v for k, v in settings().items() if k != "HasCrop"}),

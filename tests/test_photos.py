@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import QUADRANTS, picture, save_photo
 from PIL import Image, ImageCms, ImageColor, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from cropperhead import photos
 from cropperhead.crops import Crop
@@ -75,6 +76,18 @@ def test_a_small_photo_is_not_enlarged(tmp_path):
 def test_every_kind_of_pixel_becomes_rgb(tmp_path, mode, value, shown):
     Image.new(mode, (40, 30), value).save(tmp_path / "a.png")
     assert top_left(copied(tmp_path / "a.png")[1].jpeg) == pytest.approx(shown, abs=2)
+
+
+def test_a_picture_of_fractions_becomes_as_bright_as_it_is(tmp_path):
+    Image.fromarray(np.full((30, 40), 0.5, np.float32)).save(tmp_path / "a.tif")
+    assert top_left(copied(tmp_path / "a.tif")[1].jpeg) == pytest.approx((127, 127, 127), abs=2)
+
+
+def test_a_long_text_in_a_png_is_no_reason_to_reject_it(tmp_path):
+    text = PngInfo()
+    text.add_text("comment", "x" * 70000)
+    picture().save(tmp_path / "a.png", pnginfo=text)
+    assert len(copied(tmp_path / "a.png")[1].jpeg) < 10000
 
 
 def test_cmyk_and_palettes_become_rgb(tmp_path):

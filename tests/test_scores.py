@@ -35,12 +35,14 @@ def test_people_are_scored_against_each_other_and_a_lone_one_is_the_reference():
     assert human.loc[("a", "y"), "iou"] == pytest.approx(1 / 3)
     assert human.loc[("b", "x"), "iou"] == pytest.approx(1)
     assert human["reference"].tolist() == ["the other authors"] * 3 + ["itself"]
-    assert not scores.is_reference_only(human)
-    assert scores.is_reference_only(human.loc[["b"]])
+    # photo a: (2/3 + 1/3 + 2/3) / 3; photo b has no other crop to be scored against
+    means = scores.by_photo(human.reset_index(), "human", "iou")
+    assert means.to_dict() == pytest.approx({"a": 5 / 9})
 
 
 def test_a_photo_s_score_is_the_mean_over_its_authors():
     table = pd.DataFrame({"photo": ["b", "a", "a"], "cropper": "cnn", "iou": [0.2, 0.4, 0.8]})
+    table["reference"] = "the author"
     assert scores.by_photo(table, "cnn", "iou").to_dict() == pytest.approx({"a": 0.6, "b": 0.2})
 
 

@@ -37,28 +37,26 @@ def test_a_photo_s_split_depends_on_its_name_and_the_salt_alone():
 
 
 def test_adding_photos_moves_none():
-    labels = label_table(400)
-    # newcomers: some like old ones, all earlier by name, and one between two splits
+    labels = label_table(400).astype({"camera": object, "captured": object})
+    before = dealt(labels)["split"].tolist()
+    # two photos of one camera, 3 s apart, in different splits
+    train, test = before.index("train"), before.index("test")
+    labels.loc[[train, test], "camera"] = "Canon"
+    labels.loc[train, "captured"] = "2024-01-01T00:00:00.0"
+    labels.loc[test, "captured"] = "2024-01-01T00:00:03.0"
     first = dealt(labels)
-    train = first.index[first["split"] == "train"][0]
-    test = first.index[first["split"] == "test"][0]
+    assert first["split"].tolist() == before
+    # newcomers, all earlier by name: 30 like old ones, 29 like none, one between those two
     newcomers = label_table(60, seed=2).assign(number=range(400, 460))
     newcomers["photo"] = ["0000/" + name for name in newcomers["photo"]]
-    known = labels.set_index("photo")["perceptual_hash"]
-    newcomers.loc[:29, "perceptual_hash"] = known.iloc[:30].to_numpy()
-    grown = pd.concat([labels, newcomers], ignore_index=True)
-    times = pd.Series({train: "2024-01-01T00:00:00.0", test: "2024-01-01T00:00:02.0"})
-    grown.loc[grown["photo"].isin(times.index), "camera"] = "Canon"
-    grown["captured"] = grown["photo"].map(times)
-    grown.loc[459, ["camera", "captured"]] = ["Canon", "2024-01-01T00:00:01.0"]
-    second = dealt(grown)
-    assert second.loc[first.index.difference([train, test]), "split"].equals(
-        first.loc[first.index.difference([train, test]), "split"]
-    )
-    assert second.loc[train, "split"] == "train"
-    # like an earlier photo: where that one is
-    for i in range(30):
-        assert second.loc[newcomers.loc[i, "photo"], "split"] == first["split"].iloc[i]
+    newcomers.loc[:29, "perceptual_hash"] = labels["perceptual_hash"].iloc[:30].to_numpy()
+    newcomers = newcomers.astype({"camera": object, "captured": object})
+    newcomers.loc[59, ["camera", "captured"]] = ["Canon", "2024-01-01T00:00:01.5"]
+    second = dealt(pd.concat([labels, newcomers], ignore_index=True))
+    assert second.loc[first.index].equals(first)
+    joined = second.loc[newcomers["photo"], "split"].tolist()
+    assert joined[:30] == before[:30]
+    assert joined[59] == "aside"
 
 
 def test_a_newcomer_between_two_splits_is_set_aside():
@@ -100,6 +98,14 @@ def test_bursts_join_one_camera_s_photos_within_the_seconds_given():
     )
     # A: 0 and 2 s are 2 apart: joined; 2 and 4.5 are 2.5 apart; 4.5 and 6.4 are 1.9 apart
     assert splits.bursts(camera, captured, 2.0).tolist() == [[0, 1], [3, 5]]
+
+
+def test_a_photo_that_comes_in_between_two_of_a_burst_does_not_part_them():
+    captured = [f"2024-01-01T00:00:0{second}" for second in ("0", "1.5", "0.7")]
+    # 0 and 1.5 s are within 2 s, with the third between them or not
+    for count in (2, 3):
+        pairs = splits.bursts(pd.Series(["A"] * count), pd.Series(captured[:count]), 2.0)
+        assert [0, 1] in pairs.tolist()
 
 
 def test_a_burst_s_group_is_its_first_photo():

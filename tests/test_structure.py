@@ -53,10 +53,14 @@ def test_every_output_stands_in_the_command(stage):
         assert set(paths(STAGES[stage].get(kind, []))) <= set(command)
 
 
-def test_every_param_is_a_dependency_of_some_stage():
+def test_every_param_is_a_dependency_of_some_stage_and_is_read():
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     depended = {name.split(".")[0] for stage in STAGES.values() for name in stage["params"]}
     assert depended == set(params)
+    files = [file for part in ("src", "stages") for file in (ROOT / part).rglob("*.py")]
+    code = "\n".join(file.read_text() for file in files if file.name != "params.py")
+    keys = {key for block in params.values() for key in block}
+    assert {key for key in keys if not re.search(rf"\.{key}\b", code)} == set()
 
 
 @pytest.mark.parametrize("arguments", [["-c", "import cropperhead"], ["-m", "cropperhead.cli"]])

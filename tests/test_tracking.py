@@ -1,4 +1,5 @@
 import hashlib
+import subprocess
 
 import keras
 import mlflow
@@ -52,10 +53,12 @@ def test_one_run_holds_training_model_and_evaluation(store):
         for epoch in range(2):
             logger.on_epoch_end(epoch, {"epoch": epoch + 1, "loss": 0.5 - 0.1 * epoch})
         tracking.log_model(model, file, EXAMPLE)
-    (store / "dvc.lock").write_text("lock")
+    (store / "dvc.lock").write_text("stages: {train: {cmd: a}, evaluate: {cmd: b}}")
     (store / "comparison.html").write_text("report")
     numbers = {"cnn.iou.mean": 0.7}
-    tracking.log_evaluation(file, store / "dvc.lock", numbers, [store / "comparison.html"])
+    tracking.log_evaluation(
+        file, store / "dvc.lock", {"seed": 3}, numbers, [store / "comparison.html"]
+    )
 
     [run] = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], output_format="list")
     assert run.info.run_name == "small seed 7"
@@ -63,7 +66,10 @@ def test_one_run_holds_training_model_and_evaluation(store):
     assert run.data.metrics == {"loss": 0.4, "test.cnn.iou.mean": 0.7}
     assert run.data.tags["data_sha256"] == "d" * 64
     assert run.data.tags["model_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert run.data.tags["dvc_lock_sha256"] == hashlib.sha256(b"lock").hexdigest()
+    assert (
+        run.data.tags["dvc_lock_sha256"] == hashlib.sha256(b'{"train": {"cmd": "a"}}').hexdigest()
+    )
+    assert run.data.tags["evaluated.seed"] == "3"
     assert {"git_commit", "git_dirty"} <= set(run.data.tags)
     assert run.inputs.dataset_inputs[0].dataset.digest == "d" * 16
     listed = mlflow.artifacts.list_artifacts(run_id=run.info.run_id)
@@ -85,7 +91,7 @@ def test_the_logged_model_can_be_served(store):
 
 def test_a_model_trained_elsewhere_gets_a_run_of_its_own(store):
     (store / "model.keras").write_bytes(b"model")
-    tracking.log_evaluation(store / "model.keras", store / "dvc.lock", {"x": 1.0}, [])
+    tracking.log_evaluation(store / "model.keras", store / "dvc.lock", {}, {"x": 1.0}, [])
     [run] = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], output_format="list")
     assert (run.info.run_name, run.data.metrics) == ("evaluated only", {"test.x": 1.0})
 
@@ -114,6 +120,27 @@ def test_experiments_in_a_copy_of_the_project_share_its_store(store, monkeypatch
     with tracking.training_run(PARAMS, data_sha256="d"):
         pass
     assert (store / "mlflow.db").is_file()
+
+
+def test_only_the_code_counts_as_changed_not_the_results(store):
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b.example"]
+        subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
+
+    (store / "reports").mkdir()
+    for name in ("code.py", "reports/history.csv", "dvc.lock"):
+        (store / name).write_text("1")
+    (store / ".gitignore").write_text("mlflow.db*\nmlruns\n")
+    git("init")
+    git("add", ".")
+    git("commit", "--message", "all")
+    (store / "reports" / "history.csv").unlink()  # as DVC does before the stage that writes it
+    (store / "dvc.lock").write_text("2")
+    for expected in ("false", "true"):
+        with tracking.training_run(PARAMS, data_sha256="d"):
+            run = mlflow.active_run()
+        assert run.data.tags["git_dirty"] == expected
+        (store / "code.py").write_text("2")
 
 
 def test_a_hash_is_that_of_the_contents_in_order(tmp_path):

@@ -6,10 +6,14 @@ python=$1
 
 stop() { echo "$1" >&2; exit 1; }
 
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || stop \
-"Python 3.11 or newer is needed and '$python' is not: install it (Debian: 'sudo apt install python3 python3-venv', macOS: 'brew install python'), or name one with 'make PYTHON=python3.12 ...'."
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || stop \
+"Python 3.11, 3.12 or 3.13, which TensorFlow runs on, is needed and '$python' is none of them: install one (Debian: 'sudo apt install python3 python3-venv', macOS: 'brew install python@3.13'), or name one with 'make PYTHON=python3.13 ...'."
 "$python" -c 'import venv, ensurepip' 2>/dev/null || stop \
 "Python's venv is missing: install it with 'sudo apt install python3-venv'."
+
+case "$(uname -sm)" in
+  "Darwin x86_64") stop "TensorFlow runs on Macs with Apple's own processors only: use one of those, or Linux." ;;
+esac
 
 if ! command -v exiftool >/dev/null; then
   echo "Installing ExifTool, which reads the crops." >&2

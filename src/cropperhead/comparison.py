@@ -12,11 +12,12 @@ from cropperhead.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
 from cropperhead.crops import CROP_COLUMNS
 from cropperhead.evaluation import Result
 from cropperhead.gallery import Picture
-from cropperhead.params import EvaluateParams, Params, as_dict
+from cropperhead.params import EvaluateParams, Params, effective
 from cropperhead.report import Comparison, Row
 from cropperhead.scores import Interval
 
 _IN_GALLERY = (CNN, RANDOM, MEDIAN)
+_BLOCKS_SHOWN = ("extract", "split", "train", "evaluate")
 _VERSIONS_SHOWN = ("tensorflow", "keras", "pillow")  # what the numbers depend on
 
 
@@ -51,7 +52,7 @@ def comparison(
         limits={HUMAN: truth, CNN: result.cropped[CNN][0][result.test.positions()]},
         history=history,
         counts=_counts(result, chosen),
-        facts=_facts(params),
+        facts=_facts(params, result.hashes),
         sampler=samplers[RANDOM],
         intervals=(
             f"Intervals are the middle {chosen.confidence * 100:g} % of "
@@ -76,7 +77,7 @@ def _evidence(result: Result) -> list[str]:
         f"random within bounds {result.interval(RANDOM, 'iou').mean:.3f}.",
         f"Against random crops within the photographer's own bounds: {_said(over_random)}.",
         f"Against its own crops laid on other photos: {_said(over_shuffled)}. "
-        "This is what it gains by looking at the photo.",
+        "This is how much its crops depend on their photos.",
     ]
 
 
@@ -90,22 +91,22 @@ def _counts(result: Result, params: EvaluateParams) -> dict[str, int]:
     }
 
 
-def _facts(params: Params) -> list[tuple[str, str]]:
-    """Versions and settings; nothing that differs between two runs of the same input."""
-    versions = [(name, version(name)) for name in _VERSIONS_SHOWN]
-    settings = {"train": params.train, "split": params.split}
+def _facts(params: Params, hashes: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Versions, hashes and settings; nothing that differs between two runs of the same input."""
+    versions = [("cropperhead", __version__)]
+    versions += [(name, version(name)) for name in _VERSIONS_SHOWN]
     values = [
-        (f"{block}.{key}", str(value))
-        for block, content in settings.items()
-        for key, value in as_dict(content).items()
+        (name, str(value))
+        for name, value in effective(params).items()
+        if name.split(".")[0] in _BLOCKS_SHOWN and name != "extract.library"
     ]
-    return [("cropperhead", __version__), *versions, *values]
+    return [*versions, *hashes.items(), *values]
 
 
 def _rows(result: Result) -> list[Row]:
     human = Row(HUMAN, "Human", None, None, None, None, "")
-    if not result.humans_are_reference():
-        note = "each author against the others who cropped the photo"
+    if result.photos_of_several():
+        note = f"each against the others, on {result.photos_of_several()} photos of several people"
         human = _row(result, HUMAN, "Human", note)
     others = {c.key: _row(result, c.key, c.label, c.note) for c in result.croppers}
     return [human, *others.values()]

@@ -45,9 +45,10 @@ def median_crop(training: Floats) -> Cropper:
     return Cropper(MEDIAN, "Constant median crop", note, _constant(np.median(training, axis=0)))
 
 
-def network(predict: "Callable[[Photos], Floats]") -> Cropper:
-    """A trained network."""
-    return Cropper(CNN, "CNN", "the trained network", lambda photos: predict(photos)[None])
+def network(predict: "Callable[[Photos], Floats]", name: str) -> Cropper:
+    """A trained network, by the name of its design."""
+    note = f"the trained network, “{name}”: the mean of its crops of photo and mirror image"
+    return Cropper(CNN, "CNN", note, lambda photos: predict(photos)[None])
 
 
 def shuffled(predict: "Callable[[Photos], Floats]", draws: int, seed: int) -> Cropper:
@@ -77,17 +78,21 @@ def random_within_bounds(
         return inside_frame(drawn, np.broadcast_to(photos.aspect, drawn.shape[:-1]))
 
     note = f"mean of {draws} draws a photo, within the training crops' bounds"
-    return Cropper(RANDOM, "Random within bounds", note, crop, sampler=_sampler(low, high, draws))
+    return Cropper(
+        RANDOM, "Random within bounds", note, crop, sampler=_sampler(low, high, percentiles, draws)
+    )
 
 
-def _sampler(low: Floats, high: Floats, draws: int) -> str:
+def _sampler(low: Floats, high: Floats, percentiles: tuple[float, float], draws: int) -> str:
     names = ("top", "left", "bottom", "right")
     pairs = zip(names, low, high, strict=False)
     bounds = ", ".join(f"{name} {a:.2f} to {b:.2f}" for name, a, b in pairs)
     return (
-        "Each value is drawn evenly and on its own within the training crops' bounds: "
-        f"{bounds}, angle {low[4]:.1f} to {high[4]:.1f} degrees. Scores are means over {draws} "
-        "draws for each photo; the outline shown is the first."
+        "Each value is drawn evenly and on its own between percentiles "
+        f"{percentiles[0]:g} and {percentiles[1]:g} of the training crops: {bounds}, angle "
+        f"{low[4]:.1f} to {high[4]:.1f} degrees. A crop without an area is drawn again; one that "
+        "leaves the frame when tilted is shrunk into it. Scores are means over "
+        f"{draws} draws for each photo; the outline shown is the first."
     )
 
 

@@ -137,7 +137,7 @@ def area(limits: ArrayLike) -> Floats:
 
 
 def overlap(first: ArrayLike, second: ArrayLike, aspect: ArrayLike) -> Floats:
-    """Intersection over union of the tilted rectangles, (n,), in [0, 1].
+    """Intersection over union of the tilted rectangles, (n,), in [0, 1]; 0 for one without area.
 
     The intersection of two convex polygons is the convex hull of the corners of each that lie in
     the other and of the crossings of their edges; its area follows from the shoelace formula.
@@ -149,7 +149,8 @@ def overlap(first: ArrayLike, second: ArrayLike, aspect: ArrayLike) -> Floats:
     )
     shared = _hull_area(points, kept)
     union = _shoelace(one) + _shoelace(two) - shared
-    return np.clip(shared / np.maximum(union, 1e-12), 0.0, 1.0)
+    real = (area(first) > 0) & (area(second) > 0)  # a crop can be inside out, and then has none
+    return np.where(real, np.clip(shared / np.maximum(union, 1e-12), 0.0, 1.0), 0.0)
 
 
 def boundary_displacement(first: ArrayLike, second: ArrayLike) -> Floats:

@@ -1,8 +1,9 @@
 """Every cropper on the test photos, and their scores."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -42,23 +43,28 @@ class Result:
     croppers: Sequence[Cropper]
     cropped: Mapping[str, Floats]  # by cropper's key, (draws, photos, 5)
     scores: pd.DataFrame
-    bootstrap: Bootstrap
+    params: EvaluateParams
     counts: Mapping[str, int]  # photos by split
+    hashes: Mapping[str, str] = field(default_factory=dict)  # of data and model, for the record
 
     def interval(self, cropper: str, column: str) -> Interval:
         """Mean of a score over photos, with its interval."""
-        return self.bootstrap.interval(self._values(cropper, column))
+        return self._interval(scores.by_photo(self.scores, cropper, column))
 
     def gain(self, cropper: str, over: str) -> Interval:
         """Mean paired difference in overlap of one cropper to another, with its interval."""
-        return self.bootstrap.interval(self._values(cropper, "iou") - self._values(over, "iou"))
+        pair = [scores.by_photo(self.scores, key, "iou") for key in (cropper, over)]
+        return self._interval((pair[0] - pair[1]).dropna())
 
-    def humans_are_reference(self) -> bool:
-        """Whether no photo was cropped by several people, so that people have no score."""
-        return scores.is_reference_only(self.scores[self.scores["cropper"] == HUMAN])
+    def photos_of_several(self) -> int:
+        """How many test photos several people cropped: the only ones on which people score."""
+        return len(scores.by_photo(self.scores, HUMAN, "iou"))
 
-    def _values(self, cropper: str, column: str) -> Floats:
-        return scores.by_photo(self.scores, cropper, column).to_numpy(float)
+    def _interval(self, values: pd.Series) -> Interval:
+        groups = [self.test.groups[photo] for photo in values.index]
+        chosen = self.params
+        resampled = Bootstrap(groups, chosen.bootstrap_samples, chosen.confidence, chosen.seed)
+        return resampled.interval(values.to_numpy(float))
 
 
 def evaluate(
@@ -68,11 +74,14 @@ def evaluate(
     labels = splits.labelled(labels_file, splits_file)
     test = _test(folder, labels[labels["split"] == splits.TEST], params)
     training = labels.loc[labels["split"] == splits.TRAIN, list(CROP_COLUMNS)].to_numpy(float)
-    predict = partial(models.predict, models.load(model_file))
+    model = models.load(model_file)
+    compared = _croppers(partial(models.predict, model), model.name, training, params.evaluate)
     counts = {
         str(name): int(size) for name, size in labels.groupby("split")["photo"].nunique().items()
     }
-    return compare(test, _croppers(predict, training, params.evaluate), counts, params.evaluate)
+    hashes = {"labels": _sha256(labels_file), "splits": _sha256(splits_file)}
+    hashes |= {"model": _sha256(model_file)}
+    return replace(compare(test, compared, counts, params.evaluate), hashes=hashes)
 
 
 def compare(
@@ -84,9 +93,7 @@ def compare(
     tables = [scores.of_humans(test.labels)]
     tables += [scores.of_cropper(k, test.labels, v[:, positions]) for k, v in cropped.items()]
     table = pd.concat(tables, ignore_index=True)[_SCORE_COLUMNS]
-    groups = [test.groups[photo] for photo in sorted(test.photos.names)]
-    bootstrap = Bootstrap(groups, params.bootstrap_samples, params.confidence, params.seed)
-    return Result(test, compared, cropped, table, bootstrap, counts)
+    return Result(test, compared, cropped, table, params, counts)
 
 
 def write_numbers(result: Result, metrics_file: Path, scores_file: Path, plots: Path) -> None:
@@ -110,7 +117,7 @@ def metrics(result: Result) -> dict[str, object]:
         "gain_over_random": _rounded(result.gain(CNN, RANDOM)),
     }
     for key in result.scores["cropper"].unique():
-        if key != HUMAN or not result.humans_are_reference():
+        if key != HUMAN or result.photos_of_several():
             table[key] = _scores(result, key)
     return table
 
@@ -156,11 +163,11 @@ def _test(folder: Path, labels: pd.DataFrame, params: Params) -> Test:
 
 
 def _croppers(
-    predict: Callable[[Photos], Floats], training: Floats, params: EvaluateParams
+    predict: Callable[[Photos], Floats], name: str, training: Floats, params: EvaluateParams
 ) -> list[Cropper]:
     draws, seed = params.random_draws, params.seed
     return [
-        croppers.network(predict),
+        croppers.network(predict, name),
         croppers.random_within_bounds(training, params.random_percentiles, draws, seed),
         croppers.no_crop(),
         croppers.median_crop(training),
@@ -173,6 +180,10 @@ def _scores(result: Result, key: str) -> dict[str, float]:
     values = {"iou": overlap.mean, "iou_low": overlap.low, "iou_high": overlap.high}
     values |= {name: result.interval(key, name).mean for name in scores.SCORES[1:]}
     return {name: round(value, 5) for name, value in values.items()}
+
+
+def _sha256(file: Path) -> str:
+    return "sha256 " + hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _rounded(interval: Interval) -> dict[str, float]:

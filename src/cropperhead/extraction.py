@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from cropperhead import exif, readings, shards
 from cropperhead.errors import LibraryError
-from cropperhead.ledger import CROPPED, REJECTED, UNREAD, Ledger, Outcome
+from cropperhead.ledger import CROPPED, REJECTED, Ledger, Outcome, unread
 from cropperhead.library import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.readings import Reading
@@ -32,6 +32,7 @@ def extract(
     """
     out.mkdir(parents=True, exist_ok=True)
     numbers = _numbers(entries, ledger)
+    _distrust_lost_shards(out, ledger)
     todo = _todo(entries, ledger)
     _forget(out, ledger, {entry.file for entry in entries}, {entry.file for entry in todo})
     with exif.tag_reader() as reader, tqdm(total=len(todo), desc="extract", unit="photo") as bar:
@@ -59,7 +60,7 @@ def fingerprint(params: ExtractParams, sources: Iterable[Path]) -> str:
         if source.name in _WITHOUT_INFLUENCE:
             continue
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    settings = replace(params, library="", batch_files=1)
+    settings = replace(params, library=".", batch_files=1)
     digest.update(repr(settings).encode())
     return digest.hexdigest()
 
@@ -81,6 +82,13 @@ def _numbers(entries: Iterable[Entry], ledger: Ledger) -> dict[str, int]:
     return known | {
         name: i for i, name in enumerate(new, start=max(known.values(), default=-1) + 1)
     }
+
+
+def _distrust_lost_shards(out: Path, ledger: Ledger) -> None:
+    """Photos whose rows are gone from the shards are to be read again."""
+    kept = set(shards.read_labels(out)["photo"])
+    cropped = [done for done in ledger.outcomes.values() if done.outcome == CROPPED]
+    ledger.add(unread(outcome) for outcome in cropped if outcome.file not in kept)
 
 
 def _todo(entries: Iterable[Entry], ledger: Ledger) -> list[Entry]:
@@ -106,7 +114,7 @@ def _forget(out: Path, ledger: Ledger, present: set[str], todo: set[str]) -> Non
     A file that is to be read again keeps its number, even if this run is interrupted.
     """
     ledger.outcomes = {
-        name: Outcome(name, outcome.number, "", UNREAD) if name in todo else outcome
+        name: unread(outcome) if name in todo else outcome
         for name, outcome in ledger.outcomes.items()
         if name in present
     }

@@ -169,7 +169,7 @@ def _curve(title: str, columns: Sequence[tuple[str, str]], history: pd.DataFrame
     lines = [Line(key, _polyline(places, values, up)) for key, values in series.items()]
     words = tuple(
         (key, f"{values[0]:.4g} at first, {values[-1]:.4g} at last")
-        for key, values in series.items()
+        for key, values in ((key, _finite(values)) for key, values in series.items())
     )
     best = best_epoch(history)
     return Chart(title, words, across, up, tuple(lines), None if best is None else across.at(best))

@@ -41,6 +41,11 @@ class Outcome:
     same_as: str = ""  # of a duplicate: the copy that was kept
 
 
+def unread(outcome: Outcome) -> Outcome:
+    """A file that is to be read again: of what is known, its number alone holds."""
+    return Outcome(outcome.file, outcome.number, "", UNREAD)
+
+
 @dataclass
 class Ledger:
     """The outcomes of all files, kept beside the shards between runs."""
@@ -51,12 +56,17 @@ class Ledger:
 
     @classmethod
     def load(cls, file: Path, fingerprint: str) -> "Ledger":
-        """The ledger of an earlier run; an empty one if there is none or it was made otherwise."""
+        """The ledger of an earlier run; empty if there is none.
+
+        Where it was made by other code or params, all its files count as unread; but they keep
+        their numbers, by which photos are dealt to splits.
+        """
         ledger = cls(file, fingerprint)
         if file.exists():
             table = pq.read_table(file)
-            if (table.schema.metadata or {}).get(b"fingerprint") == fingerprint.encode():
-                ledger.add(Outcome(**row) for row in table.to_pylist())
+            outcomes = [Outcome(**row) for row in table.to_pylist()]
+            same = (table.schema.metadata or {}).get(b"fingerprint") == fingerprint.encode()
+            ledger.add(outcomes if same else map(unread, outcomes))
         return ledger
 
     def add(self, outcomes: Iterable[Outcome]) -> None:

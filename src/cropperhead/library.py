@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -145,8 +145,21 @@ def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSErr
         except OSError as error:
             yield relative, error
             continue
-        yield relative, [item for item in inside if not item.is_dir()]
-        pending += [_joined(relative, item.name) for item in reversed(inside) if item.is_dir()]
+        folders = [item for item in inside if _holds(item.is_dir)]
+        # pipes and devices would never end; a dangling link is listed, to be named as unreadable
+        yield relative, [i for i in inside if _holds(i.is_file) or _is_dangling(i)]
+        pending += [_joined(relative, item.name) for item in reversed(folders)]
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except OSError:  # a link that leads to itself, or to where nobody may look
+        return False
+
+
+def _is_dangling(item: os.DirEntry[str]) -> bool:
+    return item.is_symlink() and not Path(item.path).exists()
 
 
 def _by_name(item: os.DirEntry[str]) -> str:
@@ -193,7 +206,7 @@ def _sort_folder(
     ]
 
 
-def _sidecars(names: Iterable[str]) -> tuple[dict[str, list[str]], set[str]]:
+def _sidecars(names: Collection[str]) -> tuple[dict[str, list[str]], set[str]]:
     """Which sidecars go with which photo, and which go with no file at all."""
     by_stem: dict[str, list[str]] = {}
     by_name: dict[str, str] = {}
@@ -205,7 +218,9 @@ def _sidecars(names: Iterable[str]) -> tuple[dict[str, list[str]], set[str]]:
     found: dict[str, list[str]] = {}
     unclaimed = set()
     for sidecar in own:
-        partners = _partners(PurePosixPath(sidecar).stem.lower(), by_stem, by_name)
+        exact = PurePosixPath(sidecar).stem  # where IMG.jpg and IMG.JPG lie side by side
+        partners = [exact] if exact in names else []
+        partners = partners or _partners(exact.lower(), by_stem, by_name)
         for photo in partners:
             found.setdefault(photo, []).append(sidecar)
         if not partners:
@@ -230,7 +245,7 @@ def _entry(relative: str, item: os.DirEntry[str], sidecars: list[os.DirEntry[str
         file=_joined(relative, item.name),
         kind=PHOTO,
         sidecars=tuple(_joined(relative, one.name) for one in sidecars),
-        trace=_trace([item, *sidecars]),
+        trace=" ".join([_trace([item]), *(f"{one.name}:{_trace([one])}" for one in sidecars)]),
     )
 
 

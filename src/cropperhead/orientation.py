@@ -27,6 +27,11 @@ _MIRRORING = {2, 4, 5, 7}
 _INVERSE = {6: 8, 8: 6}
 
 
+def known(value: object) -> int:
+    """An orientation as it stands in metadata; what is none of the eight counts as upright."""
+    return value if isinstance(value, int) and value in ORIENTATIONS else UPRIGHT
+
+
 def inverse(orientation: int) -> int:
     """The orientation that undoes this one: 6 and 8 undo each other, the rest themselves."""
     return _INVERSE.get(orientation, orientation)

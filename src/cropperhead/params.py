@@ -32,7 +32,13 @@ class ExtractParams:
     max_megapixels: float
     batch_files: int
 
+    @property
+    def folder(self) -> Path:
+        """The photo library, with the user's home in place of a leading ~."""
+        return Path(self.library).expanduser()
+
     def __post_init__(self) -> None:
+        _require("extract.library", self.library, bool(self.library.strip()), "a folder")
         _require("extract.long_side", self.long_side, self.long_side >= 32, "at least 32 px")
         _require("extract.jpeg_quality", self.jpeg_quality, 1 <= self.jpeg_quality <= 95, "1 to 95")
         _require("extract.max_megapixels", self.max_megapixels, self.max_megapixels > 0, "above 0")
@@ -110,7 +116,9 @@ class TrainParams:
     epochs: int
     patience: int
     batch_size: int
+    least_steps: int
     learning_rate: float
+    warm_up_epochs: int
     weight_decay: float
     dropout: float
     colour_jitter: float
@@ -120,9 +128,20 @@ class TrainParams:
     threads: int
 
     def __post_init__(self) -> None:
-        for name in ("image_size", "epochs", "patience", "batch_size", "learning_rate", "threads"):
+        for name in (
+            "image_size",
+            "epochs",
+            "least_steps",
+            "patience",
+            "batch_size",
+            "learning_rate",
+            "threads",
+        ):
             value = getattr(self, name)
             _require(f"train.{name}", value, value > 0, "above 0")
+        for name in ("weight_decay", "colour_jitter", "overlap_weight", "warm_up_epochs"):
+            value = getattr(self, name)
+            _require(f"train.{name}", value, value >= 0, "0 or more")
         _require("train.image_size", self.image_size, self.image_size % 32 == 0, "a multiple of 32")
         _require("train.dropout", self.dropout, 0 <= self.dropout < 1, "in [0, 1)")
         _require("train.averaging", self.averaging, 0 <= self.averaging < 1, "in [0, 1)")
@@ -142,6 +161,10 @@ class EvaluateParams:
 
     def __post_init__(self) -> None:
         _require_rising("evaluate.random_percentiles", self.random_percentiles)
+        low, high = self.random_percentiles
+        _require("evaluate.random_percentiles", [low, high], low >= 0 and high <= 100, "0 to 100")
+        shown = self.gallery_photos
+        _require("evaluate.gallery_photos", shown, shown >= 1, "at least 1")
         _require("evaluate.random_draws", self.random_draws, self.random_draws >= 1, "at least 1")
         samples = self.bootstrap_samples
         _require("evaluate.bootstrap_samples", samples, samples >= 100, "at least 100")
@@ -238,6 +261,19 @@ def as_dict(block: Any) -> dict[str, Any]:
         else value
         for key, value in plain.items()
     }
+
+
+# Of TrainParams, what the predecessor has of its own
+_OWN_TO_SMALL = (
+    "image_size overlap_weight learning_rate warm_up_epochs weight_decay dropout max_angle_deg"
+)
+
+
+def effective(params: Params) -> dict[str, Any]:
+    """`flat` without the values that the chosen network does not heed."""
+    unheeded = _OWN_TO_SMALL.split() if params.train.model == "predecessor" else []
+    values = flat(params)
+    return {k: v for k, v in values.items() if k.removeprefix("train.") not in unheeded}
 
 
 def flat(params: Params) -> dict[str, Any]:

@@ -77,7 +77,9 @@ def opened(file: Path, max_megapixels: float) -> Iterator[Image.Image]:
 
 def stored_size(image: Image.Image) -> tuple[int, int]:
     """Width and height of the pixels as they lie in the file."""
-    return orientation.displayed_size(*image.size, orientation=_turned_by_pillow(image))
+    # On opening, Pillow swaps the sides of a TIFF by its own tag, but not by its XMP's.
+    tag = image.tag_v2.get(_ORIENTATION_TAG) if isinstance(image, TiffImageFile) else None
+    return orientation.displayed_size(*image.size, orientation=orientation.known(tag))
 
 
 def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int) -> SmallCopy:
@@ -92,9 +94,10 @@ def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int)
     small = _eight_bits(image)
     small.thumbnail((long_side, long_side), Image.Resampling.LANCZOS, reducing_gap=_DRAFT_MARGIN)
     small = _to_srgb(small, profile)
-    upright = _transposed(_transposed(small, orientation.inverse(turned)), stored_as)
+    upright = transposed(transposed(small, orientation.inverse(turned)), stored_as)
     buffer = io.BytesIO()
-    upright.save(buffer, "JPEG", quality=quality)
+    # Pillow would carry a PNG's text along, or fail on a long one
+    upright.save(buffer, "JPEG", quality=quality, comment=b"")
     return SmallCopy(
         jpeg=buffer.getvalue(),
         width=upright.width,
@@ -137,24 +140,30 @@ def _turned_by_pillow(image: Image.Image) -> int:
     """The orientation that Pillow has applied of itself, as it does for TIFF alone."""
     if image.format != "TIFF":
         return orientation.UPRIGHT
-    value = image.getexif().get(_ORIENTATION_TAG, orientation.UPRIGHT)
-    return value if value in orientation.ORIENTATIONS else orientation.UPRIGHT
+    return orientation.known(image.getexif().get(_ORIENTATION_TAG))
 
 
-def _transposed(image: Image.Image, stored_as: int) -> Image.Image:
+def transposed(image: Image.Image, stored_as: int) -> Image.Image:
+    """Stored pixels as they are displayed by an EXIF orientation, 1 to 8."""
     return image.transpose(_TRANSPOSE[stored_as]) if stored_as in _TRANSPOSE else image
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":  # 16 bits, which convert() would clip
-        brightest = np.asarray(image).max()
-        scale = _DEEP_TO_EIGHT_BITS if brightest > 255 else 1.0
+        scale = _to_eight_bits(float(np.asarray(image).max()), image.mode)
         image = image.convert("F").point(lambda value: value * scale + 0).convert("L")
     if image.has_transparency_data:
         backed = Image.new("RGBA", image.size, "white")
         backed.alpha_composite(image.convert("RGBA"))
         return backed.convert("RGB")
     return image if image.mode == "CMYK" else image.convert("RGB")
+
+
+def _to_eight_bits(brightest: float, mode: str) -> float:
+    """What to multiply pixels by that are in [0, 1] (floats alone), in 8 or in 16 bits."""
+    if mode == "F" and brightest <= 1:
+        return 255.0
+    return _DEEP_TO_EIGHT_BITS if brightest > 255 else 1.0
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -21,7 +21,13 @@ PHOTOGRAPHER = "photographer"  # the author of a photo's own crop; duplicates ar
 
 _CRS = "XMP-crs:"
 _SETTINGS_TAGS = [_CRS + tag for tag in lightroom.TAGS]
-_SIDECAR_TAGS = [*_SETTINGS_TAGS, "XMP-tiff:Orientation", "XMP-photoshop:SidecarForExtension"]
+_SIDECAR_TAGS = [
+    *_SETTINGS_TAGS,
+    "File:MIMEType",
+    "XMP-tiff:Orientation",
+    "XMP-photoshop:SidecarForExtension",
+]
+_XMP_TYPE = "application/rdf+xml"
 _PHOTO_TAGS = [
     *_SETTINGS_TAGS,
     "File:MIMEType",
@@ -120,6 +126,9 @@ def _versions(entry: Entry, tags: Mapping[str, exif.Tags]) -> list[_Version]:
     for name in entry.sidecars:
         if name not in tags:
             raise RejectedFile("unreadable_sidecar", f"ExifTool cannot read {name}")
+        if tags[name].get("File:MIMEType") != _XMP_TYPE:
+            problem = exif.error(tags[name]) or "its content is no XMP"
+            raise RejectedFile("unreadable_sidecar", f"{name}: {problem}")
         if _is_meant_for(entry.file, tags[name]):
             version = _version(_author(entry.file, name), "lightroom sidecar", tags[name])
             said = _add(version, tags[name], found, f"the XMP of {name}")
@@ -206,7 +215,8 @@ def _rows(
 
 def _orientation(versions: Sequence[_Version], tags: exif.Tags) -> int:
     """How the photo is displayed: by its settings, which hold the user's own turns, else EXIF."""
-    said = [version.orientation for version in versions]
+    own_first = sorted(versions, key=lambda version: version.author != PHOTOGRAPHER)
+    said = [version.orientation for version in own_first]
     for value in [*said, tags.get("XMP-tiff:Orientation"), tags.get("IFD0:Orientation")]:
         if value in orientation.ORIENTATIONS:
             return int(value)

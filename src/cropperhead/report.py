@@ -25,8 +25,8 @@ COUNT_NAMES = {
     "train": "photos for training",
     "validation": "photos for validation",
     "test": "photos for the test, which the numbers above are about",
-    "groups": "groups of near-duplicates and bursts, each kept on one side",
-    "authors": "people who cropped",
+    "groups": "groups in the test; near-duplicates and bursts are one group, kept on one side",
+    "authors": "people, or versions, whose crops the test photos have",
     "random_draws": "random crops for each photo",
     "bootstrap_samples": "bootstrap samples",
 }

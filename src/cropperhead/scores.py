@@ -59,14 +59,12 @@ def aspects(labels: pd.DataFrame) -> Floats:
     return (labels["width"] / labels["height"]).to_numpy(float)
 
 
-def is_reference_only(human: pd.DataFrame) -> bool:
-    """Whether every human crop was scored against itself for want of another."""
-    return bool((human["reference"] == ITSELF).all())
-
-
 def by_photo(scores: pd.DataFrame, cropper: str, column: str) -> pd.Series:
-    """A score of one cropper, averaged over a photo's authors; indexed by photo, sorted."""
-    chosen = scores[scores["cropper"] == cropper]
+    """A score of one cropper, averaged over a photo's authors; indexed by photo, sorted.
+
+    A crop that was scored against itself for want of another says nothing, and does not count.
+    """
+    chosen = scores[(scores["cropper"] == cropper) & (scores["reference"] != ITSELF)]
     return chosen.groupby("photo")[column].mean().sort_index()
 
 

@@ -24,6 +24,7 @@ TRAIN, VALIDATION, TEST, ASIDE = "train", "validation", "test", "aside"
 _HASH_BITS = 64
 _PAIRS_AT_ONCE = 4_000_000  # 100 MB of candidate pairs
 
+Positions = NDArray[np.int64]
 Pairs = NDArray[np.int64]  # (m, 2) positions, the earlier photo first
 
 
@@ -69,13 +70,19 @@ def near_duplicates(hashes: NDArray[np.uint64], max_bits: int) -> Pairs:
 
 
 def bursts(camera: pd.Series, captured: pd.Series, seconds: float) -> Pairs:
-    """Pairs of photos that one camera took one after the other within `seconds`."""
+    """Pairs of photos that one camera took within `seconds`, neighbours in time or not.
+
+    Were neighbours alone paired, a photo that comes in later between two would part them.
+    """
     time = pd.to_datetime(captured, format="ISO8601")
     known = pd.DataFrame({"camera": camera, "time": time}).dropna().sort_values(["camera", "time"])
-    position = known.index.to_numpy()
-    close = known["time"].diff().dt.total_seconds().le(seconds).to_numpy()[1:]
-    same = (known["camera"].to_numpy()[1:] == known["camera"].to_numpy()[:-1]) & close
-    return np.sort(np.stack([position[:-1][same], position[1:][same]], axis=-1), axis=-1)
+    window = pd.Timedelta(seconds=seconds).to_timedelta64()
+    found = [np.empty((0, 2), dtype=np.int64)]
+    for _, one in known.groupby("camera", sort=False):
+        times, position = one["time"].to_numpy(), one.index.to_numpy()
+        first, second = _followed(np.searchsorted(times, times + window, side="right"))
+        found.append(np.sort(np.stack([position[first], position[second]], axis=-1), axis=-1))
+    return np.concatenate(found)
 
 
 def labelled(labels_file: Path, splits_file: Path) -> pd.DataFrame:
@@ -108,17 +115,21 @@ def _pairs_within_runs(values: NDArray[np.uint64]) -> Iterator[Pairs]:
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     ends = np.searchsorted(ordered, ordered, side="right")
-    followers = ends - np.arange(len(order)) - 1
+    total = np.cumsum(ends - np.arange(len(order)) - 1)
     start = 0
     while start < len(order):
-        total = np.cumsum(followers[start:])
-        size = max(1, int(np.searchsorted(total, _PAIRS_AT_ONCE)))
-        first = np.repeat(
-            np.arange(start, min(start + size, len(order))), followers[start : start + size]
-        )
-        offset = np.arange(len(first)) - np.searchsorted(first, first) + 1
-        yield np.sort(np.stack([order[first], order[first + offset]], axis=-1), axis=-1)
-        start += size
+        done = total[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(total, done + _PAIRS_AT_ONCE)))
+        first, second = _followed(ends[start:stop], start)
+        yield np.sort(np.stack([order[first], order[second]], axis=-1), axis=-1)
+        start = stop
+
+
+def _followed(ends: NDArray[np.int64], start: int = 0) -> tuple[Positions, Positions]:
+    """Each of the places from `start` on, paired with every later one before its end."""
+    places = np.arange(start, start + len(ends))
+    first = np.repeat(places, ends - places - 1)
+    return first, first + np.arange(len(first)) - np.searchsorted(first, first) + 1
 
 
 def _deal(names: list[str], pairs: Pairs, params: SplitParams) -> tuple[list[str], list[str]]:

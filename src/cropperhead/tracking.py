@@ -5,6 +5,7 @@ One run for each training. `MLFLOW_TRACKING_URI` sends runs elsewhere; without i
 """
 
 import hashlib
+import json
 import os
 import subprocess
 import warnings
@@ -20,6 +21,7 @@ import keras
 import mlflow
 import numpy as np
 import pandas as pd
+import yaml
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
@@ -27,6 +29,7 @@ from cropperhead.crops import CROP_COLUMNS
 
 EXPERIMENT = "cropperhead"
 _MODEL_TAG = "model_sha256"
+_NOT_RESULTS = (":(exclude)reports", ":(exclude)dvc.lock")
 # `dvc exp run --temp` and `--queue` run in a copy below this folder
 _EXPERIMENTS_FOLDER = "/.dvc/tmp/exps/"
 
@@ -46,6 +49,16 @@ def file_hash(*files: Path) -> str:
     for file in files:
         digest.update(file.read_bytes() if file.exists() else b"")
     return digest.hexdigest()
+
+
+def lock_hash(lock_file: Path) -> str:
+    """SHA-256 of what dvc.lock says of all stages but `evaluate`, as sorted JSON.
+
+    That is all that an evaluation stands on. Its own entry is not there yet while it runs.
+    """
+    lock = yaml.safe_load(lock_file.read_text(encoding="utf-8")) if lock_file.exists() else {}
+    stages = {name: entry for name, entry in lock.get("stages", {}).items() if name != "evaluate"}
+    return hashlib.sha256(json.dumps(stages, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager
@@ -92,17 +105,25 @@ def log_model(model: Any, file: Path, example: Mapping[str, np.ndarray]) -> None
 
 
 def log_evaluation(
-    model_file: Path, lock_file: Path, metrics: Mapping[str, float], artifacts: list[Path]
+    model_file: Path,
+    lock_file: Path,
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    artifacts: list[Path],
 ) -> None:
     """Adds test metrics, the report and the hash of dvc.lock to the run that trained a model.
 
-    A model that was trained elsewhere has no run here, and gets one.
+    `params` are those of the evaluation: it may run again, with others, for one training. A model
+    that was trained elsewhere has no run here, and gets one.
     """
     _open_store()
     model_sha256 = file_hash(model_file)
     run = _run_of(model_sha256)
     with mlflow.start_run(run_id=run, run_name=None if run else "evaluated only"):
-        mlflow.set_tags({_MODEL_TAG: model_sha256, "dvc_lock_sha256": file_hash(lock_file)})
+        mlflow.set_tags({_MODEL_TAG: model_sha256, "dvc_lock_sha256": lock_hash(lock_file)})
+        commit, dirty = _commit()
+        evaluated = {"commit": commit, "dirty": dirty, **params}
+        mlflow.set_tags({f"evaluated.{name}": value for name, value in evaluated.items()})
         mlflow.log_metrics({f"test.{name}": value for name, value in metrics.items()})
         for file in artifacts:
             mlflow.log_artifact(str(file))
@@ -136,7 +157,9 @@ def _commit() -> tuple[str, str]:
     """The commit's hash and whether the working tree differs from it; "unknown" without git."""
     try:
         commit = _git("rev-parse", "HEAD").strip()
-        return commit, str(bool(_git("status", "--porcelain").strip())).lower()
+        # DVC removes a stage's results before it runs: they say nothing of the code
+        changed = _git("status", "--porcelain", "--", ".", *_NOT_RESULTS).strip()
+        return commit, str(bool(changed)).lower()
     except (OSError, subprocess.CalledProcessError):
         return "unknown", "unknown"
 

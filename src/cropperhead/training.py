@@ -1,5 +1,6 @@
 """Trains a network, the same bytes for the same input on one machine, and shows how it goes."""
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +27,6 @@ HISTORY_COLUMNS = (
     "validation_iou",
     "validation_bde",
 )
-_LEAST_STEPS = 20  # of an epoch: fewer photos than fill them are gone through several times
-_WARM_UP_EPOCHS = 2  # the first steps of a network that starts at a constant are the wildest
 _LAST_SHARE = 0.01  # of the learning rate, at the end of the cosine
 _PREDECESSOR_LEARNING_RATE = 0.001  # Adam's, from the published network's training_config
 _PICTURED = 12  # validation photos in TensorBoard's picture
@@ -56,7 +55,7 @@ def fit(
     history as their logs. Must come before TensorFlow's first use, which fixes its threads.
     """
     _make_repeatable(params)
-    steps = max(_LEAST_STEPS, batches.steps(training, params.batch_size))
+    steps = max(params.least_steps, batches.steps(training, params.batch_size))
     loss = _loss(params)
     model = models.build(params, np.median(training.limits.astype(float), axis=0))
     model.compile(_optimizer(params, steps), loss=loss, jit_compile=False)  # XLA is slower here
@@ -92,7 +91,9 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
         """The start counts, too: a library that teaches nothing leaves the constant crop."""
         self._trained = self._average = self._best = self.model.get_weights()
-        self._best_epoch, self._best_loss = 0, self._scores()["validation_loss"]
+        start = self._scores()
+        self._best_epoch, self._best_loss = 0, start["validation_loss"]
+        self.rows.append({"epoch": 0, "learning_rate": 0.0, "loss": math.nan, **start})
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Training goes on where it was, not at the average."""
@@ -194,7 +195,7 @@ def _optimizer(params: TrainParams, steps: int) -> Any:
     """AdamW with a warm-up and a cosine; for the predecessor what it was trained with."""
     if params.model == "predecessor":
         return keras.optimizers.Adam(_PREDECESSOR_LEARNING_RATE)
-    warm_up = min(_WARM_UP_EPOCHS, params.epochs - 1) * steps
+    warm_up = min(params.warm_up_epochs, params.epochs - 1) * steps
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warm_up else params.learning_rate,
         warmup_target=params.learning_rate if warm_up else None,

@@ -29,6 +29,12 @@ def verdict(gain: Interval, over_shuffled: Interval, photos: int, confidence: fl
             f"The model crops worse than a constant crop: on {photos} photos that it never saw, "
             f"its crops overlap the photographer's by {size} less."
         )
+    if gain.low > 0:
+        return (
+            f"There is no evidence that the model learned to crop: on {photos} photos that it "
+            f"never saw, its crops overlap the photographer's by {size} more than the constant "
+            "median crop does, but not reliably more than its own crops laid on other photos do."
+        )
     direction = "more" if gain.mean >= 0 else "less"
     return (
         f"There is no evidence that the model learned to crop: on {photos} photos that it never "

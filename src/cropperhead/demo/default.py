@@ -6,7 +6,7 @@ from cropperhead.demo.library import draw_library
 from cropperhead.params import DemoParams
 
 
-def ensure_library(library: str, demo: DemoParams) -> None:
+def ensure_library(library: Path, demo: DemoParams) -> None:
     """Draws the demo library where the library in use is the demo's folder, unless it is there."""
-    if Path(library) == Path(demo.folder):
-        draw_library(Path(library), demo.photos, demo.policy, demo.seed)
+    if library == Path(demo.folder):
+        draw_library(library, demo.photos, demo.policy, demo.seed)

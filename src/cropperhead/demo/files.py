@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cropperhead import orientation
+from cropperhead import orientation, photos
 from cropperhead.crops import FULL_FRAME
 from cropperhead.demo.packets import Value, packet
 from cropperhead.demo.painting import paint
@@ -19,16 +19,6 @@ from cropperhead.editors.lightroom import LIMIT_TAGS, encode
 
 JPEG_QUALITY = 88
 _FORMATS: Mapping[str, str] = {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF"}
-# How Pillow turns stored pixels into displayed ones.
-_TURNS: Mapping[int, Image.Transpose] = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _FULL: Mapping[str, Value] = dict(zip(LIMIT_TAGS, FULL_FRAME, strict=True))
 # The four ways of an uncropped photo: without a word, or in one of three forms.
 _UNCROPPED: tuple[Mapping[str, Value] | None, ...] = (
@@ -73,8 +63,7 @@ def write(file: Path, content: bytes, photo: Photo) -> None:
 
 def encoded(photo: Photo, picture: Image.Image, xmp: bytes | None) -> bytes:
     """A displayed picture as the photo's file would hold it."""
-    turn = _TURNS.get(orientation.inverse(photo.orientation))
-    stored = picture if turn is None else picture.transpose(turn)
+    stored = photos.transposed(picture, orientation.inverse(photo.orientation))
     kind, file = _FORMATS[Path(photo.path).suffix.lower()], io.BytesIO()
     stored.save(file, kind, **_save_options(kind, photo, xmp))
     return file.getvalue()

@@ -53,15 +53,15 @@ def state(settings: Mapping[str, Any]) -> State:
     contradict themselves or cannot be used: see `decode` for the numbers themselves.
     """
     has_crop = _flag(settings, "HasCrop")
-    given = [tag for tag in LIMIT_TAGS if tag in settings]
+    given = [tag for tag in LIMIT_TAGS[:4] if tag in settings]
     if has_crop is False or (has_crop is None and not given):
         return State.SILENT if has_crop is None else State.UNCROPPED
+    if not _is_whole_frame(settings) and _flag(settings, "AlreadyApplied"):
+        raise RejectedFile(ALREADY_APPLIED, "a finished export: its picture is cropped already")
     if not given:
         raise RejectedFile("incomplete", "HasCrop is True, but no limit of the crop is given")
     if _limits(settings) == FULL_FRAME:
         return State.UNCROPPED
-    if _flag(settings, "AlreadyApplied"):
-        raise RejectedFile(ALREADY_APPLIED, "a finished export: its picture is cropped already")
     if has_crop is None:
         raise _without_flag(settings)
     return State.CROPPED
@@ -158,6 +158,13 @@ def _limits(settings: Mapping[str, Any]) -> tuple[float, ...]:
         raise RejectedFile("incomplete", f"{', '.join(missing)} missing beside {_said(settings)}")
     angle = _number(settings, "CropAngle") if "CropAngle" in settings else 0.0
     return (*(_number(settings, tag) for tag in LIMIT_TAGS[:4]), angle)
+
+
+def _is_whole_frame(settings: Mapping[str, Any]) -> bool:
+    try:
+        return _limits(settings) == FULL_FRAME
+    except RejectedFile:
+        return False
 
 
 def _without_flag(settings: Mapping[str, Any]) -> RejectedFile:
