@@ -67,19 +67,28 @@ def test_a_rule_is_learned_and_the_median_crop_beaten(learned):
     assert gain.mean() > 0.04
 
 
-def test_the_history_has_a_row_for_each_epoch_that_callbacks_see_too(learned):
+def test_the_history_has_the_start_and_a_row_for_each_epoch_that_callbacks_see_too(learned):
     fitted, seen, _ = learned
     assert tuple(fitted.history.columns) == HISTORY_COLUMNS
-    assert fitted.history["epoch"].tolist() == list(range(1, 9))
-    assert seen == fitted.history.to_dict("records")
+    assert fitted.history["epoch"].tolist() == list(range(9))
+    assert seen == fitted.history[1:].to_dict("records")
+    start = fitted.history.iloc[0]
+    assert np.isnan(start["loss"])  # nothing was trained on yet
+    # the median crop, and its mirror image, as which a mirrored photo's crop is turned back
+    median = np.median(TRAINING.limits.astype(float), axis=0)
+    median = (median + crops.mirrored(median)) / 2
+    truth, aspect = VALIDATION.limits.astype(float), VALIDATION.aspect
+    constant = crops.overlap(np.tile(median, (len(truth), 1)), truth, aspect).mean()
+    # the network nears a margin of 0 no closer than 0.003 of the side
+    assert start["validation_iou"] == pytest.approx(constant, abs=0.01)
 
 
 def test_the_rate_warms_up_and_falls_along_a_cosine(learned):
     rate = learned[0].history["learning_rate"]
     # up over two epochs to 0.005; half of it half way through the six that are left
-    assert rate[1] == pytest.approx(0.005, rel=0.01)
-    assert rate[4] == pytest.approx(0.0025, rel=0.03)
-    assert rate[7] == pytest.approx(0.00005, rel=0.03)
+    assert rate[2] == pytest.approx(0.005, rel=0.01)
+    assert rate[5] == pytest.approx(0.0025, rel=0.03)
+    assert rate[8] == pytest.approx(0.00005, rel=0.03)
 
 
 def test_the_network_has_the_weights_of_its_best_epoch_by_every_authors_crops(learned):
@@ -99,7 +108,7 @@ def test_tensorboard_gets_each_epochs_numbers_and_a_picture(learned):
     fitted, _, logs = learned
     values = written(logs)
     found = [tf.make_ndarray(tensor) for _, tag, tensor in values if tag == "validation_iou"]
-    assert found == pytest.approx(fitted.history["validation_iou"].tolist(), abs=1e-6)
+    assert found == pytest.approx(fitted.history["validation_iou"][1:].tolist(), abs=1e-6)
     pictures = [(step, tensor) for step, tag, tensor in values if tag.startswith("validation ")]
     assert [step for step, _ in pictures] == list(range(1, 9))
     width, height, png = pictures[0][1].string_val  # as TensorBoard's image summaries are laid out
@@ -122,7 +131,7 @@ def test_where_nothing_can_be_learned_training_stops_and_the_median_crop_stays(c
     same = dataclasses.replace(VALIDATION, limits=median)
     stopping = dataclasses.replace(PARAMS, epochs=9, patience=2)
     fitted = training.fit(stopping, blind, same)
-    assert fitted.history["epoch"].tolist() == [1, 2]
+    assert fitted.history["epoch"].tolist() == [0, 1, 2]
     predicted = models.predict(fitted.model, VALIDATION.photos)
     assert predicted == pytest.approx(median[:24], abs=1e-5)
     assert "epoch 2 of 9: loss " in capsys.readouterr().err
@@ -134,6 +143,6 @@ def test_the_predecessor_trains_by_the_same_door():
     history = training.fit(
         dataclasses.replace(PARAMS, model="predecessor", batch_size=1), one, one
     ).history
-    assert history["learning_rate"].tolist() == pytest.approx([0.001])
+    assert history["learning_rate"].tolist() == pytest.approx([0.0, 0.001])
     # a black photo: only biases learn; (0.1^2 + 0.9^2 + 1) / 5 = 0.364 at the start, then less
-    assert 0 < history["loss"][0] < 0.364
+    assert 0 < history["loss"][1] < 0.364
