@@ -55,6 +55,11 @@ def test_shuffled_crops_are_the_network_s_own_on_other_photos():
         assert np.sort(dealt[:, column, 0]) == pytest.approx(others)
 
 
+def test_the_predecessor_s_network_is_named_in_its_row():
+    rows = {name: croppers.network(lambda _: None, name).label for name in ("small", "predecessor")}
+    assert rows == {"small": "CNN", "predecessor": "Predecessor's CNN"}
+
+
 def test_a_network_is_one_draw():
     limits = np.tile([0.1, 0.1, 0.9, 0.9, 0], (12, 1))
     assert croppers.network(lambda _: limits, "small").crop(photos()).shape == (1, 12, 5)

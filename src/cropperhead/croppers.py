@@ -48,7 +48,8 @@ def median_crop(training: Floats) -> Cropper:
 def network(predict: "Callable[[Photos], Floats]", name: str) -> Cropper:
     """A trained network, by the name of its design."""
     note = f"the trained network, “{name}”: the mean of its crops of photo and mirror image"
-    return Cropper(CNN, "CNN", note, lambda photos: predict(photos)[None])
+    label = "Predecessor's CNN" if name == "predecessor" else "CNN"
+    return Cropper(CNN, label, note, lambda photos: predict(photos)[None])
 
 
 def shuffled(predict: "Callable[[Photos], Floats]", draws: int, seed: int) -> Cropper:
