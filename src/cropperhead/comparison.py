@@ -41,7 +41,6 @@ def comparison(
     """All that the report tells. `images` are the JPEGs of at least the gallery's photos."""
     gain, shuffled = result.gain(CNN, MEDIAN), result.gain(CNN, SHUFFLED)
     samplers = {cropper.key: cropper.sampler for cropper in result.croppers}
-    truth = result.test.labels[list(CROP_COLUMNS)].to_numpy(float)
     photos, chosen = len(result.test.photos.names), params.evaluate
     return Comparison(
         outcome=verdicts.outcome(gain, shuffled),
@@ -49,7 +48,7 @@ def comparison(
         evidence=_evidence(result),
         rows=_rows(result),
         pictures=[_picture(result, name, images[name]) for name in gallery(result, chosen)],
-        limits={HUMAN: truth, CNN: result.cropped[CNN][0][result.test.positions()]},
+        limits=result.limits(),
         history=history,
         counts=_counts(result, chosen),
         facts=_facts(params, result.hashes),

@@ -56,6 +56,11 @@ class Result:
         pair = [scores.by_photo(self.scores, key, "iou") for key in (cropper, over)]
         return self._interval((pair[0] - pair[1]).dropna())
 
+    def limits(self) -> dict[str, Floats]:
+        """The human's and the network's limits for every test label, (n, 5)."""
+        truth = self.test.labels[list(CROP_COLUMNS)].to_numpy(float)
+        return {HUMAN: truth, CNN: self.cropped[CNN][0][self.test.positions()]}
+
     def photos_of_several(self) -> int:
         """How many test photos several people cropped: the only ones on which people score."""
         return len(scores.by_photo(self.scores, HUMAN, "iou"))
@@ -124,11 +129,14 @@ def metrics(result: Result) -> dict[str, object]:
 
 def limits_table(result: Result) -> pd.DataFrame:
     """For plots: human and predicted value of every limit of every test label."""
-    truth = result.test.labels[list(CROP_COLUMNS)].to_numpy(float)
-    predicted = result.cropped[CNN][0][result.test.positions()]
+    limits = result.limits()
     tables = [
         pd.DataFrame(
-            {"limit": name.removeprefix("crop_"), "human": truth[:, i], "cnn": predicted[:, i]}
+            {
+                "limit": name.removeprefix("crop_"),
+                HUMAN: limits[HUMAN][:, i],
+                CNN: limits[CNN][:, i],
+            }
         )
         for i, name in enumerate(CROP_COLUMNS)
     ]

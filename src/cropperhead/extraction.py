@@ -32,9 +32,12 @@ def extract(
     """
     out.mkdir(parents=True, exist_ok=True)
     numbers = _numbers(entries, ledger)
-    _distrust_lost_shards(out, ledger)
+    stored = set(shards.read_labels(out)["photo"])
+    _distrust_lost_shards(stored, ledger)
     todo = _todo(entries, ledger)
-    _forget(out, ledger, {entry.file for entry in entries}, {entry.file for entry in todo})
+    _forget(ledger, {entry.file for entry in entries}, {entry.file for entry in todo})
+    shards.drop(out, stored - {done.file for done in _cropped(ledger)})
+    ledger.save()
     with exif.tag_reader() as reader, tqdm(total=len(todo), desc="extract", unit="photo") as bar:
         for start in range(0, len(todo), params.batch_files):
             batch = todo[start : start + params.batch_files]
@@ -45,7 +48,6 @@ def extract(
                 shards.write(rows, out)
             ledger.add(reading.outcome for reading in found)
             ledger.save()
-    ledger.save()
     return [ledger.outcomes[name] for name in sorted(ledger.outcomes)]
 
 
@@ -84,11 +86,13 @@ def _numbers(entries: Iterable[Entry], ledger: Ledger) -> dict[str, int]:
     }
 
 
-def _distrust_lost_shards(out: Path, ledger: Ledger) -> None:
+def _cropped(ledger: Ledger) -> list[Outcome]:
+    return [outcome for outcome in ledger.outcomes.values() if outcome.outcome == CROPPED]
+
+
+def _distrust_lost_shards(stored: set[str], ledger: Ledger) -> None:
     """Photos whose rows are gone from the shards are to be read again."""
-    kept = set(shards.read_labels(out)["photo"])
-    cropped = [done for done in ledger.outcomes.values() if done.outcome == CROPPED]
-    ledger.add(unread(outcome) for outcome in cropped if outcome.file not in kept)
+    ledger.add(unread(outcome) for outcome in _cropped(ledger) if outcome.file not in stored)
 
 
 def _todo(entries: Iterable[Entry], ledger: Ledger) -> list[Entry]:
@@ -108,18 +112,16 @@ def _todo(entries: Iterable[Entry], ledger: Ledger) -> list[Entry]:
     ]
 
 
-def _forget(out: Path, ledger: Ledger, present: set[str], todo: set[str]) -> None:
-    """Drops the labels of files that are gone, changed or of an unfinished batch.
+def _forget(ledger: Ledger, present: set[str], todo: set[str]) -> None:
+    """Drops what is known of files that are gone, and of those to be read again all but a number.
 
-    A file that is to be read again keeps its number, even if this run is interrupted.
+    The number they keep even if this run is interrupted.
     """
     ledger.outcomes = {
         name: unread(outcome) if name in todo else outcome
         for name, outcome in ledger.outcomes.items()
         if name in present
     }
-    cropped = {name for name, outcome in ledger.outcomes.items() if outcome.outcome == CROPPED}
-    shards.drop(out, set(shards.read_labels(out)["photo"]) - cropped)
 
 
 def _counted(found: Iterable[Reading], bar: "tqdm[Any]") -> list[Reading]:
@@ -132,11 +134,7 @@ def _counted(found: Iterable[Reading], bar: "tqdm[Any]") -> list[Reading]:
 
 def _settle_duplicates(read: Iterable[Reading], ledger: Ledger) -> Iterator[Reading]:
     """Keeps the first of byte-identical cropped photos and rejects the others by name."""
-    kept = {
-        outcome.sha256: outcome.file
-        for outcome in ledger.outcomes.values()
-        if outcome.outcome == CROPPED
-    }
+    kept = {outcome.sha256: outcome.file for outcome in _cropped(ledger)}
     for reading in read:
         outcome = reading.outcome
         first = kept.setdefault(outcome.sha256, outcome.file) if outcome.sha256 else outcome.file

@@ -62,11 +62,10 @@ def read(
     `numbers` gives each file's number, `reader` a running ExifTool.
     """
     found = [entry for entry in batch if entry.kind == library.PHOTO]
-    photo_tags = reader.read([folder / entry.file for entry in found], _PHOTO_TAGS)
+    said = reader.read([folder / entry.file for entry in found], _PHOTO_TAGS)
     sidecars = [folder / name for entry in found for name in entry.sidecars]
-    sidecar_tags = reader.read(sidecars, _SIDECAR_TAGS)
-    tags = {str(file.relative_to(folder).as_posix()): said for file, said in photo_tags.items()}
-    tags |= {str(file.relative_to(folder).as_posix()): said for file, said in sidecar_tags.items()}
+    said |= reader.read(sidecars, _SIDECAR_TAGS)
+    tags = {file.relative_to(folder).as_posix(): one for file, one in said.items()}
     for entry in batch:
         yield _reading(folder, entry, numbers[entry.file], tags, params)
 
