@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cropperhead import crops, orientation
 from cropperhead.crops import Crop
 from cropperhead.editors import lightroom
-from cropperhead.editors.lightroom import State
+from cropperhead.editors.edits import State, displayed_crop
 from cropperhead.errors import RejectedFile
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "crops.json").read_text())["vectors"]
@@ -26,7 +26,7 @@ def rejection(values: dict, width: int = 600, height: int = 400) -> str:
 def test_worked_numbers_are_decoded_and_encoded(vector):
     stored = vector["stored_width"], vector["stored_height"], vector["orientation"]
     expected = vector["displayed"]
-    crop = lightroom.decode(vector["crs"], *stored)
+    crop = displayed_crop(lightroom.decode(vector["crs"], *stored), *stored)
     frame = expected["frame_width"], expected["frame_height"]
     assert frame == orientation.displayed_size(*stored[:2], stored[2])
     box = crop.in_pixels(*frame)
@@ -50,7 +50,8 @@ def test_what_is_encoded_decodes_to_the_same_crop(values, code, stored):
     y, x, height, width, angle = values
     limits = [y - height / 2, x - width / 2, y + height / 2, x + width / 2, angle]
     limits = crops.inside_frame(limits, frame[0] / frame[1])
-    again = lightroom.decode(lightroom.encode(Crop(*limits), *stored, code), *stored, code)
+    box = lightroom.decode(lightroom.encode(Crop(*limits), *stored, code), *stored)
+    again = displayed_crop(box, *stored, code)
     # a thin tilted crop may reach a little beyond the frame: within a pixel it is put on its edge
     limits = Crop.from_rectangle(Crop(*limits).in_pixels(*frame), *frame).limits()
     # six decimals of a fraction; a tilt carries an error of one side over to the other
@@ -62,7 +63,8 @@ def test_left_beyond_right_is_a_tall_tilted_crop():
     crop = Crop(0.35, 0.475, 0.65, 0.525, 40)
     written = lightroom.encode(crop, 4000, 4000)
     assert written["CropLeft"] > written["CropRight"]
-    assert lightroom.decode(written, 4000, 4000).limits() == pytest.approx(crop.limits(), abs=1e-5)
+    again = displayed_crop(lightroom.decode(written, 4000, 4000), 4000, 4000, 1)
+    assert again.limits() == pytest.approx(crop.limits(), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -121,10 +123,16 @@ def test_what_is_no_crop_is_rejected_by_kind(kind, values):
 
 def test_corrections_at_their_defaults_are_no_warp():
     off = {"PerspectiveUpright": 0, "PerspectiveScale": 100, "PerspectiveRotate": "0.0"}
-    assert lightroom.decode(settings() | off, 600, 400).top == pytest.approx(0.1)
+    assert lightroom.decode(settings() | off, 600, 400).height == pytest.approx(0.7 * 400)
 
 
 def test_a_corner_less_than_a_pixel_outside_is_rounding():
     # half a pixel of 400
-    assert lightroom.decode(settings(top=-0.5 / 400), 600, 400).top == 0
+    box = lightroom.decode(settings(top=-0.5 / 400), 600, 400)
+    assert displayed_crop(box, 600, 400, 1).top == 0
     assert rejection(settings(top=-1.5 / 400)) == "outside"
+
+
+@pytest.mark.parametrize(("said", "shown_as"), [(8, 8), (None, 6), (9, 6), ("8", 6), ([8], 6)])
+def test_the_settings_orientation_goes_before_the_camera_s(said, shown_as):
+    assert lightroom.shown_as(settings() | {"Orientation": said}, 6) == shown_as

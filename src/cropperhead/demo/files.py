@@ -98,7 +98,7 @@ def settings_of(photo: Photo) -> Mapping[str, Value] | None:
         return _UNCROPPED[photo.says]
     width, height = photo.scene.width, photo.scene.height
     stored = orientation.displayed_size(width, height, orientation.inverse(photo.orientation))
-    return encode(photo.crop, *stored, stored_as=photo.orientation)
+    return encode(photo.crop, *stored, shown_as=photo.orientation)
 
 
 def _packet(photo: Photo) -> bytes | None:

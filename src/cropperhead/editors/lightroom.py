@@ -9,11 +9,11 @@ corners are neither sorted nor made positive.
 
 import math
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any
 
 from cropperhead import orientation
 from cropperhead.crops import FULL_FRAME, Crop, Rectangle
+from cropperhead.editors.edits import State, require_within, stored_box
 from cropperhead.errors import RejectedFile
 
 NAMESPACE = "http://ns.adobe.com/camera-raw-settings/1.0/"
@@ -32,18 +32,8 @@ _WARPS = {
 TAGS = ("HasCrop", "AlreadyApplied", *LIMIT_TAGS, *_WARPS)
 ALREADY_APPLIED = "already_applied"  # the kind of rejection that no sidecar can mend
 MAX_ANGLE_DEG = 45.0
-# Six decimals of a fraction are 0.01 px at 10,000 px; editors themselves round corners to pixels.
-_FRAME_TOLERANCE_PX = 1.0
 # Fractions reach a little beyond 1 when tilted; anything far above is a count of pixels.
 _LARGEST_FRACTION = 2.0
-
-
-class State(Enum):
-    """What a photo's Camera Raw settings say about its crop."""
-
-    SILENT = "nothing is said"
-    UNCROPPED = "not cropped"
-    CROPPED = "cropped"
 
 
 def state(settings: Mapping[str, Any]) -> State:
@@ -57,7 +47,7 @@ def state(settings: Mapping[str, Any]) -> State:
     if has_crop is False or (has_crop is None and not given):
         return State.SILENT if has_crop is None else State.UNCROPPED
     if not _is_whole_frame(settings) and _flag(settings, "AlreadyApplied"):
-        raise RejectedFile(ALREADY_APPLIED, "a finished export: its picture is cropped already")
+        raise finished_export()
     if not given:
         raise RejectedFile("incomplete", "HasCrop is True, but no limit of the crop is given")
     if _limits(settings) == FULL_FRAME:
@@ -67,37 +57,45 @@ def state(settings: Mapping[str, Any]) -> State:
     return State.CROPPED
 
 
-def decode(
-    settings: Mapping[str, Any], width: int, height: int, stored_as: int = orientation.UPRIGHT
-) -> Crop:
-    """The crop of a photo whose `state` is CROPPED, in the displayed frame.
+def finished_export() -> RejectedFile:
+    """The reason why a photo whose pixels are the crop gives no label."""
+    return RejectedFile(ALREADY_APPLIED, "a finished export: its picture is cropped already")
 
-    `width` and `height` are the stored frame's in pixels, `stored_as` its EXIF orientation.
+
+def shown_as(settings: Mapping[str, Any], exif_orientation: int) -> int:
+    """The orientation by which Lightroom displays the photo: its own, which holds the user's turns.
+
+    `Orientation` among the settings is the XMP's (`tiff:Orientation`), EXIF's where it is silent.
+    """
+    said = settings.get("Orientation")
+    return said if isinstance(said, int) and said in orientation.ORIENTATIONS else exif_orientation
+
+
+def decode(
+    settings: Mapping[str, Any], width: int, height: int, exif_orientation: int = 1
+) -> Rectangle:
+    """The crop of a photo whose `state` is CROPPED, in pixels of the stored frame.
+
+    `width` and `height` are the stored frame's in pixels; the orientation changes nothing here.
     Raises RejectedFile when the numbers make no rectangle within the frame.
     """
+    del exif_orientation
     _refuse_warped(settings)
     top, left, bottom, right, angle = _limits(settings)
     _refuse_impossible(settings, angle)
     box = _rectangle(top, left, bottom, right, angle, width, height)
-    if box.width <= 0 or box.height <= 0:
-        raise RejectedFile("inverted", f"the crop has no area: {_said(settings)}")
-    if box.outside(width, height) > _FRAME_TOLERANCE_PX:
-        raise RejectedFile("outside", f"the crop leaves the frame: {_said(settings)}")
-    shown = orientation.displayed(box, width, height, stored_as)
-    return Crop.from_rectangle(shown, *orientation.displayed_size(width, height, stored_as))
+    return require_within(box, width, height, _said(settings))
 
 
 def encode(
-    crop: Crop, width: int, height: int, stored_as: int = orientation.UPRIGHT
+    crop: Crop, width: int, height: int, shown_as: int = orientation.UPRIGHT
 ) -> dict[str, Any]:
     """The settings that Lightroom stores for a displayed crop: `decode` reversed.
 
-    `width` and `height` are the stored frame's, as in `decode`. Limits carry six decimals.
+    `width` and `height` are the stored frame's, as in `decode`, `shown_as` the orientation by which
+    it is displayed. Limits carry six decimals.
     """
-    shown = crop.in_pixels(*orientation.displayed_size(width, height, stored_as))
-    box = orientation.stored(
-        shown, *orientation.displayed_size(width, height, stored_as), orientation=stored_as
-    )
+    box = stored_box(crop, width, height, shown_as)
     cosine, sine = _cos_sin(box.angle)
     half_x = (box.width * cosine - box.height * sine) / 2
     half_y = (box.width * sine + box.height * cosine) / 2

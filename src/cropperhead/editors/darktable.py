@@ -1,0 +1,269 @@
+"""How darktable stores a crop in its sidecars, and nothing else.
+
+Four modules of the history reframe, in this order unless the sidecar names another: `ashift` turns
+the frame, `flip` turns and mirrors it in steps of 90 degrees, `clipping` (up to darktable 3.6)
+turns and crops, `crop` crops. Each takes fractions of the frame that it receives, and a turned
+frame is the bounding box of the one before.
+
+Sources: darktable's `src/iop/{ashift,flip,clipping,crop}.c`, and what darktable-cli 4.2.1 renders.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cropperhead import orientation
+from cropperhead.crops import Crop, Rectangle
+from cropperhead.editors import darktable_history as history
+from cropperhead.editors.edits import State, require_within, stored_box
+from cropperhead.errors import RejectedFile
+
+NAMESPACE, TAGS = history.NAMESPACE, history.TAGS
+MAX_ANGLE_DEG = 45.0
+# What is smaller, darktable takes for neutral (ashift.c).
+_NEUTRAL = 1e-4
+
+# EXIF's orientation for each of flip's, which are bits: 1 turns y round, 2 x, then 4 swaps them.
+_EXIF_OF_FLIP = (1, 4, 2, 3, 5, 6, 8, 7)
+_FLIP_FROM_EXIF, _FLIP_Y, _FLIP_X, _SWAP = -1, 1, 2, 4
+_NO_OLD_FLIP = (0, 0xFF)
+
+
+def state(settings: Mapping[str, Any]) -> State:
+    """Whether settings (tag name without namespace -> value, of `TAGS`) hold a crop.
+
+    A photo that is only straightened is cropped; one that is only turned by 90 degrees or mirrored
+    is not. Raises RejectedFile where the settings cannot be used: see `decode` for the crop itself.
+    """
+    if not history.entries(settings):
+        return State.SILENT
+    turns = _turns(history.steps(settings))
+    return State.UNCROPPED if all(map(_is_neutral, turns.values())) else State.CROPPED
+
+
+def shown_as(settings: Mapping[str, Any], exif_orientation: int) -> int:
+    """The orientation by which darktable displays the photo: its own, EXIF's where it has none.
+
+    Raises RejectedFile where the settings cannot be used.
+    """
+    steps = history.steps(settings)
+    turns = _turns(steps, _flip(settings, steps, exif_orientation))
+    bits = 0
+    for operation in history.pipe(settings, turns):
+        bits = _merged(bits, turns[operation].flip)
+    return _EXIF_OF_FLIP[bits]
+
+
+def decode(
+    settings: Mapping[str, Any],
+    width: int,
+    height: int,
+    exif_orientation: int = orientation.UPRIGHT,
+) -> Rectangle:
+    """The crop of a photo whose `state` is CROPPED, in pixels of the stored frame.
+
+    `width` and `height` are the stored frame's in pixels. Raises RejectedFile when the settings
+    make no rectangle within the frame, or one in a frame that is warped or not the stored one.
+    """
+    steps = history.steps(settings)
+    _refuse_reframed(steps)
+    turns = _turns(steps, _flip(settings, steps, exif_orientation))
+    said = "; ".join(f"{operation} {_said(turn)}" for operation, turn in turns.items())
+    frame, bits = Rectangle(width / 2, height / 2, width, height, 0.0), 0
+    for operation in history.pipe(settings, turns):
+        _refuse_warped(operation, turns[operation])
+        bits = _merged(bits, turns[operation].flip)
+        frame = _turned(frame, turns[operation], _EXIF_OF_FLIP[bits])
+        if not (frame.width > 0 and frame.height > 0):
+            raise RejectedFile("inverted", f"the crop has no area: {said}")
+    if abs(frame.angle) > MAX_ANGLE_DEG:
+        raise RejectedFile("angle", f"turned by {frame.angle:g}, expected degrees in [-45, 45]")
+    return require_within(frame, width, height, said)
+
+
+def encode(
+    crop: Crop,
+    width: int,
+    height: int,
+    shown_as: int = orientation.UPRIGHT,
+    exif_orientation: int = orientation.UPRIGHT,
+) -> dict[str, Any]:
+    """The settings that darktable stores for a displayed crop: `decode` reversed.
+
+    `width` and `height` are the stored frame's, `shown_as` the orientation by which it is
+    displayed, `exif_orientation` EXIF's. darktable 4.2 moves limits that leave less than a tenth
+    of the turned frame on one side: it allows left and top up to 0.9, right and bottom from 0.1.
+    """
+    box = stored_box(crop, width, height, shown_as)
+    entries = []
+    if shown_as != exif_orientation:
+        entries.append(history.entry("flip", _EXIF_OF_FLIP.index(shown_as)))
+    if box.angle:
+        # neither lens shift nor shear; the default lens; all of the frame, no lines drawn
+        lens = (0, 0, 0, 28, 1, 100, 1, 0)
+        entries.append(history.entry("ashift", box.angle, *lens, 0, 0, 1, 0, 1, *[0] * 209))
+    free_ratio = (0, 0)
+    entries.append(history.entry("crop", *_limits(box, width, height, shown_as), *free_ratio))
+    return history.written(entries)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What one module does to the frame that it receives."""
+
+    angle: float = 0.0  # in degrees, of the new frame in the old one, clockwise as displayed
+    limits: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0)  # left, top, right, bottom of the turned frame
+    inscribed: bool = False  # the turned frame is the largest inside the old one, not around it
+    flip: int = 0  # the bits of a flip that comes after the turn, and before the limits
+    warps: str = ""  # what warps the frame
+
+
+def _turns(steps: Mapping[str, history.Step], flip: int = 0) -> dict[str, _Turn]:
+    """What the enabled modules do."""
+    readers = {"ashift": _ashift, "clipping": _clipping, "crop": _crop}
+    enabled = [name for name in readers if name in steps and steps[name].enabled]
+    return {"flip": _Turn(flip=flip)} | {
+        name: readers[name](history.fields(steps[name])) for name in enabled
+    }
+
+
+def _ashift(given: Mapping[str, float]) -> _Turn:
+    defaults = {"shear": 0.0, "aspect": 1.0, "mode": 0, "cl": 0.0, "cr": 1.0, "ct": 0.0, "cb": 1.0}
+    fields = defaults | dict(given)
+    neutral = {"lensshift_v": 0.0, "lensshift_h": 0.0, "shear": 0.0}
+    if fields["mode"] == 1:  # the generic lens model takes no aspect
+        neutral["aspect"] = 1.0
+    return _Turn(
+        angle=fields["rotation"],
+        limits=tuple(fields[name] for name in ("cl", "ct", "cr", "cb")),
+        warps=history.listed(
+            fields, [n for n, off in neutral.items() if abs(fields[n] - off) > _NEUTRAL]
+        ),
+    )
+
+
+def _clipping(given: Mapping[str, float]) -> _Turn:
+    fields = {"k_type": 4, "crop_auto": 1} | dict(given)
+    if "k_bits" in fields:  # version 2: one number for both directions, bit 30 tells for which
+        fields["k_h"] = int(fields["k_bits"]) & 0x3FFFFFFF
+    keystone = ("k_h", "k_v") if fields["k_type"] == 4 else ("k_apply",)
+    flip = (_FLIP_X if fields["cw"] < 0 else 0) | (_FLIP_Y if fields["ch"] < 0 else 0)
+    return _Turn(
+        # the angle is that of the content; a mirror after the turn turns its sense round
+        angle=fields["angle"] if flip in {_FLIP_X, _FLIP_Y} else -fields["angle"],
+        limits=(fields["cx"], fields["cy"], abs(fields["cw"]), abs(fields["ch"])),
+        inscribed=fields["crop_auto"] == 1,
+        flip=flip,
+        warps=history.listed(fields, [name for name in keystone if fields.get(name)]),
+    )
+
+
+def _crop(given: Mapping[str, float]) -> _Turn:
+    return _Turn(limits=tuple(given[name] for name in ("cx", "cy", "cw", "ch")))
+
+
+def _said(turn: _Turn) -> str:
+    left, top, right, bottom = turn.limits
+    return f"turned by {turn.angle:g}, {left:g} to {right:g} x {top:g} to {bottom:g}"
+
+
+def _is_neutral(turn: _Turn) -> bool:
+    changes = [turn.angle, *(a - b for a, b in zip(turn.limits, _Turn.limits, strict=True))]
+    return not turn.warps and all(abs(change) < _NEUTRAL for change in changes)
+
+
+def _refuse_warped(operation: str, turn: _Turn) -> None:
+    if turn.warps:
+        raise RejectedFile(
+            "perspective", f"{operation} has {turn.warps}: the crop lies in a warped frame"
+        )
+
+
+def _refuse_reframed(steps: Mapping[str, history.Step]) -> None:
+    for name in history.REFRAMING:
+        if name in steps and steps[name].enabled:
+            raise RejectedFile("reframed", f"{name} is on: the crop lies in another frame")
+
+
+def _flip(
+    settings: Mapping[str, Any], steps: Mapping[str, history.Step], exif_orientation: int
+) -> int:
+    """The bits of the flip between the stored frame and the one that is displayed."""
+    from_exif = _EXIF_OF_FLIP.index(orientation.known(exif_orientation))
+    if "flip" not in steps:
+        old = history.old_flip(settings)
+        return from_exif if old in _NO_OLD_FLIP else _merged(_bits(old), from_exif)
+    if not steps["flip"].enabled:
+        return 0
+    said = int(history.fields(steps["flip"])["orientation"])
+    if steps["flip"].version == 1:  # together with EXIF's, where later versions replace it
+        return _merged(_bits(said), from_exif)
+    return from_exif if said == _FLIP_FROM_EXIF else _bits(said)
+
+
+def _bits(said: int) -> int:
+    if said not in range(len(_EXIF_OF_FLIP)):
+        raise RejectedFile("bad_params", f"flip's orientation is {said}, expected -1 to 7")
+    return said
+
+
+def _merged(first: int, then: int) -> int:
+    """The bits of two flips, one after the other."""
+    if first & _SWAP:
+        swapped = (_FLIP_Y if then & _FLIP_X else 0) | (_FLIP_X if then & _FLIP_Y else 0)
+        then = then & _SWAP | swapped
+    return first ^ then
+
+
+def _turned(frame: Rectangle, turn: _Turn, shown_as: int) -> Rectangle:
+    """The frame that a module makes of one, both in pixels of the stored frame.
+
+    `shown_as` is the orientation by which the module sees the stored pixels.
+    """
+    received = _displayed_size(frame.width, frame.height, shown_as)
+    width, height = (_inscribed if turn.inscribed else _around)(*received, turn.angle)
+    left, top, right, bottom = turn.limits
+    middle = (left + right) / 2 * width, (top + bottom) / 2 * height
+    seen = Rectangle(*middle, (right - left) * width, (bottom - top) * height, turn.angle)
+    box = orientation.stored(seen, width, height, shown_as)
+    angle = frame.angle + box.angle
+    width, height = _displayed_size(width, height, shown_as)
+    x, y = _rotated(box.centre_x - width / 2, box.centre_y - height / 2, angle)
+    return Rectangle(frame.centre_x + x, frame.centre_y + y, box.width, box.height, angle)
+
+
+def _limits(box: Rectangle, width: int, height: int, shown_as: int) -> tuple[float, ...]:
+    """Left, top, right, bottom of a box as displayed, as fractions of the frame turned with it."""
+    around = _around(width, height, box.angle)
+    x, y = _rotated(box.centre_x - width / 2, box.centre_y - height / 2, -box.angle)
+    upright = Rectangle(around[0] / 2 + x, around[1] / 2 + y, box.width, box.height, 0.0)
+    crop = Crop.from_rectangle(
+        orientation.displayed(upright, *around, shown_as), *_displayed_size(*around, shown_as)
+    )
+    return crop.left, crop.top, crop.right, crop.bottom
+
+
+def _displayed_size(width: float, height: float, shown_as: int) -> tuple[float, float]:
+    box = Rectangle(width / 2, height / 2, width, height, 0.0)
+    shown = orientation.displayed(box, width, height, shown_as)
+    return shown.width, shown.height
+
+
+def _around(width: float, height: float, angle: float) -> tuple[float, float]:
+    """The size of the turned frame that holds all of one."""
+    cosine, sine = map(abs, _rotated(1, 0, angle))
+    return width * cosine + height * sine, width * sine + height * cosine
+
+
+def _inscribed(width: float, height: float, angle: float) -> tuple[float, float]:
+    """The size of the largest turned frame inside one, of its shape or of that lying down."""
+    reach = _around(width, height, angle)
+    same = min(width / reach[0], height / reach[1], 1.0)
+    lying = min(height / reach[0], width / reach[1], 1.0)
+    return (height * lying, width * lying) if lying >= same else (width * same, height * same)
+
+
+def _rotated(x: float, y: float, angle_deg: float) -> tuple[float, float]:
+    cosine, sine = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
+    return x * cosine - y * sine, x * sine + y * cosine

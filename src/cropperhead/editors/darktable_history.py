@@ -1,0 +1,239 @@
+"""What the history of a darktable sidecar says, as plain steps and fields.
+
+XMP, namespace `http://darktable.sf.net/`. The history is a list of modules' settings; the last of
+each module counts. Settings are little-endian C structs, in hex or as `gz`, two digits and base64
+of zlib. `settings` are tag name without namespace -> value, of `TAGS`.
+
+Sources: darktable's `src/common/exif.cc` and `src/iop/{ashift,flip,clipping,crop}.c`.
+"""
+
+import base64
+import math
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cropperhead.errors import RejectedFile
+
+NAMESPACE = "http://darktable.sf.net/"
+# Up to version 1 of the XMP, the history was four sequences side by side.
+_OLD_TAGS = ("History_operation", "History_enabled", "History_modversion", "History_params")
+TAGS = ("Xmp_version", "History", "History_end", "Iop_order_list", "Raw_params", *_OLD_TAGS)
+_NEWEST_XMP_VERSION = 5
+_PIPE = ("ashift", "flip", "clipping", "crop")
+# These change the frame in which the crop lies: sensors turned by 45 degrees, oblong pixels, added
+# margins. All else that moves content (lens, liquify) keeps the frame, or comes after the crop.
+REFRAMING = ("rotatepixels", "scalepixels", "enlargecanvas")
+
+_SHIFT = "rotation lensshift_v lensshift_h"
+_LENS = "f_length crop_factor orthocorr aspect mode"
+_KEYSTONE = "k_h k_v kxa kya kxb kyb kxc kyc kxd kyd k_type k_sym k_apply"
+_BOX = "cx cy cw ch"  # left, top, right, bottom
+# module -> version -> the struct, and the names of its first fields
+_LAYOUTS: Mapping[str, Mapping[int, tuple[str, str]]] = {
+    "ashift": {
+        1: ("<3fi", _SHIFT),
+        2: ("<7f2i", f"{_SHIFT} {_LENS}"),
+        3: ("<7f3i4f", f"{_SHIFT} {_LENS} toggle cropmode cl cr ct cb"),
+        4: ("<8f3i4f", f"{_SHIFT} shear {_LENS} toggle cropmode cl cr ct cb"),
+        5: ("<8f2i4f200fi8f", f"{_SHIFT} shear {_LENS} cropmode cl cr ct cb"),
+    },
+    "flip": {1: ("<i", "orientation"), 2: ("<i", "orientation")},
+    "clipping": {
+        2: ("<5fIf", f"angle {_BOX} k_bits"),
+        3: ("<7f", f"angle {_BOX} k_h k_v"),
+        4: ("<15f4i", f"angle {_BOX} {_KEYSTONE} crop_auto"),
+        5: ("<15f6i", f"angle {_BOX} {_KEYSTONE} crop_auto"),
+    },
+    "crop": {1: ("<4f2i", _BOX), 2: ("<4f3i", _BOX), 3: ("<4f2i", _BOX)},
+}
+# The versions written: those of darktable 3.8 to 4.2, which later ones read.
+_WRITTEN = {"ashift": 5, "flip": 2, "crop": 1}
+_LONGEST_TEXT = 4096  # the longest settings, ashift's, have 892 bytes: 1784 digits in hex
+_PACKED_ABOVE = 100  # bytes, where darktable begins to pack settings
+
+
+@dataclass(frozen=True)
+class Step:
+    """The last settings of one module in the history."""
+
+    operation: str
+    enabled: bool
+    version: int
+    params: Any
+
+
+def entries(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The entries of the history in their order, in the form that the version of the XMP has."""
+    version = _whole(settings.get("Xmp_version"), "Xmp_version", 0)
+    if version > _NEWEST_XMP_VERSION:
+        raise RejectedFile(
+            "unknown_version", f"Xmp_version is {version}, expected at most {_NEWEST_XMP_VERSION}"
+        )
+    if version < 2:
+        return _old_history(settings)
+    history = _sequence(settings.get("History"))
+    if not all(isinstance(entry, Mapping) for entry in history):
+        raise RejectedFile("incomplete", "an entry of the history has no fields")
+    if version == 2:
+        return history
+    return sorted(history, key=lambda entry: _whole(entry.get("Num"), "Num", 0))
+
+
+def steps(settings: Mapping[str, Any]) -> dict[str, Step]:
+    """The last settings of each module, as far as the history is applied."""
+    history = entries(settings)
+    end = _whole(settings.get("History_end"), "History_end", len(history))
+    last = {}
+    for entry in history[: max(end, 0)]:
+        operation = entry.get("Operation")
+        if not isinstance(operation, str):
+            raise RejectedFile("incomplete", "an entry of the history names no operation")
+        if operation in _PIPE or operation in REFRAMING:
+            instance = _whole(entry.get("Multi_priority"), "Multi_priority", 0)
+            last[operation, instance] = _step(operation, entry)
+    return _by_module(list(last.values()))
+
+
+def pipe(settings: Mapping[str, Any], names: Mapping[str, Any]) -> list[str]:
+    """The modules' names in the order in which they are applied."""
+    order = str(settings.get("Iop_order_list", "")).split(",")[::2]  # name, instance, name, ...
+    places = {name: order.index(name) if name in order else len(order) for name in _PIPE}
+    return sorted((name for name in _PIPE if name in names), key=places.__getitem__)
+
+
+def old_flip(settings: Mapping[str, Any]) -> int:
+    """The user's turns from before there was a module, as a byte of flip's bits."""
+    # the highest of the four bytes
+    return _whole(settings.get("Raw_params"), "Raw_params", 0) >> 24 & 0xFF
+
+
+def fields(step: Step) -> dict[str, float]:
+    """A module's settings by name.
+
+    Raises RejectedFile (`unknown_version`, `bad_params`, `not_a_number`).
+    """
+    versions = _LAYOUTS[step.operation]
+    if step.version not in versions:
+        known = ", ".join(map(str, versions))
+        raise RejectedFile(
+            "unknown_version", f"{step.operation} has version {step.version}, expected {known}"
+        )
+    layout, names = versions[step.version]
+    values = struct.unpack(layout, _data(step, struct.calcsize(layout)))
+    named = dict(zip(names.split(), values, strict=False))
+    if not all(map(math.isfinite, named.values())):
+        raise RejectedFile("not_a_number", f"{step.operation} has {listed(named, list(named))}")
+    return named
+
+
+def entry(operation: str, *values: float) -> dict[str, Any]:
+    """An entry of the history, long settings packed as darktable does."""
+    version = _WRITTEN[operation]
+    data = struct.pack(_LAYOUTS[operation][version][0], *values)
+    return {
+        "Operation": operation,
+        "Enabled": 1,
+        "Modversion": version,
+        "Params": _packed(data) if len(data) > _PACKED_ABOVE else data.hex(),
+        "Multi_name": "",
+        "Multi_priority": 0,
+    }
+
+
+def written(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings that hold these entries and no more."""
+    return {
+        "Xmp_version": _NEWEST_XMP_VERSION,
+        "History": [{"Num": number, **one} for number, one in enumerate(entries)],
+        "History_end": len(entries),
+    }
+
+
+def listed(fields: Mapping[str, float], names: Sequence[str]) -> str:
+    """Some of the fields with their values, for messages."""
+    return ", ".join(f"{name} {fields[name]:g}" for name in names)
+
+
+def _step(operation: str, entry: Mapping[str, Any]) -> Step:
+    return Step(
+        operation,
+        enabled=_whole(entry.get("Enabled"), "Enabled", 0) == 1,
+        version=_whole(entry.get("Modversion"), "Modversion", 0),
+        params=entry.get("Params"),
+    )
+
+
+def _by_module(steps: Sequence[Step]) -> dict[str, Step]:
+    """Settings by module. darktable itself makes one instance of each of these."""
+    enabled = [step.operation for step in steps if step.enabled]
+    for operation in enabled:
+        if enabled.count(operation) > 1:
+            raise RejectedFile("several_instances", f"{operation} is applied more than once")
+    return {step.operation: step for step in sorted(steps, key=lambda step: step.enabled)}
+
+
+def _old_history(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    columns = [_sequence(settings.get(tag)) for tag in _OLD_TAGS]
+    if len({len(column) for column in columns}) > 1:
+        raise RejectedFile("incomplete", f"{', '.join(_OLD_TAGS)} are not equally long")
+    return [
+        # here, all but 0 is enabled
+        {
+            "Operation": operation,
+            "Enabled": str(enabled) != "0",
+            "Modversion": version,
+            "Params": params,
+        }
+        for operation, enabled, version, params in zip(*columns, strict=True)
+    ]
+
+
+def _sequence(value: Any) -> list[Any]:
+    """A sequence, of which ExifTool may give a single item bare."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _whole(value: Any, tag: str, default: int) -> int:
+    """A whole number of 32 bits; true and false are 1 and 0."""
+    if value is None:
+        return default
+    try:
+        number = int(value)
+        known = number == value or isinstance(value, str)
+    except (TypeError, ValueError, OverflowError):
+        number, known = 0, False
+    if not known or abs(number) >= 2**32:
+        said = repr(value)[:40] if isinstance(value, str | float) else type(value).__name__
+        raise RejectedFile("not_a_number", f"{tag} is {said}, expected a whole number")
+    return number
+
+
+def _data(step: Step, size: int) -> bytes:
+    """The bytes of a module's settings; at most one too many is ever unpacked."""
+    text = step.params if isinstance(step.params, str) else ""
+    try:
+        if len(text) > _LONGEST_TEXT:
+            data = b""
+        elif text.startswith("gz"):
+            data = zlib.decompressobj().decompress(base64.b64decode(text[4:]), size + 1)
+        else:
+            data = bytes.fromhex(text)
+    except (ValueError, zlib.error):
+        data = b""
+    if len(data) != size:
+        raise RejectedFile(
+            "bad_params",
+            f"{step.operation}'s settings are {text[:40]!r}, expected {size} bytes in hex or gz",
+        )
+    return data
+
+
+def _packed(data: bytes) -> str:
+    packed = zlib.compress(data)
+    # the two digits tell darktable how large a buffer to try first
+    return f"gz{min(len(data) // len(packed) + 1, 99):02d}{base64.b64encode(packed).decode()}"

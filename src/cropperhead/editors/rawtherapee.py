@@ -1,0 +1,283 @@
+"""How RawTherapee (`.pp3`) and ART (`.arp`) store a crop, and nothing else.
+
+`settings` is what `profiles.parse` makes of a profile, section -> key -> text. The editor first
+turns the stored picture by EXIF, then by [Coarse Transformation] (clockwise quarter turns, then the
+flips); EXIF's mirrored orientations 2, 4, 5 and 7 it shows unturned, and a PNG's EXIF it does not
+read. [Rotation] Degree then straightens that *displayed* picture about its centre, on a canvas that
+keeps its size, and [Crop] X Y W H are whole pixels of that canvas. AutoFill, which is on unless a
+profile says otherwise, enlarges the picture until no corner of the canvas is empty: a crop then
+holds less of the photo than its pixels say.
+
+Sources: RawTherapee's rtengine/{simpleprocess,iptransform,procparams,stdimagesource}.cc and ART's
+of the same names; what can be rendered was checked against rawtherapee-cli 5.9. Known limits:
+- RAW files: the canvas is the frame that RawTherapee decodes, less its border ([RAW Bayer] Border,
+  4 px a side), which may differ by some pixels from the camera's own crop. Where it does, the crop
+  is off by that much.
+- [LensProfile] and [Distortion] bend the frame a little. As with Lightroom's lens profiles that is
+  not undone, nor is what they add to AutoFill's enlargement: an Amount moves content by at most
+  |Amount| / 8 of the diagonal, with AutoFill |Amount| / 4.7.
+- [Resize] and frames come after the crop and change nothing here.
+"""
+
+import math
+from collections.abc import Mapping
+
+from cropperhead import orientation
+from cropperhead.crops import Crop, Rectangle
+from cropperhead.editors.edits import FRAME_TOLERANCE_PX, State, require_within
+from cropperhead.editors.profiles import Settings, flag, integer, number
+from cropperhead.errors import RejectedFile
+
+MAX_ANGLE_DEG = 45.0
+# Moves content by 1 % of the diagonal, with AutoFill 1.7 %; few lenses need more.
+MAX_DISTORTION = 0.08
+
+_CROP, _COARSE, _ROTATION = "Crop", "Coarse Transformation", "Rotation"
+_COMMON, _PERSPECTIVE, _DISTORTION = (
+    "Common Properties for Transformations",
+    "Perspective",
+    "Distortion",
+)
+_LIMITS = ("X", "Y", "W", "H")
+_UNSET_SIDE_PX = 15000  # the default of W and H, which is then cut down to the canvas
+
+# How the stored picture is displayed after 0 to 3 clockwise quarter turns, then flipped left to
+# right, then top to bottom.
+_SHOWN = {
+    (False, False): (1, 6, 3, 8),
+    (True, False): (2, 5, 4, 7),
+    (False, True): (4, 7, 2, 5),
+    (True, True): (3, 8, 1, 6),
+}
+_EXIF_QUARTERS = {6: 1, 3: 2, 8: 3}
+_QUARTERS = {90: 1, 180: 2, 270: 3}
+
+# Corrections that warp the frame in which the crop lies, with the value that means "off". The
+# sliders of the method that is not chosen are kept, but have no effect. Angle to Aspect are ART's.
+_WARPS = {"Horizontal": 0.0, "Vertical": 0.0, "Angle": 0.0, "Shear": 0.0, "Aspect": 1.0}
+_CAMERA_WARPS = dict.fromkeys(
+    (
+        "CameraPitch",
+        "CameraRoll",
+        "CameraShiftHorizontal",
+        "CameraShiftVertical",
+        "CameraYaw",
+        "ProjectionPitch",
+        "ProjectionRotate",
+        "ProjectionShiftHorizontal",
+        "ProjectionShiftVertical",
+        "ProjectionYaw",
+    ),
+    0.0,
+)
+_STRETCHES = {"Scale horizontally": 1.0, "Scale vertically": 1.0}
+
+# AutoFill searches its scale by halving this interval until it is no longer than the precision.
+_SMALLEST_SCALE, _LARGEST_SCALE, _SCALE_PRECISION = 0.001, 2.0, 0.001
+
+
+def state(settings: Settings) -> State:
+    """Whether a profile holds a crop; a picture that was only straightened is cropped too.
+
+    A [Crop] that spans the whole frame counts as one: the frame's size is not known here.
+    Raises RejectedFile (`not_a_number`) where the editor would refuse the profile.
+    """
+    limits = [key for key in _LIMITS if key in settings.get(_CROP, {})]
+    cropped = flag(settings, _CROP, "Enabled", default=False) and bool(limits)
+    if cropped or _tilt(settings) or _zoom(settings) != 1:
+        return State.CROPPED
+    return State.UNCROPPED if _CROP in settings or _ROTATION in settings else State.SILENT
+
+
+def shown_as(settings: Settings, exif_orientation: int) -> int:
+    """The orientation by which the editor displays the stored pixels: EXIF's, then its own turns.
+
+    Raises RejectedFile (`not_a_number`).
+    """
+    turn = integer(settings, _COARSE, "Rotate", 0)
+    flips = (
+        flag(settings, _COARSE, "HorizontalFlip", default=False),
+        flag(settings, _COARSE, "VerticalFlip", default=False),
+    )
+    quarters = _EXIF_QUARTERS.get(exif_orientation, 0) + _QUARTERS.get(turn, 0)
+    return _SHOWN[flips][quarters % 4]
+
+
+def decode(
+    settings: Settings, width: int, height: int, exif_orientation: int = orientation.UPRIGHT
+) -> Rectangle:
+    """The crop of a photo whose `state` is CROPPED, in pixels of the stored frame.
+
+    `width` and `height` are the stored frame's in pixels. A [Crop] that reaches beyond the canvas
+    is cut down to it, as the editor does. Raises RejectedFile: `outside` also where straightening
+    without AutoFill leaves the crop's corners empty, and for a [Crop] wholly beyond the canvas.
+    """
+    _refuse_warped(settings)
+    tilt = _tilt(settings)
+    if abs(tilt) > MAX_ANGLE_DEG:
+        raise RejectedFile("angle", f"[Rotation] Degree is {tilt:g}, expected [-45, 45]")
+    shown = shown_as(settings, exif_orientation)
+    frame = orientation.displayed_size(width, height, shown)
+    on_canvas = _on_canvas(settings, *frame)
+    box = _turned(on_canvas, *frame, angle=tilt, scale=_scale(settings, *frame))
+    stored = orientation.stored(box, *frame, orientation=shown)
+    return require_within(stored, width, height, _said(settings))
+
+
+def encode(
+    crop: Crop,
+    width: int,
+    height: int,
+    shown_as: int = orientation.UPRIGHT,
+    exif_orientation: int = orientation.UPRIGHT,
+) -> dict[str, dict[str, str]]:
+    """The least profile, for RawTherapee and ART, that holds a displayed crop: `decode` reversed.
+
+    `width` and `height` are the stored frame's, `shown_as` the orientation in which the crop was
+    made. Each side is rounded to a whole pixel, the angle to four decimals. Raises RejectedFile
+    (`outside`) for a tilted crop so near a corner of the frame that straightening would push it
+    off the canvas, where the editor cuts it.
+    """
+    frame = orientation.displayed_size(width, height, shown_as)
+    box = crop.in_pixels(*frame)
+    on_canvas = _turned(box, *frame, angle=-box.angle, scale=1.0)
+    beyond = on_canvas.outside(*frame)
+    if beyond > FRAME_TOLERANCE_PX:
+        raise RejectedFile(
+            "outside",
+            f"straightened by {box.angle:g} degrees, the crop lies {beyond:.0f} px beyond "
+            "RawTherapee's canvas, which keeps the photo's size; it can only be written with less "
+            "tilt or farther from the frame's corner",
+        )
+    x, w = _whole_px(on_canvas.centre_x, on_canvas.width, frame[0])
+    y, h = _whole_px(on_canvas.centre_y, on_canvas.height, frame[1])
+    return {
+        _CROP: {"Enabled": "true", "X": f"{x}", "Y": f"{y}", "W": f"{w}", "H": f"{h}"},
+        _COARSE: _coarse(shown_as, exif_orientation),
+        _COMMON: {"AutoFill": "false"},
+        # Enabled is ART's, where it gates the rest; RawTherapee passes over it
+        _ROTATION: {"Enabled": "true", "Degree": f"{round(box.angle, 4) + 0.0}"},
+    }
+
+
+def _on_canvas(settings: Settings, width: int, height: int) -> Rectangle:
+    """The upright crop in pixels of the canvas, cut down to it; all of it where none is enabled."""
+    x, y, w, h = 0, 0, width, height
+    if flag(settings, _CROP, "Enabled", default=False):
+        x = max(0, integer(settings, _CROP, "X", -1))
+        y = max(0, integer(settings, _CROP, "Y", -1))
+        w = min(max(1, integer(settings, _CROP, "W", _UNSET_SIDE_PX)), width - x)
+        h = min(max(1, integer(settings, _CROP, "H", _UNSET_SIDE_PX)), height - y)
+    if w <= 0 or h <= 0:
+        raise RejectedFile("outside", f"the crop lies beyond the canvas: {_said(settings)}")
+    return Rectangle(centre_x=x + w / 2, centre_y=y + h / 2, width=w, height=h, angle=0.0)
+
+
+def _turned(box: Rectangle, width: int, height: int, *, angle: float, scale: float) -> Rectangle:
+    """A rectangle turned clockwise by `angle` and scaled, both about the frame's centre."""
+    x, y = box.centre_x - width / 2, box.centre_y - height / 2
+    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    return Rectangle(
+        centre_x=width / 2 + scale * (x * cosine - y * sine),
+        centre_y=height / 2 + scale * (x * sine + y * cosine),
+        width=scale * box.width,
+        height=scale * box.height,
+        angle=box.angle + angle,
+    )
+
+
+def _scale(settings: Settings, width: int, height: int) -> float:
+    """How many pixels of the displayed photo a pixel of the canvas holds, along a side."""
+    if not _fills(settings):
+        return _zoom(settings)
+    tilt = _tilt(settings)
+    fringes = [_slider(settings, "CACorrection", colour) for colour in ("Red", "Blue")]
+    if not tilt and not any(fringes):
+        return 1.0
+    return _filling_scale(tilt, width, height, spread=max(0.0, *fringes))
+
+
+def _filling_scale(tilt: float, width: int, height: int, spread: float) -> float:
+    """The scale that AutoFill finds: getTransformAutoFill in iptransform.cc.
+
+    It wants the middles of the canvas' corner pixels inside the photo; `spread` is by how much more
+    the correction of colour fringes enlarges one of the channels.
+    """
+    cosine, sine = abs(math.cos(math.radians(tilt))), abs(math.sin(math.radians(tilt)))
+    reach_x = (cosine * (width - 1) + sine * (height - 1)) * (1 + spread)
+    reach_y = (sine * (width - 1) + cosine * (height - 1)) * (1 + spread)
+    low, high = _SMALLEST_SCALE, _LARGEST_SCALE
+    while high - low > _SCALE_PRECISION:
+        middle = (low + high) / 2
+        if middle * reach_x > width - 1 or middle * reach_y > height - 1:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def _fills(settings: Settings) -> bool:
+    return flag(settings, _COMMON, "AutoFill", default=True)
+
+
+def _zoom(settings: Settings) -> float:
+    """The scale that newer versions' Scale slider sets, where AutoFill does not."""
+    slider = number(settings, _COMMON, "Scale", 1.0)
+    if slider < _SMALLEST_SCALE:
+        raise RejectedFile("not_a_number", f"[{_COMMON}] Scale is {slider:g}, expected above 0")
+    return 1.0 if _fills(settings) else 1.0 / slider
+
+
+def _tilt(settings: Settings) -> float:
+    return _slider(settings, _ROTATION, "Degree")
+
+
+def _slider(settings: Settings, section: str, key: str) -> float:
+    """A correction's amount, 0 where it is off: ART switches by `Enabled`, RawTherapee has none."""
+    on = flag(settings, section, "Enabled", default=True)
+    return number(settings, section, key, 0.0) if on else 0.0
+
+
+def _refuse_warped(settings: Settings) -> None:
+    if flag(settings, _PERSPECTIVE, "Enabled", default=True):
+        chosen = settings.get(_PERSPECTIVE, {}).get("Method") == "camera_based"
+        _refuse_unless_off(settings, _PERSPECTIVE, _CAMERA_WARPS if chosen else _WARPS)
+    _refuse_unless_off(settings, _COMMON, _STRETCHES)
+    amount = _slider(settings, _DISTORTION, "Amount")
+    if abs(amount) > MAX_DISTORTION or flag(settings, _DISTORTION, "Defish", default=False):
+        raise RejectedFile(
+            "perspective", f"[{_DISTORTION}] Amount is {amount:g}: the crop lies in a warped frame"
+        )
+
+
+def _refuse_unless_off(settings: Settings, section: str, warps: Mapping[str, float]) -> None:
+    for key, off in warps.items():
+        value = number(settings, section, key, off)
+        if value != off:
+            raise RejectedFile(
+                "perspective", f"[{section}] {key} is {value:g}: the crop lies in a warped frame"
+            )
+
+
+def _coarse(shown_as: int, exif_orientation: int) -> dict[str, str]:
+    mirrored = shown_as not in _SHOWN[False, False]
+    quarters = _SHOWN[mirrored, False].index(shown_as) - _EXIF_QUARTERS.get(exif_orientation, 0)
+    return {
+        "Rotate": f"{quarters % 4 * 90}",
+        "HorizontalFlip": "true" if mirrored else "false",
+        "VerticalFlip": "false",
+    }
+
+
+def _whole_px(centre: float, side: float, canvas: int) -> tuple[int, int]:
+    """Where a side starts and how long it is, in whole pixels of a canvas' side."""
+    start = min(max(round(centre - side / 2), 0), canvas - 1)
+    end = min(max(round(centre + side / 2), start + 1), canvas)
+    return start, end - start
+
+
+def _said(settings: Settings) -> str:
+    crop = settings.get(_CROP, {})
+    limits = [f"{key} {crop[key]}" for key in ("Enabled", *_LIMITS) if key in crop]
+    fills = "with" if _fills(settings) else "without"
+    return ", ".join([*limits, f"Degree {_tilt(settings):g} {fills} AutoFill"])
