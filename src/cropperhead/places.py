@@ -1,0 +1,155 @@
+"""Which photos of a Lightroom catalog are which files of a library, also after it has moved."""
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+_EVIDENCE = 2  # components of a path that have to agree: cameras give one file name many times
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Which photos of a catalog are which files of a library.
+
+    `files` maps a photo's path in the catalog to a file of the library; `ambiguous` are photos for
+    which several files could stand, or which could stand for one file, `by_name_alone` those whose
+    path agrees with one file's in nothing but the name; neither are in `files`. All else is absent
+    from the library.
+    """
+
+    files: Mapping[str, str]
+    ambiguous: tuple[str, ...]
+    by_name_alone: tuple[str, ...]
+
+
+def match(photos: Mapping[str, str], folder: Path, files: Collection[str]) -> Matches:
+    """Finds the photos of a catalog among the files of a library.
+
+    `photos` maps `path` to `from_root` of `catalogs.Edited`; `folder` is the library's, `files` lie
+    in it, with forward slashes. A photo is the file at its absolute path. As libraries move, it is
+    else the file whose path below the library ends the photo's path, or is ended by its
+    `from_root`: the one that shares most components at the end, and at least two, counting the
+    library's own folder. Upper and lower case are told apart unless nothing is found so; composed
+    and decomposed letters never are.
+    """
+    found: dict[str, str] = {}
+    ambiguous: set[str] = set()
+    by_name: set[str] = set()
+    for step in (_by_place, _by_ending):
+        for spelling in (_composed, _folded):
+            find = step(folder, files, spelling)
+            left = photos.keys() - found.keys() - ambiguous - {""}
+            claims = {path: find(path, photos[path]) for path in left}
+            ambiguous |= _settle(claims, found)
+            by_name |= {path for path, claim in claims.items() if 0 < claim.shared < _EVIDENCE}
+    by_name -= found.keys() | ambiguous
+    files_found = dict(sorted(found.items()))
+    return Matches(files_found, tuple(sorted(ambiguous)), tuple(sorted(by_name)))
+
+
+class _Claim(NamedTuple):
+    """The file that a photo takes for itself; None where several could stand, or none at all.
+
+    `shared` counts the components that agree at the end of both paths; 0 where no file could stand.
+    """
+
+    file: str | None
+    shared: int
+
+
+_NOTHING = _Claim(None, 0)
+_WHOLE_PATH = 1 << 20  # more components than a path can have
+_Find = Callable[[str, str], _Claim]
+
+
+def _by_place(folder: Path, files: Collection[str], spelling: Callable[[str], str]) -> _Find:
+    """Finds the file that lies at a photo's absolute path, followed through links."""
+    roots = {
+        spelling(f"{one.as_posix().rstrip('/')}/") for one in (folder.absolute(), folder.resolve())
+    }
+    index = _index((spelling(file), file) for file in files)
+
+    @cache
+    def real(parent: str) -> str:
+        place = Path(parent)
+        return Path(os.path.realpath(place)).as_posix() if place.is_absolute() else parent
+
+    def find(path: str, from_root: str) -> _Claim:
+        del from_root
+        parent, _, name = path.rpartition("/")
+        for place in (path, f"{real(parent)}/{name}"):
+            for root in roots:
+                below = spelling(place).removeprefix(root)
+                if below in index and below != spelling(place):
+                    return _Claim(index[below], _WHOLE_PATH)
+        return _NOTHING
+
+    return find
+
+
+def _by_ending(folder: Path, files: Collection[str], spelling: Callable[[str], str]) -> _Find:
+    """Finds the file that shares most components with the end of a photo's path."""
+    index = _index((end, file) for file in files for end in _endings(spelling(file)))
+    whole = {spelling(file) for file in files}
+    home = spelling(folder.resolve().name)
+
+    def find(path: str, from_root: str) -> _Claim:
+        components = spelling(path).split("/")
+        end, shared = "", 0
+        for ending in _endings("/".join(components)):
+            if ending not in index:
+                break
+            end, shared = ending, shared + 1
+        if end not in whole and shared < from_root.count("/") + 1:
+            return _NOTHING
+        at_home = end in whole and components[-shared - 1 : -shared] == [home]
+        return _Claim(index[end], shared + at_home)
+
+    return find
+
+
+def _endings(path: str) -> Iterator[str]:
+    """`c`, `b/c` and `a/b/c` for `a/b/c`."""
+    at = len(path)
+    while at > 0:
+        at = path.rfind("/", 0, at)
+        yield path[at + 1 :]
+
+
+def _index(pairs: Iterable[tuple[str, str]]) -> dict[str, str | None]:
+    """Each key's file; None for a key of several."""
+    index: dict[str, str | None] = {}
+    for key, file in pairs:
+        index[key] = file if key not in index else None
+    return index
+
+
+def _settle(claims: Mapping[str, _Claim], found: dict[str, str]) -> set[str]:
+    """Gives each file to the photo that shares most with it; returns photos that stay undecided."""
+    taken = set(found.values())
+    rivals: dict[str | None, list[tuple[int, str]]] = defaultdict(list)
+    for path, claim in claims.items():
+        if claim.shared >= _EVIDENCE and claim.file not in taken:
+            rivals[claim.file].append((claim.shared, path))
+    undecided = {path for _, path in rivals.pop(None, [])}
+    for file, photos in rivals.items():
+        most = max(shared for shared, _ in photos)
+        best = [path for shared, path in photos if shared == most]
+        if len(best) == 1 and file is not None:
+            found[best[0]] = file
+        else:
+            undecided.update(best)
+    return undecided
+
+
+def _composed(path: str) -> str:
+    return unicodedata.normalize("NFC", path)
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path.casefold())
