@@ -1,8 +1,12 @@
 import io
 import struct
+import subprocess
+import sys
+import tracemalloc
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 from conftest import QUADRANTS, picture, save_photo
 from PIL import Image, ImageCms, ImageColor, ImageDraw
@@ -39,7 +43,20 @@ def rejection(file, max_megapixels=400) -> RejectedFile:
     return caught.value
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+@pytest.fixture
+def heif():
+    """Lets Pillow write HEIC."""
+    pillow_heif.register_heif_opener()
+
+
+def exif(code: int) -> bytes:
+    """EXIF that names an orientation; as bytes, pillow-heif turns the container as well."""
+    tags = Image.Exif()
+    tags[0x0112] = code
+    return tags.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
 @pytest.mark.parametrize("code", range(1, 9))
 def test_a_small_copy_is_upright_whatever_the_format(tmp_path, suffix, code):
     # the file itself says its orientation too, which Pillow obeys for TIFF alone
@@ -49,6 +66,103 @@ def test_a_small_copy_is_upright_whatever_the_format(tmp_path, suffix, code):
     assert (small.width, small.height) == ((60, 40) if code < 5 else (40, 60))
     expected = ImageColor.getrgb(QUADRANTS[TOP_LEFT_AS_SHOWN[code]])
     assert top_left(small.jpeg) == pytest.approx(expected, abs=12)  # JPEG's rounding
+
+
+@pytest.mark.usefixtures("heif")
+@pytest.mark.parametrize("code", range(1, 9))
+def test_a_container_s_turns_are_undone(tmp_path, code):
+    # libheif turns the pixels as the container says
+    picture().save(tmp_path / "a.heic", exif=exif(code), quality=95, chroma=444)
+    with Image.open(tmp_path / "a.heic") as turned:
+        assert turned.size == ((90, 60) if code < 5 else (60, 90))
+    stored, small = copied(tmp_path / "a.heic", stored_as=code)
+    assert stored == (90, 60)
+    assert (small.width, small.height) == ((60, 40) if code < 5 else (40, 60))
+    expected = ImageColor.getrgb(QUADRANTS[TOP_LEFT_AS_SHOWN[code]])
+    assert top_left(small.jpeg) == pytest.approx(expected, abs=12)  # the two compressions' rounding
+    assert top_left(copied(tmp_path / "a.heic", stored_as=1)[1].jpeg)[0] > 240  # red
+
+
+@pytest.mark.usefixtures("heif")
+@pytest.mark.parametrize("code", range(1, 9))
+@pytest.mark.parametrize("suffix", [".heic", ".avif"])
+def test_a_container_tells_its_orientation(tmp_path, suffix, code):
+    picture().save(tmp_path / f"a{suffix}", exif=exif(code))
+    with photos.opened(tmp_path / f"a{suffix}", 400) as image:
+        assert photos.container_orientation(image) == code
+
+
+def test_other_formats_have_no_orientation_of_a_container(tmp_path):
+    file = save_photo(tmp_path / "a.jpg", exif={0x0112: 6})
+    with photos.opened(file, 400) as image:
+        assert photos.container_orientation(image) is None
+
+
+@pytest.mark.usefixtures("heif")
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_a_format_is_told_by_the_content_alone(tmp_path, brand):
+    buffer = io.BytesIO()
+    picture().save(buffer, "HEIF", exif=exif(6))
+    content = buffer.getvalue()
+    (tmp_path / "a.jpg").write_bytes(content[:8] + brand + content[12:])
+    assert copied(tmp_path / "a.jpg")[0] == (90, 60)
+
+
+@pytest.mark.usefixtures("heif")
+def test_a_program_that_never_named_pillow_heif_opens_an_heic(tmp_path):
+    picture().save(tmp_path / "a.heic")
+    code = (
+        "import sys, pathlib; from cropperhead import photos\n"
+        "with photos.opened(pathlib.Path(sys.argv[1]), 1) as image: print(image.size)"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "a.heic"]
+    answer = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert answer.stdout == "(90, 60)\n"
+
+
+def test_an_avif_may_name_its_brand_second(tmp_path):
+    picture().save(tmp_path / "a.avif")
+    content = (tmp_path / "a.avif").read_bytes()
+    (tmp_path / "a.avif").write_bytes(content[:8] + b"mif1" + content[12:])
+    assert copied(tmp_path / "a.avif")[0] == (90, 60)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif", ".png"])
+def test_a_moving_picture_counts_as_its_first(tmp_path, suffix):
+    dark = Image.new("RGB", (90, 60))
+    picture().save(tmp_path / f"a{suffix}", save_all=True, append_images=[dark])
+    assert top_left(copied(tmp_path / f"a{suffix}")[1].jpeg)[0] > 240  # red
+
+
+def test_of_several_pictures_in_an_heic_the_primary_one_counts(tmp_path):
+    several = pillow_heif.from_pillow(Image.new("RGB", (40, 40)))
+    several.add_from_pillow(picture())
+    several.save(tmp_path / "a.heic", primary_index=1)
+    stored, small = copied(tmp_path / "a.heic")
+    assert stored == (90, 60)
+    assert top_left(small.jpeg)[0] > 240  # red
+
+
+@pytest.mark.parametrize("mode", ["RGB;16", "RGBA;16", "RGBA", "RGBa", "L", "LA"])
+def test_deep_and_transparent_heics_become_rgb(tmp_path, mode):
+    deep = mode.endswith("16")
+    white = np.full((60, 90, len(mode.split(";")[0])), 65535 if deep else 255)
+    pixels = white.astype(np.uint16 if deep else np.uint8).tobytes()
+    pillow_heif.from_bytes(mode, (90, 60), pixels).save(tmp_path / "a.heic")
+    assert top_left(copied(tmp_path / "a.heic")[1].jpeg) == pytest.approx((255,) * 3, abs=3)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif"])
+def test_what_is_transparent_becomes_white_paper(tmp_path, suffix):
+    Image.new("RGBA", (40, 30), (255, 0, 0, 0)).save(tmp_path / f"a{suffix}")
+    assert top_left(copied(tmp_path / f"a{suffix}")[1].jpeg) == pytest.approx((255,) * 3, abs=2)
+
+
+def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size(tmp_path):
+    picture(1200, 780).save(tmp_path / "a.jpg")
+    with photos.opened(tmp_path / "a.jpg", 400) as image:
+        photos.load(image, 150)
+        assert image.size == (300, 195)  # 1200 / 4, which is still twice 150
 
 
 def test_the_orientation_that_is_passed_overrules_the_file_s(tmp_path):
@@ -128,6 +242,38 @@ def test_a_decompression_bomb_is_rejected_by_its_header(tmp_path):
     error = rejection(tmp_path / "bomb.png")
     assert error.kind == "too_large"
     assert "50000 x 50000 px, expected at most 400 megapixels" in str(error)
+
+
+@pytest.mark.usefixtures("heif")
+@pytest.mark.parametrize("suffix", sorted(photos.SUFFIXES))
+def test_the_limit_of_pixels_holds_for_every_format(tmp_path, suffix):
+    picture().save(tmp_path / "a", Image.registered_extensions()[suffix])
+    error = rejection(tmp_path / "a", max_megapixels=0.005)
+    assert error.kind == "too_large"
+    assert "90 x 60 px, expected at most 0.005 megapixels" in str(error)
+
+
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [(b"zTXt", b"k\0\0"), (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0"), (b"iCCP", b"p\0\0")],
+)
+def test_a_bomb_among_a_png_s_texts_is_rejected(tmp_path, name, start):
+    # 64 MB of zeros in 64 kB; 33 bytes hold the signature and the header
+    bomb = png_chunk(name, start + zlib.compress(bytes(64 << 20), 9))
+    buffer = io.BytesIO()
+    picture().save(buffer, "PNG")
+    content = buffer.getvalue()
+    (tmp_path / "a.png").write_bytes(content[:33] + bomb + content[33:])
+    tracemalloc.start()
+    assert rejection(tmp_path / "a.png").kind == "unreadable"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 << 20
 
 
 def test_like_pictures_have_like_hashes_and_others_not(tmp_path):

@@ -2,29 +2,44 @@
 
 A camera-sized JPEG is decoded at an eighth to a half of its size (`draft`), which takes about an
 eighth of the time of a full decode.
+
+The *stored* frame is that of the pixels as they lie in the file. Some decoders turn pictures of
+themselves: Pillow a TIFF by its orientation tag, libheif an HEIC by its container's `irot` and
+`imir`; Pillow's JPEG, PNG, WebP and AVIF decoders turn nothing. What was turned is turned back
+here, and the orientation that the caller names is applied instead. For HEIC this assumes that
+editors measure crops before the container's turn, and that EXIF orientation and container say the
+same where both speak, as phones and cameras write them.
 """
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import imagehash
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from cropperhead import orientation
 from cropperhead.crops import Rectangle
 from cropperhead.errors import RejectedFile
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff"})
+_HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+SUFFIXES = _HEIF_SUFFIXES | frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".avif"}
+)
 # Each is registered by its plugin's import; JPEG opens multi-picture files (MPO) too.
-_FORMATS = tuple(plugin.format for plugin in (JpegImageFile, PngImageFile, TiffImageFile))
+_PLUGINS = (JpegImageFile, PngImageFile, TiffImageFile, WebPImageFile, AvifImageFile)
+_FORMATS = tuple(plugin.format for plugin in _PLUGINS)
+_HEIF = "HEIF"
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -35,6 +50,12 @@ _TRANSPOSE = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION_TAG = 0x0112
+# The EXIF orientations that libheif's own turns are: `irot` in degrees anticlockwise, `imir` by its
+# axis (ISO/IEC 23008-12, 6.5.10 and 6.5.12)
+_HEIF_TURNS = {("irot", 90): 8, ("irot", 180): 3, ("irot", 270): 6, ("imir", 0): 4, ("imir", 1): 2}
+_FILE_TYPE_BOX = 64  # bytes that hold it: length, `ftyp`, the main brand, its version, more brands
+_TURNED = "turned by the decoder"  # a note in an opened picture's `info`
+_MARK = Rectangle(0.3, 0.1, 0, 0, 0)  # each of the eight orientations shows it at another place
 _DEEP_TO_EIGHT_BITS = 255 / 65535
 # Decoded at twice the wanted size, then reduced: draft's own reduction is coarse.
 _DRAFT_MARGIN = 2
@@ -51,23 +72,21 @@ class SmallCopy:
 
 
 @contextmanager
-def opened(file: Path, max_megapixels: float) -> Iterator[Image.Image]:
-    """A photo whose header is read and whose pixels are not yet.
+def opened(file: Path | BinaryIO, max_megapixels: float) -> Iterator[Image.Image]:
+    """A photo whose header is read and whose pixels are not yet; `file` may be an open file.
 
     Raises RejectedFile, also for errors while the pixels are read within the block.
     """
     Image.MAX_IMAGE_PIXELS = None  # checked here, so that the limit is ours and its error too
     try:
-        with Image.open(file, formats=_FORMATS) as image:
-            if image.width * image.height > max_megapixels * 1e6:
-                raise RejectedFile(
-                    "too_large",
-                    f"{image.width} x {image.height} px, expected at most {max_megapixels:g} "
-                    "megapixels (extract.max_megapixels)",
-                )
+        with _stream(file) as stream, Image.open(stream, formats=_formats(stream)) as image:
+            image.info[_TURNED] = _turned_by_libheif(image)
+            refuse_too_large(*image.size, max_megapixels)
             yield image
     except UnidentifiedImageError:
-        raise RejectedFile("not_a_photo", "neither a JPEG, PNG nor TIFF picture") from None
+        raise RejectedFile(
+            "not_a_photo", "no JPEG, PNG, TIFF, WebP, AVIF or HEIC picture"
+        ) from None
     except RejectedFile:
         raise
     # Pillow's decoders raise nearly anything on damaged files
@@ -75,21 +94,46 @@ def opened(file: Path, max_megapixels: float) -> Iterator[Image.Image]:
         raise RejectedFile("unreadable", f"the picture cannot be read: {error}") from error
 
 
+def refuse_too_large(width: int, height: int, max_megapixels: float) -> None:
+    """Raises RejectedFile for more pixels than are to be read into memory."""
+    if width * height > max_megapixels * 1e6:
+        raise RejectedFile(
+            "too_large",
+            f"{width} x {height} px, expected at most {max_megapixels:g} megapixels "
+            "(extract.max_megapixels)",
+        )
+
+
 def stored_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height of the pixels as they lie in the file."""
+    """Width and height of the pixels as they lie in the file; ask before making the small copy."""
     # On opening, Pillow swaps the sides of a TIFF by its own tag, but not by its XMP's.
-    tag = image.tag_v2.get(_ORIENTATION_TAG) if isinstance(image, TiffImageFile) else None
-    return orientation.displayed_size(*image.size, orientation=orientation.known(tag))
+    if isinstance(image, TiffImageFile):
+        turned = orientation.known(image.tag_v2.get(_ORIENTATION_TAG))
+    else:
+        turned = _turned_by_decoder(image)
+    return orientation.displayed_size(*image.size, orientation.inverse(turned))
+
+
+def container_orientation(image: Image.Image) -> int | None:
+    """How an HEIC's or AVIF's container says to display the stored pixels; None for other formats.
+
+    By the standard it overrules EXIF; files that were never in a camera often have it alone.
+    """
+    if image.format == _HEIF:
+        return _turned_by_decoder(image)
+    if image.format == AvifImageFile.format:  # Pillow enters it in place of EXIF's own
+        return orientation.known(image.getexif().get(_ORIENTATION_TAG))
+    return None
 
 
 def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int) -> SmallCopy:
     """An upright sRGB JPEG whose long side has at most `long_side` px.
 
-    `stored_as` is the orientation (1 to 8) by which the stored pixels are displayed.
+    `stored_as` is the orientation (1 to 8) by which the stored pixels are displayed. The picture is
+    spent afterwards: it may itself be small then.
     """
-    turned = _turned_by_pillow(image)
-    if image.format in {"JPEG", "MPO"}:
-        image.draft(None, (_DRAFT_MARGIN * long_side, _DRAFT_MARGIN * long_side))
+    turned = _turned_by_decoder(image)
+    load(image, long_side)
     profile = image.info.get("icc_profile")
     small = _eight_bits(image)
     small.thumbnail((long_side, long_side), Image.Resampling.LANCZOS, reducing_gap=_DRAFT_MARGIN)
@@ -104,6 +148,15 @@ def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int)
         height=upright.height,
         perceptual_hash=str(imagehash.phash(upright)),
     )
+
+
+def load(image: Image.Image, long_side: int) -> None:
+    """Reads the pixels: of a JPEG no more than a copy with this long side needs."""
+    if image.format in {"JPEG", "MPO"}:
+        wanted = _DRAFT_MARGIN * long_side
+        # both sides of what is asked for bind Pillow, but the long one alone is meant
+        image.draft(None, (wanted, 1) if image.width >= image.height else (1, wanted))
+    image.load()
 
 
 def upright_size(jpeg: bytes) -> tuple[int, int]:
@@ -136,16 +189,59 @@ def cut(image: Image.Image, box: Rectangle) -> Image.Image:
     )
 
 
-def _turned_by_pillow(image: Image.Image) -> int:
-    """The orientation that Pillow has applied of itself, as it does for TIFF alone."""
-    if image.format != "TIFF":
-        return orientation.UPRIGHT
-    return orientation.known(image.getexif().get(_ORIENTATION_TAG))
-
-
 def transposed(image: Image.Image, stored_as: int) -> Image.Image:
     """Stored pixels as they are displayed by an EXIF orientation, 1 to 8."""
     return image.transpose(_TRANSPOSE[stored_as]) if stored_as in _TRANSPOSE else image
+
+
+def _stream(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return file.open("rb") if isinstance(file, Path) else nullcontext(file)
+
+
+def _formats(stream: BinaryIO) -> tuple[str, ...]:
+    """The formats to try; HEIF only where the file may be one, as its library loads slowly."""
+    start = stream.read(_FILE_TYPE_BOX)
+    stream.seek(0)
+    # AVIF lies in the same container, and may name its brand second
+    if start[4:8] != b"ftyp" or b"avif" in start or b"avis" in start:
+        return _FORMATS
+    import pillow_heif  # noqa: PLC0415
+
+    # Workers use the cores already. Embedded thumbnails may be older than the picture.
+    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False)
+    return (_HEIF, *_FORMATS)
+
+
+def _turned_by_libheif(image: Any) -> int:
+    """The orientation that the turns of an HEIC's container make, which its decoder obeys."""
+    if image.format != _HEIF:
+        return orientation.UPRIGHT
+    steps = image._heif_file[image.tell()]._c_image.transformations
+    # cuts (`clap`) are among the steps: what they leave is the frame
+    return _composed([_HEIF_TURNS[step] for step in steps if step in _HEIF_TURNS])
+
+
+def _composed(turns: Sequence[int]) -> int:
+    """The one orientation that several make, one after the other."""
+    landing = _MARK
+    for code in turns:
+        landing = orientation.displayed(landing, 1, 1, code)
+    return next(
+        code
+        for code in orientation.ORIENTATIONS
+        if _place(orientation.displayed(_MARK, 1, 1, code)) == _place(landing)
+    )
+
+
+def _place(mark: Rectangle) -> tuple[float, float]:
+    return round(mark.centre_x, 6), round(mark.centre_y, 6)
+
+
+def _turned_by_decoder(image: Image.Image) -> int:
+    """The orientation that the decoder applies of itself to the pixels."""
+    if image.format == TiffImageFile.format:
+        return orientation.known(image.getexif().get(_ORIENTATION_TAG))
+    return orientation.known(image.info.get(_TURNED))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -156,7 +252,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         backed = Image.new("RGBA", image.size, "white")
         backed.alpha_composite(image.convert("RGBA"))
         return backed.convert("RGB")
-    return image if image.mode == "CMYK" else image.convert("RGB")
+    return image if image.mode in {"CMYK", "RGB"} else image.convert("RGB")
 
 
 def _to_eight_bits(brightest: float, mode: str) -> float:
