@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cropperhead.crops import CROP_COLUMNS
+from cropperhead.params import ExtractParams
 
 # No deadline: a slow machine is no wrong result. Derandomised: a run can be repeated.
 hypothesis_settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -58,6 +59,13 @@ def settings(
     return {"HasCrop": "True", **limits, "CropAngle": angle, "AlreadyApplied": "False"}
 
 
+def extract_params(folder: Path | str, **values: Any) -> ExtractParams:
+    """Params of an extraction to small copies, by one process."""
+    plain = {"catalogs": (), "long_side": 64, "jpeg_quality": 90, "max_megapixels": 400.0}
+    plain |= {"batch_files": 4, "workers": 1, "tags": {}}
+    return ExtractParams(library=str(folder), **(plain | values))
+
+
 def save_photo(
     file: Path,
     packet: bytes | None = None,
@@ -95,6 +103,7 @@ def label_table(count: int = 40, seed: int = 1) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "photo": [f"2024/IMG_{i:04d}.jpg" for i in range(count)],
+            "origin": [f"2024/IMG_{i:04d}.jpg" for i in range(count)],
             "author": "photographer",
             "source": "lightroom embedded",
             "number": range(count),
@@ -122,3 +131,19 @@ def library(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+def darktable_xmp(values: Mapping[str, Any]) -> bytes:
+    """A sidecar as darktable writes it, with settings as its `encode` gives them."""
+    steps = "".join(
+        "<rdf:li " + " ".join(f'darktable:{k.lower()}="{v}"' for k, v in step.items()) + "/>"
+        for step in values["History"]
+    )
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:darktable="http://darktable.sf.net/"'
+        f' darktable:xmp_version="5" darktable:history_end="{values["History_end"]}">'
+        f"<darktable:history><rdf:Seq>{steps}</rdf:Seq></darktable:history>"
+        "</rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()

@@ -75,6 +75,8 @@ SOUND = {
     },
     "two authors, one": {"photo": "two authors.jpg", "author": "photographer"},
     "two authors, two": {"photo": "two authors.jpg", "author": "guest"},
+    "two editors, one": {"photo": "two editors.jpg", "source": "lightroom sidecar"},
+    "two editors, two": {"photo": "two editors.jpg", "source": "darktable sidecar"},
 }
 UNSOUND = {
     "below the frame": (
@@ -113,9 +115,10 @@ UNSOUND = {
     "no angle": ({"crop_angle": None}, "crop_angle present"),
     "no author": ({"author": None}, "author present"),
     "no photo": ({"photo": None}, "photo present"),
+    "no source": ({"source": None}, "source present"),
     "no frame": ({"width": 0}, "width above 0"),
-    "twice": ({"photo": "twice.jpg"}, "photo and author unique"),
-    "twice, again": ({"photo": "twice.jpg", "crop_top": 0.2}, "photo and author unique"),
+    "twice": ({"photo": "twice.jpg"}, "photo, author and source unique"),
+    "twice, again": ({"photo": "twice.jpg", "crop_top": 0.2}, "photo, author and source unique"),
     "damaged <picture>": ({"photo": "damaged <picture>.jpg"}, "image as stated"),
 }
 IMAGE_PROBLEMS = {"damaged <picture>.jpg": "the picture cannot be read"}
@@ -125,7 +128,7 @@ IMAGE_PROBLEMS = {"damaged <picture>.jpg": "the picture cannot be read"}
 def mixed():
     """Every kind of label at once, checked."""
     changes = [*SOUND.values(), *(change for change, _ in UNSOUND.values())]
-    labels = table(*changes).assign(source=[*SOUND, *UNSOUND])
+    labels = table(*changes).assign(camera=[*SOUND, *UNSOUND])
     return labels, expectations.checked(labels, PARAMS, IMAGE_PROBLEMS)
 
 
@@ -170,7 +173,7 @@ class TestChecked:
         named = [name for _, names in UNSOUND.values() for name in names.split("; ")]
         assert broken == {name: named.count(name) for name in named}
         assert checked.failures["height above 0"] == 0
-        assert (checked.rows, checked.quarantined_share) == (23, 16 / 23)
+        assert (checked.rows, checked.quarantined_share) == (26, 17 / 26)
 
     def test_any_index_of_the_labels_will_do(self):
         labels = table({}, {"crop_bottom": 1.2}, {}).set_index(pd.Index([7, 7, 7]))
@@ -179,7 +182,7 @@ class TestChecked:
 
     def test_an_expectation_that_cannot_be_evaluated_is_never_taken_for_one_that_held(self):
         labels = table({}, {}).assign(author=[["a list"], ["cannot be compared"]])
-        with pytest.raises(TypeError, match="'photo and author unique' cannot be evaluated"):
+        with pytest.raises(TypeError, match="author and source unique' cannot be evaluated"):
             expectations.checked(labels, PARAMS)
 
     def test_nothing_is_printed_and_no_network_is_used(self, capfd, monkeypatch):
@@ -225,13 +228,13 @@ class TestCollapse:
 class TestStopIfUnsound:
     def test_a_share_up_to_the_limit_passes(self, mixed):
         _, checked = mixed
-        expectations.stop_if_unsound(checked, replace(PARAMS, max_quarantined=16 / 23))
+        expectations.stop_if_unsound(checked, replace(PARAMS, max_quarantined=17 / 26))
 
     def test_a_larger_share_stops(self, mixed):
         _, checked = mixed
-        # 16 of 23 labels; three lie out of the frame by a corner
+        # 17 of 26 labels; three lie out of the frame by a corner
         with pytest.raises(
-            DataError, match=r"16 of 23 labels .* \(69\.6%\), expected at most 5\.0%"
+            DataError, match=r"17 of 26 labels .* \(65\.4%\), expected at most 5\.0%"
         ):
             expectations.stop_if_unsound(checked, PARAMS)
         with pytest.raises(DataError, match=r"3 break 'corner_outside at most 0\.003'"):
@@ -255,10 +258,11 @@ class TestReports:
         checked = expectations.checked(labels, PARAMS, {"zoë, 1.jpg": "no picture is stored"})
         expectations.write_reports(checked, tmp_path / "new/q.csv", tmp_path / "new/v.json")
         assert (tmp_path / "new/q.csv").read_bytes().decode() == (
-            "photo,author,expectation,crop_top,crop_left,crop_bottom,crop_right,crop_angle,"
+            "photo,author,source,expectation,crop_top,crop_left,crop_bottom,crop_right,crop_angle,"
             "corner_outside,width,height,image_problem\n"
-            '"zoë, 1.jpg",photographer,crop_bottom between 0 and 1; corner_outside at most 0.003; '
-            "image as stated,0.1,0.1,1.1,0.9,0.0,0.10000000000000009,600,400,no picture is stored\n"
+            '"zoë, 1.jpg",photographer,lightroom,crop_bottom between 0 and 1; '
+            "corner_outside at most 0.003; image as stated,"
+            "0.1,0.1,1.1,0.9,0.0,0.10000000000000009,600,400,no picture is stored\n"
         )
 
     def test_the_statistics_are_sorted_json(self, mixed, tmp_path):
@@ -268,9 +272,9 @@ class TestReports:
         found = json.loads(text)
         assert text == json.dumps(found, indent=2, sort_keys=True) + "\n"
         assert {key: found[key] for key in ("rows", "sound", "quarantined", "alike")} == {
-            "rows": 23,
-            "sound": 7,
-            "quarantined": 16,
+            "rows": 26,
+            "sound": 9,
+            "quarantined": 17,
             "alike": "no",
         }
 
@@ -280,7 +284,7 @@ class TestReports:
         page = (tmp_path / "docs/index.html").read_text(encoding="utf-8")
         assert [file.name for file in (tmp_path / "docs").iterdir()] == ["index.html"]
         assert not any(word in page for word in ("http:", "https:", "<script", "<link", "<img"))
-        assert "7 of 23 labels broke no expectation" in page
+        assert "9 of 26 labels broke no expectation" in page
         assert "crop_top &lt; crop_bottom" in page
         assert "damaged &lt;picture&gt;.jpg" in page
         assert "standard deviation must be greater than or equal to" in page

@@ -3,39 +3,44 @@ import dataclasses
 import io
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import picture, save_photo, settings, xmp
+from conftest import extract_params, picture, save_photo, settings, xmp
 from PIL import Image
 
-from cropperhead import exif, extraction, readings, shards
+from cropperhead import exif, extraction, photos, readings, shards
 from cropperhead import library as libraries
 from cropperhead.crops import CROP_COLUMNS, Crop, Rectangle
 from cropperhead.editors import lightroom
+from cropperhead.editors.edits import displayed_crop
 from cropperhead.errors import LibraryError, SetupError
-from cropperhead.ledger import Ledger, Outcome, write_report
+from cropperhead.ledger import Ledger, write_report
 from cropperhead.orientation import ORIENTATIONS, displayed, displayed_size
-from cropperhead.params import ExtractParams
 
 SIDECARS = Path(__file__).parent / "vectors" / "sidecars"
 
 
-def run(folder: Path, out: Path, fingerprint: str = "same", **params: object) -> list[Outcome]:
-    values = {"long_side": 64, "jpeg_quality": 90, "max_megapixels": 400.0, "batch_files": 4}
-    settings_ = ExtractParams(**({"library": str(folder)} | values | params))
+def run(folder: Path, out: Path, fingerprint: str = "same", **params: object) -> pd.DataFrame:
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = extract_params(folder, **params)
     book = Ledger.load(out / "ledger.parquet", fingerprint)
-    entries = libraries.scan(folder).entries
-    return extraction.extract(folder, entries, out / "shards", book, settings_)
+    catalogs = [Path(name) for name in chosen.catalogs]
+    manifest = libraries.manifest(libraries.scan(folder, catalogs, chosen.tags).entries)
+    return extraction.extract(folder, manifest, out / "shards", book, chosen)
 
 
 def labels(out: Path) -> pd.DataFrame:
     return shards.read_labels(out / "shards").set_index("photo")
 
 
-def kinds(outcomes: list[Outcome]) -> dict[str, str]:
-    return {outcome.file: outcome.kind or outcome.outcome for outcome in outcomes}
+def kinds(outcomes: pd.DataFrame) -> dict[str, str]:
+    rows = outcomes[["file", "kind", "outcome"]].itertuples(index=False)
+    return {file: kind or outcome for file, kind, outcome in rows}
 
 
 def shard_bytes(out: Path) -> dict[str, bytes]:
@@ -135,7 +140,7 @@ def test_each_bad_file_is_named_with_its_reason_and_none_ends_the_run(tmp_path):
         "text.jpg": "not_a_photo",
         "truncated.jpg": "unreadable",
     }
-    write_report(outcomes, tmp_path / "extract.json", tmp_path / "rejected.csv")
+    write_report(outcomes, {}, tmp_path / "extract.json", tmp_path / "rejected.csv")
     counts = json.loads((tmp_path / "extract.json").read_text())
     assert counts["seen"] == 9 == counts["cropped"] + counts["uncropped"] + counts["rejected_total"]
     with (tmp_path / "rejected.csv").open(newline="") as stream:
@@ -155,7 +160,7 @@ def test_real_sidecars_of_raw_files_are_not_taken_for_the_jpeg_s(tmp_path, sidec
         "acr14.4_tiff_export_AlreadyApplied_True": "already_applied",
         "acr18.3_dng_cropped_angle0.41_HasSettingsFalse": "cropped",
         "corrections-L63A5383-2": "cropped",
-        "darktable_crop_v3_ashift_excerpt": "uncropped",
+        "darktable_crop_v3_ashift_excerpt": "cropped",
         "lrc12.5_uncropped_CR3_fields_no_HasCrop": "uncropped",
     }
     assert kinds(run(tmp_path / "lib", tmp_path)) == {"a.jpg": expected[sidecar.stem]}
@@ -196,7 +201,8 @@ def test_a_tiff_is_measured_as_it_is_stored_whoever_says_how_it_lies(tmp_path, o
     save_photo(tmp_path / "a.tif", xmp(settings(0.1, 0.2, 0.8, 0.9), in_xmp), exif=tags)
     run(tmp_path, tmp_path / "out")
     row, shown_as = labels(tmp_path / "out").loc["a.tif"], in_xmp or own
-    expected = lightroom.decode(settings(0.1, 0.2, 0.8, 0.9), 90, 60, shown_as)
+    box = lightroom.decode(settings(0.1, 0.2, 0.8, 0.9), 90, 60)
+    expected = displayed_crop(box, 90, 60, shown_as)
     assert (row["width"], row["height"]) == displayed_size(90, 60, shown_as)
     assert [row[name] for name in CROP_COLUMNS] == pytest.approx(list(expected.limits()))
     assert (row["image_width"] > row["image_height"]) == (row["width"] > row["height"])
@@ -334,8 +340,30 @@ def test_changed_moved_and_deleted_photos_are_brought_up_to_date(tmp_path, libra
     assert sorted(found.index) == [*(f"2024/IMG_000{i}.jpg" for i in range(2, 9)), "moved.jpg"]
     assert found.loc["2024/IMG_0002.jpg", "crop_top"] == pytest.approx(0.33)
     assert found.loc["2024/IMG_0002.jpg", "number"] == numbers["2024/IMG_0002.jpg"]
-    assert found.loc["moved.jpg", "number"] == 9
+    assert found.loc["moved.jpg", "number"] == numbers["2024/IMG_0001.jpg"]
     assert shard_bytes(tmp_path)["shard-00001.parquet"] == untouched
+
+
+def test_a_photo_that_moves_keeps_the_name_by_which_it_came_in(tmp_path, library, monkeypatch):
+    folder = library(6)
+    run(folder, tmp_path)
+    for step, name in enumerate(["b/moved.jpg", "a/moved again.jpg"]):
+        (folder / name).parent.mkdir(exist_ok=True)
+        last = "2024/IMG_0001.jpg" if step == 0 else "b/moved.jpg"
+        (folder / last).rename(folder / name)
+        library(1, first=20 + step)  # a newcomer in the same run
+        if step:  # which is interrupted before it is done
+            with monkeypatch.context() as patch:
+                patch.setattr(extraction.shards, "write", lambda *_: 1 / 0)
+                with pytest.raises(ZeroDivisionError):
+                    run(folder, tmp_path)
+        run(folder, tmp_path)
+    run(folder, tmp_path, fingerprint="other")
+    found = labels(tmp_path)
+    assert found.loc["a/moved again.jpg", ["origin", "number"]].tolist() == ["2024/IMG_0001.jpg", 1]
+    others = found.drop("a/moved again.jpg")
+    assert (others["origin"] == others.index).all()
+    assert found["number"].is_unique
 
 
 def test_a_duplicate_comes_back_when_the_copy_that_was_kept_goes(tmp_path):
@@ -356,8 +384,8 @@ def test_an_interrupted_run_goes_on_and_ends_as_an_uninterrupted_one(
     write = shards.write
     calls = iter([True, True, False])
 
-    def failing(rows, out):
-        name = write(rows, out)
+    def failing(rows, out, further):
+        name = write(rows, out, further)
         if not next(calls):
             raise KeyboardInterrupt  # the shard is there, the ledger does not know it yet
         return name
@@ -390,13 +418,14 @@ def test_photos_keep_their_numbers_when_everything_is_read_anew(tmp_path, librar
 
 
 def test_the_fingerprint_follows_code_and_params_but_not_the_place(tmp_path):
-    params = ExtractParams("here", 64, 90, 400.0, 4)
+    params = extract_params("here")
     source = tmp_path / "module.py"
     source.write_text("1")
     first = extraction.fingerprint(params, [source])
-    moved = dataclasses.replace(params, library="there", batch_files=9)
+    moved = dataclasses.replace(params, library="there", batch_files=9, workers=2, catalogs=("c",))
     assert extraction.fingerprint(moved, [source]) == first
-    assert extraction.fingerprint(dataclasses.replace(params, long_side=65), [source]) != first
+    for other in ({"long_side": 65}, {"tags": {"XMP:Rating": 0}}):
+        assert extraction.fingerprint(dataclasses.replace(params, **other), [source]) != first
     source.write_text("2")
     assert extraction.fingerprint(params, [source]) != first
 
@@ -427,3 +456,76 @@ def test_a_file_that_vanishes_or_is_forbidden_is_rejected(tmp_path):
     (tmp_path / "lib" / "c.jpg").symlink_to(tmp_path / "nowhere")
     outcomes = kinds(run(tmp_path / "lib", tmp_path))
     assert outcomes == {"a.jpg": "cropped", "b.jpg": "cropped", "c.jpg": "unreadable"}
+
+
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, library):
+    folder = library(11)
+    save_photo(folder / "2024" / "IMG_9999.jpg", xmp(settings()), picture(90))  # as IMG_0000
+    (folder / "2024" / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
+    for number in (1, 2, 3):
+        run(folder, tmp_path / str(number), workers=number)
+    first = {file.name: file.read_bytes() for file in (tmp_path / "1").rglob("*.parquet")}
+    assert len(first) == 4
+    for other in ("2", "3"):
+        files = {file.name: file.read_bytes() for file in (tmp_path / other).rglob("*.parquet")}
+        assert files == first
+
+
+def test_a_run_that_is_killed_goes_on_and_ends_as_another(tmp_path, library):
+    folder = library(24)
+    run(folder, tmp_path / "whole")
+    script = tmp_path / "slow.py"
+    script.write_text(
+        "import os, signal, sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from pathlib import Path\n"
+        "from cropperhead import shards\n"
+        "from test_extraction import run\n"
+        "write, written = shards._replace, []\n"
+        "def cut_off(table, file):\n"
+        "    write(table, file)\n"
+        "    written.append(file)\n"
+        "    if len(written) == 3:\n"
+        "        file.with_suffix('.unfinished').write_bytes(file.read_bytes()[:99])\n"
+        "        file.unlink()\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "shards._replace = cut_off\n"
+        "if __name__ == '__main__':\n"
+        f"    run(Path({str(folder)!r}), Path({str(tmp_path / 'cut')!r}), workers=2)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(shard_bytes(tmp_path / "cut")) == 2
+    read: list[str] = []
+    reading = readings.read
+
+    def spy(library_folder, batch, *rest):
+        read.extend(entry.file for entry in batch)
+        return reading(library_folder, batch, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extraction.readings, "read", spy)
+        run(folder, tmp_path / "cut")
+    assert len(read) == 24 - 2 * 4  # the two batches that were done are not read again
+    assert shard_bytes(tmp_path / "cut") == shard_bytes(tmp_path / "whole")
+    assert not list((tmp_path / "cut").rglob("*.unfinished"))
+
+
+def test_a_look_tells_what_would_be_found_and_writes_nothing(tmp_path, library, monkeypatch):
+    folder = library(6)
+    save_photo(folder / "plain.jpg")
+    save_photo(folder / "odd.jpg", xmp(settings(angle=60)))
+    monkeypatch.setattr(photos, "small_copy", None)  # no picture is decoded
+    before = {file: file.stat() for file in tmp_path.rglob("*")}
+    found = extraction.preview(folder, libraries.scan(folder).entries, extract_params(folder))
+    assert found.outcomes == {"cropped": 6, "uncropped": 1, "angle": 1}
+    assert found.labels == {"lightroom embedded": 6}
+    assert {file: file.stat() for file in tmp_path.rglob("*")} == before
+    assert str(found).split("\n") == [
+        "        8 files",
+        "        6 cropped, 6 crops",
+        "                  6 lightroom embedded",
+        "        1 not cropped",
+        "        1 rejected",
+        "                  1 angle",
+    ]

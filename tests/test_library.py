@@ -20,15 +20,20 @@ def sidecars(folder: Path) -> dict[str, tuple[str, ...]]:
 
 def test_photos_are_found_at_any_depth_in_any_case_and_sorted(tmp_path):
     touch(tmp_path, "b.JPG", "a/b/c/d.jpeg", "a/x.TIFF", "a/y.png", "z.tif", "notes.txt", "r.NEF")
+    touch(tmp_path, "u.HEIC", "v.avif", "w.webp", "film.mov")
     scan = library.scan(tmp_path)
     assert [entry.file for entry in scan.entries] == [
         "a/b/c/d.jpeg",
         "a/x.TIFF",
         "a/y.png",
         "b.JPG",
+        "r.NEF",
+        "u.HEIC",
+        "v.avif",
+        "w.webp",
         "z.tif",
     ]
-    assert scan.others == {".nef": 1, ".txt": 1}
+    assert scan.others == {".mov": 1, ".txt": 1}
 
 
 def test_sidecars_are_found_by_either_way_of_naming(tmp_path):
@@ -42,13 +47,27 @@ def test_sidecars_are_found_by_either_way_of_naming(tmp_path):
 
 def test_a_sidecar_beside_a_raw_file_is_the_raw_s(tmp_path):
     touch(tmp_path, "a.jpg", "a.NEF", "a.xmp")
-    assert sidecars(tmp_path) == {"a.jpg": ()}
+    assert sidecars(tmp_path) == {"a.NEF": ("a.xmp",), "a.jpg": ()}
+
+
+def test_profiles_are_named_by_the_whole_name_of_their_photo(tmp_path):
+    touch(tmp_path, "a.NEF", "a.NEF.pp3", "a.jpg", "a.jpg.out.pp3", "b.jpg", "b.JPG.arp")
+    touch(tmp_path, "gone.jpg.pp3", "my style.pp3", "b.pp3")
+    scan = library.scan(tmp_path)
+    assert {entry.file: entry.sidecars for entry in scan.entries} == {
+        "a.NEF": ("a.NEF.pp3",),
+        "a.jpg": (),
+        "b.jpg": ("b.JPG.arp",),
+        "gone.jpg.pp3": (),
+    }
+    # a style to choose from, what tells of an export, and another style
+    assert scan.others == {".pp3": 3}
 
 
 def test_a_sidecar_without_any_photo_is_an_entry_of_its_own(tmp_path):
     touch(tmp_path, "a.jpg", "gone.xmp", "raw.cr2", "raw.xmp")
     kinds = {entry.file: entry.kind for entry in library.scan(tmp_path).entries}
-    assert kinds == {"a.jpg": "photo", "gone.xmp": "orphan"}
+    assert kinds == {"a.jpg": "photo", "gone.xmp": "orphan", "raw.cr2": "photo"}
 
 
 def test_what_programs_leave_behind_is_passed_over(tmp_path):
@@ -102,7 +121,8 @@ def test_a_manifest_reads_back_and_is_the_same_bytes(tmp_path):
     entries = library.scan(tmp_path / "lib").entries
     for name in ("one", "two"):
         library.write_manifest(entries, tmp_path / name)
-    assert tuple(library.read_manifest(tmp_path / "one")) == entries
+    manifest = library.read_manifest(tmp_path / "one")
+    assert tuple(library.entries(manifest, range(len(manifest)))) == entries
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 

@@ -103,13 +103,13 @@ def test_a_preview_of_the_frame_s_aspect_is_used(tmp_path):
     file = save_dng(tmp_path / "a.dng", preview=scene(900, 600, OTHER))
     frame, image = picture(file)
     assert frame == (1200, 800)
-    assert image.size == (900, 600)
+    assert image.size == (450, 300)  # 900 / 2, which is still 1.4 times 300
     assert not developed(image)
 
 
 def test_a_large_preview_is_decoded_small(tmp_path):
     file = save_dng(tmp_path / "a.dng", preview=scene(2400, 1600, OTHER))
-    # 2400 / 8 = 300 is at least twice 100
+    # 2400 / 8 = 300 is at least 1.4 times 100
     assert picture(file, long_side=100)[1].size == (300, 200)
 
 

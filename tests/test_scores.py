@@ -40,6 +40,15 @@ def test_people_are_scored_against_each_other_and_a_lone_one_is_the_reference():
     assert means.to_dict() == pytest.approx({"a": 5 / 9})
 
 
+def test_what_a_person_did_in_another_editor_is_no_other_opinion():
+    crops = [(0, 0, 1, 0.5, 0), (0, 0.25, 1, 0.75, 0), (0, 0, 1, 0.5, 0), (0.1, 0.1, 0.9, 0.9, 0)]
+    labels = labelled(*crops, photos=["a", "a", "a", "b"], authors=["x", "x", "y", "x"])
+    human = scores.of_humans(pd.concat([labels, labels.iloc[[3]]], ignore_index=True))
+    # x's two crops against y's one: 1 and 1/3; y's against both of x's: (1 + 1/3) / 2
+    assert human["iou"].tolist() == pytest.approx([1, 1 / 3, 2 / 3, 1, 1])
+    assert human["reference"].tolist() == ["the other authors"] * 3 + ["itself"] * 2
+
+
 def test_a_photo_s_score_is_the_mean_over_its_authors():
     table = pd.DataFrame({"photo": ["b", "a", "a"], "cropper": "cnn", "iou": [0.2, 0.4, 0.8]})
     table["reference"] = "the author"

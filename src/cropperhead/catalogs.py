@@ -10,7 +10,7 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -51,6 +51,17 @@ _SIDE_FILES = ("-wal", "-journal")
 _WAL_HEADER_BYTES = 32  # its salts change when the log starts anew
 _PATIENCE_S = 1.0  # for a lock that another program holds for one commit
 _COPY_ATTEMPTS = 5
+# A real catalog takes half a step of SQLite's machine for a byte; one whose pages lead to each
+# other in circles would take all time and memory.
+_MOST_STEPS_PER_BYTE = 10
+_STEPS_AT_ONCE = 1000
+_LONGEST_NAME = 32767  # Windows' longest path
+_NAMES = (
+    ("AgLibraryRootFolder", "absolutePath"),
+    ("AgLibraryFolder", "pathFromRoot"),
+    ("AgLibraryFile", "baseName"),
+    ("AgLibraryFile", "extension"),
+)
 # SQLite's message may quote names of the catalog, and Python fails to decode a damaged one.
 _FAILURES = (sqlite3.Error, UnicodeDecodeError)
 
@@ -84,6 +95,7 @@ def read(file: Path, wanted: Collection[str]) -> Iterator[Edited]:
     try:
         with _opened(Path(os.path.realpath(file))) as database:
             _require_tables(database)
+            _refuse_long_names(database)
             yield from _images(database, frozenset(wanted))
     except _FAILURES as error:
         raise RejectedFile(BROKEN, f"the catalog cannot be read: {error}") from error
@@ -137,6 +149,7 @@ def _connected(file: Path, how: str) -> sqlite3.Connection:
     try:
         database.text_factory = bytes
         database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, lightroom_catalog.MAX_TEXT_BYTES)
+        database.set_progress_handler(_limit(file), _STEPS_AT_ONCE)
         database.execute("PRAGMA trusted_schema = OFF")
         database.execute("PRAGMA query_only = ON")
         database.execute("BEGIN")
@@ -145,6 +158,14 @@ def _connected(file: Path, how: str) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _limit(file: Path) -> Callable[[], bool]:
+    """Tells SQLite to stop when it has taken more steps than a catalog of this size can need."""
+    log = Path(f"{file}-wal")
+    most = _MOST_STEPS_PER_BYTE * sum(one.stat().st_size for one in (file, log) if one.exists())
+    steps = count(_STEPS_AT_ONCE, _STEPS_AT_ONCE)
+    return lambda: next(steps) > most
 
 
 @contextmanager
@@ -199,13 +220,20 @@ def _require_tables(database: sqlite3.Connection) -> None:
             raise RejectedFile(BROKEN, f"it is no Lightroom catalog that is known: no {lack}")
 
 
+def _refuse_long_names(database: sqlite3.Connection) -> None:
+    """A folder's name is stored once and read for each image in it: a long one takes all memory."""
+    for table, column in _NAMES:
+        [longest] = database.execute(f"SELECT max(length({column})) FROM {table}").fetchone()
+        if (longest or 0) > _LONGEST_NAME:
+            raise RejectedFile(BROKEN, f"{table} has a name of {longest} characters")
+
+
 def _images(database: sqlite3.Connection, wanted: frozenset[str]) -> Iterator[Edited]:
-    photo, authors = None, set[str]()
+    photo, authors = None, dict[str, int]()
     for image, file, master, name, letters, *place, edits in database.execute(_IMAGES):
         if file != photo:
-            photo, authors = file, set()
+            photo, authors = file, {}
         author = _author(master, name, authors)
-        authors.add(author)
         path, from_root, problem = _placed(*place)
         settings: Mapping[str, Any] = {}
         try:
@@ -218,11 +246,18 @@ def _images(database: sqlite3.Connection, wanted: frozenset[str]) -> Iterator[Ed
         yield Edited(path, from_root, author, settings, problem)
 
 
-def _author(master: Any, name: Any, taken: Collection[str]) -> str:
-    """The photographer, or `copy NAME`; numbered where an older image of the photo has the name."""
+def _author(master: Any, name: Any, taken: dict[str, int]) -> str:
+    """The photographer, or `copy NAME`; numbered where an older image of the photo has the name.
+
+    `taken` are the photo's authors so far, each with the last number that was given to the name.
+    """
     author = " ".join(["copy", *_text(name).split()]) if master else PHOTOGRAPHER
-    numbered = (f"{author} ({number})" for number in count(2))
-    return author if author not in taken else next(one for one in numbered if one not in taken)
+    if author in taken:
+        numbers = count(taken[author] + 1)
+        taken[author] = next(n for n in numbers if f"{author} ({n})" not in taken)
+        author = f"{author} ({taken[author]})"
+    taken[author] = 1
+    return author
 
 
 def _stored(database: sqlite3.Connection, edits: int | None) -> bytes:

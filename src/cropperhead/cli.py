@@ -66,8 +66,82 @@ def _draw_demo_library(options: argparse.Namespace) -> None:
     print(f"Drew {options.folder}: {drawn}.")
 
 
+def _add_extract(commands: "_Commands[argparse.ArgumentParser]", name: str) -> None:
+    command = commands.add_parser(
+        name,
+        help="read the crops of a photo library, or look what would be found",
+        description="Reads every crop of a photo library. `dvc repro` does the same for that of "
+        "params.yaml, and keeps versions of what it found.",
+    )
+    command.add_argument("library", type=Path, metavar="LIBRARY", help="a folder; only ever read")
+    target = command.add_mutually_exclusive_group(required=True)
+    target.add_argument(
+        "--dry-run", action="store_true", help="count what is there; decode and write nothing"
+    )
+    target.add_argument("--out", type=Path, metavar="DIR", help="where labels and copies go")
+    _add_catalogs(command)
+    command.set_defaults(run=_extract)
+
+
+def _extract(options: argparse.Namespace) -> None:
+    from cropperhead import extraction, library, params  # noqa: PLC0415  (not for --help)
+
+    chosen = params.load_nearest().extract
+    catalogs = [*map(Path, chosen.catalogs), *options.catalog]
+    found = library.scan(options.library, catalogs, chosen.tags)
+    if options.dry_run:
+        summary = extraction.preview(options.library, found.entries, chosen)
+        print("No picture was decoded: damaged ones and copies count too.", file=sys.stderr)
+    else:
+        summary = extraction.extract_into(options.out, options.library, found.entries, chosen)
+    print(f"{options.library}\n{summary}")
+
+
+def _add_inspect(commands: "_Commands[argparse.ArgumentParser]", name: str) -> None:
+    command = commands.add_parser(
+        name,
+        help="tell what is understood of photos' crops",
+        description="Tells each photo's crops: whose, in which editor, where they lie.",
+    )
+    command.add_argument(
+        "photos", type=Path, nargs="+", metavar="PHOTO", help="a photo, or a folder of them"
+    )
+    command.add_argument("--draw", type=Path, metavar="DIR", help="draw crops, into this folder")
+    _add_catalogs(command)
+    command.set_defaults(run=_inspect)
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from cropperhead import inspection, params  # noqa: PLC0415  (not for --help)
+
+    chosen = params.load_nearest().extract
+    catalogs = [*map(Path, chosen.catalogs), *options.catalog]
+    taken: set[Path] = set()
+    for file, reading in inspection.read(
+        options.photos, chosen, catalogs, pixels=options.draw is not None
+    ):
+        print(inspection.told(file, reading))
+        if options.draw and reading.rows:
+            print(f"  drawn in {inspection.draw(file, reading, options.draw, taken)}")
+
+
+def _add_catalogs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--catalog",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a Lightroom catalog (.lrcat) beside those in params.yaml; may be given several times",
+    )
+
+
 _Commands = argparse._SubParsersAction  # argparse gives its type no public name
-_COMMANDS = {"demo-library": _add_demo_library}
+_COMMANDS = {
+    "extract": _add_extract,
+    "inspect": _add_inspect,
+    "demo-library": _add_demo_library,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

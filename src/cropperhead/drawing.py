@@ -43,6 +43,12 @@ STYLES: Mapping[str, Style] = MappingProxyType(
         "median": Style("constant", "#43e0a0", 2.0, (9, 6, 0.1, 6)),
     }
 )
+# For the versions of one photo, which may be many: colours and dashes in every combination
+VERSION_STYLES = tuple(
+    Style("", style.colour, style.width, dash)
+    for dash in ((), (8.0, 7.0), (0.1, 5.5), (9.0, 6.0, 0.1, 6.0))
+    for style in STYLES.values()
+)
 HALO = "#101014"
 HALO_OPACITY = 0.62
 HALO_WIDTH = 2.0  # px that the halo reaches beyond the line, both sides together
@@ -97,6 +103,22 @@ def contact_sheet(
     for row, height in zip(rows, heights, strict=True):
         _lay_row(sheet, row, y, height, gap)
         y += height + below
+    return sheet
+
+
+def with_legend(image: Image.Image, styles: Mapping[str, Style]) -> Image.Image:
+    """The picture with a line below it for each style: a piece of it, and its name."""
+    size = max(12, round(max(image.size) / 60))
+    high = round(size * 1.6)
+    sheet = Image.new("RGB", (image.width, image.height + high * len(styles)), HALO)
+    sheet.paste(image, (0, 0))
+    pen, scale = ImageDraw.Draw(sheet), max(image.size) / _DRAWN_AT
+    for i, (name, style) in enumerate(styles.items()):
+        y = image.height + i * high + high / 2
+        sample = [(size, y), (size * 6, y)]
+        for piece in _dashes(sample, [length * scale for length in style.dash]):
+            _stroke(pen, piece, style.colour, style.width * scale)
+        pen.text((size * 7, y), name, fill=_PAPER, font=ImageFont.load_default(size), anchor="lm")
     return sheet
 
 

@@ -164,7 +164,7 @@ def flat(nested: Mapping[str, object], prefix: str = "") -> dict[str, float]:
 
 
 def _test(folder: Path, labels: pd.DataFrame, params: Params) -> Test:
-    labels = labels.sort_values(["number", "author"], ignore_index=True)
+    labels = labels.sort_values(["number", "author", "source"], ignore_index=True)
     names = list(dict.fromkeys(labels["photo"]))
     photos = batches.read(folder, names, models.image_size(params.train))
     return Test(labels, photos, dict(zip(labels["photo"], labels["group"], strict=True)))

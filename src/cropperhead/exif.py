@@ -1,6 +1,8 @@
 """The only door to ExifTool: tags of many files at a time, none of which can end the run."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,16 +13,25 @@ from exiftool.exceptions import ExifToolException
 
 from cropperhead.errors import SetupError
 
-Tags = Mapping[str, Any]  # "Group:Tag" -> value, as ExifTool's -G1 -n -json gives them
+Tags = Mapping[str, Any]  # "Group:Tag" -> value, as ExifTool's -G1 -n -struct -json gives them
 
-_COMMON = ["-n"]  # plain numbers
+_COMMON = ["-n", "-struct"]  # plain numbers; lists of records, such as darktable's, kept together
 _GROUPED = "-G1"  # without it, Orientation of XMP and of EXIF cannot be told apart
 _EVERY_WARNING = ("-a", "-G1:4")  # without it, ExifTool tells the first alone
 # -fast2 stops before a maker's own notes, which hold no crop; but in a PNG already at the pixels,
 # and XMP may come after them.
-_SPEED, _SPEED_OF_PNG = "-fast2", "-fast"
+_SPEED, _SPEED_WITH_NOTES = "-fast2", "-fast"
 _BROKEN_XMP = "XMP format error"
 _WARNING = "ExifTool:Warning"
+# ExifTool answers in milliseconds; a file that it never ends with must not stop the run.
+_PATIENCE_S, _PATIENCE_PER_FILE_S = 30, 2
+# Tags outside of makers' notes, by the beginnings of their groups' names
+_COMMON_GROUPS = ("exif", "ifd", "subifd", "gps", "xmp", "iptc", "file", "system", "icc", "jfif")
+# ExifTool's families: a tag asked for by one of these comes back by a group that begins so
+_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "exif": ("ifd", "subifd", "exififd", "gps", "interopifd"),
+    "xmp": ("xmp-",),
+}
 
 
 class TagReader:
@@ -29,26 +40,39 @@ class TagReader:
     def __init__(self, process: exiftool.ExifToolHelper) -> None:
         self._process = process
 
-    def read(self, files: Sequence[Path], tags: Sequence[str]) -> dict[Path, Tags]:
+    def read(
+        self, files: Sequence[Path], tags: Sequence[str], with_notes: bool = False
+    ) -> dict[Path, Tags]:
         """The named tags of each file and ExifTool's warnings; files it cannot read are absent.
 
         `tags` are "Group:Tag". One bad file can spoil ExifTool's answer for a whole batch: the
-        files are then asked for one by one.
+        files are then asked for one by one. `with_notes` reads makers' notes too, which is slower.
         """
         wanted = [*tags, _WARNING, "ExifTool:Error"]
         try:
-            return self._ask(files, wanted)
+            with _patience(_PATIENCE_S + _PATIENCE_PER_FILE_S * len(files)):
+                return self._ask(files, wanted, with_notes)
         except (ExifToolException, UnicodeDecodeError):
-            if len(files) <= 1:
-                return {}
-        return {file: found for one in files for file, found in self.read([one], tags).items()}
+            pass
+        except _TooSlow:
+            self._process.terminate(timeout=1)  # it starts anew with the next question
+        if len(files) <= 1:
+            return {}
+        single = (self.read([one], tags, with_notes) for one in files)
+        return {file: found for answer in single for file, found in answer.items()}
 
-    def _ask(self, files: Sequence[Path], tags: Sequence[str]) -> dict[Path, Tags]:
+    def close(self) -> None:
+        """Stops ExifTool."""
+        self._process.terminate()
+
+    def _ask(
+        self, files: Sequence[Path], tags: Sequence[str], with_notes: bool
+    ) -> dict[Path, Tags]:
         # absolute: a relative name may begin like an option or a comment of ExifTool's
         names = {file: os.path.abspath(file) for file in files}  # noqa: PTH100 - keeps links
-        pngs = [name for file, name in names.items() if file.suffix.lower() == ".png"]
-        others = [name for file, name in names.items() if file.suffix.lower() != ".png"]
-        answers = self._found(others, tags, _SPEED) | self._found(pngs, tags, _SPEED_OF_PNG)
+        slow = [n for f, n in names.items() if with_notes or f.suffix.lower() == ".png"]
+        quick = [name for name in names.values() if name not in set(slow)]
+        answers = self._found(quick, tags, _SPEED) | self._found(slow, tags, _SPEED_WITH_NOTES)
         return {file: answers[name] for file, name in names.items() if name in answers}
 
     def _found(self, names: Sequence[str], tags: Sequence[str], speed: str) -> dict[str, Tags]:
@@ -71,11 +95,17 @@ class TagReader:
         return warned
 
 
-@contextmanager
-def tag_reader() -> Iterator[TagReader]:
-    """Starts ExifTool and stops it again. Raises SetupError where it is not installed."""
+def start() -> TagReader:
+    """Starts ExifTool. Raises SetupError where it is not installed."""
+    process = require()
+    process.run()
+    return TagReader(process)
+
+
+def require() -> exiftool.ExifToolHelper:
+    """ExifTool, not yet running. Raises SetupError where it is not installed."""
     try:
-        process = exiftool.ExifToolHelper(
+        return exiftool.ExifToolHelper(
             common_args=_COMMON,
             check_execute=False,
             check_tag_names=False,
@@ -87,8 +117,16 @@ def tag_reader() -> Iterator[TagReader]:
             "`sudo apt install libimage-exiftool-perl` (Debian, Ubuntu) or `brew install exiftool` "
             "(macOS)."
         ) from None
-    with process:
-        yield TagReader(process)
+
+
+@contextmanager
+def tag_reader() -> Iterator[TagReader]:
+    """Starts ExifTool and stops it again. Raises SetupError where it is not installed."""
+    reader = start()
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 def is_broken_xmp(tags: Tags) -> bool:
@@ -100,3 +138,49 @@ def error(tags: Tags) -> str | None:
     """What ExifTool says of a file that is no photo or sidecar at all."""
     said = tags.get("ExifTool:Error")
     return None if said is None else str(said)
+
+
+def is_in_notes(tag: str) -> bool:
+    """Whether a tag, "Group:Tag" or "Tag", may stand in a maker's notes alone."""
+    group, _, _ = tag.rpartition(":")
+    return not group.lower().startswith(_COMMON_GROUPS)
+
+
+def value(tags: Tags, tag: str) -> Any:
+    """The value of a tag that was asked for as "Group:Tag" or "Tag", or None.
+
+    ExifTool answers by its own spelling and by the group in which it found the tag: EXIF:LensModel
+    comes back as ExifIFD:LensModel.
+    """
+    group, _, name = tag.lower().rpartition(":")
+    named = [key for key in tags if key.lower().rpartition(":")[2] == name]
+    for key in named:
+        found = key.lower().rpartition(":")[0]
+        if not group or found == group or found.startswith(_FAMILIES.get(group, ("\0",))):
+            return tags[key]
+    # a group of another family, such as MakerNotes, of which this is the only answer
+    known = group in _FAMILIES or group.startswith(_COMMON_GROUPS)
+    return tags[named[0]] if len(named) == 1 and not known else None
+
+
+class _TooSlow(Exception):
+    pass
+
+
+@contextmanager
+def _patience(seconds: float) -> Iterator[None]:
+    """Raises _TooSlow in the block after so many seconds, where the system can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise _TooSlow
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -33,7 +33,7 @@ from cropperhead.crops import CROP_COLUMNS, Floats
 from cropperhead.errors import DataError, RejectedFile
 from cropperhead.params import ValidateParams
 
-KEY = ("photo", "author")
+KEY = ("photo", "author", "source")
 LIMITS = CROP_COLUMNS[:4]
 SIDES = ("width", "height")
 QUARANTINE_COLUMNS = (*KEY, "expectation", *CROP_COLUMNS, "corner_outside", *SIDES, "image_problem")
@@ -193,7 +193,7 @@ def _suite(params: ValidateParams) -> dict[str, Any]:
     least, slack = params.min_side, params.corner_tolerance
     return {
         **{f"{name} present": _present(name) for name in (*KEY, *SIDES, *CROP_COLUMNS)},
-        "photo and author unique": gxe.ExpectCompoundColumnsToBeUnique(
+        "photo, author and source unique": gxe.ExpectCompoundColumnsToBeUnique(
             column_list=[*KEY], ignore_row_if="any_value_is_missing"
         ),
         **{f"{name} above 0": _between(name, 1, None) for name in SIDES},

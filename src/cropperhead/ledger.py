@@ -1,30 +1,38 @@
-"""What became of every file of a library: kept between runs, and reported."""
+"""What became of every file of a library: kept between runs, and reported.
+
+The ledger is a table beside the shards. While a run goes on, what it has read stands in a journal
+that grows by a batch at a time, so that neither time nor memory grows with the library, and an
+interruption loses one batch at most.
+"""
 
 import csv
 import json
+import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 CROPPED, UNCROPPED, REJECTED = "cropped", "uncropped", "rejected"
 UNREAD = "unread"  # changed, and not read again yet
+GONE = "gone"  # from its place, and until a run is done perhaps to be found at another
 
-_LEDGER_SCHEMA = pa.schema(
-    [
-        ("file", pa.string()),
-        ("number", pa.int64()),
-        ("trace", pa.string()),
-        ("outcome", pa.string()),
-        ("kind", pa.string()),
-        ("reason", pa.string()),
-        ("sha256", pa.string()),
-        ("same_as", pa.string()),
-    ]
-)
+_KEPT = ["file", "number", "origin"]  # of a file that is to be read again
+_TEXTS = ("file", "trace", "outcome", "kind", "reason", "sha256", "same_as", "left_out", "origin")
+_SCHEMA = pa.schema([("number", pa.int64()), *((name, pa.string()) for name in _TEXTS)])
+
+
+class LeftOut(NamedTuple):
+    """A version of a cropped photo that could not be used: the file it stands in, and why."""
+
+    file: str
+    kind: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -39,65 +47,130 @@ class Outcome:
     reason: str = ""  # of a rejection: the full sentence
     sha256: str = ""  # of a cropped or a duplicate photo
     same_as: str = ""  # of a duplicate: the copy that was kept
+    left_out: tuple[LeftOut, ...] = ()
+    origin: str = ""  # the name under which it came in, where it has moved since
+
+    def row(self) -> dict[str, Any]:
+        """The columns of the ledger's table."""
+        return asdict(self) | {"left_out": json.dumps(self.left_out) if self.left_out else ""}
 
 
-def unread(outcome: Outcome) -> Outcome:
-    """A file that is to be read again: of what is known, its number alone holds."""
-    return Outcome(outcome.file, outcome.number, "", UNREAD)
-
-
-@dataclass
 class Ledger:
-    """The outcomes of all files, kept beside the shards between runs."""
+    """The outcomes of all files, kept beside the shards between runs.
 
-    file: Path
-    fingerprint: str
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    `table` has the columns of Outcome and a row for each file, as of the last `load` or `settle`.
+    """
+
+    def __init__(self, file: Path, fingerprint: str) -> None:
+        self._file, self._fingerprint = file, fingerprint
+        self._journal = file.with_suffix(".journal")
+        self.table = _frame([])
 
     @classmethod
     def load(cls, file: Path, fingerprint: str) -> "Ledger":
-        """The ledger of an earlier run; empty if there is none.
+        """The ledger of an earlier run, finished or not; empty if there is none.
 
         Where it was made by other code or params, all its files count as unread; but they keep
-        their numbers, by which photos are dealt to splits.
+        their numbers and origins, by which photos are dealt to splits.
         """
         ledger = cls(file, fingerprint)
         if file.exists():
             table = pq.read_table(file)
-            outcomes = [Outcome(**row) for row in table.to_pylist()]
             same = (table.schema.metadata or {}).get(b"fingerprint") == fingerprint.encode()
-            ledger.add(outcomes if same else map(unread, outcomes))
+            known = table.select(_SCHEMA.names).to_pandas() if same else _frame([])
+            ledger.table = known if same else unread(table.select(_KEPT).to_pandas())
+        ledger._replay()
         return ledger
 
-    def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Enters outcomes, each in place of an earlier one of the same file."""
-        self.outcomes.update((outcome.file, outcome) for outcome in outcomes)
+    def record(self, outcomes: Iterable[Outcome]) -> None:
+        """Writes down what was read, for good: it holds after a loss of power."""
+        with self._journal.open("a", encoding="utf-8") as stream:
+            if not stream.tell():
+                stream.write(json.dumps(self._fingerprint) + "\n")
+            stream.writelines(json.dumps(outcome.row()) + "\n" for outcome in outcomes)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def settle(self) -> None:
+        """Enters the journal in the table, each line in place of an earlier one of its file.
+
+        What is gone, and was found nowhere else, is forgotten.
+        """
+        self._replay()
+        self.table = self.table[self.table["outcome"] != GONE]
+        self.save()
 
     def save(self) -> None:
-        """Writes the ledger, sorted by file."""
-        rows = [vars(self.outcomes[name]) for name in sorted(self.outcomes)]
-        schema = _LEDGER_SCHEMA.with_metadata({"fingerprint": self.fingerprint})
-        unfinished = self.file.with_suffix(".unfinished")
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), unfinished)
-        unfinished.replace(self.file)
+        """Writes the table, sorted by file; the journal, which it now holds, is dropped."""
+        self.table = self.table.sort_values("file", ignore_index=True)
+        schema = _SCHEMA.with_metadata({"fingerprint": self._fingerprint})
+        unfinished = self._file.with_suffix(".unfinished")
+        pq.write_table(pa.Table.from_pandas(self.table, schema, preserve_index=False), unfinished)
+        unfinished.replace(self._file)
+        self._journal.unlink(missing_ok=True)
+
+    def _replay(self) -> None:
+        if not self._journal.exists():
+            return
+        with self._journal.open(encoding="utf-8", errors="replace") as stream:
+            fingerprint, *rows = [line for line in map(_line, stream) if line is not None] or [""]
+        read = _frame([row for row in rows if isinstance(row, dict)])
+        if fingerprint != self._fingerprint:
+            read = unread(read)
+        both = pd.concat([self.table, read], ignore_index=True)
+        self.table = both.drop_duplicates("file", keep="last", ignore_index=True)
 
 
-def write_report(outcomes: Sequence[Outcome], counts_file: Path, rejected_file: Path) -> None:
-    """Writes the counts (JSON) and the rejected files with their reasons (CSV: file,reason)."""
-    rejected = [outcome for outcome in outcomes if outcome.outcome == REJECTED]
-    totals = Counter(outcome.outcome for outcome in outcomes)
+def unread(table: pd.DataFrame) -> pd.DataFrame:
+    """The same files, to be read again: of what is known, how they came in alone holds."""
+    blank = {name: "" for name in _TEXTS if name not in _KEPT} | {"outcome": UNREAD}
+    files: pd.DataFrame = table[_KEPT].assign(**blank)
+    return files.reindex(columns=_SCHEMA.names)
+
+
+def all_left_out(table: pd.DataFrame) -> list[LeftOut]:
+    """The versions of cropped photos that could not be used."""
+    return [LeftOut(*one) for text in table["left_out"] if text for one in json.loads(text)]
+
+
+def write_report(
+    table: pd.DataFrame, labels: Mapping[str, int], counts_file: Path, rejected_file: Path
+) -> None:
+    """Writes the counts (JSON) and what was left out with its reasons (CSV: file,reason).
+
+    `table` is a ledger's, `labels` the number of labels by source.
+    """
+    rejected = table[table["outcome"] == REJECTED]
+    left_out = all_left_out(table)
+    totals = table["outcome"].value_counts()
     counts = {
-        "seen": len(outcomes),
-        "cropped": totals[CROPPED],
-        "uncropped": totals[UNCROPPED],
-        "rejected": dict(sorted(Counter(outcome.kind for outcome in rejected).items())),
+        "seen": len(table),
+        "cropped": int(totals.get(CROPPED, 0)),
+        "uncropped": int(totals.get(UNCROPPED, 0)),
+        "rejected": dict(sorted(Counter(rejected["kind"]).items())),
         "rejected_total": len(rejected),
+        "labels": dict(labels),
+        "versions_left_out": dict(sorted(Counter(one.kind for one in left_out).items())),
     }
     counts_file.parent.mkdir(parents=True, exist_ok=True)
     counts_file.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+    named = [LeftOut(*row) for row in rejected[["file", "kind", "reason"]].itertuples(index=False)]
     with rejected_file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["file", "reason"])
         writer.writerows(
-            [outcome.file, f"{outcome.kind}: {outcome.reason}"] for outcome in rejected
+            [one.file, f"{one.kind}: {one.reason}"] for one in sorted(named + left_out)
         )
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    table: pd.DataFrame = pa.Table.from_pylist(rows, schema=_SCHEMA).to_pandas()
+    return table
+
+
+def _line(text: str) -> Any:
+    """One line of the journal; None for the last one where it was cut off."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -1,91 +1,80 @@
-"""What lies in a photo library, without opening a file: photos, their sidecars and their traces.
+"""What lies in a photo library, without opening a photo: photos, their sidecars and their traces.
 
-The scan is what tells that nothing has changed, so it reads names, sizes and times alone.
+The scan is what tells that nothing has changed, so it reads names, sizes and times alone. Of files
+it opens Lightroom's catalogs, each of which speaks of many photos: what it says of one is part of
+that photo's trace, so that a photo is read again when its own edits changed, not the catalog.
 """
 
+import hashlib
 import json
+import operator
 import os
-import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from cropperhead import photos
+from cropperhead import catalogued, sidecars
 from cropperhead.errors import LibraryError
 
-SIDECAR_SUFFIX = ".xmp"
-# IMG_1.xmp beside both IMG_1.NEF and IMG_1.JPG is the RAW's: editors write a JPEG's into the JPEG.
-RAW_SUFFIXES = frozenset(
-    [
-        ".3fr",
-        ".arw",
-        ".cr2",
-        ".cr3",
-        ".crw",
-        ".dcr",
-        ".dng",
-        ".erf",
-        ".fff",
-        ".iiq",
-        ".kdc",
-        ".mef",
-        ".mos",
-        ".mrw",
-        ".nef",
-        ".nrw",
-        ".orf",
-        ".pef",
-        ".raf",
-        ".raw",
-        ".rw2",
-        ".rwl",
-        ".sr2",
-        ".srf",
-        ".srw",
-        ".x3f",
-    ]
-)
 # Thumbnails and previews that programs and network drives leave beside the photos
 _PROGRAMS_FOLDERS = frozenset({"@eaDir", "__MACOSX", "lost+found"})
 _PROGRAMS_FOLDER_SUFFIXES = (".lrdata", ".lrcat-data", ".photoslibrary")
-# darktable's duplicates: IMG_1_02.jpg.xmp is the third version of IMG_1.jpg
-_DUPLICATE = re.compile(r"^(?P<stem>.+)_\d{2,}(?P<suffix>\.[^.]+)$")
 
 MANIFEST_SCHEMA = pa.schema(
     [
         ("file", pa.string()),  # path in the library, forward slashes
         ("kind", pa.string()),
         ("sidecars", pa.list_(pa.string())),
-        ("trace", pa.string()),  # size and time of the photo and its sidecars
+        ("trace", pa.string()),  # size and time of the photo and its sidecars, hash of its edits
+        ("edits", pa.list_(pa.string())),
     ]
 )
 PHOTO, ORPHAN, UNREADABLE = "photo", "orphan", "unreadable"
+BROKEN_CATALOG = "broken_catalog"
+_ENTRIES_AT_ONCE = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A photo with its sidecars, or a file that cannot be one (`kind`)."""
+    """A photo with its sidecars, or a file that cannot be one (`kind`).
+
+    `edits` is what Lightroom catalogs say of it, a JSON text for each version.
+    """
 
     file: str
     kind: str
     sidecars: tuple[str, ...]
     trace: str
+    edits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Scan:
-    """All entries of a library, sorted by path, and the count of other files by suffix."""
+    """All entries of a library, sorted by path; what else was found there, counted.
+
+    `others` are files by suffix, `catalogs` the images of each Lightroom catalog by where they are.
+    """
 
     entries: tuple[Entry, ...]
-    others: dict[str, int]
+    others: Mapping[str, int]
+    catalogs: Mapping[str, Mapping[str, int]]
 
 
-def scan(folder: Path) -> Scan:
-    """Everything in a library, at any depth. Raises LibraryError where it is missing or empty."""
+def scan(
+    folder: Path,
+    catalogs: Sequence[Path] = (),
+    tags: Collection[str] = (),
+) -> Scan:
+    """Everything in a library, at any depth. Raises LibraryError where it is missing or empty.
+
+    `catalogs` are Lightroom's that lie elsewhere, `tags` the ones wanted of them beside the crop.
+    """
     if not folder.is_dir():
         raise LibraryError(
             f"extract.library: {folder} is no folder. Set it in params.yaml to the folder that "
@@ -93,21 +82,49 @@ def scan(folder: Path) -> Scan:
         )
     entries: list[Entry] = []
     others: Counter[str] = Counter()
+    inside: list[str] = []
     for relative, files in _folders(folder):
         _sort_folder(relative, files, entries, others)
+        inside += _catalogs(relative, files)
     if not any(entry.kind == PHOTO for entry in entries):
         raise LibraryError(
-            f"extract.library: {folder} holds no JPEG, PNG or TIFF photo. Set it in params.yaml to "
-            "the folder that holds your edited photos."
+            f"extract.library: {folder} holds no photo, neither JPEG, TIFF, PNG, WebP, HEIC, AVIF "
+            "nor RAW. Set it in params.yaml to the folder that holds your edited photos."
         )
-    return Scan(tuple(sorted(entries, key=lambda entry: entry.file)), dict(sorted(others.items())))
+    known = {name: folder / name for name in inside} | {str(file): file for file in catalogs}
+    edited, counts = _with_edits(folder, entries, known, tags)
+    return Scan(tuple(sorted(edited, key=_by_file)), dict(sorted(others.items())), counts)
 
 
-def write_manifest(entries: Iterable[Entry], file: Path) -> None:
+def find(
+    folder: Path, names: Collection[str], catalogs: Sequence[Path], tags: Collection[str]
+) -> list[Entry]:
+    """The photos of one folder that have these names, or a sidecar that has."""
+    entries: list[Entry] = []
+    with os.scandir(folder) as items:
+        files = sorted((item for item in items if _holds(item.is_file)), key=_by_name)
+    _sort_folder("", files, entries, Counter())
+    found = [entry for entry in entries if {entry.file, *entry.sidecars} & set(names)]
+    known = {name for entry in found for name in (entry.file, *entry.sidecars)}
+    lost = [Entry(name, UNREADABLE, (), "no photo of this name") for name in set(names) - known]
+    named = {name: folder / name for name in _catalogs("", files)}
+    edited, _ = _with_edits(folder, found, named | {str(c): c for c in catalogs}, tags)
+    return sorted(edited + lost, key=_by_file)
+
+
+def manifest(found: Iterable[Entry]) -> pa.Table:
+    """The entries as a table."""
+    read = operator.attrgetter(*MANIFEST_SCHEMA.names)
+    columns = list(zip(*map(read, found), strict=True)) or [()] * len(MANIFEST_SCHEMA.names)
+    kinds = MANIFEST_SCHEMA.types
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=MANIFEST_SCHEMA)
+
+
+def write_manifest(found: Iterable[Entry], file: Path) -> None:
     """Writes the entries as Parquet, the same bytes for the same library."""
-    rows = [vars(entry) | {"sidecars": list(entry.sidecars)} for entry in entries]
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=MANIFEST_SCHEMA), file)
+    pq.write_table(manifest(found), file)
 
 
 def write_counts(found: Scan, file: Path) -> None:
@@ -118,16 +135,25 @@ def write_counts(found: Scan, file: Path) -> None:
         "sidecars": sum(len(entry.sidecars) for entry in found.entries),
         "sidecars_without_photo": kinds[ORPHAN],
         "unreadable_names_or_folders": kinds[UNREADABLE],
-        "other_files": found.others,
+        "other_files": dict(found.others),
+        "catalog_images": {name: dict(counts) for name, counts in found.catalogs.items()},
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
 
 
-def read_manifest(file: Path) -> list[Entry]:
-    """The entries that `write_manifest` wrote."""
-    rows = pq.read_table(file).to_pylist()
-    return [Entry(**(row | {"sidecars": tuple(row["sidecars"])})) for row in rows]
+def read_manifest(file: Path) -> pa.Table:
+    """The table that `write_manifest` wrote; `entries` gives its rows."""
+    return pq.read_table(file, schema=MANIFEST_SCHEMA)
+
+
+def entries(manifest: pa.Table, places: Sequence[int] | NDArray[np.int64]) -> Iterator[Entry]:
+    """The entries at some rows of a manifest, a few in memory at a time."""
+    for start in range(0, len(places), _ENTRIES_AT_ONCE):
+        chosen = manifest.take(pa.array(places[start : start + _ENTRIES_AT_ONCE], pa.int64()))
+        for row in chosen.to_pylist():
+            lists = {"sidecars": tuple(row["sidecars"]), "edits": tuple(row["edits"])}
+            yield Entry(**(row | lists))
 
 
 def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSError]]:
@@ -162,6 +188,35 @@ def _is_dangling(item: os.DirEntry[str]) -> bool:
     return item.is_symlink() and not Path(item.path).exists()
 
 
+def _catalogs(relative: str, files: list[os.DirEntry[str]] | OSError) -> list[str]:
+    names = [] if isinstance(files, OSError) else [item.name for item in files]
+    return [_joined(relative, name) for name in names if sidecars.suffix(name) == catalogued.SUFFIX]
+
+
+def _with_edits(
+    folder: Path, entries: list[Entry], named: Mapping[str, Path], tags: Collection[str]
+) -> tuple[list[Entry], Mapping[str, Mapping[str, int]]]:
+    """The entries with what catalogs say of them, and the catalogs' counts."""
+    if not named:
+        return entries, {}
+    files = [entry.file for entry in entries if entry.kind == PHOTO]
+    said = catalogued.read(folder, files, named, tags)
+    entries = [_with_edit(entry, said.edits.get(entry.file, ())) for entry in entries]
+    entries += [Entry(name, BROKEN_CATALOG, (), reason) for name, reason in said.broken.items()]
+    return entries, said.counts
+
+
+def _with_edit(entry: Entry, edits: tuple[str, ...]) -> Entry:
+    if not edits:
+        return entry
+    digest = hashlib.sha256("\0".join(edits).encode()).hexdigest()[:16]
+    return replace(entry, edits=edits, trace=f"{entry.trace} catalog:{digest}")
+
+
+def _by_file(entry: Entry) -> str:
+    return entry.file
+
+
 def _by_name(item: os.DirEntry[str]) -> str:
     return item.name
 
@@ -188,64 +243,31 @@ def _sort_folder(
     if isinstance(files, OSError):
         entries.append(Entry(relative or ".", UNREADABLE, (), str(files.strerror)))
         return
-    odd = [item for item in files if not _is_plain_text(item.name)]
+    plain = {item.name: item for item in files if _is_plain_text(item.name)}
+    odd = {_printable(item.name) for item in files if item.name not in plain}
     entries += [
-        Entry(_joined(relative, _printable(item.name)), UNREADABLE, (), "name") for item in odd
+        Entry(_joined(relative, name), UNREADABLE, (), "name") for name in sorted(odd - set(plain))
     ]
-    plain = {item.name: item for item in files if item not in odd}
-    sidecars, unclaimed = _sidecars(plain)
+    owned, unclaimed = sidecars.pair(plain)
+    profiles = {name for name in unclaimed if sidecars.is_profile_of_its_own(name)}
     for name, item in plain.items():
-        suffix = PurePosixPath(name).suffix.lower()
-        if suffix in photos.SUFFIXES:
-            entries.append(_entry(relative, item, [plain[own] for own in sidecars.get(name, [])]))
-        elif suffix != SIDECAR_SUFFIX:
+        suffix = sidecars.suffix(name)
+        if suffix in sidecars.PHOTOS:
+            entries.append(_entry(relative, item, [plain[own] for own in owned.get(name, [])]))
+        elif suffix not in sidecars.SUFFIXES or name in profiles:
             others[suffix or "(none)"] += 1
     entries += [
         Entry(_joined(relative, name), ORPHAN, (), _trace([plain[name]]))
-        for name in sorted(unclaimed)
+        for name in sorted(unclaimed - profiles)
     ]
 
 
-def _sidecars(names: Collection[str]) -> tuple[dict[str, list[str]], set[str]]:
-    """Which sidecars go with which photo, and which go with no file at all."""
-    by_stem: dict[str, list[str]] = {}
-    by_name: dict[str, str] = {}
-    own = [name for name in names if PurePosixPath(name).suffix.lower() == SIDECAR_SUFFIX]
-    for name in names:
-        if name not in own:
-            by_stem.setdefault(PurePosixPath(name).stem.lower(), []).append(name)
-            by_name[name.lower()] = name
-    found: dict[str, list[str]] = {}
-    unclaimed = set()
-    for sidecar in own:
-        exact = PurePosixPath(sidecar).stem  # where IMG.jpg and IMG.JPG lie side by side
-        partners = [exact] if exact in names else []
-        partners = partners or _partners(exact.lower(), by_stem, by_name)
-        for photo in partners:
-            found.setdefault(photo, []).append(sidecar)
-        if not partners:
-            unclaimed.add(sidecar)
-    return found, unclaimed
-
-
-def _partners(stem: str, by_stem: dict[str, list[str]], by_name: dict[str, str]) -> list[str]:
-    duplicate = _DUPLICATE.match(stem)
-    original = duplicate["stem"] + duplicate["suffix"] if duplicate else ""
-    if stem in by_name:
-        return [by_name[stem]]
-    if original in by_name:
-        return [by_name[original]]
-    beside = by_stem.get(stem, [])
-    raws = [name for name in beside if PurePosixPath(name).suffix.lower() in RAW_SUFFIXES]
-    return raws or beside
-
-
-def _entry(relative: str, item: os.DirEntry[str], sidecars: list[os.DirEntry[str]]) -> Entry:
+def _entry(relative: str, item: os.DirEntry[str], beside: list[os.DirEntry[str]]) -> Entry:
     return Entry(
         file=_joined(relative, item.name),
         kind=PHOTO,
-        sidecars=tuple(_joined(relative, one.name) for one in sidecars),
-        trace=" ".join([_trace([item]), *(f"{one.name}:{_trace([one])}" for one in sidecars)]),
+        sidecars=tuple(_joined(relative, one.name) for one in beside),
+        trace=" ".join([_trace([item]), *(f"{one.name}:{_trace([one])}" for one in beside)]),
     )
 
 

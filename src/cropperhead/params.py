@@ -5,6 +5,7 @@ A value that cannot be used is refused here, before any work, with the place it 
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ from cropperhead.errors import ParamsError
 
 FILE = Path("params.yaml")
 
+# As ExifTool writes them: the name of a tag, and of its group before it
+_EXIFTOOL_TAG = re.compile(r"([A-Za-z][\w-]*:)*[A-Za-z][\w-]*", re.ASCII)
+
 DemoPolicy = Literal["rule", "random"]
 DEMO_POLICIES: tuple[DemoPolicy, ...] = typing.get_args(DemoPolicy)
 
@@ -27,10 +31,13 @@ class ExtractParams:
     """Where the photos are, and what is kept of each."""
 
     library: str
+    catalogs: tuple[str, ...]
     long_side: int
     jpeg_quality: int
     max_megapixels: float
     batch_files: int
+    workers: int
+    tags: Mapping[str, str | int | float]
 
     @property
     def folder(self) -> Path:
@@ -43,6 +50,10 @@ class ExtractParams:
         _require("extract.jpeg_quality", self.jpeg_quality, 1 <= self.jpeg_quality <= 95, "1 to 95")
         _require("extract.max_megapixels", self.max_megapixels, self.max_megapixels > 0, "above 0")
         _require("extract.batch_files", self.batch_files, self.batch_files >= 1, "at least 1")
+        _require("extract.workers", self.workers, self.workers >= 0, "0 (one a core) or more")
+        for tag in self.tags:
+            known = _EXIFTOOL_TAG.fullmatch(tag)
+            _require("extract.tags", tag, known is not None, "ExifTool's names, such as XMP:Rating")
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,8 @@ class SplitParams:
             )
         bits = self.near_duplicate_bits
         _require("split.near_duplicate_bits", bits, 0 <= bits <= 16, "0 to 16 of 64 bits")
-        _require("split.burst_seconds", self.burst_seconds, self.burst_seconds >= 0, "0 or more")
+        seconds = self.burst_seconds
+        _require("split.burst_seconds", seconds, 0 <= seconds <= 86_400, "0 to 86400 (a day)")
 
 
 @dataclass(frozen=True)
@@ -196,6 +208,11 @@ def load(file: Path = FILE) -> Params:
     return Params(**{name: _block(name, kind, content[name]) for name, kind in blocks.items()})
 
 
+def load_nearest() -> Params:
+    """The params of the folder one stands in, else those of the project that is installed."""
+    return load(FILE if FILE.exists() else Path(__file__).resolve().parents[2] / FILE)
+
+
 def _block(name: str, kind: Any, content: Any) -> Any:
     hints = typing.get_type_hints(kind)
     _refuse_unknown(f"{FILE}: {name}", content, hints)
@@ -216,6 +233,13 @@ def _cast(where: str, kind: Any, value: Any) -> Any:
     if origin is Literal:
         _require(where, value, value in arguments, "one of " + ", ".join(map(str, arguments)))
         return value
+    if origin is types.UnionType:  # of plain kinds: what YAML made of it stands
+        fits = isinstance(value, arguments) and not isinstance(value, bool)
+        _require(where, value, fits, "text or a number")
+        return value
+    if origin is tuple and arguments[1:] == (...,):
+        _require(where, value, isinstance(value, list), "a list")
+        return tuple(_cast(where, arguments[0], item) for item in value)
     if origin is tuple:
         fits = isinstance(value, list) and len(value) == len(arguments)
         _require(where, value, fits, f"a list of {len(arguments)} numbers")

@@ -50,7 +50,7 @@ class RawPhoto:
     _max_megapixels: float
 
     def picture(self, long_side: int) -> Image.Image:
-        """The frame's pixels in stored orientation, at least twice `long_side` where there are."""
+        """The frame's pixels as stored, a little larger than `long_side` where there are more."""
         preview = None if self._previews_are_edited else self._preview(long_side)
         return preview or self._developed(long_side)
 

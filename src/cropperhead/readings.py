@@ -2,34 +2,33 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from cropperhead import exif, library, orientation, photos
-from cropperhead.crops import CROP_COLUMNS, Crop
-from cropperhead.editors import lightroom
+from cropperhead import (
+    exif,
+    headers,
+    library,
+    orientation,
+    photos,
+    raws,
+    statements,
+    versions,
+)
+from cropperhead.crops import CROP_COLUMNS, FULL_FRAME, Crop
+from cropperhead.editors import edits
 from cropperhead.errors import RejectedFile
-from cropperhead.ledger import CROPPED, REJECTED, UNCROPPED, Outcome
+from cropperhead.ledger import CROPPED, REJECTED, UNCROPPED, LeftOut, Outcome
 from cropperhead.library import Entry
 from cropperhead.params import ExtractParams
+from cropperhead.versions import Version
 
-PHOTOGRAPHER = "photographer"  # the author of a photo's own crop; duplicates are further authors
-
-_CRS = "XMP-crs:"
-_SETTINGS_TAGS = [_CRS + tag for tag in lightroom.TAGS]
-_SIDECAR_TAGS = [
-    *_SETTINGS_TAGS,
-    "File:MIMEType",
-    "XMP-tiff:Orientation",
-    "XMP-photoshop:SidecarForExtension",
-]
-_XMP_TYPE = "application/rdf+xml"
-_PHOTO_TAGS = [
-    *_SETTINGS_TAGS,
+_CAMERA_TAGS = [
     "File:MIMEType",
     "XMP-tiff:Orientation",
     "IFD0:Orientation",
@@ -39,7 +38,8 @@ _PHOTO_TAGS = [
     "ExifIFD:DateTimeOriginal",
     "ExifIFD:SubSecTimeOriginal",
 ]
-_SAME_FORMAT = {".jpeg": ".jpg", ".jpe": ".jpg", ".tiff": ".tif"}
+
+Tags = Mapping[str, exif.Tags]  # by path in the library
 
 
 @dataclass(frozen=True)
@@ -53,37 +53,73 @@ class Reading:
 def read(
     folder: Path,
     batch: Sequence[Entry],
-    numbers: Mapping[str, int],
+    numbers: Sequence[int],
     reader: exif.TagReader,
     params: ExtractParams,
+    pixels: bool = True,
 ) -> Iterator[Reading]:
     """Reads a batch of files of the library in `folder`, in order; none can end the run.
 
-    `numbers` gives each file's number, `reader` a running ExifTool.
+    `numbers` are the files', `reader` a running ExifTool. Without `pixels` nothing is decoded: the
+    rows then lack what is told by the picture alone.
     """
-    found = [entry for entry in batch if entry.kind == library.PHOTO]
-    said = reader.read([folder / entry.file for entry in found], _PHOTO_TAGS)
-    sidecars = [folder / name for entry in found for name in entry.sidecars]
-    said |= reader.read(sidecars, _SIDECAR_TAGS)
-    tags = {file.relative_to(folder).as_posix(): one for file, one in said.items()}
-    for entry in batch:
-        yield _reading(folder, entry, numbers[entry.file], tags, params)
+    asked = [entry for entry in batch if _may_be_cropped(folder, entry)]
+    tags = _asked(folder, asked, reader, params)
+    for entry, number in zip(batch, numbers, strict=True):
+        yield _reading(folder, entry, number, tags, params, pixels)
+
+
+def crashed(entry: Entry, number: int) -> Reading:
+    """What becomes of a file that ended the program that read it."""
+    reason = "a decoder crashed on it; the file is damaged, or made to do harm"
+    return Reading(Outcome(entry.file, number, entry.trace, REJECTED, kind="crash", reason=reason))
+
+
+def _asked(
+    folder: Path, asked: Sequence[Entry], reader: exif.TagReader, params: ExtractParams
+) -> Tags:
+    """What ExifTool says of photos and of their XMP sidecars."""
+    extra = list(params.tags)
+    notes = any(exif.is_in_notes(tag) for tag in extra)
+    wanted = [*statements.EMBEDDED_TAGS, *_CAMERA_TAGS, *extra]
+    said = reader.read([folder / entry.file for entry in asked], wanted, with_notes=notes)
+    sidecars = [folder / name for entry in asked for name in entry.sidecars]
+    xmp = [file for file in sidecars if statements.is_for_exiftool(file)]
+    said |= reader.read(xmp, [*statements.SIDECAR_TAGS, *extra])
+    return {file.relative_to(folder).as_posix(): one for file, one in said.items()}
+
+
+def _may_be_cropped(folder: Path, entry: Entry) -> bool:
+    """Whether it takes ExifTool to tell."""
+    if entry.kind != library.PHOTO:
+        return False
+    if entry.sidecars or entry.edits:
+        return True
+    try:
+        return not headers.is_silent(folder / entry.file)
+    except OSError:
+        return False  # named when its turn comes
 
 
 def _reading(
-    folder: Path, entry: Entry, number: int, tags: Mapping[str, exif.Tags], params: ExtractParams
+    folder: Path, entry: Entry, number: int, tags: Tags, params: ExtractParams, pixels: bool
 ) -> Reading:
     """Reads one file. Whatever is wrong with it becomes its outcome."""
     outcome = Outcome(entry.file, number, entry.trace, UNCROPPED)
     try:
         _refuse_no_photo(folder, entry)
-        versions = _versions(entry, tags)
-        if not versions:
+        if not _may_be_cropped(folder, entry):
             return Reading(outcome)
-        rows = _rows(folder, entry, number, versions, tags.get(entry.file, {}), params)
+        found = versions.of(folder, entry, tags, lambda: _container(folder / entry.file, params))
+        if not found.cropped:
+            return Reading(outcome)
+        rows, left_out = _rows(folder, entry, number, found, tags, params, pixels)
     except RejectedFile as error:
         return Reading(replace(outcome, outcome=REJECTED, kind=error.kind, reason=str(error)))
-    return Reading(replace(outcome, outcome=CROPPED, sha256=rows[0]["sha256"]), tuple(rows))
+    if not rows:
+        return Reading(outcome)
+    digest = rows[0].get("sha256", "")
+    return Reading(replace(outcome, outcome=CROPPED, sha256=digest, left_out=left_out), tuple(rows))
 
 
 def _refuse_no_photo(folder: Path, entry: Entry) -> None:
@@ -91,6 +127,8 @@ def _refuse_no_photo(folder: Path, entry: Entry) -> None:
         raise RejectedFile("orphan_sidecar", "no photo of this name lies beside it")
     if entry.kind == library.UNREADABLE:
         raise RejectedFile("unreadable_name_or_folder", f"cannot be listed: {entry.trace}")
+    if entry.kind == library.BROKEN_CATALOG:
+        raise RejectedFile("broken_catalog", entry.trace)
     try:
         with (folder / entry.file).open("rb") as stream:
             start = stream.read(1)
@@ -100,156 +138,128 @@ def _refuse_no_photo(folder: Path, entry: Entry) -> None:
         raise RejectedFile("empty", "the file is empty")
 
 
-@dataclass(frozen=True)
-class _Version:
-    """One author's settings for a photo, and the orientation they were made in, if they say."""
-
-    author: str
-    source: str
-    settings: Mapping[str, Any]
-    orientation: Any
-
-
-def _versions(entry: Entry, tags: Mapping[str, exif.Tags]) -> list[_Version]:
-    """The cropped versions of a photo: its own, and those of duplicates.
-
-    A sidecar that speaks of a crop is newer than the photo's own packet, which no editor that
-    writes sidecars touches; but a finished export stays one, whatever lies beside it.
-    """
-    if entry.file not in tags:
-        raise RejectedFile("unreadable", "ExifTool cannot read it")
-    if not str(tags[entry.file].get("File:MIMEType", "")).startswith("image/"):
-        raise RejectedFile("not_a_photo", "its content is no picture's")
-    found: dict[str, _Version] = {}
-    unsound = _add_embedded(entry, tags, found)
-    for name in entry.sidecars:
-        if name not in tags:
-            raise RejectedFile("unreadable_sidecar", f"ExifTool cannot read {name}")
-        if tags[name].get("File:MIMEType") != _XMP_TYPE:
-            problem = exif.error(tags[name]) or "its content is no XMP"
-            raise RejectedFile("unreadable_sidecar", f"{name}: {problem}")
-        if _is_meant_for(entry.file, tags[name]):
-            version = _version(_author(entry.file, name), "lightroom sidecar", tags[name])
-            said = _add(version, tags[name], found, f"the XMP of {name}")
-            if said is not lightroom.State.SILENT and version.author == PHOTOGRAPHER:
-                unsound = None
-    if unsound:
-        raise unsound
-    return [found[author] for author in sorted(found)]
-
-
-def _add_embedded(
-    entry: Entry, tags: Mapping[str, exif.Tags], found: dict[str, _Version]
-) -> RejectedFile | None:
-    """Adds the photo's own packet; returns what is wrong with it, for a sidecar may be sound."""
-    version = _version(PHOTOGRAPHER, "lightroom embedded", tags[entry.file])
-    try:
-        _add(version, tags[entry.file], found, "its XMP")
-    except RejectedFile as error:
-        if error.kind == lightroom.ALREADY_APPLIED:
-            raise
-        return error
-    return None
-
-
-def _add(
-    version: _Version, tags: exif.Tags, found: dict[str, _Version], where: str
-) -> lightroom.State:
-    """Enters a version in place of an earlier one of its author, as far as it speaks of a crop."""
-    if exif.is_broken_xmp(tags):
-        raise RejectedFile("broken_xmp", f"{where} is broken: {tags['ExifTool:Warning']}")
-    said = lightroom.state(version.settings)
-    if said is lightroom.State.CROPPED:
-        found[version.author] = version
-    elif said is lightroom.State.UNCROPPED:
-        found.pop(version.author, None)
-    return said
-
-
-def _version(author: str, source: str, tags: exif.Tags) -> _Version:
-    settings = {
-        name.removeprefix(_CRS): value for name, value in tags.items() if name.startswith(_CRS)
-    }
-    return _Version(author, source, settings, tags.get("XMP-tiff:Orientation"))
-
-
-def _author(photo: str, sidecar: str) -> str:
-    """The photographer, or the number that names a duplicate's sidecar: IMG_02.jpg.xmp."""
-    stem, named = PurePosixPath(photo).stem, PurePosixPath(PurePosixPath(sidecar).stem)
-    extra = named.stem[len(stem) :].lstrip("_")
-    return f"duplicate {extra}" if extra else PHOTOGRAPHER
-
-
-def _is_meant_for(photo: str, tags: exif.Tags) -> bool:
-    """Whether a sidecar does not name another format, such as the RAW file that lay here once."""
-    meant = tags.get("XMP-photoshop:SidecarForExtension")
-    suffix = PurePosixPath(photo).suffix.lower()
-    return meant is None or _format(f".{meant}".lower()) == _format(suffix)
-
-
-def _format(suffix: str) -> str:
-    return _SAME_FORMAT.get(suffix, suffix)
-
-
 def _rows(
     folder: Path,
     entry: Entry,
     number: int,
-    versions: Sequence[_Version],
-    tags: exif.Tags,
+    found: versions.Found,
+    tags: Tags,
     params: ExtractParams,
-) -> list[dict[str, Any]]:
-    with photos.opened(folder / entry.file, params.max_megapixels) as image:
-        shown_as = _orientation(versions, tags)
-        stored = photos.stored_size(image)
-        crops = [lightroom.decode(version.settings, *stored, shown_as) for version in versions]
-        shared = _shared_columns(folder / entry.file, image, stored, shown_as, tags, params)
-    return [
-        {"photo": entry.file, "author": version.author, "source": version.source, "number": number}
+    pixels: bool,
+) -> tuple[list[dict[str, Any]], tuple[LeftOut, ...]]:
+    """A row for each version that holds a crop, and what is wrong with the others."""
+    own = tags.get(entry.file, {})
+    with _opened(folder / entry.file, params) as photo:
+        shown_as = found.shown_as
+        crops, left_out = _crops(found, photo.frame)
+        if not crops:
+            return [], ()
+        shared = _facts(photo.frame, shown_as, own) | _extra(entry, tags, params)
+        if pixels:
+            shared |= _pixels(folder / entry.file, photo, shown_as, params)
+    rows = [
+        {"photo": entry.file, "origin": entry.file, "number": number}
+        | {"author": version.author, "source": version.source}
         | _crop_columns(crop)
         | shared
-        for version, crop in zip(versions, crops, strict=True)
+        for version, crop in crops
     ]
+    return rows, tuple(left_out)
 
 
-def _orientation(versions: Sequence[_Version], tags: exif.Tags) -> int:
-    """How the photo is displayed: by its settings, which hold the user's own turns, else EXIF."""
-    own_first = sorted(versions, key=lambda version: version.author != PHOTOGRAPHER)
-    said = [version.orientation for version in own_first]
-    for value in [*said, tags.get("XMP-tiff:Orientation"), tags.get("IFD0:Orientation")]:
-        if value in orientation.ORIENTATIONS:
-            return int(value)
-    return orientation.UPRIGHT
+def _crops(
+    found: versions.Found, frame: tuple[int, int]
+) -> tuple[list[tuple[Version, Crop]], list[LeftOut]]:
+    """The crops of all versions, but of those that keep the whole frame.
+
+    Raises RejectedFile where none can be used.
+    """
+    crops, left_out, errors = [], list(found.left_out), []
+    for version in found.cropped:
+        try:
+            box = version.decode(*frame)
+        except RejectedFile as error:
+            errors.append(error)
+            left_out.append(LeftOut(version.file, error.kind, str(error)))
+            continue
+        crop = edits.displayed_crop(box, *frame, found.shown_as)
+        if astuple(crop) != FULL_FRAME:
+            crops.append((version, crop))
+    if errors and not crops:
+        raise errors[0]
+    return crops, left_out
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """An open photo: its stored frame in px, and its pixels as they are stored when asked."""
+
+    frame: tuple[int, int]
+    picture: Any  # () -> Image.Image
+
+
+@contextmanager
+def _opened(file: Path, params: ExtractParams) -> Iterator[_Photo]:
+    """Opens a photo of any format. Raises RejectedFile, also within the block."""
+    if file.suffix.lower() in raws.SUFFIXES:
+        with raws.opened(file, params.max_megapixels) as raw:
+            yield _Photo(raw.frame, lambda: raw.picture(params.long_side))
+    else:
+        with photos.opened(file, params.max_megapixels) as image:
+            yield _Photo(photos.stored_size(image), lambda: image)
+
+
+def _container(file: Path, params: ExtractParams) -> int | None:
+    with photos.opened(file, params.max_megapixels) as image:
+        return photos.container_orientation(image)
 
 
 def _crop_columns(crop: Crop) -> dict[str, float]:
     return dict(zip(CROP_COLUMNS, map(float, crop.limits()), strict=True))
 
 
-def _shared_columns(
-    file: Path,
-    image: Image.Image,
-    stored: tuple[int, int],
-    shown_as: int,
-    tags: exif.Tags,
-    params: ExtractParams,
-) -> dict[str, Any]:
-    small = photos.small_copy(image, shown_as, params.long_side, params.jpeg_quality)
-    width, height = orientation.displayed_size(*stored, shown_as)
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+def _facts(frame: tuple[int, int], shown_as: int, tags: exif.Tags) -> dict[str, Any]:
+    width, height = orientation.displayed_size(*frame, shown_as)
     return {
         "width": width,
         "height": height,
         "orientation": shown_as,
         "camera": _camera(tags),
         "captured": _captured(tags),
+    }
+
+
+def _pixels(file: Path, photo: _Photo, shown_as: int, params: ExtractParams) -> dict[str, Any]:
+    image: Image.Image = photo.picture()
+    small = photos.small_copy(image, shown_as, params.long_side, params.jpeg_quality)
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {
         "sha256": digest,
         "perceptual_hash": small.perceptual_hash,
         "image_width": small.width,
         "image_height": small.height,
         "image": small.jpeg,
     }
+
+
+def _extra(entry: Entry, tags: Tags, params: ExtractParams) -> dict[str, Any]:
+    """The columns that params ask for: as the photographer's sidecar says, else the photo."""
+    own = statements.own_sidecars(entry)
+    said = [statements.catalogued(entry), *(tags.get(name, {}) for name in (*own, entry.file))]
+    return {tag: _first_fitting(said, tag, default) for tag, default in params.tags.items()}
+
+
+def _first_fitting(said: Sequence[exif.Tags], tag: str, default: str | float) -> str | float:
+    """The first value that is of the default's type, else the default."""
+    for tags in said:
+        value = exif.value(tags, tag)
+        try:
+            if value is not None and not isinstance(value, dict | list):
+                return type(default)(value)
+        except (TypeError, ValueError, OverflowError):
+            continue
+    return default
 
 
 def _camera(tags: exif.Tags) -> str | None:

@@ -99,13 +99,15 @@ class Bootstrap:
 
 def _of_photo(labels: pd.DataFrame) -> pd.DataFrame:
     limits, aspect = labels[list(CROP_COLUMNS)].to_numpy(float), aspects(labels)
+    several = labels["author"].nunique() > 1
     rows = []
     for i, author in enumerate(labels["author"]):
-        others = np.arange(len(labels)) != i if len(labels) > 1 else np.array([True])
+        # what the same person did in another editor is no other opinion
+        others = (labels["author"] != author).to_numpy() if several else np.arange(len(labels)) == i
         mine = np.broadcast_to(limits[i], limits[others].shape)
         measured = _measure(mine, limits[others], aspect[others])
         rows.append({"author": author} | {name: float(v.mean()) for name, v in measured.items()})
-    reference = OTHERS if len(labels) > 1 else ITSELF
+    reference = OTHERS if several else ITSELF
     named = {"photo": labels["photo"].iloc[0], "cropper": HUMAN, "reference": reference}
     return pd.DataFrame(rows).assign(**named)
 

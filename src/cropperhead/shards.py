@@ -1,11 +1,13 @@
-"""Labels and pictures in Parquet shards: one row for each (photo, author), written once.
+"""Labels and pictures in Parquet shards: one row for each (photo, author, source), written once.
 
 A shard is never changed but to drop the rows of photos that are gone, so that a remote receives
 only what is new.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -17,6 +19,7 @@ from cropperhead.crops import CROP_COLUMNS
 
 LABEL_FIELDS = [
     ("photo", pa.string()),  # path in the library, forward slashes
+    ("origin", pa.string()),  # the path under which it came in, which names its group
     ("author", pa.string()),
     ("source", pa.string()),
     ("number", pa.int64()),  # in the order in which photos came in; kept for good
@@ -31,8 +34,10 @@ LABEL_FIELDS = [
     ("image_width", pa.int32()),  # px, of `image`
     ("image_height", pa.int32()),
 ]
-SCHEMA = pa.schema([*LABEL_FIELDS, ("image", pa.binary())])
-_LABELS = [name for name, _ in LABEL_FIELDS]
+_IMAGE = ("image", pa.binary())
+# What a further column may hold, by the type of its default
+_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+_UNFINISHED = ".unfinished"
 _ROWS_READ_AT_ONCE = 256  # a few tens of MB of JPEGs
 
 
@@ -41,36 +46,66 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("shard-*.parquet"))
 
 
-def write(rows: Iterable[Mapping[str, Any]], folder: Path) -> str:
-    """Writes a new shard after the last one and returns its name."""
+def write(
+    rows: Iterable[Mapping[str, Any]],
+    folder: Path,
+    further: Mapping[str, str | float] = MappingProxyType({}),
+) -> str:
+    """Writes a new shard after the last one and returns its name.
+
+    `further` names the columns beside those of every shard, with their defaults.
+    """
     last = files(folder)[-1:]
     number = int(last[0].stem.removeprefix("shard-")) + 1 if last else 0
     name = f"shard-{number:05d}.parquet"
-    _replace(pa.Table.from_pylist(list(rows), schema=SCHEMA), folder / name)
+    _replace(pa.Table.from_pylist(list(rows), schema=_schema(further)), folder / name)
     return name
 
 
 def drop(folder: Path, photos: Collection[str]) -> None:
     """Removes the rows of photos; shards without such rows keep their bytes."""
+    gone = pa.array(sorted(photos), pa.string())
     for file in files(folder) if photos else []:
-        names = pq.read_table(file, columns=["photo"])["photo"]
-        if not pc.any(pc.is_in(names, pa.array(sorted(photos)))).as_py():
+        if not pc.any(pc.is_in(pq.read_table(file, columns=["photo"])["photo"], gone)).as_py():
             continue
-        table = pq.read_table(file, schema=SCHEMA)
-        rest = table.filter(pc.invert(pc.is_in(table["photo"], pa.array(sorted(photos)))))
+        table = pq.read_table(file)
+        rest = table.filter(pc.invert(pc.is_in(table["photo"], gone)))
         if rest.num_rows:
             _replace(rest, file)
         else:
             file.unlink()
 
 
+def clear_unfinished(folder: Path) -> None:
+    """Removes what a run that lost its power left half written."""
+    for file in folder.glob("*" + _UNFINISHED):
+        file.unlink()
+
+
+def names(folder: Path) -> Iterator[str]:
+    """The photo of every row, in the order of the shards."""
+    for file in files(folder):
+        yield from pq.read_table(file, columns=["photo"])["photo"].to_pylist()
+
+
+def sources(folder: Path) -> dict[str, int]:
+    """How many labels each source gave."""
+    found: Counter[str] = Counter()
+    for file in files(folder):
+        found.update(pq.read_table(file, columns=["source"])["source"].to_pylist())
+    return dict(sorted(found.items()))
+
+
 def read_labels(folder: Path) -> pd.DataFrame:
-    """All label columns without pictures, by number and author, one row for each label."""
-    tables = [pq.read_table(file, columns=_LABELS) for file in files(folder)]
+    """All columns but the pictures, by number and author, one row for each label."""
+    tables = []
+    for file in files(folder):
+        columns = [name for name in pq.read_schema(file).names if name != _IMAGE[0]]
+        tables.append(pq.read_table(file, columns=columns))
     labels: pd.DataFrame = pa.concat_tables(
         tables or [pa.schema(LABEL_FIELDS).empty_table()]
     ).to_pandas()
-    return labels.sort_values(["number", "author"], ignore_index=True)
+    return labels.sort_values(["number", "author", "source"], ignore_index=True)
 
 
 def iter_images(folder: Path, photos: Collection[str] | None = None) -> Iterator[tuple[str, bytes]]:
@@ -82,7 +117,7 @@ def iter_images(folder: Path, photos: Collection[str] | None = None) -> Iterator
             _ROWS_READ_AT_ONCE, columns=["photo", "image"]
         ):
             for row in batch.to_pylist():
-                # a photo's rows, one for each author, stand together and share one picture
+                # a photo's rows, one for each version, stand together and share one picture
                 if row["photo"] != previous and (wanted is None or row["photo"] in wanted):
                     yield row["photo"], row["image"]
                 previous = row["photo"]
@@ -91,9 +126,13 @@ def iter_images(folder: Path, photos: Collection[str] | None = None) -> Iterator
 def _replace(table: pa.Table, file: Path) -> None:
     """Writes beside and renames, so that no reader ever finds half a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".unfinished")
+    unfinished = file.with_suffix(_UNFINISHED)
     # JPEGs do not shrink: compressing them again would only cost time
-    pq.write_table(
-        table, unfinished, compression={"image": "none"} | dict.fromkeys(_LABELS, "zstd")
-    )
+    compression = dict.fromkeys(table.column_names, "zstd") | {_IMAGE[0]: "none"}
+    pq.write_table(table, unfinished, compression=compression)
     unfinished.replace(file)
+
+
+def _schema(further: Mapping[str, str | float]) -> pa.Schema:
+    columns = [(name, _TYPES[type(default)]) for name, default in further.items()]
+    return pa.schema([*LABEL_FIELDS, *columns, _IMAGE])

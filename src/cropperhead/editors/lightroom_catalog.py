@@ -24,6 +24,7 @@ MAX_TEXT_BYTES = 32 << 20  # the longest real texts, with painted masks, are bel
 _ORIENTATIONS = {"AB": 1, "BA": 2, "CD": 3, "DC": 4, "CB": 5, "BC": 6, "AD": 7, "DA": 8}
 _LEFT_OPEN = -999999  # stands for a setting that Lightroom has yet to work out
 _SHOWN = 40  # characters of a value that are shown in an error
+_KEPT = 1000  # characters of a text that is a setting: those wanted are names
 
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"' + r"|'[^'\\]*+(?:\\.[^'\\]*+)*+'"
 # Every branch starts with a plain character: only then does `re` leap from one start to the next.
@@ -189,7 +190,7 @@ def _read(value: re.Match[str]) -> Any:
     number, word, string = value.groups()
     if number:
         return int(number) if number.lstrip("-").isdigit() else float(number)
-    return _WORDS[word] if word else _ESCAPE.sub(_unescaped, string[1:-1])
+    return _WORDS[word] if word else _ESCAPE.sub(_unescaped, string[1:-1][:_KEPT])
 
 
 def _unescaped(escape: re.Match[str]) -> str:

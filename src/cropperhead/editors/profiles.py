@@ -10,7 +10,7 @@ Settings = Mapping[str, Mapping[str, str]]
 
 _LARGEST_INTEGER = 2**31 - 1
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
-_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_DECIMAL = re.compile(r"[+-]?([0-9]++(\.[0-9]*+)?|\.[0-9]++)([eE][+-]?[0-9]++)?")
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _BLANKS = " \t\r\n\v\f"
 

@@ -1,0 +1,274 @@
+"""How fast a photo library is read, beside the floor and beside a plain loop, in one run.
+
+python benchmarks/extract.py [--photos N] [--growth N N N] [--folder DIR]
+
+It makes its own libraries, in a temporary folder: camera-sized JPEGs (24 megapixels) that are
+cropped, embedded or in a sidecar, and many small files for what is the same at any size. Each
+measurement runs in a process of its own, over files that were read once before, so that what is
+compared is work and not the disk; peak memory is that of its largest process.
+"""
+
+import argparse
+import functools
+import json
+import multiprocessing
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from cropperhead import extraction, library, params, workers
+from cropperhead.ledger import Ledger
+
+SEED = 11
+CAMERA_SIZE = (6000, 4000)
+CAMERA_QUALITY = 93  # some 8 MB with the grain below, as cameras write
+SCENES = 6  # pictures that differ; the files differ each by its metadata
+PLAIN_LOOP_FILES = 12  # it is timed by the photo, and slow
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+    'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+    'xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
+    'xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" xmp:Label="{number}" {settings}/>'
+    "</rdf:RDF></x:xmpmeta>"
+)
+CROPPED = (
+    'crs:HasCrop="True" crs:CropTop="0.1" crs:CropLeft="0.12" crs:CropBottom="0.83" '
+    'crs:CropRight="0.91" crs:CropAngle="0.7" crs:AlreadyApplied="False"'
+)
+UNCROPPED = 'crs:HasCrop="False" crs:AlreadyApplied="False"'
+
+
+def main() -> None:
+    """Prints the tables."""
+    options = _options()
+    if options.measure:
+        print(json.dumps(_measure(options.measure, options.folder, options.out, options.workers)))
+        return
+    with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
+        folder = Path(scratch)
+        if options.photos:
+            _camera_sized(folder, options.photos)
+        if options.uncropped:
+            _uncropped(folder, options.uncropped)
+        _growth(folder, options.growth)
+
+
+def _camera_sized(folder: Path, count: int) -> None:
+    print(f"Drawing {count} photos of 24 megapixels ...", file=sys.stderr)
+    photos = folder / "camera"
+    size = draw_camera_library(photos, count)
+    many = workers.count(0)
+    names = ("floor", "ours", "plain")
+    runs = {name: _run(name, photos, folder / "out", many) for name in names}
+    serial = _run("ours", photos, folder / "serial", 1)
+    per_photo = {name: run["seconds"] / run["photos"] for name, run in runs.items()}
+    print(f"\n{count} cropped JPEGs of 24 megapixels, {size / count / 1e6:.1f} MB each\n")
+    print("| | processes | ms a photo | photos a second | peak memory | time, floor = 1 |")
+    print("|---|---|---|---|---|---|")
+    titles = {
+        "floor": ("floor: Pillow's draft decoding, encoded again", many),
+        "ours": ("CropperHead", many),
+        "plain": ("plain loop: one ExifTool a file, full decode, resize", 1),
+    }
+    for name, (title, processes) in titles.items():
+        _print_row(title, processes, runs[name], per_photo["floor"])
+    _print_row("CropperHead", 1, serial, per_photo["floor"])
+    print(f"\nThe plain loop takes {per_photo['plain'] / per_photo['ours']:.1f} times as long.")
+
+
+def _print_row(title: str, processes: int, run: dict[str, float], floor: float) -> None:
+    seconds = run["seconds"] / run["photos"]
+    print(
+        f"| {title} | {processes} | {seconds * 1e3:.1f} | {1 / seconds:.1f} | "
+        f"{run['peak_mb']:.0f} MB | {seconds / floor:.2f} |"
+    )
+
+
+def _uncropped(folder: Path, count: int) -> None:
+    kinds = {"header": "no word of an editor", "packet": "Lightroom's packet: not cropped"}
+    print(f"\n{count:,} uncropped photos, metadata alone\n")
+    print("| | ms a photo | peak memory | rescan, nothing changed |\n|---|---|---|---|")
+    for kind, title in kinds.items():
+        photos = folder / kind
+        draw_small_library(photos, count, cropped_every=0, packet=kind == "packet")
+        first = _run("ours", photos, folder / f"out-{kind}", workers.count(0))
+        second = _run("ours", photos, folder / f"out-{kind}", workers.count(0))
+        each = first["seconds"] / count * 1e3
+        print(f"| {title} | {each:.2f} | {first['peak_mb']:.0f} MB | {second['seconds']:.1f} s |")
+        shutil.rmtree(photos)
+
+
+def _growth(folder: Path, counts: Sequence[int]) -> None:
+    print("\nGrowth: small photos, every tenth cropped, half of these by a sidecar\n")
+    print(
+        "| photos | first run | ms a photo | peak memory | rescan, nothing changed | its memory |"
+    )
+    print("|---|---|---|---|---|---|")
+    for count in counts:
+        photos, out = folder / f"small-{count}", folder / f"out-{count}"
+        draw_small_library(photos, count, cropped_every=10, packet=True)
+        first = _run("ours", photos, out, workers.count(0))
+        second = _run("ours", photos, out, workers.count(0))
+        print(
+            f"| {count:,} | {first['seconds']:.1f} s | {first['seconds'] / count * 1e3:.2f} | "
+            f"{first['peak_mb']:.0f} MB | {second['seconds']:.1f} s | {second['peak_mb']:.0f} MB |"
+        )
+        shutil.rmtree(photos)
+
+
+def _run(name: str, photos: Path, out: Path, processes: int) -> dict[str, float]:
+    for file in photos.rglob("*"):
+        if file.is_file():
+            file.read_bytes()  # into the system's cache
+    command = [sys.executable, __file__, "--measure", name, "--folder", str(photos)]
+    command += ["--out", str(out), "--workers", str(processes)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def _measure(name: str, photos: Path, out: Path, processes: int) -> dict[str, float]:
+    measured: dict[str, Callable[[Path, Path, int], int]] = {
+        "ours": _ours,
+        "floor": _floor,
+        "plain": _plain_loop,
+    }
+    start = time.perf_counter()
+    count = measured[name](photos, out, processes)
+    seconds = time.perf_counter() - start
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, KiB here
+    peak = max(resource.getrusage(kind).ru_maxrss for kind in kinds) / unit
+    return {"seconds": seconds, "photos": count, "peak_mb": peak}
+
+
+def _ours(photos: Path, out: Path, processes: int) -> int:
+    """Scan and extraction as the pipeline does them."""
+    chosen = params.ExtractParams(
+        **(params.as_dict(params.load_nearest().extract) | {"workers": processes})
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    library.write_manifest(library.scan(photos).entries, out / "manifest.parquet")
+    manifest = library.read_manifest(out / "manifest.parquet")
+    ledger = Ledger.load(out / "ledger.parquet", "benchmark")
+    return len(extraction.extract(photos, manifest, out / "shards", ledger, chosen))
+
+
+def _floor(photos: Path, out: Path, processes: int) -> int:
+    """Decoding as small as libjpeg can and encoding again, and nothing else."""
+    del out
+    chosen = params.load_nearest().extract
+    encode = functools.partial(_encode_again, long_side=chosen.long_side, q=chosen.jpeg_quality)
+    files = sorted(photos.glob("*.jpg"))
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        return len(pool.map(encode, files, chunksize=4))
+
+
+def _encode_again(file: Path, long_side: int, q: int) -> int:
+    with Image.open(file) as image, tempfile.TemporaryFile() as stream:
+        image.draft("RGB", (long_side, long_side))
+        image.save(stream, "JPEG", quality=q)
+        return stream.tell()
+
+
+def _plain_loop(photos: Path, out: Path, processes: int) -> int:
+    """As most scripts do it."""
+    del processes
+    out.mkdir(parents=True, exist_ok=True)
+    files = sorted(photos.glob("*.jpg"))[:PLAIN_LOOP_FILES]
+    for file in files:
+        sidecar = file.with_suffix(".xmp")
+        metadata = sidecar if sidecar.exists() else file
+        subprocess.run(["exiftool", "-json", metadata], capture_output=True, check=True)
+        with Image.open(file) as image:
+            small = image.resize((512, 512 * image.height // image.width), Image.Resampling.LANCZOS)
+            small.save(out / file.name, quality=90)
+    return len(files)
+
+
+def draw_camera_library(folder: Path, count: int) -> int:
+    """Cropped photos of 24 megapixels, every third by a sidecar; returns their size in bytes."""
+    folder.mkdir(parents=True)
+    scenes = [_jpeg(_scene(i, *CAMERA_SIZE), CAMERA_QUALITY) for i in range(SCENES)]
+    size = 0
+    for i in range(count):
+        cropped = XMP.format(number=i, settings=CROPPED)
+        bare = XMP.format(number=i, settings="")
+        photo = _with_packet(scenes[i % SCENES], bare if i % 3 == 0 else cropped)
+        size += (folder / f"IMG_{i:05d}.jpg").write_bytes(photo)
+        if i % 3 == 0:
+            (folder / f"IMG_{i:05d}.xmp").write_text(cropped)
+    return size
+
+
+def draw_small_library(folder: Path, count: int, cropped_every: int, packet: bool) -> None:
+    """Small photos in rolls of 500; those not cropped say so in a packet, or have none."""
+    scene = _jpeg(_scene(0, 120, 80), 80)
+    for i in range(count):
+        roll = folder / f"{i // 500:04d}"
+        roll.mkdir(parents=True, exist_ok=True)
+        cropped = bool(cropped_every) and i % cropped_every == 0
+        sidecar = cropped and i % (2 * cropped_every) == 0
+        settings = CROPPED if cropped and not sidecar else UNCROPPED if packet else ""
+        text = XMP.format(number=i, settings=settings)
+        if not packet:
+            text = text.replace("camera-raw-settings", "unknown")
+        (roll / f"IMG_{i:06d}.jpg").write_bytes(_with_packet(scene, text))
+        if sidecar:
+            (roll / f"IMG_{i:06d}.xmp").write_text(XMP.format(number=i, settings=CROPPED))
+
+
+def _scene(number: int, width: int, height: int) -> Image.Image:
+    """Clouds of every size and a sensor's grain, which no photo is without."""
+    generator = np.random.default_rng([SEED, number])
+    clouds = np.zeros((height, width, 3), np.float32)
+    for octave in _octaves(width):
+        coarse = generator.random((max(2, octave * height // width), octave, 3), np.float32)
+        pixels = Image.fromarray((coarse * 255).astype(np.uint8))
+        smooth = np.asarray(pixels.resize((width, height), Image.Resampling.BICUBIC), np.float32)
+        clouds += (smooth - 127) / octave**0.4
+    grain = generator.normal(0, 4, (height, width, 1)).astype(np.float32)
+    return Image.fromarray(np.clip(127 + clouds + grain, 0, 255).astype(np.uint8))
+
+
+def _octaves(width: int) -> Iterator[int]:
+    octave = 3
+    while octave < width / 4:
+        yield octave
+        octave *= 3
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
+    with tempfile.TemporaryFile() as stream:
+        image.save(stream, "JPEG", quality=quality)
+        stream.seek(0)
+        return stream.read()
+
+
+def _with_packet(jpeg: bytes, xmp: str) -> bytes:
+    """The JPEG with an XMP segment after its start (XMP specification, part 3, 1.1.3)."""
+    content = b"http://ns.adobe.com/xap/1.0/\0" + xmp.encode()
+    return jpeg[:2] + b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content + jpeg[2:]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photos", type=int, default=150, help="of 24 megapixels")
+    parser.add_argument("--uncropped", type=int, default=100_000)
+    parser.add_argument("--growth", type=int, nargs="*", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--folder", type=Path, help="where to make libraries (3 GB)")
+    parser.add_argument("--measure", choices=["ours", "floor", "plain"], help=argparse.SUPPRESS)
+    parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--workers", type=int, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
