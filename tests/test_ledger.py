@@ -1,5 +1,8 @@
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from cropperhead.ledger import (
     CROPPED,
     REJECTED,
@@ -72,6 +75,13 @@ def test_what_other_code_made_keeps_its_numbers_alone(tmp_path):
     assert dict(other[["file", "number"]].itertuples(index=False)) == {A.file: 0, B.file: 1}
     assert set(other["outcome"]) == {UNREAD}
     assert set(other["trace"]) == {""}
+
+
+def test_a_ledger_of_an_earlier_release_keeps_its_numbers(tmp_path):
+    table = pa.table({"file": ["a.jpg"], "number": [7], "outcome": [CROPPED]})
+    pq.write_table(table, tmp_path / "ledger.parquet")
+    [row] = Ledger.load(tmp_path / "ledger.parquet", "now").table.to_dict("records")
+    assert (row["number"], row["outcome"], row["origin"]) == (7, UNREAD, "")
 
 
 def test_the_report_counts_and_names_what_was_left_out(tmp_path):

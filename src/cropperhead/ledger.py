@@ -77,8 +77,9 @@ class Ledger:
         if file.exists():
             table = pq.read_table(file)
             same = (table.schema.metadata or {}).get(b"fingerprint") == fingerprint.encode()
-            known = table.select(_SCHEMA.names).to_pandas() if same else _frame([])
-            ledger.table = known if same else unread(table.select(_KEPT).to_pandas())
+            # an earlier release's may lack a column
+            known = table.to_pandas().reindex(columns=_SCHEMA.names, fill_value="")
+            ledger.table = known if same else unread(known)
         ledger._replay()
         return ledger
 
