@@ -14,8 +14,8 @@ def main() -> None:
     manifest, counts = map(Path, sys.argv[1:])
     settings = params.load()
     ensure_library(settings.extract.folder, settings.demo)
-    catalogs = [Path(name).expanduser() for name in settings.extract.catalogs]
-    scan = library.scan(settings.extract.folder, catalogs, settings.extract.tags)
+    extract = settings.extract
+    scan = library.scan(extract.folder, extract.catalog_files, extract.tags)
     library.write_manifest(scan.entries, manifest)
     library.write_counts(scan, counts)
 

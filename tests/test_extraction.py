@@ -2,10 +2,12 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -284,6 +286,23 @@ def test_labels_whose_shard_is_lost_are_read_again(tmp_path, library, lost):
     assert len(labels(tmp_path)) == 6
 
 
+@pytest.mark.parametrize("damaged", ["shards/shard-00000.parquet", "ledger.parquet"])
+@pytest.mark.parametrize("content", [b"", b"PAR1 and then no more"])
+def test_what_a_loss_of_power_damaged_is_read_again(tmp_path, library, damaged, content):
+    folder = library(6)
+    run(folder, tmp_path)
+    before = labels(tmp_path).drop(columns="number")
+    (tmp_path / damaged).write_bytes(content)
+    run(folder, tmp_path)
+    pd.testing.assert_frame_equal(labels(tmp_path).drop(columns="number"), before)
+
+
+def test_a_bomb_is_named_before_it_goes_off(tmp_path, monkeypatch):
+    save_photo(tmp_path / "lib" / "a.png", xmp(settings()))
+    monkeypatch.setattr(readings.headers, "is_bomb", lambda _: True)
+    assert kinds(run(tmp_path / "lib", tmp_path)) == {"a.png": "too_large"}
+
+
 def test_duplicates_sidecars_are_further_authors_of_one_photo(tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
     (tmp_path / "lib" / "a_01.jpg.xmp").write_bytes(xmp(settings(0.3)))
@@ -364,6 +383,62 @@ def test_a_photo_that_moves_keeps_the_name_by_which_it_came_in(tmp_path, library
     others = found.drop("a/moved again.jpg")
     assert (others["origin"] == others.index).all()
     assert found["number"].is_unique
+
+
+def test_the_copy_that_takes_over_keeps_how_the_photo_came_in(tmp_path):
+    lib = tmp_path / "lib"
+    save_photo(lib / "m.jpg", xmp(settings()))
+    shutil.copy(lib / "m.jpg", lib / "z.jpg")
+    run(lib, tmp_path)
+    (lib / "m.jpg").unlink()
+    run(lib, tmp_path)
+    assert labels(tmp_path).loc["z.jpg", ["origin", "number"]].tolist() == ["m.jpg", 0]
+    shutil.copy(lib / "z.jpg", lib / "a.jpg")  # a copy whose name comes first
+    (lib / "z.xmp").write_bytes(xmp(settings(0.3)))
+    run(lib, tmp_path)
+    found = labels(tmp_path)
+    assert found["origin"].to_dict() == {"z.jpg": "m.jpg"}
+    assert found.loc["z.jpg", "crop_top"] == pytest.approx(0.3)
+
+
+def test_photos_that_change_names_among_themselves_keep_how_they_came_in(tmp_path, library):
+    folder = library(3) / "2024"
+    run(folder, tmp_path)
+    (folder / "IMG_0000.jpg").unlink()
+    for number in (1, 2):
+        (folder / f"IMG_000{number}.jpg").rename(folder / f"IMG_000{number - 1}.jpg")
+    run(folder, tmp_path, fingerprint="other")
+    assert labels(tmp_path)["origin"].to_dict() == {
+        "IMG_0000.jpg": "IMG_0001.jpg",
+        "IMG_0001.jpg": "IMG_0002.jpg",
+    }
+
+
+def test_an_interruption_ends_the_run_at_once_and_leaves_no_process(tmp_path, library):
+    folder = library(200)
+    script = tmp_path / "busy.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from pathlib import Path\n"
+        "from test_extraction import run\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        f"        run(Path({str(folder)!r}), Path({str(tmp_path / 'cut')!r}), workers=2)\n"
+        "    except KeyboardInterrupt:\n"
+        "        sys.exit(130)\n"
+    )
+    busy = subprocess.Popen(
+        [sys.executable, script], stderr=subprocess.PIPE, start_new_session=True
+    )
+    journal = tmp_path / "cut" / "ledger.journal"
+    while not journal.exists() and busy.poll() is None:
+        time.sleep(0.02)
+    os.killpg(busy.pid, signal.SIGINT)
+    _, errors = busy.communicate(timeout=60)  # ends when no process holds the pipe any more
+    assert busy.returncode == 130
+    assert b"Traceback" not in errors
+    assert b"Warning" not in errors
 
 
 def test_a_duplicate_comes_back_when_the_copy_that_was_kept_goes(tmp_path):

@@ -1,3 +1,4 @@
+import zlib
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,15 @@ def test_a_segment_that_is_longer_than_the_file_ends_it(tmp_path):
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         headers.is_silent(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_a_png_whose_texts_unpack_to_too_much_is_a_bomb(tmp_path, kind):
+    whole = save_photo(tmp_path / "a.png", xmp(settings())).read_bytes()
+    flags = b"\1\0\0\0" if kind == b"iTXt" else b"\0"
+    for name, size, bomb in (("small.png", 1_000_000, False), ("large.png", 70_000_000, True)):
+        text = b"keyword\0" + flags + zlib.compress(bytes(size))
+        chunk = len(text).to_bytes(4) + kind + text + zlib.crc32(kind + text).to_bytes(4)
+        (tmp_path / name).write_bytes(whole[:33] + chunk + whole[33:])
+        assert headers.is_bomb(tmp_path / name) is bomb
+    assert not headers.is_bomb(tmp_path / "a.png")

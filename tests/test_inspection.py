@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pytest
+from catalog_files import Photo, make_catalog, real_text
 from conftest import darktable_xmp, extract_params, picture, save_photo, settings, xmp
 from PIL import Image
 
@@ -30,7 +31,7 @@ def told(files, catalogs=()):
 def test_each_crop_is_told_with_whose_it_is_and_where_it_lies(folder):
     [text] = told([folder / "a.jpg"])
     assert text.split("\n")[1:-1] == [
-        "  displayed 60 x 90 px, turned by 90° (orientation 6)",
+        "  displayed 60 x 90 px, turned by 90° clockwise (orientation 6)",
         "  photographer, lightroom embedded",
         # stored 0.1 0.2 0.8 0.9 of 90 x 60; turned by 90 degrees: top = left, left = 1 - bottom
         "    top 0.2000  left 0.2000  bottom 0.9000  right 0.9000  not tilted",
@@ -39,7 +40,7 @@ def test_each_crop_is_told_with_whose_it_is_and_where_it_lies(folder):
         "    top 0.2500  left 0.0000  bottom 0.7500  right 1.0000  not tilted",
         "    60 x 45 px, 4:3, 50% of the picture",
     ]
-    assert re.match(r"  left out: \w+: ", text.split("\n")[-1])
+    assert re.match(r"  left out: a.jpg.pp3: \w+: ", text.split("\n")[-1])
 
 
 def test_what_is_not_cropped_or_cannot_be_read_is_told_too(folder):
@@ -47,8 +48,7 @@ def test_what_is_not_cropped_or_cannot_be_read_is_told_too(folder):
     assert told(files) == [
         f"{files[0]}\n  not cropped",
         f"{files[1]}\n  rejected: angle: CropAngle is 60, expected degrees in [-45, 45]",
-        f"{files[2]}\n  rejected: unreadable_name_or_folder: cannot be listed: "
-        "no photo of this name",
+        f"{files[2]}\n  rejected: no_photo: no such file",
     ]
 
 
@@ -77,3 +77,21 @@ def test_the_command_line_looks_at_a_library_and_extracts_one(folder, tmp_path, 
     assert capsys.readouterr().out == looked
     names = {file.name for file in (tmp_path / "out").iterdir()}
     assert names == {"extracted", "extract.json", "ledger.parquet", "rejected.csv"}
+
+
+def test_a_photo_is_told_with_what_the_catalog_of_its_library_says(tmp_path):
+    for folder in ("2021/01", "2022/01"):
+        save_photo(tmp_path / folder / "a.jpg")
+    edited = Photo("2022/01/a.jpg", real_text(settings()), root="/Volumes/Gone/")
+    make_catalog(tmp_path / "my.lrcat", [edited])
+    assert "not cropped" in told([tmp_path / "2021/01/a.jpg"])[0]
+    assert "photographer, lightroom catalog" in told([tmp_path / "2022/01/a.jpg"])[0]
+
+
+def test_mistakes_are_told_in_one_sentence(folder, tmp_path, capsys):
+    assert cli.main(["inspect", str(tmp_path / "nowhere" / "a.jpg")]) == 1
+    assert "cannot be listed: No such file" in capsys.readouterr().err
+    assert cli.main(["inspect", str(folder / "a.jpg"), "--draw", str(folder / "b.jpg")]) == 1
+    assert "is a file, expected a folder" in capsys.readouterr().err
+    assert cli.main(["inspect", str(folder / "a.jpq")]) == 1
+    assert "no such file" in capsys.readouterr().out

@@ -129,5 +129,5 @@ def test_a_manifest_reads_back_and_is_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("prepare", [lambda _: None, Path.mkdir, lambda path: touch(path, "a.txt")])
 def test_a_library_that_is_missing_or_empty_says_what_to_do(tmp_path, prepare):
     prepare(tmp_path / "library")
-    with pytest.raises(LibraryError, match=r"Set it in params\.yaml to the folder that holds your"):
+    with pytest.raises(LibraryError, match=r"in params\.yaml to the folder that holds your"):
         library.scan(tmp_path / "library")

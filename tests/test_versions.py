@@ -110,6 +110,40 @@ def test_a_version_that_cannot_be_used_is_named_and_the_others_are_kept(tmp_path
     assert listed == {"a.jpg.pp3": "perspective", "a_02.jpg.xmp": "broken_xmp"}
 
 
+def test_a_bad_turn_in_one_editor_leaves_another_s_crop(tmp_path):
+    lib = tmp_path / "lib"
+    photo(lib, "a.jpg")
+    (lib / "a.jpg.pp3").write_text(pp3(CROP) + "\n[Coarse Transformation]\nRotate=ninety\n")
+    (lib / "a.jpg.arp").write_text(pp3(CROP))
+    assert run(lib, tmp_path)["outcome"].tolist() == ["cropped"]
+    assert labels(tmp_path)["source"].tolist() == ["art sidecar"]
+
+
+@pytest.mark.parametrize("rating", ["99999999999999999999", "inf", "nan", "many"])
+def test_a_value_that_no_column_can_hold_leaves_the_default(tmp_path, rating):
+    packet = xmp(settings() | {"Exposure2012": rating, "Texture": rating})
+    photo(tmp_path / "lib", "a.jpg", packet)
+    run(tmp_path / "lib", tmp_path, tags={"XMP-crs:Texture": 7, "XMP-crs:Exposure2012": 0.5})
+    [row] = labels(tmp_path).to_dict("records")
+    assert row["XMP-crs:Texture"] == 7
+    assert row["XMP-crs:Exposure2012"] in (0.5, 1e20)
+
+
+def test_the_order_in_which_tags_are_named_changes_no_column(tmp_path):
+    for i, tags in enumerate([{"XMP:Rating": 0, "EXIF:ISO": 0}, {"EXIF:ISO": 0, "XMP:Rating": 0}]):
+        photo(tmp_path / "lib", f"{i}.jpg", xmp(settings()), shade=i)
+        run(tmp_path / "lib", tmp_path, tags=tags)
+    assert len(labels(tmp_path)) == 2
+
+
+def test_a_file_without_a_suffix_is_nobody_s_photo(tmp_path):
+    lib = tmp_path / "lib"
+    photo(lib, "a.jpg")
+    (lib / "a").write_bytes(b"notes")
+    (lib / "a.xmp").write_bytes(xmp(settings()))
+    assert run(lib, tmp_path)["outcome"].to_dict() == {"a.jpg": "cropped"}
+
+
 def test_a_photo_whose_only_version_cannot_be_used_is_rejected(tmp_path):
     lib = tmp_path / "lib"
     photo(lib, "a.jpg")
@@ -182,6 +216,22 @@ def test_the_camera_tells_which_mirrored_quarter_turn_a_catalog_means(
     assert labels(tmp_path)["orientation"].tolist() == [shown_as]
 
 
+def test_a_catalog_that_has_the_photo_at_its_place_goes_before_another_s_namesake(tmp_path):
+    years = {"2021": 0.1, "2022": 0.4}
+    for number, (year, top) in enumerate(years.items()):
+        photo(tmp_path / year, "100CANON/IMG_1.jpg", shade=number)
+        edited = Photo("100CANON/IMG_1.jpg", real_text(settings(top)), root=f"{tmp_path}/{year}/")
+        make_catalog(tmp_path / f"{year}.lrcat", [edited])
+    both = tuple(str(tmp_path / f"{year}.lrcat") for year in years)
+    run(tmp_path / "2021", tmp_path / "out", catalogs=both)
+    assert labels(tmp_path / "out")["crop_top"].tolist() == pytest.approx([0.1])
+    found = run(tmp_path / "2021", tmp_path / "other", catalogs=both[1:])
+    assert found["outcome"].tolist() == ["uncropped"]
+    (tmp_path / "2022").rename(tmp_path / "gone")  # the photo may have moved, but not to this place
+    run(tmp_path / "2021", tmp_path / "out", catalogs=both)
+    assert labels(tmp_path / "out")["crop_top"].tolist() == pytest.approx([0.1])
+
+
 def test_of_a_catalog_that_changed_only_the_photos_that_did_are_read_again(tmp_path):
     lib = tmp_path / "lib"
     for i, name in enumerate("abcdefgh"):
@@ -229,7 +279,13 @@ def test_raw_photos_take_their_crop_from_a_sidecar_and_their_pixels_from_themsel
 
 def test_further_tags_travel_along_as_columns_with_defaults(tmp_path):
     lib = tmp_path / "lib"
-    tags = {"XMP:Rating": 0, "XMP-crs:Exposure2012": 0.0, "IFD0:Model": "unknown", "EXIF:ISO": -1}
+    tags = {
+        "File:FileSize": 0,
+        "XMP:Rating": 0,
+        "XMP-crs:Exposure2012": 0.0,
+        "IFD0:Model": "unknown",
+        "EXIF:ISO": -1,
+    }
     rated = xmp(settings() | {"Exposure2012": "+0.35"}).replace(
         b"<rdf:Description ",
         b"<rdf:Description xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmp:Rating='3' ",
@@ -242,7 +298,8 @@ def test_further_tags_travel_along_as_columns_with_defaults(tmp_path):
     photo(lib, "d.jpg", shade=3)
     make_catalog(lib / "my.lrcat", [Photo("d.jpg", text, root=f"{lib}/")])
     run(lib, tmp_path, tags=tags)
-    found = labels(tmp_path).set_index("photo")[list(tags)]
+    assert labels(tmp_path).set_index("photo").loc["a.jpg", "File:FileSize"] > 1000
+    found = labels(tmp_path).set_index("photo")[list(tags)[1:]]
     assert found.loc["a.jpg"].tolist() == [3, 0.35, "EOS R6", -1]
     assert found.loc["b.jpg"].tolist() == [3, -2, "unknown", -1]  # its sidecar first
     assert found.loc["c.jpg"].tolist() == [0, 0, "unknown", -1]  # not a number

@@ -34,9 +34,11 @@ def read(
     """Reads the catalogs (name -> file) for what they say of `files` of the library in `folder`.
 
     `tags` are ExifTool's names of what is wanted beside the crop. Of one version that several
-    catalogs know, the catalog that was written last counts.
+    catalogs know, that of a catalog which has the photo at just its place counts, and among equals
+    the catalog that was written last.
     """
     found: dict[str, dict[str, str]] = {}
+    sure: set[str] = set()
     counts: dict[str, Mapping[str, int]] = {}
     broken: dict[str, str] = {}
     for name, file in sorted(named.items(), key=lambda one: (_written(one[1]), one[0])):
@@ -48,10 +50,14 @@ def read(
         photos = {image.path: image.from_root for image in images}
         matches = places.match(photos, folder, files)
         counts[name] = _counted(images, matches)
+        here = {matches.files[path] for path in matches.in_place}
+        for photo in here - sure:  # what another catalog said of it was of another photo
+            found.pop(photo, None)
+        sure |= here
         for image in images:
-            if image.path in matches.files:
-                versions = found.setdefault(matches.files[image.path], {})
-                versions[image.author] = _text(name, image)
+            place, in_place = matches.files.get(image.path), image.path in matches.in_place
+            if place is not None and (in_place or place not in sure):
+                found.setdefault(place, {})[image.author] = _text(name, image)
     edits = {photo: tuple(texts[a] for a in sorted(texts)) for photo, texts in found.items()}
     return Catalogued(edits, dict(sorted(counts.items())), dict(sorted(broken.items())))
 

@@ -1,12 +1,13 @@
 """The command `cropperhead`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from cropperhead import __version__
-from cropperhead.errors import CropperheadError
+from cropperhead.errors import CropperheadError, LibraryError
 from cropperhead.params import DEMO_POLICIES
 
 
@@ -20,6 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - for the flush at the end
+        return 141
+    except OSError as error:
+        print(f"{error.filename or 'disk'}: {error.strerror or error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -87,7 +94,7 @@ def _extract(options: argparse.Namespace) -> None:
     from cropperhead import extraction, library, params  # noqa: PLC0415  (not for --help)
 
     chosen = params.load_nearest().extract
-    catalogs = [*map(Path, chosen.catalogs), *options.catalog]
+    catalogs = [*chosen.catalog_files, *options.catalog]
     found = library.scan(options.library, catalogs, chosen.tags)
     if options.dry_run:
         summary = extraction.preview(options.library, found.entries, chosen)
@@ -115,14 +122,20 @@ def _inspect(options: argparse.Namespace) -> None:
     from cropperhead import inspection, params  # noqa: PLC0415  (not for --help)
 
     chosen = params.load_nearest().extract
-    catalogs = [*map(Path, chosen.catalogs), *options.catalog]
+    catalogs = [*chosen.catalog_files, *options.catalog]
+    if options.draw and options.draw.exists() and not options.draw.is_dir():
+        raise LibraryError(f"--draw: {options.draw} is a file, expected a folder for the pictures")
     taken: set[Path] = set()
+    lost = False
     for file, reading in inspection.read(
         options.photos, chosen, catalogs, pixels=options.draw is not None
     ):
         print(inspection.told(file, reading))
+        lost |= reading.outcome.kind == "no_photo"
         if options.draw and reading.rows:
             print(f"  drawn in {inspection.draw(file, reading, options.draw, taken)}")
+    if lost:
+        raise LibraryError("Not every name is that of a photo.")
 
 
 def _add_catalogs(command: argparse.ArgumentParser) -> None:

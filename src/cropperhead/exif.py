@@ -3,7 +3,8 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,14 @@ _BROKEN_XMP = "XMP format error"
 _WARNING = "ExifTool:Warning"
 # ExifTool answers in milliseconds; a file that it never ends with must not stop the run.
 _PATIENCE_S, _PATIENCE_PER_FILE_S = 30, 2
+_LOOK_EVERY_S = 0.5
 # Tags outside of makers' notes, by the beginnings of their groups' names
 _COMMON_GROUPS = ("exif", "ifd", "subifd", "gps", "xmp", "iptc", "file", "system", "icc", "jfif")
 # ExifTool's families: a tag asked for by one of these comes back by a group that begins so
 _FAMILIES: Mapping[str, tuple[str, ...]] = {
     "exif": ("ifd", "subifd", "exififd", "gps", "interopifd"),
     "xmp": ("xmp-",),
+    "file": ("system",),
 }
 
 
@@ -50,7 +53,7 @@ class TagReader:
         """
         wanted = [*tags, _WARNING, "ExifTool:Error"]
         try:
-            with _patience(_PATIENCE_S + _PATIENCE_PER_FILE_S * len(files)):
+            with _patience(_PATIENCE_S + _PATIENCE_PER_FILE_S * len(files), self._has_died):
                 return self._ask(files, wanted, with_notes)
         except (ExifToolException, UnicodeDecodeError):
             pass
@@ -60,6 +63,11 @@ class TagReader:
             return {}
         single = (self.read([one], tags, with_notes) for one in files)
         return {file: found for answer in single for file, found in answer.items()}
+
+    def _has_died(self) -> bool:
+        """PyExifTool itself keeps this from its callers until the next question."""
+        process = self._process._process
+        return process is not None and process.poll() is not None
 
     def close(self) -> None:
         """Stops ExifTool."""
@@ -168,17 +176,23 @@ class _TooSlow(Exception):
 
 
 @contextmanager
-def _patience(seconds: float) -> Iterator[None]:
-    """Raises _TooSlow in the block after so many seconds, where the system can."""
+def _patience(seconds: float, has_died: Callable[[], bool]) -> Iterator[None]:
+    """Raises _TooSlow in the block after so many seconds, or when ExifTool has died.
+
+    Without, PyExifTool would wait for its answer for ever. Does nothing where the system cannot.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def stop(*_: object) -> None:
-        raise _TooSlow
+    end = time.monotonic() + seconds
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    def look(*_: object) -> None:
+        if has_died() or time.monotonic() > end:
+            raise _TooSlow
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_EVERY_S, _LOOK_EVERY_S)
     try:
         yield
     finally:

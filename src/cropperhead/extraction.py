@@ -53,11 +53,13 @@ def extract(
     `manifest` is what a scan of the library found. Raises SetupError where ExifTool is missing.
     """
     exif.require()
-    shards.clear_unfinished(out)
+    shards.mend(out)
     stored = set(shards.names(out))
     table = _with_numbers(manifest.select(["file", "trace"]).to_pandas(), ledger.table)
     todo = _todo(table, stored)
-    places = np.flatnonzero(todo)
+    # known photos before newcomers and copies, which may be the same photo in another place
+    alone = table["outcome"].notna() & (table["same_as"].fillna("") == "")
+    places = np.concatenate([np.flatnonzero(todo & alone), np.flatnonzero(todo & ~alone)])
     numbers = table["number"].to_numpy()[places].tolist()
     tasks = zip(library.entries(manifest, places), numbers, strict=True)
     ledger.table = _as_of_today(table, todo, ledger.table)
@@ -193,7 +195,8 @@ def _as_of_today(table: pd.DataFrame, todo: pd.Series, known: pd.DataFrame) -> p
     """
     was = table["outcome"].notna()
     again = was & todo
-    gone = known[known["outcome"].isin([CROPPED, GONE]) & ~known["file"].isin(table["file"])]
+    cropped = (known["sha256"] != "") & (known["same_as"] == "")
+    gone = known[cropped & ~known["file"].isin(table["file"])]
     parts = [table[was & ~todo][known.columns], unread(table[again])]
     return pd.concat([*parts, gone.assign(outcome=GONE, trace="")], ignore_index=True)
 
@@ -210,8 +213,9 @@ class _Past:
     """
 
     def __init__(self, table: pd.DataFrame) -> None:
-        cropped, read_again = _cropped(table), table[table["outcome"] == UNREAD]
-        gone = table[table["outcome"] == GONE]
+        cropped, alone = _cropped(table), table[table["same_as"] == ""]
+        read_again = alone[alone["outcome"] == UNREAD]
+        gone = alone[alone["outcome"].isin([UNREAD, GONE]) & (alone["sha256"] != "")]
         origins = gone["origin"].where(gone["origin"] != "", gone["file"])
         self.kept: dict[str, str] = dict(zip(cropped["sha256"], cropped["file"], strict=True))
         self.origins = dict(zip(read_again["file"], read_again["origin"], strict=True))
@@ -273,8 +277,9 @@ def _with_origin(reading: Reading, past: _Past) -> Reading:
     """
     outcome = reading.outcome
     number, origin = outcome.number, past.origins.get(outcome.file, "")
-    if outcome.file not in past.origins and outcome.sha256 in past.moved:
+    if outcome.sha256 in past.moved:
         number, origin = past.moved.pop(outcome.sha256)
+    origin = "" if origin == outcome.file else origin
     place = {"number": number} | ({"origin": origin} if origin else {})
     rows = tuple(row | place for row in reading.rows)
     return Reading(replace(outcome, number=number, origin=origin), rows)

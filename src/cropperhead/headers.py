@@ -1,12 +1,17 @@
-"""What the header of a JPEG tells by itself, a hundred times faster than ExifTool can.
+"""What files tell before ExifTool opens them.
 
-Most photos of a library are not cropped. Those whose header has no word of an editor that stores
-crops need not be asked any further.
+Most photos of a library are not cropped. JPEGs whose header has no word of an editor that stores
+crops need not be asked any further, which is a hundred times faster than to ask. And PNGs are asked
+only when their compressed texts are of a sensible size: ExifTool unpacks them whole.
 """
 
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
+LARGEST_TEXTS_MB = 64  # of a PNG, unpacked; XMP with many masks has a few
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXTS = frozenset({b"iTXt", b"zTXt", b"iCCP"})  # PNG specification, 11.3
 _START, _SCAN = b"\xff\xd8", 0xDA  # SOI and SOS of ITU T.81, table B.1
 _READ_AT_ONCE = 1 << 16
 # The namespaces of those who store crops in XMP; and XMP of more than one segment (XMP
@@ -22,6 +27,43 @@ def is_silent(file: Path) -> bool:
     """
     with file.open("rb", buffering=_READ_AT_ONCE) as stream:
         return stream.read(2) == _START and _names_no_editor(stream)
+
+
+def is_bomb(file: Path) -> bool:
+    """Whether a PNG's compressed texts unpack to more than LARGEST_TEXTS_MB.
+
+    Raises OSError where the file cannot be opened.
+    """
+    with file.open("rb") as stream:
+        if stream.read(len(_PNG)) != _PNG:
+            return False
+        room = LARGEST_TEXTS_MB * 1_000_000
+        while len(head := stream.read(8)) == 8 and room >= 0:
+            length = int.from_bytes(head[:4])
+            if head[4:] in _PNG_TEXTS and length <= room:
+                room -= _unpacked(stream.read(length), room)
+                length = 0
+            stream.seek(length + 4, 1)  # over the rest and its checksum
+        return room < 0
+
+
+def _unpacked(chunk: bytes, room: int) -> int:
+    """How many bytes a chunk's compressed part gives, counted no further than is of interest.
+
+    Where it begins depends on the kind of the chunk: after a keyword and, at most, three texts.
+    """
+    most, start = 0, 0
+    for _ in range(4):
+        start = chunk.find(b"\0", start) + 1
+        if not start:
+            break
+        for skipped in (0, 1, 2):  # flags between
+            try:
+                text = zlib.decompressobj().decompress(chunk[start + skipped :], room + 1)
+            except zlib.error:
+                continue
+            most = max(most, len(text))
+    return most
 
 
 def _names_no_editor(stream: BinaryIO) -> bool:

@@ -21,10 +21,10 @@ _TURNS = {
     2: "mirrored",
     3: "turned by 180°",
     4: "mirrored, turned by 180°",
-    5: "mirrored, turned by 270°",
-    6: "turned by 90°",
-    7: "mirrored, turned by 90°",
-    8: "turned by 270°",
+    5: "mirrored, turned by 90° counter-clockwise",
+    6: "turned by 90° clockwise",
+    7: "mirrored, turned by 90° clockwise",
+    8: "turned by 90° counter-clockwise",
 }
 # Ratios that photographers name; others are told as a number alone
 _SAME_RATIO = 0.01
@@ -39,12 +39,12 @@ def read(
     with exif.tag_reader() as reader:
         for folder, names in _by_folder(files).items():
             if names:
-                found = library.find(folder, names, catalogs, params.tags)
+                root, found = _found(folder, names, params, catalogs)
             else:
-                found = list(library.scan(folder, catalogs, params.tags).entries)
+                root, found = folder, list(library.scan(folder, catalogs, params.tags).entries)
             for entry in found:
-                [reading] = readings.read(folder, [entry], [0], reader, params, pixels)
-                yield folder / entry.file, reading
+                [reading] = readings.read(root, [entry], [0], reader, params, pixels)
+                yield root / entry.file, reading
 
 
 def told(file: Path, reading: Reading) -> str:
@@ -57,7 +57,7 @@ def told(file: Path, reading: Reading) -> str:
     lines = [str(file), f"  {_frame(reading.rows[0])}"]
     for row in reading.rows:
         lines += _version(row)
-    lines += [f"  left out: {one.kind}: {one.reason}" for one in outcome.left_out]
+    lines += [f"  left out: {one.file}: {one.kind}: {one.reason}" for one in outcome.left_out]
     return "\n".join(lines)
 
 
@@ -77,6 +77,27 @@ def drawn(reading: Reading) -> Image.Image:
         styles = dict(zip(map(_name, reading.rows), drawing.VERSION_STYLES, strict=False))
         outlines = {_name(row): [row[name] for name in CROP_COLUMNS] for row in reading.rows}
         return drawing.with_legend(drawing.outlined(image, outlines, styles), styles)
+
+
+def _found(
+    folder: Path, names: Sequence[str], params: ExtractParams, catalogs: Sequence[Path]
+) -> tuple[Path, list[library.Entry]]:
+    """The photos of a folder as the extraction would find them, and the library they are in."""
+    root = _root(folder, params)
+    if root is None:
+        return folder, library.find(folder, names, catalogs, params.tags)
+    below = folder.resolve().relative_to(root)
+    inside = [(below / name).as_posix() for name in names]
+    return root, library.find(root, inside, catalogs, params.tags, deep=True)
+
+
+def _root(folder: Path, params: ExtractParams) -> Path | None:
+    """The library that a folder belongs to: by the places of photos in it catalogs are matched."""
+    home, place = params.folder.resolve(), folder.resolve()
+    parents = [place, *place.parents]
+    if home in parents:
+        return home
+    return next((parent for parent in parents if any(parent.glob("*.lrcat"))), None)
 
 
 def _by_folder(files: Iterable[Path]) -> dict[Path, list[str]]:

@@ -9,8 +9,10 @@ import csv
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +20,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cropperhead import durable
+
 CROPPED, UNCROPPED, REJECTED = "cropped", "uncropped", "rejected"
 UNREAD = "unread"  # changed, and not read again yet
 GONE = "gone"  # from its place, and until a run is done perhaps to be found at another
 
-_KEPT = ["file", "number", "origin"]  # of a file that is to be read again
+_KEPT = ["file", "number", "origin", "sha256", "same_as"]  # of a file that is to be read again
 _TEXTS = ("file", "trace", "outcome", "kind", "reason", "sha256", "same_as", "left_out", "origin")
+_LINES_AT_ONCE = 5000
 _SCHEMA = pa.schema([("number", pa.int64()), *((name, pa.string()) for name in _TEXTS)])
 
 
@@ -74,8 +79,8 @@ class Ledger:
         their numbers and origins, by which photos are dealt to splits.
         """
         ledger = cls(file, fingerprint)
-        if file.exists():
-            table = pq.read_table(file)
+        table = _stored(file)
+        if table is not None:
             same = (table.schema.metadata or {}).get(b"fingerprint") == fingerprint.encode()
             # an earlier release's may lack a column
             known = table.to_pandas().reindex(columns=_SCHEMA.names, fill_value="")
@@ -105,17 +110,17 @@ class Ledger:
         """Writes the table, sorted by file; the journal, which it now holds, is dropped."""
         self.table = self.table.sort_values("file", ignore_index=True)
         schema = _SCHEMA.with_metadata({"fingerprint": self._fingerprint})
-        unfinished = self._file.with_suffix(".unfinished")
-        pq.write_table(pa.Table.from_pandas(self.table, schema, preserve_index=False), unfinished)
-        unfinished.replace(self._file)
+        table = pa.Table.from_pandas(self.table, schema, preserve_index=False)
+        durable.replace(self._file, partial(pq.write_table, table))
         self._journal.unlink(missing_ok=True)
 
     def _replay(self) -> None:
         if not self._journal.exists():
             return
         with self._journal.open(encoding="utf-8", errors="replace") as stream:
-            fingerprint, *rows = [line for line in map(_line, stream) if line is not None] or [""]
-        read = _frame([row for row in rows if isinstance(row, dict)])
+            fingerprint = _line(stream.readline())
+            parts = list(_frames(stream))
+        read = pd.concat(parts, ignore_index=True) if parts else _frame([])
         if fingerprint != self._fingerprint:
             read = unread(read)
         both = pd.concat([self.table, read], ignore_index=True)
@@ -153,20 +158,37 @@ def write_report(
         "labels": dict(labels),
         "versions_left_out": dict(sorted(Counter(one.kind for one in left_out).items())),
     }
-    counts_file.parent.mkdir(parents=True, exist_ok=True)
-    counts_file.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(counts, indent=2) + "\n"
+    durable.replace(counts_file, lambda file: file.write_text(text, encoding="utf-8"))
     named = [LeftOut(*row) for row in rejected[["file", "kind", "reason"]].itertuples(index=False)]
-    with rejected_file.open("w", newline="", encoding="utf-8") as stream:
+    durable.replace(rejected_file, partial(_write_reasons, sorted([*named, *left_out])))
+
+
+def _write_reasons(lines: Iterable[LeftOut], file: Path) -> None:
+    with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["file", "reason"])
-        writer.writerows(
-            [one.file, f"{one.kind}: {one.reason}"] for one in sorted(named + left_out)
-        )
+        writer.writerows([one.file, f"{one.kind}: {one.reason}"] for one in lines)
+
+
+def _frames(lines: Iterable[str]) -> Iterator[pd.DataFrame]:
+    """The journal's lines as tables, so that few of them are in memory as anything larger."""
+    rows = (row for row in map(_line, lines) if isinstance(row, dict))
+    while some := list(islice(rows, _LINES_AT_ONCE)):
+        yield _frame(some)
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     table: pd.DataFrame = pa.Table.from_pylist(rows, schema=_SCHEMA).to_pandas()
     return table
+
+
+def _stored(file: Path) -> pa.Table | None:
+    """The table of a file; None where there is none, or one that was damaged."""
+    try:
+        return pq.read_table(file) if file.exists() else None
+    except (pa.ArrowInvalid, OSError):
+        return None
 
 
 def _line(text: str) -> Any:

@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cropperhead import catalogued, sidecars
+from cropperhead import catalogued, durable, sidecars
 from cropperhead.errors import LibraryError
 
 # Thumbnails and previews that programs and network drives leave beside the photos
@@ -37,6 +38,7 @@ MANIFEST_SCHEMA = pa.schema(
 )
 PHOTO, ORPHAN, UNREADABLE = "photo", "orphan", "unreadable"
 BROKEN_CATALOG = "broken_catalog"
+LOST = "lost"  # asked for, and no photo
 _ENTRIES_AT_ONCE = 1000
 
 
@@ -77,8 +79,8 @@ def scan(
     """
     if not folder.is_dir():
         raise LibraryError(
-            f"extract.library: {folder} is no folder. Set it in params.yaml to the folder that "
-            "holds your photos."
+            f"{folder} is no folder. Set extract.library in params.yaml to the folder that holds "
+            "your photos."
         )
     entries: list[Entry] = []
     others: Counter[str] = Counter()
@@ -88,8 +90,8 @@ def scan(
         inside += _catalogs(relative, files)
     if not any(entry.kind == PHOTO for entry in entries):
         raise LibraryError(
-            f"extract.library: {folder} holds no photo, neither JPEG, TIFF, PNG, WebP, HEIC, AVIF "
-            "nor RAW. Set it in params.yaml to the folder that holds your edited photos."
+            f"{folder} holds no photo, neither JPEG, TIFF, PNG, WebP, HEIC, AVIF nor RAW. Set "
+            "extract.library in params.yaml to the folder that holds your edited photos."
         )
     known = {name: folder / name for name in inside} | {str(file): file for file in catalogs}
     edited, counts = _with_edits(folder, entries, known, tags)
@@ -97,19 +99,37 @@ def scan(
 
 
 def find(
-    folder: Path, names: Collection[str], catalogs: Sequence[Path], tags: Collection[str]
+    folder: Path,
+    names: Collection[str],
+    catalogs: Sequence[Path],
+    tags: Collection[str],
+    deep: bool = False,
 ) -> list[Entry]:
-    """The photos of one folder that have these names, or a sidecar that has."""
-    entries: list[Entry] = []
-    with os.scandir(folder) as items:
-        files = sorted((item for item in items if _holds(item.is_file)), key=_by_name)
-    _sort_folder("", files, entries, Counter())
+    """The photos of a folder that have these names, or a sidecar that has; others as LOST.
+
+    `deep` looks below the folder too, and into the catalogs there: names are then paths in it.
+    Raises LibraryError where the folder cannot be listed.
+    """
+    if deep:
+        entries = list(scan(folder, catalogs, tags).entries)
+    else:
+        entries = []
+        try:
+            with os.scandir(folder) as items:
+                files = sorted((item for item in items if _holds(item.is_file)), key=_by_name)
+        except OSError as error:
+            raise LibraryError(f"{folder}: cannot be listed: {error.strerror}") from error
+        _sort_folder("", files, entries, Counter())
+        entries, _ = _with_edits(folder, entries, {str(c): c for c in catalogs}, tags)
     found = [entry for entry in entries if {entry.file, *entry.sidecars} & set(names)]
     known = {name for entry in found for name in (entry.file, *entry.sidecars)}
-    lost = [Entry(name, UNREADABLE, (), "no photo of this name") for name in set(names) - known]
-    named = {name: folder / name for name in _catalogs("", files)}
-    edited, _ = _with_edits(folder, found, named | {str(c): c for c in catalogs}, tags)
-    return sorted(edited + lost, key=_by_file)
+    lost = [_lost(folder, name) for name in sorted(set(names) - known)]
+    return sorted(found + lost, key=_by_file)
+
+
+def _lost(folder: Path, name: str) -> Entry:
+    known = (folder / name).exists()
+    return Entry(name, LOST, (), "no photo that is read" if known else "no such file")
 
 
 def manifest(found: Iterable[Entry]) -> pa.Table:
@@ -123,8 +143,7 @@ def manifest(found: Iterable[Entry]) -> pa.Table:
 
 def write_manifest(found: Iterable[Entry], file: Path) -> None:
     """Writes the entries as Parquet, the same bytes for the same library."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(manifest(found), file)
+    durable.replace(file, partial(pq.write_table, manifest(found)))
 
 
 def write_counts(found: Scan, file: Path) -> None:
@@ -138,8 +157,8 @@ def write_counts(found: Scan, file: Path) -> None:
         "other_files": dict(found.others),
         "catalog_images": {name: dict(counts) for name, counts in found.catalogs.items()},
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(counts, indent=2) + "\n"
+    durable.replace(file, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
 def read_manifest(file: Path) -> pa.Table:
@@ -254,7 +273,7 @@ def _sort_folder(
         suffix = sidecars.suffix(name)
         if suffix in sidecars.PHOTOS:
             entries.append(_entry(relative, item, [plain[own] for own in owned.get(name, [])]))
-        elif suffix not in sidecars.SUFFIXES or name in profiles:
+        elif name in profiles or suffix not in {*sidecars.SUFFIXES, catalogued.SUFFIX}:
             others[suffix or "(none)"] += 1
     entries += [
         Entry(_joined(relative, name), ORPHAN, (), _trace([plain[name]]))

@@ -20,7 +20,8 @@ from cropperhead.errors import ParamsError
 FILE = Path("params.yaml")
 
 # As ExifTool writes them: the name of a tag, and of its group before it
-_EXIFTOOL_TAG = re.compile(r"([A-Za-z][\w-]*:)*[A-Za-z][\w-]*", re.ASCII)
+# (without a group it could be one of ExifTool's options, some of which write files)
+_EXIFTOOL_TAG = re.compile(r"([A-Za-z][\w-]*:)+[A-Za-z][\w-]*", re.ASCII)
 
 DemoPolicy = Literal["rule", "random"]
 DEMO_POLICIES: tuple[DemoPolicy, ...] = typing.get_args(DemoPolicy)
@@ -40,6 +41,11 @@ class ExtractParams:
     tags: Mapping[str, str | int | float]
 
     @property
+    def catalog_files(self) -> list[Path]:
+        """The catalogs that are named, with the user's home in place of a leading ~."""
+        return [Path(name).expanduser() for name in self.catalogs]
+
+    @property
     def folder(self) -> Path:
         """The photo library, with the user's home in place of a leading ~."""
         return Path(self.library).expanduser()
@@ -52,8 +58,9 @@ class ExtractParams:
         _require("extract.batch_files", self.batch_files, self.batch_files >= 1, "at least 1")
         _require("extract.workers", self.workers, self.workers >= 0, "0 (one a core) or more")
         for tag in self.tags:
-            known = _EXIFTOOL_TAG.fullmatch(tag)
-            _require("extract.tags", tag, known is not None, "ExifTool's names, such as XMP:Rating")
+            known = _EXIFTOOL_TAG.fullmatch(str(tag))
+            expected = "ExifTool's name of a group and a tag, such as XMP:Rating"
+            _require("extract.tags", tag, known is not None, expected)
 
 
 @dataclass(frozen=True)
@@ -246,7 +253,8 @@ def _cast(where: str, kind: Any, value: Any) -> Any:
         return tuple(_cast(where, part, item) for part, item in zip(arguments, value, strict=True))
     if origin is not None and issubclass(origin, Mapping):
         _require(where, value, isinstance(value, dict), "a mapping")
-        return types.MappingProxyType({k: _cast(where, arguments[1], v) for k, v in value.items()})
+        cast = {k: _cast(f"{where}.{k}", arguments[1], v) for k, v in value.items()}
+        return types.MappingProxyType(cast)
     return _scalar(where, kind, value)
 
 

@@ -16,13 +16,15 @@ _EVIDENCE = 2  # components of a path that have to agree: cameras give one file 
 class Matches:
     """Which photos of a catalog are which files of a library.
 
-    `files` maps a photo's path in the catalog to a file of the library; `ambiguous` are photos for
+    `files` maps a photo's path in the catalog to a file of the library; those `in_place` lie at
+    just that path. `ambiguous` are photos for
     which several files could stand, or which could stand for one file, `by_name_alone` those whose
     path agrees with one file's in nothing but the name; neither are in `files`. All else is absent
     from the library.
     """
 
     files: Mapping[str, str]
+    in_place: frozenset[str]
     ambiguous: tuple[str, ...]
     by_name_alone: tuple[str, ...]
 
@@ -38,6 +40,7 @@ def match(photos: Mapping[str, str], folder: Path, files: Collection[str]) -> Ma
     and decomposed letters never are.
     """
     found: dict[str, str] = {}
+    in_place: frozenset[str] = frozenset()
     ambiguous: set[str] = set()
     by_name: set[str] = set()
     for step in (_by_place, _by_ending):
@@ -45,11 +48,16 @@ def match(photos: Mapping[str, str], folder: Path, files: Collection[str]) -> Ma
             find = step(folder, files, spelling)
             left = photos.keys() - found.keys() - ambiguous - {""}
             claims = {path: find(path, photos[path]) for path in left}
+            claims = {path: one for path, one in claims.items() if one.shared}
+            if step is _by_ending:  # a photo that is still where the catalog has it did not move
+                claims = {path: one for path, one in claims.items() if not Path(path).exists()}
             ambiguous |= _settle(claims, found)
-            by_name |= {path for path, claim in claims.items() if 0 < claim.shared < _EVIDENCE}
+            by_name |= {path for path, claim in claims.items() if claim.shared < _EVIDENCE}
+        if step is _by_place:
+            in_place = frozenset(found)
     by_name -= found.keys() | ambiguous
     files_found = dict(sorted(found.items()))
-    return Matches(files_found, tuple(sorted(ambiguous)), tuple(sorted(by_name)))
+    return Matches(files_found, in_place, tuple(sorted(ambiguous)), tuple(sorted(by_name)))
 
 
 class _Claim(NamedTuple):

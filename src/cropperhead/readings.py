@@ -1,6 +1,7 @@
 """One file of a library: its crops, its small copy and its facts, or the reason why not."""
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
@@ -63,10 +64,11 @@ def read(
     `numbers` are the files', `reader` a running ExifTool. Without `pixels` nothing is decoded: the
     rows then lack what is told by the picture alone.
     """
-    asked = [entry for entry in batch if _may_be_cropped(folder, entry)]
-    tags = _asked(folder, asked, reader, params)
+    asked = dict.fromkeys(entry for entry in batch if _may_be_cropped(folder, entry))
+    tags = _asked(folder, list(asked), reader, params)
     for entry, number in zip(batch, numbers, strict=True):
-        yield _reading(folder, entry, number, tags, params, pixels)
+        known = tags if entry in asked else None
+        yield _reading(folder, entry, number, known, params, pixels)
 
 
 def crashed(entry: Entry, number: int) -> Reading:
@@ -93,22 +95,32 @@ def _may_be_cropped(folder: Path, entry: Entry) -> bool:
     """Whether it takes ExifTool to tell."""
     if entry.kind != library.PHOTO:
         return False
-    if entry.sidecars or entry.edits:
-        return True
     try:
+        if headers.is_bomb(folder / entry.file) or not _has_content(folder / entry.file):
+            return False
+        if entry.sidecars or entry.edits:
+            return True
         return not headers.is_silent(folder / entry.file)
     except OSError:
         return False  # named when its turn comes
 
 
 def _reading(
-    folder: Path, entry: Entry, number: int, tags: Tags, params: ExtractParams, pixels: bool
+    folder: Path,
+    entry: Entry,
+    number: int,
+    tags: Tags | None,
+    params: ExtractParams,
+    pixels: bool,
 ) -> Reading:
-    """Reads one file. Whatever is wrong with it becomes its outcome."""
+    """Reads one file. Whatever is wrong with it becomes its outcome.
+
+    `tags` are None for one that needed no question.
+    """
     outcome = Outcome(entry.file, number, entry.trace, UNCROPPED)
     try:
-        _refuse_no_photo(folder, entry)
-        if not _may_be_cropped(folder, entry):
+        if tags is None:
+            _refuse_no_photo(folder, entry)
             return Reading(outcome)
         found = versions.of(folder, entry, tags, lambda: _container(folder / entry.file, params))
         if not found.cropped:
@@ -122,20 +134,29 @@ def _reading(
     return Reading(replace(outcome, outcome=CROPPED, sha256=digest, left_out=left_out), tuple(rows))
 
 
+def _has_content(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return bool(stream.read(1))
+
+
 def _refuse_no_photo(folder: Path, entry: Entry) -> None:
     if entry.kind == library.ORPHAN:
         raise RejectedFile("orphan_sidecar", "no photo of this name lies beside it")
     if entry.kind == library.UNREADABLE:
         raise RejectedFile("unreadable_name_or_folder", f"cannot be listed: {entry.trace}")
+    if entry.kind == library.LOST:
+        raise RejectedFile("no_photo", entry.trace)
     if entry.kind == library.BROKEN_CATALOG:
         raise RejectedFile("broken_catalog", entry.trace)
     try:
-        with (folder / entry.file).open("rb") as stream:
-            start = stream.read(1)
+        empty = not _has_content(folder / entry.file)
     except OSError as error:
         raise RejectedFile("unreadable", f"cannot be opened: {error.strerror}") from error
-    if not start:
+    if empty:
         raise RejectedFile("empty", "the file is empty")
+    if headers.is_bomb(folder / entry.file):
+        most = f"{headers.LARGEST_TEXTS_MB} MB"
+        raise RejectedFile("too_large", f"its texts unpack to more than {most}")
 
 
 def _rows(
@@ -245,7 +266,7 @@ def _pixels(file: Path, photo: _Photo, shown_as: int, params: ExtractParams) -> 
 
 def _extra(entry: Entry, tags: Tags, params: ExtractParams) -> dict[str, Any]:
     """The columns that params ask for: as the photographer's sidecar says, else the photo."""
-    own = statements.own_sidecars(entry)
+    own = statements.own_sidecars(entry, tags)
     said = [statements.catalogued(entry), *(tags.get(name, {}) for name in (*own, entry.file))]
     return {tag: _first_fitting(said, tag, default) for tag, default in params.tags.items()}
 
@@ -255,11 +276,23 @@ def _first_fitting(said: Sequence[exif.Tags], tag: str, default: str | float) ->
     for tags in said:
         value = exif.value(tags, tag)
         try:
+            if isinstance(value, list) and isinstance(default, str):
+                return "; ".join(map(str, value))
             if value is not None and not isinstance(value, dict | list):
-                return type(default)(value)
+                return _fitting(value, default)
         except (TypeError, ValueError, OverflowError):
             continue
     return default
+
+
+def _fitting(value: Any, default: str | float) -> str | float:
+    """Raises ValueError or OverflowError for what a column of the default's type cannot hold."""
+    fitting = type(default)(value)
+    if isinstance(fitting, int) and not -(2**63) <= fitting < 2**63:
+        raise OverflowError(f"{fitting} has more than 64 bits")
+    if isinstance(fitting, float) and not math.isfinite(fitting):
+        raise ValueError(f"{fitting} is no number")
+    return fitting
 
 
 def _camera(tags: exif.Tags) -> str | None:

@@ -6,6 +6,7 @@ only what is new.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from cropperhead import durable
 from cropperhead.crops import CROP_COLUMNS
 
 LABEL_FIELDS = [
@@ -37,7 +39,6 @@ LABEL_FIELDS = [
 _IMAGE = ("image", pa.binary())
 # What a further column may hold, by the type of its default
 _TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-_UNFINISHED = ".unfinished"
 _ROWS_READ_AT_ONCE = 256  # a few tens of MB of JPEGs
 
 
@@ -76,10 +77,15 @@ def drop(folder: Path, photos: Collection[str]) -> None:
             file.unlink()
 
 
-def clear_unfinished(folder: Path) -> None:
-    """Removes what a run that lost its power left half written."""
-    for file in folder.glob("*" + _UNFINISHED):
+def mend(folder: Path) -> None:
+    """Removes what is half written or damaged; its photos are then read again."""
+    for file in folder.glob("*" + durable.UNFINISHED):
         file.unlink()
+    for file in files(folder):
+        try:
+            pq.read_metadata(file)
+        except (pa.ArrowInvalid, OSError):
+            file.unlink()
 
 
 def names(folder: Path) -> Iterator[str]:
@@ -125,14 +131,11 @@ def iter_images(folder: Path, photos: Collection[str] | None = None) -> Iterator
 
 def _replace(table: pa.Table, file: Path) -> None:
     """Writes beside and renames, so that no reader ever finds half a file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(_UNFINISHED)
     # JPEGs do not shrink: compressing them again would only cost time
     compression = dict.fromkeys(table.column_names, "zstd") | {_IMAGE[0]: "none"}
-    pq.write_table(table, unfinished, compression=compression)
-    unfinished.replace(file)
+    durable.replace(file, partial(pq.write_table, table, compression=compression))
 
 
 def _schema(further: Mapping[str, str | float]) -> pa.Schema:
-    columns = [(name, _TYPES[type(default)]) for name, default in further.items()]
+    columns = [(name, _TYPES[type(default)]) for name, default in sorted(further.items())]
     return pa.schema([*LABEL_FIELDS, *columns, _IMAGE])

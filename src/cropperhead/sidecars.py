@@ -29,7 +29,7 @@ def pair(names: Collection[str]) -> tuple[dict[str, list[str]], set[str]]:
     unclaimed = set()
     for sidecar in own:
         exact = PurePosixPath(sidecar).stem  # where IMG.jpg and IMG.JPG lie side by side
-        partners = [exact] if exact in names else []
+        partners = [exact] if exact in names and suffix(exact) else []
         partners = partners or _partners(sidecar.lower(), by_stem, by_name)
         for photo in partners:
             found.setdefault(photo, []).append(sidecar)
@@ -40,7 +40,7 @@ def pair(names: Collection[str]) -> tuple[dict[str, list[str]], set[str]]:
 
 def _partners(sidecar: str, by_stem: dict[str, list[str]], by_name: dict[str, str]) -> list[str]:
     stem = PurePosixPath(sidecar).stem
-    if stem in by_name:
+    if stem in by_name and suffix(stem):
         return [by_name[stem]]
     if suffix(sidecar) in PROFILES:  # always named by the photo's whole name
         return []

@@ -72,9 +72,16 @@ def author(photo: str, sidecar: str) -> str:
     return f"duplicate {extra}" if extra else PHOTOGRAPHER
 
 
-def own_sidecars(entry: Entry) -> list[str]:
-    """The photographer's, not the duplicates'."""
-    return [name for name in entry.sidecars if author(entry.file, name) == PHOTOGRAPHER]
+def own_sidecars(entry: Entry, tags: Mapping[str, exif.Tags]) -> list[str]:
+    """The photographer's that are sound and meant for the photo; what counts most comes first."""
+    own = [name for name in entry.sidecars if author(entry.file, name) == PHOTOGRAPHER]
+    return [
+        name
+        for name in reversed(own)
+        if name in tags
+        and _is_meant_for(entry.file, tags[name])
+        and not exif.is_broken_xmp(tags[name])
+    ]
 
 
 def is_for_exiftool(sidecar: Path) -> bool:

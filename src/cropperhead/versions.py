@@ -41,7 +41,7 @@ EDITORS: Mapping[str, Editor] = MappingProxyType(
     {"lightroom": lightroom, "darktable": darktable, "rawtherapee": rawtherapee, "art": rawtherapee}
 )
 _PROFILE_EDITORS = frozenset(PROFILES.values())
-_WITH_BOXES = frozenset({".heic", ".heif", ".hif", ".avif"})
+_WITH_BOXES = ("image/heic", "image/heif", "image/avif")
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def of(
         raise RejectedFile("unreadable", "ExifTool cannot read it")
     if not str(own.get("File:MIMEType", "")).startswith("image/"):
         raise RejectedFile("not_a_photo", "its content is no picture's")
-    camera = _camera(own) or (_has_boxes(entry) and container()) or orientation.UPRIGHT
+    camera = _camera(own) or (_has_boxes(own) and container()) or orientation.UPRIGHT
     heard = _Heard(camera, PurePosixPath(entry.file).suffix.lower() == ".png")
     for said in statements.of(folder, entry, tags, camera):
         heard.hear(said)
@@ -118,6 +118,10 @@ class _Heard:
             if said.error:
                 raise said.error
             state = editor.state(said.settings)
+            camera = self._cameras[said.editor]
+            version = Version(said.author, said.source, said.file, editor, said.settings, camera)
+            if state is State.CROPPED:
+                version.shown_as()  # a bad turn costs a photo this version alone
         except RejectedFile as error:
             self._versions.pop(key, None)
             self.errors[key] = (said.file, error)
@@ -127,10 +131,7 @@ class _Heard:
         self._versions.pop(key, None)
         self.errors.pop(key, None)
         if state is State.CROPPED:
-            camera = self._cameras[said.editor]
-            self._versions[key] = Version(
-                said.author, said.source, said.file, editor, said.settings, camera
-            )
+            self._versions[key] = version
 
     def cropped(self) -> tuple[Version, ...]:
         ranks = list(EDITORS)
@@ -143,5 +144,5 @@ def _camera(tags: exif.Tags) -> int | None:
     return said if said in orientation.ORIENTATIONS else None
 
 
-def _has_boxes(entry: Entry) -> bool:
-    return PurePosixPath(entry.file).suffix.lower() in _WITH_BOXES
+def _has_boxes(tags: exif.Tags) -> bool:
+    return tags.get("File:MIMEType") in _WITH_BOXES

@@ -71,7 +71,9 @@ def _pooled(
         except BrokenProcessPool:
             return [chunk for chunk, _ in hand]
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # Ctrl-C: what is in work ends, no more begins
+            for process in multiprocessing.active_children():
+                process.terminate()  # Ctrl-C: a chunk of RAW photos would take minutes to end
+            pool.shutdown(cancel_futures=True)
             raise
     return []
 
@@ -82,17 +84,24 @@ def _singly(
     crashed: Callable[[Item], Result],
 ) -> Iterator[list[Result]]:
     for chunk in chunks:
-        yield [_alone(work, item, crashed) for item in chunk]
+        yield _alone(work, chunk, crashed)
 
 
 def _alone(
-    work: Callable[[Sequence[Item]], list[Result]], item: Item, crashed: Callable[[Item], Result]
-) -> Result:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(work, [item]).result()[0]
-        except BrokenProcessPool:
-            return crashed(item)
+    work: Callable[[Sequence[Item]], list[Result]],
+    chunk: Sequence[Item],
+    crashed: Callable[[Item], Result],
+) -> list[Result]:
+    """A chunk in a process of its own; by halves where that crashes, down to the one at fault."""
+    try:
+        with _pool(1) as pool:
+            return pool.submit(work, chunk).result()
+    except BrokenProcessPool:
+        pass
+    if len(chunk) == 1:
+        return [crashed(chunk[0])]
+    middle = len(chunk) // 2
+    return [*_alone(work, chunk[:middle], crashed), *_alone(work, chunk[middle:], crashed)]
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -104,6 +113,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 def _follow_parent() -> None:
     """Ctrl-C goes to all processes, and the parent decides what it means; but none outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.setpgrp()  # nor does it end ExifTool, in the middle of a question
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
