@@ -72,6 +72,7 @@ def _camera_sized(folder: Path, count: int, quality: int) -> None:
     serial = _run("ours", photos, folder / "serial", 1)
     per_photo = {name: run["seconds"] / run["photos"] for name, run in runs.items()}
     print(f"\n{count} cropped JPEGs of 24 megapixels, {size / count / 1e6:.1f} MB each\n")
+    print("(peak memory: of the largest process)\n")
     print("| | processes | ms a photo | photos a second | peak memory | time, floor = 1 |")
     print("|---|---|---|---|---|---|")
     titles = {

@@ -8,6 +8,8 @@ CropperheadError                 caught once, at the rim of a program, and print
 └── RejectedFile                 one file that cannot be used; caught per file, counted and listed
 """
 
+_LONGEST = 1000  # characters of a rejected file's reason
+
 
 class CropperheadError(Exception):
     """The root: `where: what, expected, got. What to do.`"""
@@ -32,9 +34,10 @@ class DataError(CropperheadError):
 class RejectedFile(CropperheadError):
     """One file that cannot be used.
 
-    `kind` is the short, countable name of the reason, the message the full one.
+    `kind` is the short, countable name of the reason, the message the full one. It may quote what a
+    file says, which may be as long as the file: the end of a long one is left out.
     """
 
     def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(message if len(message) <= _LONGEST else f"{message[:_LONGEST]}...")
         self.kind = kind

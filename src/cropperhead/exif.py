@@ -4,8 +4,9 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ _WARNING = "ExifTool:Warning"
 # ExifTool answers in milliseconds; a file that it never ends with must not stop the run.
 _PATIENCE_S, _PATIENCE_PER_FILE_S = 30, 2
 _LOOK_EVERY_S = 0.5
+# It takes 0.1 GB for sound files, but inflates what is compressed in them without any limit. Here
+# it ends with an error, where the system can limit one process (Linux).
+_MOST_BYTES = 2 << 30
 # Tags outside of makers' notes, by the beginnings of their groups' names
 _COMMON_GROUPS = ("exif", "ifd", "subifd", "gps", "xmp", "iptc", "file", "system", "icc", "jfif")
 # ExifTool's families: a tag asked for by one of these comes back by a group that begins so
@@ -40,8 +44,8 @@ _FAMILIES: Mapping[str, tuple[str, ...]] = {
 class TagReader:
     """A running ExifTool. Not thread safe: one for each worker."""
 
-    def __init__(self, process: exiftool.ExifToolHelper) -> None:
-        self._process = process
+    def __init__(self) -> None:
+        self._process = _running()
 
     def read(
         self, files: Sequence[Path], tags: Sequence[str], with_notes: bool = False
@@ -52,13 +56,17 @@ class TagReader:
         files are then asked for one by one. `with_notes` reads makers' notes too, which is slower.
         """
         wanted = [*tags, _WARNING, "ExifTool:Error"]
+        if self._has_died():
+            self._start_anew()
         try:
-            with _patience(_PATIENCE_S + _PATIENCE_PER_FILE_S * len(files), self._has_died):
+            seconds = _PATIENCE_S + _PATIENCE_PER_FILE_S * len(files)
+            # PyExifTool warns of one that has just died
+            with _patience(seconds, self._has_died), warnings.catch_warnings(action="ignore"):
                 return self._ask(files, wanted, with_notes)
-        except (ExifToolException, UnicodeDecodeError):
+        except (ExifToolException, UnicodeDecodeError, RecursionError):  # records a thousand deep
             pass
-        except _TooSlow:
-            self._process.terminate(timeout=1)  # it starts anew with the next question
+        except (_TooSlow, BrokenPipeError):
+            self._start_anew()
         if len(files) <= 1:
             return {}
         single = (self.read([one], tags, with_notes) for one in files)
@@ -68,6 +76,15 @@ class TagReader:
         """PyExifTool itself keeps this from its callers until the next question."""
         process = self._process._process
         return process is not None and process.poll() is not None
+
+    def _start_anew(self) -> None:
+        last = self._process._process
+        with warnings.catch_warnings(action="ignore"):  # that it does not run any more
+            self._process.terminate(timeout=1)
+        for pipe in (last.stdin, last.stdout, last.stderr):
+            with suppress(OSError):  # what it was yet to be told
+                pipe.close()
+        self._process = _running()
 
     def close(self) -> None:
         """Stops ExifTool."""
@@ -97,23 +114,34 @@ class TagReader:
             return {}
         params = [speed, *_EVERY_WARNING]
         for answer in self._process.get_tags(list(warned), [_WARNING], params=params):
-            texts = [str(text) for tag, text in answer.items() if tag.endswith(":Warning")]
-            worst = min(texts, key=lambda text: not text.startswith(_BROKEN_XMP))
-            warned[answer["SourceFile"]] = {**warned[answer["SourceFile"]], _WARNING: worst}
+            first = warned[answer["SourceFile"]]  # ExifTool tells some but once in its life
+            texts = [first[_WARNING], *(t for tag, t in answer.items() if tag.endswith(":Warning"))]
+            worst = min(map(str, texts), key=lambda text: not text.startswith(_BROKEN_XMP))
+            warned[answer["SourceFile"]] = {**first, _WARNING: worst}
         return warned
 
 
 def start() -> TagReader:
     """Starts ExifTool. Raises SetupError where it is not installed."""
+    return TagReader()
+
+
+def _running() -> exiftool.ExifToolHelper:
     process = require()
     process.run()
-    return TagReader(process)
+    try:
+        from resource import RLIMIT_AS, prlimit  # noqa: PLC0415 - Linux alone has it
+    except ImportError:
+        return process
+    prlimit(process._process.pid, RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
+    return process
 
 
 def require() -> exiftool.ExifToolHelper:
     """ExifTool, not yet running. Raises SetupError where it is not installed."""
     try:
         return exiftool.ExifToolHelper(
+            auto_start=False,  # here, so that the last one's pipes are closed
             common_args=_COMMON,
             check_execute=False,
             check_tag_names=False,

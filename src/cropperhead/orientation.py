@@ -27,9 +27,11 @@ _MIRRORING = {2, 4, 5, 7}
 _INVERSE = {6: 8, 8: 6}
 
 
-def known(value: object) -> int:
-    """An orientation as it stands in metadata; what is none of the eight counts as upright."""
-    return value if isinstance(value, int) and value in ORIENTATIONS else UPRIGHT
+def known(value: object, otherwise: int = UPRIGHT) -> int:
+    """An orientation as it stands in metadata, where it is one of the eight."""
+    if isinstance(value, bool) or not isinstance(value, int):  # Python's True equals 1
+        return otherwise
+    return value if value in ORIENTATIONS else otherwise
 
 
 def inverse(orientation: int) -> int:

@@ -108,6 +108,7 @@ def opened(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
             sizes = raw.sizes
             photos.refuse_too_large(sizes.raw_width, sizes.raw_height, max_megapixels)
             crop, frame = dng.frame(directories) or _makers_frame(sizes)
+            photos.refuse_too_large(*frame, max_megapixels)
             edited = dng.previews_are_edited(directories)
             yield RawPhoto(frame, crop, raw, edited, max_megapixels)
     except RejectedFile:

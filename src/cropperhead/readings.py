@@ -1,7 +1,6 @@
 """One file of a library: its crops, its small copy and its facts, or the reason why not."""
 
 import hashlib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
@@ -39,6 +38,8 @@ _CAMERA_TAGS = [
     "ExifIFD:DateTimeOriginal",
     "ExifIFD:SubSecTimeOriginal",
 ]
+
+_LARGEST = 2**63  # beyond what a column of whole numbers holds
 
 Tags = Mapping[str, exif.Tags]  # by path in the library
 
@@ -288,10 +289,8 @@ def _first_fitting(said: Sequence[exif.Tags], tag: str, default: str | float) ->
 def _fitting(value: Any, default: str | float) -> str | float:
     """Raises ValueError or OverflowError for what a column of the default's type cannot hold."""
     fitting = type(default)(value)
-    if isinstance(fitting, int) and not -(2**63) <= fitting < 2**63:
-        raise OverflowError(f"{fitting} has more than 64 bits")
-    if isinstance(fitting, float) and not math.isfinite(fitting):
-        raise ValueError(f"{fitting} is no number")
+    if not isinstance(fitting, str) and not abs(fitting) < _LARGEST:  # nor for NaN
+        raise OverflowError(f"{fitting} is no number of 64 bits")
     return fitting
 
 

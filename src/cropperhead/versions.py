@@ -90,7 +90,8 @@ def of(
         raise RejectedFile("unreadable", "ExifTool cannot read it")
     if not str(own.get("File:MIMEType", "")).startswith("image/"):
         raise RejectedFile("not_a_photo", "its content is no picture's")
-    camera = _camera(own) or (_has_boxes(own) and container()) or orientation.UPRIGHT
+    embedded = orientation.known(own.get("IFD0:Orientation"), 0)
+    camera = embedded or (_has_boxes(own) and container()) or orientation.UPRIGHT
     heard = _Heard(camera, PurePosixPath(entry.file).suffix.lower() == ".png")
     for said in statements.of(folder, entry, tags, camera):
         heard.hear(said)
@@ -137,11 +138,6 @@ class _Heard:
         ranks = list(EDITORS)
         order = sorted(self._versions, key=lambda k: (k[0] != PHOTOGRAPHER, ranks.index(k[1]), k))
         return tuple(self._versions[key] for key in order)
-
-
-def _camera(tags: exif.Tags) -> int | None:
-    said = tags.get("IFD0:Orientation")
-    return said if said in orientation.ORIENTATIONS else None
 
 
 def _has_boxes(tags: exif.Tags) -> bool:

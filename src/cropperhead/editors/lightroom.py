@@ -67,8 +67,7 @@ def shown_as(settings: Mapping[str, Any], exif_orientation: int) -> int:
 
     `Orientation` among the settings is the XMP's (`tiff:Orientation`), EXIF's where it is silent.
     """
-    said = settings.get("Orientation")
-    return said if isinstance(said, int) and said in orientation.ORIENTATIONS else exif_orientation
+    return orientation.known(settings.get("Orientation"), exif_orientation)
 
 
 def decode(
