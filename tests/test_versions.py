@@ -110,6 +110,20 @@ def test_a_version_that_cannot_be_used_is_named_and_the_others_are_kept(tmp_path
     assert listed == {"a.jpg.pp3": "perspective", "a_02.jpg.xmp": "broken_xmp"}
 
 
+def test_an_empty_history_costs_the_photos_after_it_nothing(tmp_path):
+    # ExifTool's own tables would take all histories for what the first one is
+    lib = tmp_path / "lib"
+    empty = darktable_xmp({"History": [], "History_end": 0})
+    for i, name in enumerate("abc"):
+        photo(lib, f"{name}.jpg", shade=i)
+    (lib / "a.jpg.xmp").write_bytes(empty)
+    for name in "bc":
+        history = darktable.encode(CROP, *STORED, 1, 1)
+        (lib / f"{name}.jpg.xmp").write_bytes(darktable_xmp(history))
+    table = run(lib, tmp_path)
+    assert table["outcome"].tolist() == ["uncropped", "cropped", "cropped"]
+
+
 def test_a_bad_turn_in_one_editor_leaves_another_s_crop(tmp_path):
     lib = tmp_path / "lib"
     photo(lib, "a.jpg")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import threading
 import time
 import warnings
@@ -28,6 +29,34 @@ _WARNING = "ExifTool:Warning"
 # ExifTool answers in milliseconds; a file that it never ends with must not stop the run.
 _PATIENCE_S, _PATIENCE_PER_FILE_S = 30, 2
 _LOOK_EVERY_S = 0.5
+# What ExifTool has no table for it learns from the first file that it meets in its life: after one
+# darktable sidecar with an empty history, those of all others would be no records, and lost.
+_TABLES = """
+%Image::ExifTool::UserDefined = (
+    'Image::ExifTool::XMP::Main' => {
+        darktable => { SubDirectory => { TagTable => 'Image::ExifTool::UserDefined::darktable' } },
+    },
+);
+%Image::ExifTool::UserDefined::darktable = (
+    GROUPS => { 0 => 'XMP', 1 => 'XMP-darktable', 2 => 'Image' },
+    NAMESPACE => { darktable => 'http://darktable.sf.net/' },
+    WRITABLE => 'string',
+    xmp_version => { }, history_end => { }, iop_order_list => { }, raw_params => { },
+    history => {
+        List => 'Seq',
+        Struct => {
+            NAMESPACE => { darktable => 'http://darktable.sf.net/' },
+            num => { }, operation => { }, enabled => { }, modversion => { }, params => { },
+            multi_name => { }, multi_priority => { },
+        },
+    },
+    history_operation => { List => 'Seq' },
+    history_enabled => { List => 'Seq' },
+    history_modversion => { List => 'Seq' },
+    history_params => { List => 'Seq' },
+);
+1;
+"""
 # It takes 0.1 GB for sound files, but inflates what is compressed in them without any limit. Here
 # it ends with an error, where the system can limit one process (Linux).
 _MOST_BYTES = 2 << 30
@@ -127,8 +156,13 @@ def start() -> TagReader:
 
 
 def _running() -> exiftool.ExifToolHelper:
-    process = require()
-    process.run()
+    # Perl else shuffles its tables, and of a tag that is given twice now one counts, now another
+    os.environ["PERL_HASH_SEED"] = "0"
+    with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
+        tables = Path(folder, "exiftool.config")
+        tables.write_text(_TABLES)
+        process = require(tables)
+        process.run()  # after which they are read
     try:
         from resource import RLIMIT_AS, prlimit  # noqa: PLC0415 - Linux alone has it
     except ImportError:
@@ -137,11 +171,12 @@ def _running() -> exiftool.ExifToolHelper:
     return process
 
 
-def require() -> exiftool.ExifToolHelper:
-    """ExifTool, not yet running. Raises SetupError where it is not installed."""
+def require(tables: Path | None = None) -> exiftool.ExifToolHelper:
+    """ExifTool, not yet running, with tables of its own. Raises SetupError where it is missing."""
     try:
         return exiftool.ExifToolHelper(
             auto_start=False,  # here, so that the last one's pipes are closed
+            config_file=None if tables is None else str(tables),
             common_args=_COMMON,
             check_execute=False,
             check_tag_names=False,

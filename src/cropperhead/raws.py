@@ -6,6 +6,7 @@ time of developing; where there is any doubt of what a preview shows, the RAW pi
 """
 
 import io
+import mmap
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ class RawPhoto:
     _raw: Any
     _previews_are_edited: bool
     _max_megapixels: float
+    _file: Path
 
     def picture(self, long_side: int) -> Image.Image:
         """The frame's pixels as stored, a little larger than `long_side` where there are more."""
@@ -61,6 +63,8 @@ class RawPhoto:
         try:
             # the largest is all that rawpy gives; the smaller ones are icons
             jpeg = _largest_preview(self._raw)
+            if not _lies_in(jpeg, self._file):
+                return None
             with photos.opened(io.BytesIO(jpeg), self._max_megapixels) as preview:
                 if max(preview.size) < long_side or not _alike(preview.size, self.frame):
                     return None
@@ -106,11 +110,14 @@ def opened(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
         directories = dng.directories(file)
         with rawpy.imread(str(file)) as raw:
             sizes = raw.sizes
-            photos.refuse_too_large(sizes.raw_width, sizes.raw_height, max_megapixels)
+            # LibRaw makes oblong pixels square, of all the sensor, by adding some
+            stretch = max(sizes.pixel_aspect, 1 / sizes.pixel_aspect)
+            width = round(sizes.raw_width * stretch)
+            photos.refuse_too_large(width, sizes.raw_height, max_megapixels)
             crop, frame = dng.frame(directories) or _makers_frame(sizes)
             photos.refuse_too_large(*frame, max_megapixels)
             edited = dng.previews_are_edited(directories)
-            yield RawPhoto(frame, crop, raw, edited, max_megapixels)
+            yield RawPhoto(frame, crop, raw, edited, max_megapixels, file)
     except RejectedFile:
         raise
     # rawpy and LibRaw raise nearly anything on damaged files
@@ -135,6 +142,16 @@ def _largest_preview(raw: Any) -> bytes:
     if preview.format is not rawpy.ThumbFormat.JPEG:
         raise RejectedFile("unreadable", "the preview is no JPEG")
     return bytes(preview.data)
+
+
+def _lies_in(jpeg: bytes, file: Path) -> bool:
+    """Whether a preview is all in the file.
+
+    Where a file is cut off within one, LibRaw gives what lay in memory, such as the end of the
+    photo before. It may put a header of its own into the first half.
+    """
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        return whole.find(jpeg[len(jpeg) // 2 :]) >= 0
 
 
 def _alike(

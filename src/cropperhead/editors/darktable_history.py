@@ -192,8 +192,8 @@ def _old_history(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _sequence(value: Any) -> list[Any]:
-    """A sequence, of which ExifTool may give a single item bare."""
-    if value is None:
+    """A sequence, of which ExifTool may give a single item bare, and an empty text for none."""
+    if value is None or value == "":
         return []
     return value if isinstance(value, list) else [value]
 
