@@ -47,6 +47,15 @@ def test_one_that_brings_its_process_down_is_named_and_nothing_else_is_lost():
     assert [one for chunk in found for one in chunk] == expected
 
 
+def test_a_crash_between_two_results_loses_no_chunk():
+    found = workers.results(squares_or_crash, chunks(40), 2, minus)
+    all_found = []
+    for chunk in found:
+        all_found += chunk
+        time.sleep(0.3 if len(all_found) < 12 else 0)  # so that the pool breaks meanwhile
+    assert all_found == [i * i if i != CRASHING else -CRASHING for i in range(40)]
+
+
 def test_an_error_of_the_work_itself_is_raised_here():
     with pytest.raises(ValueError, match="an error of 0"):
         list(workers.results(failing, chunks(8), 2, minus))

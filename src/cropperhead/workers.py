@@ -61,7 +61,10 @@ def _pooled(
         hand: deque[tuple[Sequence[Item], Future[list[Result]]]] = deque()
         try:
             for chunk in chunks:
-                hand.append((chunk, pool.submit(work, chunk)))
+                try:
+                    hand.append((chunk, pool.submit(work, chunk)))
+                except BrokenProcessPool:  # between two results
+                    return [*(known for known, _ in hand), chunk]
                 if len(hand) >= _IN_HAND * workers:
                     yield hand[0][1].result()
                     hand.popleft()
