@@ -15,9 +15,9 @@ import pandas as pd
 import pillow_heif
 import pytest
 from catalog_files import Photo, make_catalog, packed, real_text
-from conftest import extract_params, save_photo, settings, xmp
+from conftest import darktable_xmp, extract_params, save_photo, settings, xmp
 from PIL import Image
-from raw_files import RATIONAL, save_dng, scene
+from raw_files import LONG, RATIONAL, save_dng, scene
 
 from cropperhead import catalogs, exif, extraction, library, raws, shards
 from cropperhead.editors import lightroom, profiles
@@ -164,6 +164,25 @@ def test_of_a_tag_that_is_given_twice_every_exiftool_tells_the_same(tmp_path):
     assert len(answers) == 1
 
 
+@pytest.mark.parametrize(
+    "history",
+    ["<rdf:Seq/>", "", "text", "<rdf:Seq><rdf:li>text</rdf:li></rdf:Seq>", "<rdf:Seq><rdf:li/>"],
+)
+def test_no_sidecar_decides_how_those_after_it_are_read(lib, history):
+    # without tables of its own, ExifTool takes the first history for the form of all others
+    text = darktable_xmp({"History": [], "History_end": 0})
+    first = text.replace(b"<rdf:Seq></rdf:Seq>", history.encode())
+    (lib / "a.jpg.xmp").write_bytes(first)
+    (lib / "b.jpg").write_bytes((lib / "a.jpg").read_bytes() + b" ")
+    (lib / "b.jpg.xmp").write_bytes(fuzzing.sound("darktable.xmp"))
+    assert extracted(lib).loc["b.jpg", "outcome"] == "cropped"
+
+
+def test_a_photo_with_an_empty_history_is_not_cropped(lib):
+    (lib / "a.jpg.xmp").write_bytes(darktable_xmp({"History": [], "History_end": 0}))
+    assert extracted(lib).loc["a.jpg", "outcome"] == "uncropped"
+
+
 def inflating(megabytes: int) -> bytes:
     """Zlib's form of so many megabytes of zeros, a thousandth of the size."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -249,9 +268,12 @@ def test_a_picture_larger_than_it_claims_is_read_as_small_or_named(lib, kind, ou
 
 
 @pytest.mark.parametrize("scale", [[9, 1, 1, 1], [1, 1, 9, 1]])
-def test_oblong_pixels_count_as_many_as_they_are_stretched_to(lib, scale):
-    # 480 x 320 px and a border, stretched by 9: 1.5 megapixels of the one that is allowed
-    save_dng(lib / "b.dng", scene(480, 320), raw_tags={50718: (RATIONAL, scale)})
+@pytest.mark.parametrize("crop", [[480, 320], [48, 32]])
+def test_oblong_pixels_count_as_many_as_they_are_stretched_to(lib, scale, crop):
+    # 480 x 320 px and a border, stretched by 9: 1.5 megapixels of the one that is allowed,
+    # however few of them the default crop keeps
+    tags = {50718: (RATIONAL, scale), 50720: (LONG, crop)}
+    save_dng(lib / "b.dng", scene(480, 320), raw_tags=tags)
     (lib / "b.xmp").write_bytes(CROPPED)
     assert extracted(lib).loc["b.dng", "kind"] == "too_large"
 
