@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 import time
@@ -9,104 +10,158 @@ import keras
 import numpy as np
 import pytest
 
-from cropperhead import crops, models, params
+from cropperhead import crops, models, params, straightening
 from cropperhead.batches import Photos
+from cropperhead.errors import ParamsError
+from cropperhead.models import Calibration
+from cropperhead.straightening import Habit
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-START = np.array([0.1, 0.05, 0.9, 0.95, 1.0])
-PARAMS = dataclasses.replace(params.load().train, image_size=32, max_angle_deg=10.0)
+START = np.array([0.1, 0.05, 0.9, 0.95, 1.0])  # its own mirror image, but for the angle
+DEFAULT = params.load().train
+PARAMS = dataclasses.replace(DEFAULT, image_size=32, max_angle_deg=10.0, least_angle_deg=1.0)
+# left half, a small one and a smaller one on the left, their mirror images, the whole frame
+TYPICAL = np.array(
+    [
+        [0.0, 0.0, 1.0, 0.5],
+        [0.1, 0.05, 0.6, 0.65],
+        [0.4, 0.0, 0.8, 0.4],
+        [0.0, 0.5, 1.0, 1.0],
+        [0.1, 0.35, 0.6, 0.95],
+        [0.4, 0.6, 0.8, 1.0],
+        [0.0, 0.0, 1.0, 1.0],
+    ],
+    np.float32,
+)
+CALIBRATION = Calibration(1.0, 1.0, 0.0, np.linspace(0, 1, 7, dtype=np.float32))
+CALIBRATION_OF_MANY = Calibration(1.0, 1.0, 0.0, np.zeros(129, np.float32))
+HABIT = Habit(turns=True, spread_deg=3.5)
 
 
 def photos(count, size=32):
+    """Fields of random colours, 32 x 32 of them whatever the size."""
     generator = np.random.default_rng(4)
-    images = generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    images = generator.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    images = images.repeat(size // 32, axis=1).repeat(size // 32, axis=2)
     aspect = np.linspace(0.5, 2.0, count, dtype=np.float32)
     return Photos([str(i) for i in range(count)], images, aspect)
 
 
-@pytest.fixture
+def finished(network, straightener=None, calibration=CALIBRATION, chosen=PARAMS):
+    return models.finished(network, straightener, TYPICAL, calibration, HABIT, chosen)
+
+
+def stir(network):
+    """Makes the crop, which begins as a constant, and the likenesses depend on the photo."""
+    generator = np.random.default_rng(2)
+    for name, spread in (("raw", 1), ("likeness", 5)):
+        kernel = network.get_layer(name).kernel
+        kernel.assign(generator.normal(0, spread, kernel.shape))
+    return network
+
+
+@pytest.fixture(scope="module")
 def stirred():
     """A small network whose last layer is no longer zero."""
     keras.utils.set_random_seed(1)
-    model = models.build(PARAMS, START)
-    raw = model.get_layer("raw")
-    raw.kernel.assign(np.random.default_rng(2).normal(0, 1, raw.kernel.shape))
-    return model
+    return stir(models.build(PARAMS, START, TYPICAL))
+
+
+@pytest.fixture(scope="module")
+def upright(stirred):
+    """A finished model that looks and straightens nothing."""
+    return finished(stirred)
+
+
+@pytest.fixture(scope="module")
+def straightened(stirred):
+    """A finished model whose untrained straightener turns each photo by another angle."""
+    keras.utils.set_random_seed(3)
+    estimator = straightening.estimator()
+    # strong opinions: weak ones have a median near 0, which is left alone
+    estimator.set_weights([3 * weight for weight in estimator.get_weights()])
+    return finished(stirred, estimator)
+
+
+def sure_of(angle_deg):
+    """A straightener that finds the same angle in every photo."""
+    histogram = straightening.estimator().input
+    far = np.abs((np.arange(64) + 0.5) / 2 - 16 - angle_deg).astype(np.float32)  # bins of 0.5
+    return keras.Model(histogram, histogram[:, :, 0] * 0 - 99 * far)
+
+
+def limits_of(raw, angle_deg, aspect):
+    """What `valid_limits` makes of raw numbers (n, 6), angles (n,) and aspects (n,)."""
+    columns = [np.asarray(values, np.float32).reshape(-1, 1) for values in (angle_deg, aspect)]
+    return np.asarray(models.valid_limits(np.asarray(raw, np.float32), *columns), dtype=float)
 
 
 def test_three_equal_numbers_share_an_axis_equally():
-    raw, square = np.zeros((1, 7), "float32"), np.ones((1, 1), "float32")
-    limits = np.asarray(models.valid_limits(raw, square, 10.0))
+    limits = limits_of(np.zeros((1, 6)), [0], [1])
     # margin, size and margin a third each
     assert limits == pytest.approx(np.array([[1 / 3, 1 / 3, 2 / 3, 2 / 3, 0]]), abs=1e-6)
 
 
-def test_the_angle_is_bounded():
-    raw = np.zeros((2, 7), "float32")
-    raw[:, 6] = [99, -99]
-    limits = np.asarray(models.valid_limits(raw, np.ones((2, 1), "float32"), 10.0))
-    assert limits[:, 4] == pytest.approx([10, -10])
+def test_the_angle_is_the_one_that_is_given():
+    # thirds of the sides leave room for a turn by 10 degrees: nothing shrinks
+    limits = limits_of(np.zeros((2, 6)), [10, -10], [1, 1])
+    expected = [[1 / 3, 1 / 3, 2 / 3, 2 / 3, 10], [1 / 3, 1 / 3, 2 / 3, 2 / 3, -10]]
+    assert limits == pytest.approx(np.array(expected), abs=1e-6)
 
 
 def test_a_turned_crop_shrinks_about_its_centre_until_it_fits():
     # almost the whole of a square, turned by 45 degrees: the largest such square has the sides
     # 1 / sqrt(2), so limits of 0.5 +- 0.3536
-    raw = np.array([[0, 20, 0, 0, 20, 0, 99]], "float32")
-    limits = np.asarray(models.valid_limits(raw, np.ones((1, 1), "float32"), 45.0))
+    limits = limits_of([[0, 20, 0, 0, 20, 0]], [45], [1])
     assert limits == pytest.approx(np.array([[0.1464, 0.1464, 0.8536, 0.8536, 45]]), abs=1e-4)
 
 
-def test_any_seven_numbers_make_a_crop_within_the_frame():
+def test_any_six_numbers_and_any_angle_make_a_crop_within_the_frame():
     generator = np.random.default_rng(3)
-    raw = generator.normal(0, 2, (2000, 7)).astype("float32")
-    aspect = generator.uniform(0.3, 3, (2000, 1)).astype("float32")
-    limits = np.asarray(models.valid_limits(raw, aspect, 45.0), dtype=float)
-    assert crops.outside(limits, aspect[:, 0]).max() < 1e-5  # float32
+    raw, angle = generator.normal(0, 2, (2000, 6)), generator.uniform(-45, 45, 2000)
+    aspect = generator.uniform(0.3, 3, 2000)
+    limits = limits_of(raw, angle, aspect)
+    assert crops.outside(limits, aspect).max() < 1e-5  # float32
     assert (limits[:, 2:4] > limits[:, :2]).all()
 
 
 def test_numbers_however_large_make_limits_that_are_numbers():
-    raw = np.array([[300, 0, 0, 0, 300, 0, 300], [0, 0, 300, 300, 0, -300, -300]], "float32")
-    limits = np.asarray(models.valid_limits(raw, np.full((2, 1), 1.5, "float32"), 45.0))
-    assert np.isfinite(limits).all()
+    raw = [[300, 0, 0, 0, 300, 0], [0, 0, 300, 300, 0, -300]]
+    assert np.isfinite(limits_of(raw, [45, -45], [1.5, 1.5])).all()
 
 
 def test_shrinking_agrees_with_the_geometry_of_crops():
     generator = np.random.default_rng(5)
-    raw = generator.normal(0, 1, (500, 7)).astype("float32")
-    aspect = generator.uniform(0.5, 2, (500, 1)).astype("float32")
-    limits = np.asarray(models.valid_limits(raw, aspect, 30.0), dtype=float)
-    unturned = np.concatenate([raw[:, :6], np.zeros((500, 1), "float32")], axis=1)
-    free = np.asarray(models.valid_limits(unturned, aspect, 30.0), dtype=float)
-    free[:, 4] = limits[:, 4]
-    assert limits == pytest.approx(crops.inside_frame(free, aspect[:, 0]), abs=1e-5)
+    raw, angle = generator.normal(0, 1, (500, 6)), generator.uniform(-30, 30, 500)
+    aspect = generator.uniform(0.5, 2, 500)
+    free = limits_of(raw, np.zeros(500), aspect)
+    free[:, 4] = angle
+    expected = crops.inside_frame(free, aspect)
+    assert limits_of(raw, angle, aspect) == pytest.approx(expected, abs=1e-5)
 
 
-def test_an_untrained_network_gives_the_start_for_every_photo():
-    limits = models.predict(models.build(PARAMS, START), photos(3), mirrored=False)
-    assert limits == pytest.approx(np.tile(START, (3, 1)), abs=1e-5)
+def test_an_untrained_network_gives_the_start_for_every_photo_and_no_angle():
+    untrained = models.build(PARAMS, START, TYPICAL)
+    expected = np.tile([*START[:4], 0.0], (3, 1))
+    assert models.predict(untrained, photos(3)) == pytest.approx(expected, abs=1e-5)
+    whole = finished(untrained)
+    assert models.predict(whole, photos(3, 256)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_start_at_the_frames_edge_is_met_within_half_a_hundredth():
     # margins of 0 become 0.003 of 1.003 or 1.006
     start = np.array([0.0, 0.0, 1.0, 0.9, 0.0])
-    limits = models.predict(models.build(PARAMS, start), photos(2), mirrored=False)
+    limits = models.predict(models.build(PARAMS, start, TYPICAL), photos(2))
     assert limits == pytest.approx(np.tile(start, (2, 1)), abs=0.005)
 
 
 def test_mirrored_photos_get_mirrored_crops_when_two_looks_are_taken(stirred):
-    seen = photos(4)
-    straight, turned = models.predict(stirred, seen), models.predict(stirred, seen.mirrored())
+    seen, both = photos(4), models.two_looks(stirred, TYPICAL)
+    straight, turned = models.predict(both, seen), models.predict(both, seen.mirrored())
     assert turned == pytest.approx(crops.mirrored(straight), abs=1e-5)
-    once = models.predict(stirred, seen, mirrored=False)
-    assert np.abs(once - straight).max() > 0.01
-
-
-def test_predictions_lie_within_the_frame(stirred):
-    seen = photos(20)
-    assert crops.outside(models.predict(stirred, seen), seen.aspect).max() < 1e-5
+    assert np.abs(models.predict(stirred, seen) - straight).max() > 0.01
 
 
 def test_a_photos_crop_does_not_depend_on_the_photos_beside_it(stirred):
@@ -115,53 +170,254 @@ def test_a_photos_crop_does_not_depend_on_the_photos_beside_it(stirred):
     assert models.predict(stirred, photos(70).first(3)) == pytest.approx(many[:3], abs=1e-4)
 
 
-def test_no_photos_give_no_crops(stirred):
+SHAPES = {"limits": (5,), "confidence": (1,), "uncropped": (1,), "shares": (7,)}
+SHAPES["prototypes"] = (7, 4)
+
+
+def test_a_finished_model_says_all_that_it_knows_of_a_photo(straightened):
+    assert models.input_size(straightened) == 256
+    told = models.outputs(straightened, photos(3, 256))
+    assert {name: values.shape for name, values in told.items()} == {
+        name: (3, *shape) for name, shape in SHAPES.items()
+    }
+    assert told["shares"].sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    assert told["shares"].min() >= 0
+    for name in ("confidence", "uncropped"):
+        assert ((told[name] >= 0) & (told[name] <= 1)).all()
+    assert told["prototypes"] == pytest.approx(np.tile(TYPICAL, (3, 1, 1)))
+
+
+def test_no_photos_give_outputs_of_no_rows(stirred, straightened):
     assert models.predict(stirred, photos(5).first(0)).shape == (0, 5)
+    told = models.outputs(straightened, photos(1, 256).first(0))
+    assert {name: values.shape for name, values in told.items()} == {
+        name: (0, *shape) for name, shape in SHAPES.items()
+    }
+
+
+def test_a_finished_model_sees_the_photo_at_the_size_its_network_was_trained_on(stirred, upright):
+    # fields of 8 x 8 px of one colour: their mean is the photo of 32 x 32
+    small, large = models.two_looks(stirred, TYPICAL), photos(3, 256)
+    assert models.predict(upright, large) == pytest.approx(
+        models.predict(small, photos(3)), abs=1e-5
+    )
+
+
+def test_the_mirrored_photo_gets_the_mirrored_crop_and_the_shares_of_mirrored_prototypes(upright):
+    seen = photos(4, 256)
+    straight, turned = models.outputs(upright, seen), models.outputs(upright, seen.mirrored())
+    assert turned["limits"] == pytest.approx(crops.mirrored(straight["limits"]), abs=1e-5)
+    # prototypes 0, 1, 2 are those on the left, 3, 4, 5 their mirror images
+    expected = straight["shares"][:, [3, 4, 5, 0, 1, 2, 6]]
+    assert turned["shares"] == pytest.approx(expected, abs=1e-5)
+    assert np.abs(turned["shares"] - straight["shares"]).max() > 0.01
+    assert turned["confidence"] == pytest.approx(straight["confidence"], abs=1e-5)
+
+
+def horizon(tilt_deg, aspect):
+    """A photo (1, 256, 256, 3) of a horizon that goes down to the right, squashed to a square."""
+    place = np.arange(256) - 127.5
+    # a pixel across is `aspect` times as long as one down
+    below = place[:, None] - math.tan(math.radians(tilt_deg)) * aspect * place
+    grey = 60 + 120 / (1 + np.exp(-below))
+    return np.repeat(grey[None, :, :, None], 3, axis=3).astype(np.uint8)
+
+
+def test_a_tilted_horizon_turns_the_crop_and_its_mirror_image_the_other_way(stirred):
+    histogram = straightening.estimator().input
+    level = keras.Model(histogram, 99 * histogram[:, :, 11])  # sum of bands, of all edges
+    images = np.concatenate([horizon(4.25, 1.5), horizon(-6.25, 0.75)])
+    seen = Photos(["a", "b"], images, np.array([1.5, 0.75], np.float32))
+    model = finished(stirred, level)
+    angle = models.predict(model, seen)[:, 4]
+    assert angle == pytest.approx([4.25, -6.25], abs=0.5)  # a bin
+    assert models.predict(model, seen.mirrored())[:, 4] == pytest.approx(-angle, abs=0.1)
+
+
+@pytest.mark.parametrize("found", [15.0, -15.0])
+def test_the_angle_is_bounded_and_the_turned_crop_lies_within_the_frame(stirred, found):
+    chosen = dataclasses.replace(PARAMS, max_angle_deg=12.0)
+    seen = photos(20, 256)
+    limits = models.predict(finished(stirred, sure_of(found), chosen=chosen), seen)
+    assert limits[:, 4] == pytest.approx(np.full(20, math.copysign(12, found)))
+    assert crops.outside(limits, seen.aspect).max() < 1e-5
+    assert (limits[:, 2:4] > limits[:, :2]).all()
+
+
+def test_an_angle_turns_the_crop_that_the_network_gives_and_shrinks_it_to_fit(stirred, upright):
+    seen = photos(5, 256)
+    expected = models.predict(upright, seen)
+    expected[:, 4] = 4.25
+    limits = models.predict(finished(stirred, sure_of(4.25)), seen)
+    assert limits == pytest.approx(crops.inside_frame(expected, seen.aspect), abs=1e-4)
+
+
+HALVES = np.array([[0, 0, 1, 0.5], [0, 0.5, 1, 1], [0, 0, 1, 1]], np.float32)
+
+
+def calibrated(scale, offset):
+    """What a model tells that gives the middle quarter and likenesses of 0, 0 and 2 ln 2."""
+    network = models.build(PARAMS, np.array([0.25, 0.25, 0.75, 0.75, 0.0]), HALVES)
+    likeness = network.get_layer("likeness")
+    likeness.kernel.assign(np.zeros(likeness.kernel.shape))
+    likeness.bias.assign([0.0, 0.0, 2 * math.log(2)])
+    calibration = Calibration(2.0, scale, offset, np.array([0.0, 0.2, 1.0], np.float32))
+    model = models.finished(network, None, HALVES, calibration, HABIT, PARAMS)
+    return models.outputs(model, photos(1, 256))
+
+
+def test_a_temperature_divides_the_likenesses():
+    # a temperature of 2 makes it 0, 0 and ln 2: in proportion 1 : 1 : 2
+    assert calibrated(1.0, 0.0)["shares"] == pytest.approx(np.array([[0.25, 0.25, 0.5]]))
+
+
+def test_the_share_of_each_prototype_tells_whether_the_frame_is_kept():
+    # 0.25 x 0 + 0.25 x 0.2 + 0.5 x 1 = 0.55
+    assert calibrated(1.0, 0.0)["uncropped"] == pytest.approx(np.array([[0.55]]))
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "expected"),
+    [
+        # the middle quarter shares 0.125 of 0.625 with either half, 0.25 of 1 with the frame:
+        # 0.25 x 0.2 + 0.25 x 0.2 + 0.5 x 0.25 = 0.225
+        (1.0, 0.0, 0.225),
+        (2.0, 0.1, 0.55),  # 2 x 0.225 + 0.1
+        (10.0, 0.0, 1.0),  # 2.25, of which 1 is the most there is
+        (1.0, -0.5, 0.0),
+    ],
+)
+def test_the_confidence_is_the_expected_overlap_put_right_by_a_line(scale, offset, expected):
+    told = calibrated(scale, offset)["confidence"]
+    assert told == pytest.approx(np.array([[expected]]), abs=1e-4)
 
 
 @pytest.fixture(scope="module")
 def predecessor():
     keras.utils.set_random_seed(1)
-    return models.build(dataclasses.replace(PARAMS, model="predecessor"), START)
+    return models.build(dataclasses.replace(PARAMS, model="predecessor"), START, TYPICAL)
 
 
 def test_the_predecessor_has_its_published_number_of_weights(predecessor):
     assert predecessor.count_params() == 958_789
     assert models.image_size(dataclasses.replace(PARAMS, model="predecessor")) == 300
+    assert models.input_size(predecessor) == 300
 
 
 def test_the_predecessors_free_outputs_pass_through_even_when_they_make_no_crop(predecessor):
     predecessor.layers[-1].kernel.assign(np.zeros((32, 5), "float32"))
-    outputs = [1.2, 0.4, -0.1, 0.6, 0.0]  # upside down and outside; left and right mirror alike
+    outputs = [1.2, 0.4, -0.1, 0.5, 3.0]  # upside down and outside
     predecessor.layers[-1].bias.assign(outputs)
-    assert models.predict(predecessor, photos(1, 300)) == pytest.approx(np.array([outputs]))
+    one = Photos(["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32))
+    assert models.predict(predecessor, one) == pytest.approx(np.array([outputs]))
 
 
-def test_a_saved_network_gives_the_same_crops(stirred, tmp_path):
-    models.save(stirred, tmp_path / "deep" / "model.keras")
+def test_a_saved_model_tells_the_same(straightened, tmp_path):
+    models.save(straightened, tmp_path / "deep" / "model.keras")
     again = models.load(tmp_path / "deep" / "model.keras")
-    assert np.array_equal(models.predict(again, photos(3)), models.predict(stirred, photos(3)))
+    one, two = (models.outputs(model, photos(3, 256)) for model in (straightened, again))
+    for name in SHAPES:
+        assert np.array_equal(one[name], two[name])
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["model.keras"]
 
 
-def test_a_network_saved_twice_has_the_same_bytes(stirred, tmp_path):
-    models.save(stirred, tmp_path / "one.keras")
+def test_a_model_saved_twice_has_the_same_bytes(straightened, tmp_path):
+    models.save(straightened, tmp_path / "one.keras")
     time.sleep(2.1)  # zip archives count time in steps of two seconds
-    models.save(stirred, tmp_path / "two.keras")
+    models.save(straightened, tmp_path / "two.keras")
     assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "two.keras").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.keras") as archive:
         assert json.loads(archive.read("metadata.json"))["date_saved"] == "1980-01-01@00:00:00"
 
 
-def test_a_saved_network_opens_without_cropperhead(stirred, tmp_path):
-    models.save(stirred, tmp_path / "model.keras")
-    seen = photos(2)
+def test_a_saved_model_opens_without_cropperhead(straightened, tmp_path):
+    models.save(straightened, tmp_path / "model.keras")
+    seen = photos(2, 256)
     np.savez(tmp_path / "inputs.npz", **seen.inputs())
     script = (
         "import sys, keras, numpy; model = keras.saving.load_model('model.keras');"
-        "numpy.save('limits.npy', model.predict(dict(numpy.load('inputs.npz')), verbose=0));"
+        "told = model.predict(dict(numpy.load('inputs.npz')), verbose=0);"
+        "numpy.savez('told.npz', **told);"
         "assert not any(name.startswith('cropperhead') for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
-    expected = models.predict(stirred, seen, mirrored=False)
-    assert np.load(tmp_path / "limits.npy") == pytest.approx(expected, abs=1e-4)
+    expected = models.outputs(straightened, seen)
+    with np.load(tmp_path / "told.npz") as told:
+        assert set(told.files) == set(SHAPES)
+        for name in SHAPES:
+            assert told[name] == pytest.approx(expected[name], abs=1e-4)
+
+
+def test_mixed_precision_makes_limits_of_float32_and_leaves_later_layers_alone():
+    keras.utils.set_random_seed(1)
+    mixed = dataclasses.replace(PARAMS, precision="mixed_float16")
+    network = stir(models.build(mixed, START, TYPICAL))
+    assert {layer.compute_dtype for layer in network.layers} == {"float16", "float32"}
+    assert {str(output.dtype) for output in network.output.values()} == {"float32"}
+    assert np.isfinite(models.predict(network, photos(3))).all()
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    """A file of features as ImageNet's are, but random."""
+    keras.utils.set_random_seed(5)
+    network = keras.applications.MobileNetV2(
+        weights=None, include_top=False, input_shape=(32, 32, 3)
+    )
+    file = tmp_path_factory.mktemp("features") / "features.npz"
+    arrays = {f"{i:03d}": each.astype("float16") for i, each in enumerate(network.get_weights())}
+    np.savez(file, **arrays)
+    return file
+
+
+def fine_tuned(weights, size=32):
+    tuning = dataclasses.replace(PARAMS.fine_tuning, image_size=size)
+    return dataclasses.replace(PARAMS, weights=str(weights), fine_tuning=tuning)
+
+
+def test_a_network_of_features_begins_with_those_of_the_file(features):
+    network = models.build(fine_tuned(features), START, TYPICAL)
+    assert (network.name, models.input_size(network)) == ("fine-tuned", 32)
+    first = network.get_layer("mobilenet_v2").get_weights()[0]
+    with np.load(features) as archive:
+        assert np.array_equal(first, archive["000"].astype("float32"))
+    whole = finished(network)
+    expected = np.tile([*START[:4], 0.0], (2, 1))
+    assert models.predict(whole, photos(2, 256)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_finished_model_takes_less_than_five_megabytes_at_two_bytes_a_weight(features):
+    many = np.zeros((129, 4), np.float32)  # as many prototypes as the defaults ask for, and one
+    whole = fine_tuned(features, DEFAULT.fine_tuning.image_size)
+    sizes = []
+    for chosen in (DEFAULT, whole):
+        network = models.build(chosen, START, many)
+        model = models.finished(
+            network, straightening.estimator(), many, CALIBRATION_OF_MANY, HABIT, chosen
+        )
+        sizes.append(2 * model.count_params())
+    assert sizes[0] < sizes[1] < 5_000_000
+
+
+def test_features_that_cannot_be_had_are_named(tmp_path, features):
+    text, other = tmp_path / "text.npz", tmp_path / "other.npz"
+    text.write_text("no archive")
+    with np.load(features) as archive:
+        np.savez(other, **{name: archive[name] for name in archive.files[:-1]})
+    said = {
+        tmp_path / "gone.npz": r"train\.weights: \S*gone\.npz: not readable: .*No such file",
+        text: r"train\.weights: \S*text\.npz: not readable: File is not a zip file",
+        other: r"other\.npz: 259 arrays that are not those of MobileNetV2 .* expected 260 in",
+    }
+    for file, message in said.items():
+        with pytest.raises(ParamsError, match=message):
+            models.build(fine_tuned(file), START, TYPICAL)
+
+
+def test_a_file_that_holds_something_else_than_arrays_is_named(tmp_path):
+    file = tmp_path / "strange.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("readme.txt", "features")
+    with pytest.raises(ParamsError, match=r"train\.weights: \S*strange\.npz: not readable"):
+        models.build(fine_tuned(file), START, TYPICAL)

@@ -37,6 +37,15 @@ def test_the_project_s_own_params_are_sound():
         ("split", {"salt": 5}, "split.salt is 5, expected text"),
         ("train", {"model": "large"}, "train.model is 'large', expected one of small, predecessor"),
         ("train", {"learning_rate": float("nan")}, "expected a finite number"),
+        ("train", {"image_size": 100}, "train.image_size is 100, expected one of 32, 64, 128, 256"),
+        ("train", {"weights": " "}, "train.weights is ' ', expected none, imagenet or a file"),
+        ("train", {"prototypes": 2}, "train.prototypes is 2, expected at least 3"),
+        ("train", {"uncropped_area": 1.1}, "train.uncropped_area is 1.1, expected a share of"),
+        ("train", {"least_angle_deg": -1}, "train.least_angle_deg is -1.0, expected 0 or more"),
+        ("train", {"max_angle_deg": 13}, "train.max_angle_deg is 13.0, expected 0 to 12"),
+        ("train", {"precision": "float16"}, "expected one of auto, float32, mixed_float16"),
+        ("train", {"predecessor_loss": "mse"}, "train.predecessor_loss is 'mse', expected one of"),
+        ("train", {"fine_tuning": 1}, "train.fine_tuning: expected the keys image_size, epochs"),
         ("train", {"learnin_rate": 1}, "unknown key learnin_rate"),
     ],
 )
@@ -44,6 +53,56 @@ def test_a_value_that_cannot_be_used_is_named(tmp_path, block, values, said):
     with pytest.raises(ParamsError) as caught:
         params.load(changed(tmp_path, block, **values))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"epochs": 0}, "train.fine_tuning.epochs is 0, expected above 0"),
+        ({"image_size": 224}, "train.fine_tuning.image_size is 224, expected one of 32, 64"),
+        ({"dropout": 1}, "train.fine_tuning.dropout is 1.0, expected in [0, 1)"),
+        ({"epoch": 3}, "train.fine_tuning: unknown key epoch"),
+    ],
+)
+def test_a_nested_value_that_cannot_be_used_is_named_with_its_block(tmp_path, values, said):
+    own = params.as_dict(params.load(ROOT / "params.yaml").train.fine_tuning)
+    with pytest.raises(ParamsError) as caught:
+        params.load(changed(tmp_path, "train", fine_tuning=own | values))
+    assert said in str(caught.value)
+
+
+def loaded(tmp_path, **train):
+    return params.load(changed(tmp_path, "train", **train))
+
+
+TUNING = {"image_size": 64, "epochs": 3, "learning_rate": 0.1, "weight_decay": 0.2, "dropout": 0.6}
+
+
+def test_a_network_of_features_has_values_of_its_own_and_shares_the_others(tmp_path):
+    given = {"weights": "features.npz", "fine_tuning": TUNING, "batch_size": 5}
+    chosen = loaded(tmp_path, **given).train.chosen()
+    assert {name: getattr(chosen, name) for name in TUNING} == TUNING
+    assert (chosen.batch_size, chosen.weights) == (5, "features.npz")
+
+
+@pytest.mark.parametrize("values", [{"weights": "none"}, {"model": "predecessor"}])
+def test_a_network_without_features_heeds_nothing_of_fine_tuning(tmp_path, values):
+    given = loaded(tmp_path, **{"weights": "imagenet", "fine_tuning": TUNING, "epochs": 7} | values)
+    assert given.train.chosen() == given.train
+    assert given.train.chosen().epochs == 7
+
+
+def test_the_diary_holds_the_values_that_the_chosen_network_heeds(tmp_path):
+    small = params.effective(loaded(tmp_path, weights="none"))
+    tuned = params.effective(loaded(tmp_path, weights="imagenet"))
+    old = params.effective(loaded(tmp_path, model="predecessor"))
+    assert {"train.epochs", "train.precision", "split.salt"} <= set(small)
+    # the five values of fine-tuning take the place of those of the same names
+    assert set(tuned) - set(small) == {f"train.fine_tuning.{name}" for name in TUNING}
+    assert set(small) - set(tuned) == {f"train.{name}" for name in TUNING}
+    assert set(old) - set(small) == {"train.predecessor_loss"}
+    assert {"train.epochs", "train.averaging"} <= set(old)
+    assert {"train.weights", "train.image_size", "train.max_angle_deg"} & set(old) == set()
 
 
 def test_fractions_must_sum_to_one(tmp_path):

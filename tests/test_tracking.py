@@ -41,7 +41,7 @@ def tiny_model() -> keras.Model:
     }
     pooled = keras.layers.GlobalAveragePooling2D()(inputs["image"])
     joined = keras.layers.Concatenate()([pooled, inputs["aspect"]])
-    return keras.Model(inputs, keras.layers.Dense(5)(joined))
+    return keras.Model(inputs, {"limits": keras.layers.Dense(5, name="limits")(joined)})
 
 
 def test_one_run_holds_training_model_and_evaluation(store):
@@ -52,7 +52,7 @@ def test_one_run_holds_training_model_and_evaluation(store):
         logger = tracking.EpochLogger()
         for epoch in range(2):
             logger.on_epoch_end(epoch, {"epoch": epoch + 1, "loss": 0.5 - 0.1 * epoch})
-        tracking.log_model(model, file, EXAMPLE)
+        tracking.log_model(model, file)
     (store / "dvc.lock").write_text("stages: {train: {cmd: a}, evaluate: {cmd: b}}")
     (store / "comparison.html").write_text("report")
     numbers = {"cnn.iou.mean": 0.7}
@@ -82,11 +82,13 @@ def test_the_logged_model_can_be_served(store):
     model, file = tiny_model(), store / "model.keras"
     model.save(file)
     with tracking.training_run(PARAMS, data_sha256="d" * 64):
-        tracking.log_model(model, file, EXAMPLE)
+        tracking.log_model(model, file)
     [logged] = mlflow.search_logged_models(output_format="list")
     served = mlflow.pyfunc.load_model(logged.model_uri)
     assert [field.name for field in served.metadata.signature.inputs.inputs] == ["image", "aspect"]
-    assert served.predict(EXAMPLE) == pytest.approx(model.predict(EXAMPLE, verbose=0))
+    assert [field.name for field in served.metadata.signature.outputs.inputs] == ["limits"]
+    expected = model.predict(EXAMPLE, verbose=0)["limits"]
+    assert served.predict(EXAMPLE)["limits"] == pytest.approx(expected)
 
 
 def test_a_model_trained_elsewhere_gets_a_run_of_its_own(store):

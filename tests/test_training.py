@@ -1,21 +1,30 @@
 import dataclasses
 import io
+import pickle
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from PIL import Image
 from tensorflow.core.util.event_pb2 import Event
 
-from cropperhead import batches, crops, models, params, training
-from cropperhead.training import HISTORY_COLUMNS
+from cropperhead import batches, crops, models, params, shards, training
+from cropperhead.training import HISTORY_COLUMNS, Checkpoint, Lessons
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 PARAMS = dataclasses.replace(
-    params.load().train, image_size=64, epochs=1, batch_size=16, learning_rate=0.005, dropout=0.0
+    params.load().train,
+    image_size=64,
+    epochs=1,
+    batch_size=16,
+    least_steps=1,
+    learning_rate=0.005,
+    dropout=0.0,
+    prototypes=9,
 )
 # TensorFlow's threads are fixed by its first use, which other tests may be
 tf.config.threading.set_intra_op_parallelism_threads(PARAMS.threads)
@@ -43,7 +52,15 @@ def with_a_second_author(given):
     return batches.Examples(given.photos, np.concatenate([[0], given.photo]), limits)
 
 
+def large(photos):
+    """The same photos at the size that finished models take, each pixel a square."""
+    times = 256 // photos.images.shape[1]
+    images = photos.images.repeat(times, axis=1).repeat(times, axis=2)
+    return dataclasses.replace(photos, images=images)
+
+
 TRAINING, VALIDATION = examples(160, 1), with_a_second_author(examples(24, 2))
+LESSONS = Lessons(TRAINING, VALIDATION)
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +69,11 @@ def learned(tmp_path_factory):
     logs, seen = tmp_path_factory.mktemp("logs"), []
     watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, row: seen.append(dict(row)))
     longer = dataclasses.replace(PARAMS, epochs=8)
-    return training.fit(longer, TRAINING, VALIDATION, logs, [watcher]), seen, logs
+    return training.fit(longer, LESSONS, logs, [watcher]), seen, logs
 
 
 def overlaps(model):
-    predicted = models.predict(model, VALIDATION.photos)[VALIDATION.photo]
+    predicted = models.predict(model, large(VALIDATION.photos))[VALIDATION.photo]
     return crops.overlap(VALIDATION.limits, predicted, VALIDATION.aspect)
 
 
@@ -97,6 +114,22 @@ def test_the_network_has_the_weights_of_its_best_epoch_by_every_authors_crops(le
     assert overlaps(learned[0].model).mean() == pytest.approx(best["validation_iou"], abs=1e-6)
 
 
+def test_on_the_validation_crops_the_confidence_is_right_on_average(learned):
+    told = models.outputs(learned[0].model, large(VALIDATION.photos))
+    confidence = told["confidence"][VALIDATION.photo]
+    # exactly so by its offset; 25 crops are too few for a slope
+    assert confidence.mean() == pytest.approx(overlaps(learned[0].model).mean(), abs=1e-5)
+
+
+def test_a_finished_model_keeps_the_prototypes_and_no_loss(learned):
+    told = models.outputs(learned[0].model, large(VALIDATION.photos.first(1)))
+    # eight of the 160 training crops' kinds, and the whole frame
+    assert told["prototypes"].shape == (1, 9, 4)
+    assert told["prototypes"][0, -1].tolist() == [0, 0, 1, 1]
+    assert not learned[0].model.compiled
+    assert (told["limits"][:, 4] == 0).all()  # no training crop is turned
+
+
 def written(folder):
     """TensorBoard's values in a folder: (step, tag, tensor)."""
     records = tf.data.TFRecordDataset([str(file) for file in folder.glob("events.out.tfevents.*")])
@@ -115,14 +148,6 @@ def test_tensorboard_gets_each_epochs_numbers_and_a_picture(learned):
     assert (int(width), int(height)) == Image.open(io.BytesIO(png)).size
 
 
-def test_the_same_training_gives_the_same_bytes(tmp_path):
-    quick = dataclasses.replace(PARAMS, image_size=32, batch_size=4, epochs=2)
-    given = examples(30, 3, size=32)
-    for name in ("one.keras", "two.keras"):
-        models.save(training.fit(quick, given, given).model, tmp_path / name)
-    assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "two.keras").read_bytes()
-
-
 def test_where_nothing_can_be_learned_training_stops_and_the_median_crop_stays(capsys):
     # two kinds of crops that no photo tells apart; between them lies every validation crop
     kinds = np.array([[0.0, 0.1, 0.8, 0.9, 0.0], [0.2, 0.1, 1.0, 0.9, 0.0]], np.float32)
@@ -130,9 +155,9 @@ def test_where_nothing_can_be_learned_training_stops_and_the_median_crop_stays(c
     median = np.tile(np.array([0.1, 0.1, 0.9, 0.9, 0.0], np.float32), (25, 1))
     same = dataclasses.replace(VALIDATION, limits=median)
     stopping = dataclasses.replace(PARAMS, epochs=9, patience=2)
-    fitted = training.fit(stopping, blind, same)
+    fitted = training.fit(stopping, Lessons(blind, same))
     assert fitted.history["epoch"].tolist() == [0, 1, 2]
-    predicted = models.predict(fitted.model, VALIDATION.photos)
+    predicted = models.predict(fitted.model, large(VALIDATION.photos))
     assert predicted == pytest.approx(median[:24], abs=1e-5)
     assert "epoch 2 of 9: loss " in capsys.readouterr().err
 
@@ -140,9 +165,224 @@ def test_where_nothing_can_be_learned_training_stops_and_the_median_crop_stays(c
 def test_the_predecessor_trains_by_the_same_door():
     photos = batches.Photos(["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32))
     one = batches.Examples(photos, np.array([0]), np.array([[0.1, 0, 0.9, 1, 0]], np.float32))
-    history = training.fit(
-        dataclasses.replace(PARAMS, model="predecessor", batch_size=1), one, one
-    ).history
+    chosen = dataclasses.replace(PARAMS, model="predecessor", batch_size=1)
+    fitted = training.fit(chosen, Lessons(one, one))
+    history = fitted.history
+    assert models.predict(fitted.model, photos).shape == (1, 5)
     assert history["learning_rate"].tolist() == pytest.approx([0.0, 0.001])
     # a black photo: only biases learn; (0.1^2 + 0.9^2 + 1) / 5 = 0.364 at the start, then less
     assert 0 < history["loss"][1] < 0.364
+
+
+QUICK = dataclasses.replace(
+    PARAMS, image_size=32, batch_size=4, epochs=4, least_steps=3, dropout=0.3, prototypes=5
+)
+
+
+def with_turns(given):
+    """The same photos at full size, every other crop turned by two degrees."""
+    limits = given.limits.copy()
+    limits[::2, 4] = 2
+    return dataclasses.replace(given, photos=large(given.photos), limits=limits)
+
+
+def turning_lessons():
+    """Few photos of 32 px, and as many from which to learn to straighten."""
+    given = examples(8, 3, size=32)
+    turned = with_turns(given)
+    given = dataclasses.replace(given, limits=turned.limits)
+    return Lessons(given, examples(6, 4, size=32), turned)
+
+
+class Interruption(keras.callbacks.Callback):
+    """What a user's Ctrl+C does in the second step of the third of four epochs."""
+
+    def on_epoch_begin(self, epoch, logs=None):  # noqa: ARG002 - Keras's signature
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):  # noqa: ARG002
+        if (self.epoch, batch) == (2, 1):
+            raise KeyboardInterrupt
+
+
+def saved(fitted, file):
+    models.save(fitted.model, file)
+    return file.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A training that also straightens, and the bytes of its model."""
+    fitted = training.fit(QUICK, turning_lessons())
+    return fitted, saved(fitted, tmp_path_factory.mktemp("one") / "model.keras")
+
+
+def test_an_interrupted_training_goes_on_and_ends_with_the_same_bytes(
+    uninterrupted, tmp_path, capsys
+):
+    checkpoint = Checkpoint(tmp_path / "kept" / "unfinished.npz", "same")
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(QUICK, turning_lessons(), callbacks=[Interruption()], checkpoint=checkpoint)
+    seen = []
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: seen.append(epoch))
+    fitted = training.fit(QUICK, turning_lessons(), callbacks=[watcher], checkpoint=checkpoint)
+    assert seen == [2, 3]  # the third epoch anew, the first two no more
+    assert "goes on after epoch 2" in capsys.readouterr().err
+    pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
+    assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
+
+
+def test_the_same_training_gives_the_same_bytes_and_a_cut_off_checkpoint_begins_anew(
+    uninterrupted, tmp_path, capsys
+):
+    file = tmp_path / "unfinished.npz"
+    checkpoint = Checkpoint(file, "same")
+    checkpoint.write({"rows": [1, 2, 3]}, {"state": [np.zeros(1000)]})
+    file.write_bytes(file.read_bytes()[:5000])
+    fitted = training.fit(QUICK, turning_lessons(), checkpoint=checkpoint)
+    assert "goes on" not in capsys.readouterr().err
+    pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
+    assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
+
+
+def test_where_crops_are_turned_the_finished_model_turns_too(uninterrupted):
+    model = uninterrupted[0].model
+    assert any(layer.name == "estimator" for layer in model.layers)
+    assert np.isfinite(models.predict(model, large(examples(3, 5, size=32).photos))).all()
+
+
+def test_what_a_checkpoint_keeps_is_read_as_it_was_written(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "deep" / "unfinished.npz", "mine")
+    assert checkpoint.read() is None  # nothing yet
+    # eleven of a name: their order is that of numbers, not of letters
+    state = [np.full(2, i, np.float32) for i in range(11)]
+    told = {"rows": [{"epoch": 0, "loss": float("nan")}], "best_loss": 0.1 + 0.2}
+    checkpoint.write(told, {"state": state, "best": [np.arange(3)]})
+    read, arrays = checkpoint.read()
+    assert read["best_loss"] == 0.1 + 0.2
+    assert np.isnan(read["rows"][0]["loss"])
+    assert [float(each[0]) for each in arrays["state"]] == list(range(11))
+    assert (arrays["state"][0].dtype, arrays["best"][0].tolist()) == (np.float32, [0, 1, 2])
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["unfinished.npz"]
+
+
+def test_another_trainings_checkpoint_is_of_no_use(tmp_path):
+    Checkpoint(tmp_path / "unfinished.npz", "mine").write({}, {})
+    assert Checkpoint(tmp_path / "unfinished.npz", "other").read() is None
+    assert Checkpoint(tmp_path / "unfinished.npz", "mine").read() is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
+def test_a_file_that_is_no_checkpoint_is_of_no_use(tmp_path, content):
+    (tmp_path / "unfinished.npz").write_bytes(content)
+    assert Checkpoint(tmp_path / "unfinished.npz", "mine").read() is None
+
+
+def test_an_array_is_no_checkpoint(tmp_path):
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    assert Checkpoint(tmp_path / "array.npy", "mine").read() is None
+
+
+def test_a_checkpoint_whose_writing_fails_leaves_the_one_before(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "unfinished.npz", "mine")
+    checkpoint.write({"steps": 1}, {"state": [np.zeros(3)]})
+    unwritable = np.array([lambda: 0], dtype=object)  # after the first array is in the file
+    with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
+        checkpoint.write({"steps": 2}, {"state": [np.zeros(3), unwritable]})
+    told, _ = checkpoint.read()
+    assert told["steps"] == 1
+
+
+def test_a_removed_checkpoint_is_gone_and_may_be_gone_before(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "unfinished.npz", "mine")
+    checkpoint.write({}, {})
+    checkpoint.remove()
+    checkpoint.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_in_mixed_precision_gives_a_model_that_saves_and_loads(tmp_path):
+    chosen = dataclasses.replace(QUICK, precision="mixed_float16", epochs=1)
+    given = examples(8, 6, size=32)
+    fitted = training.fit(chosen, Lessons(given, given))
+    network = fitted.model.get_layer("small")
+    assert "float16" in {layer.compute_dtype for layer in network.layers}
+    assert {str(each.dtype) for each in fitted.model.output.values()} == {"float32"}
+    assert np.isfinite(fitted.history["loss"][1])
+    models.save(fitted.model, tmp_path / "model.keras")
+    seen = large(given.photos)
+    one, two = (
+        models.predict(model, seen)
+        for model in (fitted.model, models.load(tmp_path / "model.keras"))
+    )
+    assert np.isfinite(one).all()
+    assert np.array_equal(one, two)
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory):
+    """A file of features as ImageNet's are, but random."""
+    keras.utils.set_random_seed(5)
+    network = keras.applications.MobileNetV2(
+        weights=None, include_top=False, input_shape=(32, 32, 3)
+    )
+    file = tmp_path_factory.mktemp("features") / "features.npz"
+    arrays = {f"{i:03d}": each.astype("float16") for i, each in enumerate(network.get_weights())}
+    np.savez(file, **arrays)
+    return file
+
+
+def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_statistics(features):
+    tuning = dataclasses.replace(QUICK.fine_tuning, image_size=32, epochs=3, learning_rate=0.003)
+    chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning, averaging=0.0)
+    given = examples(8, 7, size=32)
+    before = models.build(chosen, np.median(given.limits, axis=0), np.zeros((3, 4), np.float32))
+    fitted = training.fit(chosen, Lessons(given, given))
+    one, two = (
+        model.get_layer("mobilenet_v2") for model in (before, fitted.model.get_layer("fine-tuned"))
+    )
+    moved = {
+        layer.name: any(
+            # the moving average of equal numbers is equal but for float32's last digit
+            np.abs(old - new).max() > 1e-6 * max(1, np.abs(old).max())
+            for old, new in zip(layer.get_weights(), same.get_weights(), strict=True)
+        )
+        for layer, same in zip(one.layers, two.layers, strict=True)
+        if layer.get_weights()
+    }
+    assert not any(moved[name] for name in moved if name.endswith("_BN"))
+    names = list(moved)
+    frozen = names[: names.index("block_6_expand")]
+    assert not any(moved[name] for name in frozen)
+    assert all(moved[name] for name in ("block_6_expand", "block_12_project", "block_16_project"))
+
+
+def jpeg(width, height):
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), (90, 120, 200)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def row(number, angle=0.0):
+    crop = {"crop_top": 0.0, "crop_left": 0.0, "crop_bottom": 1.0, "crop_right": 0.5}
+    return {
+        "photo": f"{number}.jpg", "author": "photographer", "source": "lightroom",
+        "number": number, "width": 600, "height": 300, **crop, "crop_angle": angle,
+        "orientation": 1, "camera": None, "captured": None, "sha256": "",
+        "perceptual_hash": "0" * 16, "image_width": 60, "image_height": 30, "image": jpeg(60, 30),
+    }  # fmt: skip
+
+
+def test_lessons_are_read_at_the_networks_size_and_for_straightening_at_full_size(tmp_path):
+    shards.write([row(number) for number in range(5)], tmp_path)
+    labels = shards.read_labels(tmp_path)
+    labels["split"] = ["train", "train", "train", "validation", "test"]
+    lessons = training.read(tmp_path, labels, QUICK)
+    assert lessons.training.photos.names == ["0.jpg", "1.jpg", "2.jpg"]
+    assert lessons.validation.photos.names == ["3.jpg"]
+    assert lessons.training.photos.images.shape == (3, 32, 32, 3)
+    assert lessons.upright.photos.images.shape == (3, 256, 256, 3)
+    assert lessons.upright.photos.names == lessons.training.photos.names
+    old = training.read(tmp_path, labels, dataclasses.replace(QUICK, model="predecessor"))
+    assert old.training.photos.images.shape == (3, 300, 300, 3)
+    assert old.upright is None

@@ -1,57 +1,91 @@
-"""Photos and their crops changed at random, together, so that few photos teach more.
+"""The colours of photos changed at random, so that few photos teach more.
 
-A mirrored photo has the mirrored crop, and colours say little about where to crop. Cutting a
-random part out would change what the right crop is: it is never done.
+Colours say little about where to crop. Cutting a random part out would change what the right crop
+is: it is never done.
 
-Every function takes its randomness as a `seed` of two whole numbers and gives the same for the
-same seed. Images are (n, height, width, 3) in [0, 255], limits (n, 5) as in `crops`.
+Images are (n, height, width, 3), RGB in [0, 255].
 """
+
+from typing import NamedTuple
 
 import tensorflow as tf
 
-_MIRROR, _SATURATION, _CONTRAST, _BRIGHTNESS = range(4)  # each draws numbers of its own
-_PER_IMAGE = (1, 1, 1)
+_SATURATION, _MIX, _CONTRAST, _BRIGHTNESS = range(4)  # each draws numbers of its own
+_LOOKED_AT = 16  # pixels along each side, of which a photo's mean is taken
 
 
-def augmented(
-    images: tf.Tensor, limits: tf.Tensor, jitter: float, seed: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mirrors each photo and its crop with probability one half, and changes the colours.
+class Change(NamedTuple):
+    """How the colours of n photos change, in this order.
 
-    Gives float32 images of the same shape, and limits.
+    `saturation` (n, 1, 1): factor of a pixel's distance to its own grey. `mix` (n, 3, 3): what each
+    channel (row) takes of each (column). `contrast` (n, 1, 1): factor of the distance to the
+    photo's mean. `brightness` (n, 1, 1): what is added.
     """
-    flipped = tf.reshape(_uniform(images, seed, _MIRROR) > 0, [-1])
-    images, limits = mirrored(tf.cast(images, tf.float32), limits, flipped)
-    return jittered(images, jitter, seed), limits
 
-
-def mirrored(
-    images: tf.Tensor, limits: tf.Tensor, flipped: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mirrors left to right those photos and crops where `flipped` (n,) holds."""
-    top, left, bottom, right, angle = tf.unstack(limits, axis=1)
-    turned = tf.stack([top, 1 - right, bottom, 1 - left, -angle], axis=1)
-    return (
-        tf.where(flipped[:, None, None, None], images[:, :, ::-1], images),
-        tf.where(flipped[:, None], turned, limits),
-    )
+    saturation: tf.Tensor
+    mix: tf.Tensor
+    contrast: tf.Tensor
+    brightness: tf.Tensor
 
 
 def jittered(images: tf.Tensor, strength: float, seed: tf.Tensor) -> tf.Tensor:
-    """Changes saturation, contrast and brightness of each float photo at random.
+    """Changes the colours of each photo its own way; float32 of the same shape, in [0, 255].
 
-    Saturation by up to twice `strength`, for it tells least; contrast by up to `strength`;
-    brightness by up to half `strength` of the full range.
+    `seed`: two whole numbers, of which all randomness comes.
     """
-    grey = tf.reduce_mean(images, axis=3, keepdims=True)
-    images = grey + (images - grey) * (1 + 2 * strength * _uniform(images, seed, _SATURATION))
-    mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
-    images = mean + (images - mean) * (1 + strength * _uniform(images, seed, _CONTRAST))
-    images += 255 / 2 * strength * _uniform(images, seed, _BRIGHTNESS)
-    return tf.clip_by_value(images, 0, 255)
+    return recoloured(images, drawn(tf.shape(images)[0], strength, seed))
 
 
-def _uniform(images: tf.Tensor, seed: tf.Tensor, purpose: int) -> tf.Tensor:
-    """A number in [-1, 1) for each image, (n, 1, 1, 1)."""
-    own = tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int64), purpose)
-    return tf.random.stateless_uniform((tf.shape(images)[0], *_PER_IMAGE), own, -1, 1)
+def drawn(count: tf.Tensor, strength: float, seed: tf.Tensor) -> Change:
+    """Draws a change for each of `count` photos.
+
+    Saturation changes by up to twice `strength`, for it tells least, contrast by up to `strength`,
+    brightness by up to half `strength` of the full range. Channels mix by normal numbers with a
+    standard deviation of half `strength`: a little more overlap than without.
+    """
+    normal = tf.random.stateless_normal((count, 3, 3), _own(seed, _MIX))
+    return Change(
+        saturation=1 + 2 * strength * _uniform(count, seed, _SATURATION),
+        mix=tf.eye(3) + strength / 2 * normal,
+        contrast=1 + strength * _uniform(count, seed, _CONTRAST),
+        brightness=255 / 2 * strength * _uniform(count, seed, _BRIGHTNESS),
+    )
+
+
+def combined(change: Change, mean: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The change as a matrix (n, 3, 3) and an offset (n, 3), for colours as columns.
+
+    `mean` (n, 3): each photo's mean colour, of which contrast needs the grey.
+    """
+    saturated = change.saturation * tf.eye(3) + (1 - change.saturation) / 3
+    mixed = change.mix @ saturated
+    middle = tf.reduce_mean(mixed @ mean[:, :, None], axis=1, keepdims=True)  # (n, 1, 1)
+    lifted = (1 - change.contrast) * middle + change.brightness
+    return change.contrast * mixed, tf.tile(lifted[:, 0], (1, 3))
+
+
+# XLA makes it one pass over the pixels: half a millisecond for 32 photos of 128 x 128 px, of which
+# TensorFlow's own operations, one after the other, take seven
+@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+def recoloured(images: tf.Tensor, change: Change) -> tf.Tensor:
+    """The change of each photo, clipped to [0, 255], as float32 of the same shape."""
+    matrix, offset = combined(change, _mean_colour(images))
+    pixels, changed = tf.cast(images, tf.float32), offset[:, None, None, :]
+    for channel in range(3):
+        changed += pixels[..., channel, None] * matrix[:, None, None, :, channel]
+    return tf.clip_by_value(changed, 0, 255)
+
+
+def _mean_colour(images: tf.Tensor) -> tf.Tensor:
+    """The mean colour (n, 3) of pixels that lie evenly spread."""
+    down, right = (max(1, side // _LOOKED_AT) for side in images.shape[1:3])
+    return tf.reduce_mean(tf.cast(images[:, ::down, ::right], tf.float32), axis=(1, 2))
+
+
+def _uniform(count: tf.Tensor, seed: tf.Tensor, purpose: int) -> tf.Tensor:
+    """A number in [-1, 1) for each photo, (n, 1, 1)."""
+    return tf.random.stateless_uniform((count, 1, 1), _own(seed, purpose), -1, 1)
+
+
+def _own(seed: tf.Tensor, purpose: int) -> tf.Tensor:
+    return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int64), purpose)

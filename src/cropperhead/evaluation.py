@@ -77,9 +77,9 @@ def evaluate(
 ) -> Result:
     """The comparison of a trained network on the test photos of the shards in `folder`."""
     labels = splits.labelled(labels_file, splits_file)
-    test = _test(folder, labels[labels["split"] == splits.TEST], params)
     training = labels.loc[labels["split"] == splits.TRAIN, list(CROP_COLUMNS)].to_numpy(float)
     model = models.load(model_file)
+    test = _test(folder, labels[labels["split"] == splits.TEST], models.input_size(model))
     compared = _croppers(partial(models.predict, model), model.name, training, params.evaluate)
     counts = {
         str(name): int(size) for name, size in labels.groupby("split")["photo"].nunique().items()
@@ -163,10 +163,10 @@ def flat(nested: Mapping[str, object], prefix: str = "") -> dict[str, float]:
     return found
 
 
-def _test(folder: Path, labels: pd.DataFrame, params: Params) -> Test:
+def _test(folder: Path, labels: pd.DataFrame, size: int) -> Test:
     labels = labels.sort_values(["number", "author", "source"], ignore_index=True)
     names = list(dict.fromkeys(labels["photo"]))
-    photos = batches.read(folder, names, models.image_size(params.train))
+    photos = batches.read(folder, names, size)
     return Test(labels, photos, dict(zip(labels["photo"], labels["group"], strict=True)))
 
 

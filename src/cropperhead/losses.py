@@ -13,14 +13,12 @@ Loss = Callable[[Any, Any], Any]
 # Below these differences an error counts by its square, above in proportion: people who crop one
 # photo differ by about as much, and nothing is to be learned from so little.
 _SMALL_LIMIT = 0.1  # of the frame's side
-_SMALL_ANGLE_DEG = 1.0
-# The angle on the scale of the limits: 20 degrees weigh as much as a whole side.
-_DEGREES_PER_SIDE = 20.0
+_LIKENESS_REACH = 0.08  # of overlap: two people who crop one photo alike differ by 0.1 to 0.2
 _EMPTY = 1e-7  # keeps crops without an area from dividing by zero
 
 
 def crop_loss(overlap_weight: float) -> Loss:
-    """Smooth distances of limits and angle, and `overlap_weight` times what the overlap misses."""
+    """Smooth distance of the limits, and `overlap_weight` times what the overlap misses."""
 
     def loss(truth: Any, predicted: Any) -> Any:
         missed = 1 - overlap(truth, predicted)
@@ -30,16 +28,14 @@ def crop_loss(overlap_weight: float) -> Loss:
 
 
 def distance(truth: Any, predicted: Any) -> Any:
-    """Mean smooth distance of the four limits, plus that of the angle on their scale."""
-    limits = _smooth(truth[:, :4] - predicted[:, :4], _SMALL_LIMIT)
-    angle = (truth[:, 4] - predicted[:, 4]) / _DEGREES_PER_SIDE
-    return ops.mean(limits, axis=1) + _smooth(angle, _SMALL_ANGLE_DEG / _DEGREES_PER_SIDE)
+    """Mean smooth distance of the four limits. The angle is learned apart (`straightening`)."""
+    return ops.mean(_smooth(truth[:, :4] - predicted[:, :4], _SMALL_LIMIT), axis=1)
 
 
 def overlap(truth: Any, predicted: Any) -> Any:
     """Intersection over union of the untilted rectangles, in [0, 1].
 
-    The angle has a term of its own in `distance`; `crops.overlap` is the measure that is reported.
+    Tilts are left out; `crops.overlap` is the measure that is reported.
     """
     low = ops.maximum(truth[:, :2], predicted[:, :2])
     high = ops.minimum(truth[:, 2:4], predicted[:, 2:4])
@@ -48,9 +44,68 @@ def overlap(truth: Any, predicted: Any) -> Any:
     return shared / (both - shared + _EMPTY)
 
 
+def likeness_loss(prototypes: Any) -> Loss:
+    """Cross-entropy of how like the true crop is to each prototype, (K, 4) untilted.
+
+    Takes logits (n, K) in place of limits. The likeness falls with the overlap that is missing, so
+    that neighbours of the right prototype are not wrong.
+    """
+
+    def loss(truth: Any, logits: Any) -> Any:
+        missed = 1 - overlaps(truth[:, :4], prototypes)
+        likeness = ops.softmax(-missed / _LIKENESS_REACH, axis=1)
+        return -ops.sum(likeness * ops.log_softmax(logits, axis=1), axis=1)
+
+    return loss
+
+
+def overlaps(limits: Any, prototypes: Any) -> Any:
+    """Intersection over union of each of (n, 4) untilted crops with each of (K, 4), (n, K)."""
+    one, two = limits[:, None], ops.convert_to_tensor(prototypes, "float32")[None]
+    low = ops.maximum(one[..., :2], two[..., :2])
+    high = ops.minimum(one[..., 2:4], two[..., 2:4])
+    shared = _area(low, high)
+    both = _area(one[..., :2], one[..., 2:4]) + _area(two[..., :2], two[..., 2:4])
+    return shared / (both - shared + _EMPTY)
+
+
+def predecessor_loss(name: str) -> Loss:
+    """The first CropperHead's loss: `squared_error`, `clip_penalty` or `both_penalties`.
+
+    Each adds to the one before it. The penalties' definitions are those of PebbleBonk/CropperHead
+    on GitHub, custom_tf_modules.py, which worked the second out and then returned without it.
+    """
+    penalties = {"squared_error": (), "clip_penalty": (clip_penalty,)}
+    chosen = penalties.get(name, (clip_penalty, order_penalty))
+
+    def loss(truth: Any, predicted: Any) -> Any:
+        return sum((penalty(predicted) for penalty in chosen), squared_error(truth, predicted))
+
+    return loss
+
+
 def squared_error(truth: Any, predicted: Any) -> Any:
-    """Mean square of the five differences, the angle in degrees: the predecessor's loss."""
+    """Mean square of the five differences, the angle in degrees."""
     return ops.mean(ops.square(truth - predicted), axis=1)
+
+
+def clip_penalty(predicted: Any) -> Any:
+    """Sum of the squares of those of the five values (n, 5) that are not between 0 and 1.
+
+    The angle, in degrees, is among them, so that every turn by a degree or more is punished.
+    """
+    outside = ops.logical_or(predicted <= 0.0, predicted >= 1.0)
+    return ops.sum(ops.square(ops.where(outside, predicted, 0.0)), axis=1)
+
+
+def order_penalty(predicted: Any) -> Any:
+    """For crops (n, 5) that are inside out: (number of such axes x their negative extent) squared.
+
+    A crop is inside out where its bottom is above its top, or its right is left of its left.
+    """
+    extent = ops.minimum(predicted[:, 2:4] - predicted[:, 0:2], 0.0)
+    count = ops.sum(ops.cast(extent < 0, extent.dtype), axis=1)
+    return ops.square(ops.sum(extent, axis=1) * count)
 
 
 def _smooth(difference: Any, small: float) -> Any:
@@ -60,4 +115,4 @@ def _smooth(difference: Any, small: float) -> Any:
 
 
 def _area(low: Any, high: Any) -> Any:
-    return ops.prod(ops.maximum(high - low, 0), axis=1)
+    return ops.prod(ops.maximum(high - low, 0), axis=-1)

@@ -1,8 +1,17 @@
-"""The networks: a photo and its frame's aspect in, a crop out.
+"""The networks: a photo and its frame's aspect in, a crop and what is known of it out.
 
-Inputs, by name: `image` (n, size, size, 3), RGB in [0, 255], and `aspect` (n, 1), the frame's
-width / height. Output: limits (n, 5) as in `crops`. They consist of Keras's own layers and
-operations, so that a saved network opens anywhere Keras does, without CropperHead.
+A network is trained on photos of its own size, to give limits and likenesses. The finished model
+takes `image` (n, 256, 256, 3), RGB in [0, 255], and `aspect` (n, 1), the frame's width / height. It
+looks at the photo and at its mirror image, for two looks err less than one, and gives, by name:
+
+- `limits` (n, 5): the crop, as in `crops`
+- `confidence` (n, 1): the overlap to expect with the photographer's crop
+- `uncropped` (n, 1): the probability that the photographer would keep (nearly) the whole frame
+- `shares` (n, K): the probability that the photographer's crop is like each prototype
+- `prototypes` (n, K, 4): typical crops, the same for every photo
+
+Models consist of Keras's own layers and operations, so that a saved one opens anywhere Keras does,
+without CropperHead. The predecessor's gives limits alone.
 """
 
 import io
@@ -10,8 +19,11 @@ import json
 import math
 import os
 import re
+import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,55 +35,128 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
+from numpy.typing import NDArray
 
-from cropperhead import crops
+from cropperhead import losses, prototypes, straightening
 from cropperhead.batches import Photos
 from cropperhead.crops import Floats
-from cropperhead.params import TrainParams
+from cropperhead.errors import ParamsError
+from cropperhead.params import INPUT_SIDE, TrainParams
+from cropperhead.straightening import Habit
 
 PREDECESSOR_SIZE = 300  # px
 _PREDICTED_AT_ONCE = 32  # photos; the predecessor takes 50 MB for each
 _WIDTHS = (16, 32, 64, 96)  # each layer halves the sides: 128 px become 8 x 8 fields
 _PROFILE_WIDTH = 32
 _HIDDEN = 64
+# Of MobileNetV2: up to here its layers stay as they are, for edges and textures are the same
+# everywhere; fields of 1/16 tell places best; the layers after the last add 20 % of weight and
+# nothing to the crop.
+_FROZEN_TO, _FIELDS, _LAST = "block_5_add", "block_12_add", "block_16_project_BN"
+_FEATURE_PROFILE_WIDTH = 48
+_FEATURE_MEANS = 96
+_FEATURE_HIDDEN = 96
 # A margin that is never quite 0: a softmax cannot reach 0, and where it nears it stops learning.
 _LEAST_SHARE = 0.003
 _LEAST_REACH = 1e-6  # of the frame's height: a crop without an area divides by no zero
 _NO_DATE = "1980-01-01@00:00:00"  # the earliest date that a zip archive can hold
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """What makes a finished model's probabilities true, found on the validation photos.
+
+    Likenesses are divided by `temperature`; the expected overlap is `scale` times the raw one plus
+    `offset`. `uncropped` (K,): of the training crops like each prototype, the share that keeps the
+    frame.
+    """
+
+    temperature: float
+    scale: float
+    offset: float
+    uncropped: NDArray[np.float32]
+
+
 def image_size(params: TrainParams) -> int:
-    """The side in px of the square photos that the chosen network takes."""
-    return PREDECESSOR_SIZE if params.model == "predecessor" else params.image_size
+    """The side in px of the square photos that the chosen network is trained on."""
+    return PREDECESSOR_SIZE if params.model == "predecessor" else params.chosen().image_size
 
 
-def build(params: TrainParams, start: Floats) -> Any:
-    """The chosen network, untrained. The small one gives the crop `start` (5,) for any photo."""
+def input_size(model: Any) -> int:
+    """The side in px of the square photos that a finished model takes."""
+    return int(model.input["image"].shape[1])
+
+
+def build(params: TrainParams, start: Floats, typical: NDArray[np.float32]) -> Any:
+    """The chosen network, untrained. All but the predecessor give the crop `start` (5,) at first.
+
+    `typical`: prototypes (K, 4). The outputs are `limits` (n, 5), with an angle of 0, and
+    `likeness` (n, K), logits; the predecessor's are limits alone. Raises ParamsError where features
+    cannot be had.
+    """
     if params.model == "predecessor":
         return predecessor()
-    return small(params, start)
-
-
-def small(params: TrainParams, start: Floats) -> Any:
-    """A strided network whose crops are valid by construction and begin at `start`, (5,).
-
-    The first layers each halve the sides, so that none takes long.
-    """
-    image, aspect = _inputs(params.image_size)
-    x = layers.Rescaling(1 / 64, offset=-2)(image)  # to [-2, 2]
-    for depth, width in enumerate(_WIDTHS):
-        x = _convolved(x, width, kernel=5 if depth == 0 else 3, strides=2)
-    x = _convolved(x, _WIDTHS[-1], kernel=3, strides=1)
-    x = layers.Concatenate()([*_profiles(x), ops.log(aspect)])
-    x = layers.Dropout(params.dropout)(x)
-    x = layers.Dense(_HIDDEN, activation="relu")(x)
-    x = layers.Dropout(params.dropout)(x)
-    raw = layers.Dense(7, kernel_initializer="zeros", name="raw")
-    limits = valid_limits(raw(x), aspect, params.max_angle_deg)
-    model = keras.Model({"image": image, "aspect": aspect}, limits, name="small")
-    raw.bias.assign(raw_start(start, params.max_angle_deg))
+    chosen = params.chosen()
+    image, aspect = _inputs(chosen.image_size)
+    with _precision(chosen):
+        fields = _features(image, chosen) if chosen.fine_tuned else [_strided(image)]
+        hidden = _hidden(fields, aspect, chosen)
+    raw = layers.Dense(6, kernel_initializer="zeros", name="raw")
+    limits = valid_limits(raw(hidden), ops.zeros_like(aspect), aspect)
+    # what the likenesses learn must not pull at what finds the crop
+    likeness = layers.Dense(len(typical), name="likeness")(ops.stop_gradient(hidden))
+    name = "fine-tuned" if chosen.fine_tuned else "small"
+    model = keras.Model(
+        {"image": image, "aspect": aspect}, {"limits": limits, "likeness": likeness}, name=name
+    )
+    raw.bias.assign(raw_start(start))
     return model
+
+
+def finished(
+    network: Any,
+    straightener: Any | None,
+    typical: NDArray[np.float32],
+    calibration: Calibration,
+    habit: Habit,
+    params: TrainParams,
+) -> Any:
+    """The model of the module's docstring, from a trained network and straightener.
+
+    Without a straightener all angles are 0.
+    """
+    image, aspect = _inputs(INPUT_SIDE)
+    seen, places = _pooled(image, network), prototypes.mirror_places(typical)
+    limits, likeness = _two_looks(_uncompiled(network), seen, aspect, places)
+    if straightener is None:
+        angle = ops.zeros_like(aspect)
+    else:
+        logits = _uncompiled(straightener)(straightening.directions(image, aspect))
+        least, most = params.least_angle_deg, params.max_angle_deg
+        angle = straightening.angle(logits, habit.spread_deg, least, most)
+    limits = _turned(limits, angle, aspect)
+    shares = ops.softmax(likeness / calibration.temperature, axis=1)
+    raw = ops.sum(shares * losses.overlaps(limits[:, :4], typical), axis=1, keepdims=True)
+    confidence = ops.clip(calibration.scale * raw + calibration.offset, 0, 1)
+    outputs = {
+        "limits": limits,
+        "confidence": confidence,
+        "uncropped": ops.sum(shares * calibration.uncropped, axis=1, keepdims=True),
+        "shares": shares,
+        "prototypes": ops.ones_like(aspect)[:, :, None] * typical[None],
+    }
+    return keras.Model({"image": image, "aspect": aspect}, outputs, name=network.name)
+
+
+def two_looks(network: Any, typical: NDArray[np.float32]) -> Any:
+    """A network that looks at photo and mirror image, sharing the given one's weights."""
+    image, aspect = _inputs(int(network.input["image"].shape[1]))
+    places = prototypes.mirror_places(typical)
+    limits, likeness = _two_looks(network, image, aspect, places)
+    inputs = {"image": image, "aspect": aspect}
+    return keras.Model(inputs, {"limits": limits, "likeness": likeness}, name=network.name)
 
 
 def predecessor() -> Any:
@@ -90,46 +175,47 @@ def predecessor() -> Any:
     x = layers.Conv2D(64, 1, activation="relu")(x)  # 14 x 14 x 64
     x = layers.Dense(64, activation="relu")(layers.Flatten()(x))
     x = layers.Dense(32, activation="relu")(x)
-    limits = layers.Dense(5)(x)
+    limits = {"limits": layers.Dense(5, name="limits")(x)}
     return keras.Model({"image": image, "aspect": aspect}, limits, name="predecessor")
 
 
-def valid_limits(raw: Any, aspect: Any, max_angle_deg: float) -> Any:
-    """Limits (n, 5) that always make a crop within the frame, from seven free numbers (n, 7).
+def valid_limits(raw: Any, angle: Any, aspect: Any) -> Any:
+    """Limits (n, 5) that always make a crop within the frame, from six free numbers (n, 6).
 
     Three each for top margin, height, bottom margin and left margin, width, right margin, as a
-    softmax; one for the angle, bounded by a tanh. `aspect` (n, 1).
+    softmax. `angle` (n, 1) degrees, `aspect` (n, 1).
     """
     rows, columns = ops.softmax(raw[:, 0:3], axis=1), ops.softmax(raw[:, 3:6], axis=1)
-    angle = max_angle_deg * ops.tanh(raw[:, 6:7])
     size = ops.concatenate([rows[:, 1:2], columns[:, 1:2]], axis=1)
     margin = ops.concatenate([rows[:, 0:1], columns[:, 0:1]], axis=1)
-    centre = margin + size / 2
-    half = size / 2 * _shrinkage(centre, size, angle, aspect)
-    return ops.concatenate([centre - half, centre + half, angle], axis=1)
+    return _turned(ops.concatenate([margin, margin + size], axis=1), angle, aspect)
 
 
-def raw_start(limits: Floats, max_angle_deg: float) -> Floats:
-    """The seven numbers (7,) of which `valid_limits` makes these limits, (5,), or all but."""
-    top, left, bottom, right, angle = (float(value) for value in limits)
+def raw_start(limits: Floats) -> Floats:
+    """The six numbers (6,) of which `valid_limits` makes these limits, (5,), or all but."""
+    top, left, bottom, right = (float(value) for value in limits[:4])
     shares = np.array([top, bottom - top, 1 - bottom, left, right - left, 1 - right])
-    turn = np.clip(angle / max_angle_deg, -0.99, 0.99)
-    return np.append(np.log(np.maximum(shares, _LEAST_SHARE)), math.atanh(turn))
+    return np.asarray(np.log(np.maximum(shares, _LEAST_SHARE)))
 
 
-def predict(model: Any, photos: Photos, mirrored: bool = True) -> Floats:
-    """The network's crops, (n, 5) limits.
+def predict(model: Any, photos: Photos) -> Floats:
+    """A model's crops, (n, 5) limits."""
+    return outputs(model, photos)["limits"]
 
-    With `mirrored`, the mean of the crop of the photo and of its mirror image turned back: two
-    looks err less than one. Where both fit in the frame, the mean is made to fit, too.
-    """
-    looks = [_limits(model, photos)]
-    if mirrored:
-        looks.append(crops.mirrored(_limits(model, photos.mirrored())))
-    mean = np.asarray(np.mean(looks, axis=0))
-    fits = np.max([crops.outside(look, photos.aspect) for look in looks], axis=0) < 1e-3
-    inside = np.where(fits[:, None], mean, np.asarray(crops.FULL_FRAME))
-    return np.where(fits[:, None], crops.inside_frame(inside, photos.aspect), mean)
+
+def outputs(model: Any, photos: Photos) -> dict[str, Floats]:
+    """All that a model gives, by name, each (n, ...)."""
+    sides, count = model.input["image"].shape[1:], len(photos.names)
+    starts = range(0, count, _PREDICTED_AT_ONCE)
+    slices = [slice(start, start + _PREDICTED_AT_ONCE) for start in starts]
+    parts: Sequence[Any] = [
+        model.predict_on_batch({"image": photos.images[part], "aspect": photos.aspect[part, None]})
+        for part in slices
+    ]
+    if not parts:
+        nothing = {"image": np.zeros((1, *sides), np.uint8), "aspect": np.ones((1, 1), np.float32)}
+        parts = [{k: v[:0] for k, v in model.predict_on_batch(nothing).items()}]
+    return {name: np.concatenate([part[name] for part in parts]).astype(float) for name in parts[0]}
 
 
 def save(model: Any, file: Path) -> None:
@@ -150,22 +236,145 @@ def _inputs(size: int) -> tuple[Any, Any]:
     return keras.Input((size, size, 3), name="image"), keras.Input((1,), name="aspect")
 
 
+@contextmanager
+def _precision(params: TrainParams) -> Iterator[None]:
+    """Layers that are built within compute so; what makes limits of their results is float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision(params))
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def precision(params: TrainParams) -> str:
+    """float32 or mixed_float16. Processors have no arithmetic for half of it, GPUs a fast one."""
+    if params.precision != "auto":
+        return params.precision
+    return "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
+
+
+def _strided(image: Any) -> Any:
+    """Fields of the photo, (n, side / 16, side / 16, width): each layer halves the sides.
+
+    So no layer takes long.
+    """
+    x = layers.Rescaling(1 / 64, offset=-2)(image)  # to [-2, 2]
+    for depth, width in enumerate(_WIDTHS):
+        x = _convolved(x, width, kernel=5 if depth == 0 else 3, strides=2)
+    return _convolved(x, _WIDTHS[-1], kernel=3, strides=1)
+
+
 def _convolved(x: Any, width: int, kernel: int, strides: int) -> Any:
     x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.9)(x)  # few steps: the mean must keep up with them
     return layers.Activation("relu")(x)
 
 
-def _profiles(x: Any) -> list[Any]:
+def _features(image: Any, params: TrainParams) -> list[Any]:
+    """MobileNetV2's fields of the photo at 1/16 and 1/32 of its sides, to be fine-tuned.
+
+    The statistics of its batches stay: a few hundred photos would spoil them.
+    """
+    network = _mobile_net(params)
+    for layer in network.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
+    frozen = [layer.name for layer in network.layers].index(_FROZEN_TO)
+    for layer in network.layers[: frozen + 1]:
+        layer.trainable = False
+    outputs = [network.get_layer(name).output for name in (_FIELDS, _LAST)]
+    features = keras.Model(network.input, outputs, name="mobilenet_v2")
+    return list(features(layers.Rescaling(1 / 127.5, offset=-1)(image)))  # to [-1, 1]
+
+
+def _mobile_net(params: TrainParams) -> Any:
+    shape = (params.image_size, params.image_size, 3)
+    if params.weights == "imagenet":
+        try:
+            # Keras looks only whether its size is one of ImageNet's, and warns: any size works
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return keras.applications.MobileNetV2(include_top=False, input_shape=shape)
+        except Exception as error:  # of the network: Keras lets all kinds through
+            raise ParamsError(
+                f"params.yaml: train.weights is imagenet, whose download failed: {error}. Name a "
+                "file that holds them, or none."
+            ) from error
+    network = keras.applications.MobileNetV2(include_top=False, input_shape=shape, weights=None)
+    network.set_weights(_read_weights(Path(params.weights).expanduser(), network))
+    return network
+
+
+def _read_weights(file: Path, network: Any) -> list[Any]:
+    """A .npz archive's arrays, in the order of their names, as float32."""
+    try:
+        # of a file that is no archive NumPy only says how to trust it
+        with zipfile.ZipFile(file), np.load(file) as archive:
+            arrays = [archive[name].astype(np.float32) for name in sorted(archive.files)]
+    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise ParamsError(f"params.yaml: train.weights: {file}: not readable: {error}") from error
+    wanted = [array.shape for array in network.get_weights()]
+    if [array.shape for array in arrays] != wanted:
+        raise ParamsError(
+            f"params.yaml: train.weights: {file}: {len(arrays)} arrays that are not those of "
+            f"MobileNetV2 without its top, expected {len(wanted)} in the order of get_weights()"
+        )
+    return arrays
+
+
+def _hidden(fields: Sequence[Any], aspect: Any, params: TrainParams) -> Any:
+    """What is known of the photo, (n, hidden), from its fields and its shape."""
+    fine = params.fine_tuned
+    known = [each for x in fields for each in _profiles(x, fine, params.dropout)]
+    x = layers.Concatenate()([*known, ops.log(aspect)])
+    x = layers.Dropout(params.dropout)(x)
+    x = layers.Dense(_FEATURE_HIDDEN if fine else _HIDDEN, activation="relu")(x)
+    return layers.Dropout(params.dropout, dtype="float32")(x)
+
+
+def _profiles(x: Any, fine_tuned: bool, dropout: float) -> list[Any]:
     """Means along rows and along columns, in their order, and the mean of all.
 
     What lies how high decides top and bottom, what lies how far left the sides. Keeping every field
     apart instead gave 0.002 less overlap, keeping no place at all 0.015 less.
     """
-    fields = _convolved(x, _PROFILE_WIDTH, kernel=1, strides=1)
+    width = _FEATURE_PROFILE_WIDTH if fine_tuned else _PROFILE_WIDTH
+    fields = _convolved(x, width, kernel=1, strides=1)
     rows = layers.Flatten()(ops.mean(fields, axis=2))
     columns = layers.Flatten()(ops.mean(fields, axis=1))
-    return [rows, columns, layers.GlobalAveragePooling2D()(x)]
+    mean = layers.GlobalAveragePooling2D()(x)
+    if fine_tuned:
+        mean = layers.Dense(_FEATURE_MEANS, activation="relu")(layers.Dropout(dropout)(mean))
+    return [rows, columns, mean]
+
+
+def _pooled(image: Any, network: Any) -> Any:
+    """The photo at the network's own size."""
+    factor = INPUT_SIDE // int(network.input["image"].shape[1])
+    return image if factor == 1 else layers.AveragePooling2D(factor)(image)
+
+
+def _two_looks(network: Any, image: Any, aspect: Any, places: NDArray[np.int64]) -> tuple[Any, Any]:
+    """Mean limits and likenesses of photo and mirror image, those turned back."""
+    straight = network({"image": image, "aspect": aspect})
+    turned = network({"image": ops.flip(image, axis=2), "aspect": aspect})
+    top, left, bottom, right, angle = ops.split(turned["limits"], 5, axis=1)
+    back = ops.concatenate([top, 1 - right, bottom, 1 - left, -angle], axis=1)
+    likeness = straight["likeness"] + ops.take(turned["likeness"], places, axis=1)
+    return (straight["limits"] + back) / 2, likeness / 2
+
+
+def _uncompiled(network: Any) -> Any:
+    """The same without its loss, which an archive could not be opened with outside CropperHead."""
+    return keras.Model(network.input, network.output, name=network.name)
+
+
+def _turned(limits: Any, angle: Any, aspect: Any) -> Any:
+    """Limits (n, 4 or 5) turned by an angle (n, 1), shrunk so as to lie in the frame, (n, 5)."""
+    size, centre = limits[:, 2:4] - limits[:, :2], (limits[:, 2:4] + limits[:, :2]) / 2
+    half = size / 2 * _shrinkage(centre, size, angle, aspect)
+    return ops.concatenate([centre - half, centre + half, angle], axis=1)
 
 
 def _shrinkage(centre: Any, size: Any, angle: Any, aspect: Any) -> Any:
@@ -180,17 +389,6 @@ def _shrinkage(centre: Any, size: Any, angle: Any, aspect: Any) -> Any:
     room = ops.minimum(middle, frame - middle)
     reach = ops.maximum(reach, _LEAST_REACH)
     return ops.minimum(1.0, ops.min(room / reach, axis=1, keepdims=True))
-
-
-def _limits(model: Any, photos: Photos) -> Floats:
-    inputs = photos.inputs()
-    parts: Sequence[Any] = [
-        model.predict_on_batch(
-            {name: values[i : i + _PREDICTED_AT_ONCE] for name, values in inputs.items()}
-        )
-        for i in range(0, len(photos.names), _PREDICTED_AT_ONCE)
-    ]
-    return np.concatenate([np.zeros((0, 5)), *parts]).astype(float)
 
 
 def _stable(archive: bytes) -> bytes:

@@ -8,7 +8,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,10 @@ FILE = Path("params.yaml")
 # As ExifTool writes them: the name of a tag, and of its group before it
 # (without a group it could be one of ExifTool's options, some of which write files)
 _EXIFTOOL_TAG = re.compile(r"([A-Za-z][\w-]*:)+[A-Za-z][\w-]*", re.ASCII)
+
+# A network sees the photo squashed to 256 px, or a half, a quarter or an eighth of that
+INPUT_SIDE = 256
+IMAGE_SIZES = (32, 64, 128, 256)
 
 DemoPolicy = Literal["rule", "random"]
 DEMO_POLICIES: tuple[DemoPolicy, ...] = typing.get_args(DemoPolicy)
@@ -126,10 +130,25 @@ class SplitParams:
 
 
 @dataclass(frozen=True)
+class FineTuningParams:
+    """What a network that starts from ImageNet's features has of its own."""
+
+    image_size: int
+    epochs: int
+    learning_rate: float
+    weight_decay: float
+    dropout: float
+
+    def __post_init__(self) -> None:
+        _require_trainable("train.fine_tuning", self)
+
+
+@dataclass(frozen=True)
 class TrainParams:
     """The network and how it is trained."""
 
     model: Literal["small", "predecessor"]
+    weights: str
     seed: int
     image_size: int
     epochs: int
@@ -143,28 +162,41 @@ class TrainParams:
     colour_jitter: float
     overlap_weight: float
     averaging: float
+    prototypes: int
+    uncropped_area: float
+    least_angle_deg: float
     max_angle_deg: float
+    precision: Literal["auto", "float32", "mixed_float16"]
     threads: int
+    fine_tuning: FineTuningParams
+    predecessor_loss: Literal["squared_error", "clip_penalty", "both_penalties"]
+
+    @property
+    def fine_tuned(self) -> bool:
+        """Whether the network starts from ImageNet's features."""
+        return self.model == "small" and self.weights != "none"
+
+    def chosen(self) -> "TrainParams":
+        """With the values of `fine_tuning` in place where the network starts from features."""
+        if not self.fine_tuned:
+            return self
+        return dataclasses.replace(self, **dataclasses.asdict(self.fine_tuning))
 
     def __post_init__(self) -> None:
-        for name in (
-            "image_size",
-            "epochs",
-            "least_steps",
-            "patience",
-            "batch_size",
-            "learning_rate",
-            "threads",
-        ):
+        _require_trainable("train", self)
+        for name in ("least_steps", "patience", "batch_size", "threads"):
             value = getattr(self, name)
             _require(f"train.{name}", value, value > 0, "above 0")
-        for name in ("weight_decay", "colour_jitter", "overlap_weight", "warm_up_epochs"):
+        for name in ("colour_jitter", "overlap_weight", "warm_up_epochs", "least_angle_deg"):
             value = getattr(self, name)
             _require(f"train.{name}", value, value >= 0, "0 or more")
-        _require("train.image_size", self.image_size, self.image_size % 32 == 0, "a multiple of 32")
-        _require("train.dropout", self.dropout, 0 <= self.dropout < 1, "in [0, 1)")
+        weights = self.weights
+        _require("train.weights", weights, bool(weights.strip()), "none, imagenet or a file")
         _require("train.averaging", self.averaging, 0 <= self.averaging < 1, "in [0, 1)")
-        _require("train.max_angle_deg", self.max_angle_deg, 0 < self.max_angle_deg <= 45, "0 to 45")
+        _require("train.prototypes", self.prototypes, self.prototypes >= 3, "at least 3")
+        area = self.uncropped_area
+        _require("train.uncropped_area", area, 0 < area <= 1, "a share of the frame, up to 1")
+        _require("train.max_angle_deg", self.max_angle_deg, 0 < self.max_angle_deg <= 12, "0 to 12")
 
 
 @dataclass(frozen=True)
@@ -237,6 +269,8 @@ def _refuse_unknown(where: str, content: Any, known: Mapping[str, Any]) -> None:
 
 def _cast(where: str, kind: Any, value: Any) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _block(where, kind, value)
     if origin is Literal:
         _require(where, value, value in arguments, "one of " + ", ".join(map(str, arguments)))
         return value
@@ -244,18 +278,22 @@ def _cast(where: str, kind: Any, value: Any) -> Any:
         fits = isinstance(value, arguments) and not isinstance(value, bool)
         _require(where, value, fits, "text or a number")
         return value
-    if origin is tuple and arguments[1:] == (...,):
-        _require(where, value, isinstance(value, list), "a list")
-        return tuple(_cast(where, arguments[0], item) for item in value)
     if origin is tuple:
-        fits = isinstance(value, list) and len(value) == len(arguments)
-        _require(where, value, fits, f"a list of {len(arguments)} numbers")
-        return tuple(_cast(where, part, item) for part, item in zip(arguments, value, strict=True))
+        return _tuple(where, arguments, value)
     if origin is not None and issubclass(origin, Mapping):
         _require(where, value, isinstance(value, dict), "a mapping")
         cast = {k: _cast(f"{where}.{k}", arguments[1], v) for k, v in value.items()}
         return types.MappingProxyType(cast)
     return _scalar(where, kind, value)
+
+
+def _tuple(where: str, parts: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+    if parts[1:] == (...,):
+        _require(where, value, isinstance(value, list), "a list")
+        return tuple(_cast(where, parts[0], item) for item in value)
+    fits = isinstance(value, list) and len(value) == len(parts)
+    _require(where, value, fits, f"a list of {len(parts)} numbers")
+    return tuple(_cast(where, part, item) for part, item in zip(parts, value, strict=True))
 
 
 def _scalar(where: str, kind: type, value: Any) -> Any:
@@ -278,6 +316,19 @@ def _require_rising(where: str, pair: tuple[float, float]) -> None:
     _require(where, list(pair), pair[0] < pair[1], "a smaller and a larger number")
 
 
+def _require_trainable(where: str, block: Any) -> None:
+    """What every network's own values must be."""
+    for name in ("epochs", "learning_rate"):
+        value = getattr(block, name)
+        _require(f"{where}.{name}", value, value > 0, "above 0")
+    size = block.image_size
+    sizes = ", ".join(map(str, IMAGE_SIZES))
+    _require(f"{where}.image_size", size, size in IMAGE_SIZES, f"one of {sizes} px")
+    decay = block.weight_decay
+    _require(f"{where}.weight_decay", decay, decay >= 0, "0 or more")
+    _require(f"{where}.dropout", block.dropout, 0 <= block.dropout < 1, "in [0, 1)")
+
+
 def _require_share(where: str, value: float) -> None:
     _require(where, value, 0 <= value <= 1, "a share between 0 and 1")
 
@@ -295,23 +346,37 @@ def as_dict(block: Any) -> dict[str, Any]:
     }
 
 
-# Of TrainParams, what the predecessor has of its own
-_OWN_TO_SMALL = (
-    "image_size overlap_weight learning_rate warm_up_epochs weight_decay dropout max_angle_deg"
-)
+# Of TrainParams, what only some networks heed
+_OWN_TO_PREDECESSOR = {"predecessor_loss"}
+_UNKNOWN_TO_PREDECESSOR = {
+    *("weights", "image_size", "overlap_weight", "learning_rate", "warm_up_epochs"),
+    *("weight_decay", "dropout", "prototypes", "uncropped_area", "least_angle_deg"),
+    *("max_angle_deg", "precision"),
+}
 
 
 def effective(params: Params) -> dict[str, Any]:
     """`flat` without the values that the chosen network does not heed."""
-    unheeded = _OWN_TO_SMALL.split() if params.train.model == "predecessor" else []
-    values = flat(params)
-    return {k: v for k, v in values.items() if k.removeprefix("train.") not in unheeded}
+    train = params.train
+    own = {field.name for field in dataclasses.fields(FineTuningParams)}
+    unheeded = _UNKNOWN_TO_PREDECESSOR if train.model == "predecessor" else _OWN_TO_PREDECESSOR
+    names = {f"train.{name}" for name in unheeded}
+    names |= {f"train.{'' if train.fine_tuned else 'fine_tuning.'}{name}" for name in own}
+    return {name: value for name, value in flat(params).items() if name not in names}
 
 
 def flat(params: Params) -> dict[str, Any]:
     """Every value by its dotted name, as in params.yaml."""
     return {
-        f"{block.name}.{key}": value
+        name: value
         for block in dataclasses.fields(params)
-        for key, value in as_dict(getattr(params, block.name)).items()
+        for name, value in _dotted(block.name, getattr(params, block.name))
     }
+
+
+def _dotted(name: str, block: Any) -> Iterator[tuple[str, Any]]:
+    for key, value in as_dict(block).items():
+        if dataclasses.is_dataclass(value):
+            yield from _dotted(f"{name}.{key}", value)
+        else:
+            yield f"{name}.{key}", value

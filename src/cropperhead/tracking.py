@@ -29,6 +29,7 @@ from cropperhead.crops import CROP_COLUMNS
 
 EXPERIMENT = "cropperhead"
 _MODEL_TAG = "model_sha256"
+_INPUT_TYPES = {"image": np.uint8, "aspect": np.float32}
 _NOT_RESULTS = (":(exclude)reports", ":(exclude)dvc.lock")
 # `dvc exp run --temp` and `--queue` run in a copy below this folder
 _EXPERIMENTS_FOLDER = "/.dvc/tmp/exps/"
@@ -85,20 +86,23 @@ def log_dataset(labels: pd.DataFrame, source: Path, sha256: str) -> None:
     mlflow.log_input(dataset, context="training")
 
 
-def log_model(model: Any, file: Path, example: Mapping[str, np.ndarray]) -> None:
-    """Logs the trained model, so that `mlflow.pyfunc.load_model` can serve it, and its hash.
-
-    `example` are inputs by name, each (n, ...).
-    """
+def log_model(model: Any, file: Path) -> None:
+    """Logs a trained model, so that `mlflow.pyfunc.load_model` can serve it, and its hash."""
     keras.utils.disable_interactive_logging()  # MLflow tries the example, with a progress bar
+    example = {
+        name: np.zeros((2, *given.shape[1:]), _INPUT_TYPES[name]) + 1
+        for name, given in model.input.items()
+    }
     inputs = Schema([TensorSpec(v.dtype, (-1, *v.shape[1:]), k) for k, v in example.items()])
-    outputs = Schema([TensorSpec(np.dtype("float32"), (-1, 5))])
+    outputs = Schema(
+        [TensorSpec(np.dtype("float32"), (-1, *v.shape[1:]), k) for k, v in model.output.items()]
+    )
     # mlflow.keras would do, but writes the example into a folder that it has not made yet (3.17)
     mlflow.tensorflow.log_model(
         model,
         name="model",
         signature=ModelSignature(inputs, outputs),
-        input_example=dict(example),
+        input_example=example,
         pip_requirements=[f"keras=={keras.__version__}", "tensorflow"],
     )
     mlflow.set_tag(_MODEL_TAG, file_hash(file))

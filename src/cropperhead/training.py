@@ -1,9 +1,16 @@
-"""Trains a network, the same bytes for the same input on one machine, and shows how it goes."""
+"""Trains a network, the same bytes for the same input on one machine, and shows how it goes.
 
+An interrupted training goes on at its last epoch and ends with the same bytes: batches depend on
+the seed and their number alone, and what else the next step depends on is kept after each epoch.
+"""
+
+import json
 import math
 import sys
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +18,25 @@ import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
+from numpy.typing import NDArray
 from PIL import Image
 
-from cropperhead import batches, crops, drawing, losses, models
+from cropperhead import (
+    batches,
+    crops,
+    drawing,
+    durable,
+    losses,
+    models,
+    prototypes,
+    splits,
+    straightening,
+)
 from cropperhead.batches import Examples
 from cropperhead.crops import Floats
 from cropperhead.losses import Loss
-from cropperhead.params import TrainParams
+from cropperhead.models import Calibration
+from cropperhead.params import INPUT_SIDE, TrainParams
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -28,7 +47,10 @@ HISTORY_COLUMNS = (
     "validation_bde",
 )
 _LAST_SHARE = 0.01  # of the learning rate, at the end of the cosine
+_LIKENESS_WEIGHT = 0.3  # of its loss; it has layers of its own, so that this is a matter of speed
 _PREDECESSOR_LEARNING_RATE = 0.001  # Adam's, from the published network's training_config
+_TEMPERATURES = np.geomspace(0.25, 4, 81, dtype=np.float32)
+_ENOUGH = 50  # validation crops: fewer cannot tell the slope of the confidence
 _PICTURED = 12  # validation photos in TensorBoard's picture
 _PICTURE_COLUMNS = 4
 _PICTURED_SIDE = 240  # px, the longer one
@@ -36,18 +58,47 @@ _PICTURED_SIDE = 240  # px, the longer one
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network with its best weights, and a row for each epoch (HISTORY_COLUMNS)."""
+    """A finished model with its best weights, and a row for each epoch (HISTORY_COLUMNS)."""
 
     model: Any
     history: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Lessons:
+    """What is learned from, and judged by: photos of `models.image_size`.
+
+    `upright` are training examples with photos of `INPUT_SIDE` px, from which straightening is
+    learned; without them nothing is straightened.
+    """
+
+    training: Examples
+    validation: Examples
+    upright: Examples | None = None
+
+
+def read(folder: Path, labels: pd.DataFrame, params: TrainParams) -> Lessons:
+    """The lessons of dealt labels (with their `split`), photos from the shards in `folder`.
+
+    Raises DataError where a split has no label or a photo is missing.
+    """
+    size = models.image_size(params)
+    dealt = {name: labels[labels["split"] == name] for name in (splits.TRAIN, splits.VALIDATION)}
+    learnt, checked = (batches.examples(folder, each, size) for each in dealt.values())
+    upright = None
+    if params.model != "predecessor":
+        some = straightening.chosen(learnt.photos.names)
+        rows = dealt[splits.TRAIN]
+        upright = batches.examples(folder, rows[rows["photo"].isin(some)], INPUT_SIDE)
+    return Lessons(learnt, checked, upright)
+
+
 def fit(
     params: TrainParams,
-    training: Examples,
-    validation: Examples,
+    lessons: Lessons,
     logs: Path | None = None,
     callbacks: Sequence[Any] = (),
+    checkpoint: "Checkpoint | None" = None,
 ) -> Fitted:
     """Trains the chosen network from the median training crop; the best weights by validation.
 
@@ -55,21 +106,107 @@ def fit(
     history as their logs. Must come before TensorFlow's first use, which fixes its threads.
     """
     _make_repeatable(params)
-    steps = max(params.least_steps, batches.steps(training, params.batch_size))
-    loss = _loss(params)
-    model = models.build(params, np.median(training.limits.astype(float), axis=0))
-    model.compile(_optimizer(params, steps), loss=loss, jit_compile=False)  # XLA is slower here
-    referee = Referee(params, validation, loss)
-    model.fit(
-        batches.training_batches(training, params.batch_size, params.colour_jitter, params.seed),
-        epochs=params.epochs,
-        steps_per_epoch=steps,
-        shuffle=False,  # the batches are shuffled already
-        callbacks=[referee, *([TensorBoard(logs, validation)] if logs else []), *callbacks],
-        verbose=0,
-    )
+    known = lessons.training.limits.astype(float)
+    typical = prototypes.typical(known, params.prototypes, params.seed)
+    network = models.build(params, np.median(known, axis=0), typical)
+    alone = params.model == "predecessor"
+    judged = network if alone else models.two_looks(network, typical)
+    chosen = params.chosen()
+    _compile(network, chosen, typical, lessons.training)
+    referee = Referee(chosen, lessons.validation, judged, checkpoint)
+    watching = [TensorBoard(logs, lessons.validation, judged)] if logs else []
+    _train(network, chosen, lessons.training, referee, [*watching, *callbacks])
     history = pd.DataFrame(referee.rows, columns=list(HISTORY_COLUMNS))
-    return Fitted(keras.Model(model.input, model.output, name=model.name), history)
+    if alone:
+        return Fitted(keras.Model(network.input, network.output, name=network.name), history)
+    habit = straightening.habit(known[:, 4])
+    straightener = None
+    if habit.turns and lessons.upright is not None:
+        print("learns to straighten, from photos that it turns", file=sys.stderr, flush=True)
+        straightener = straightening.fit(lessons.upright, params.seed)
+    whole = prototypes.uncropped_shares(typical, known, params.uncropped_area)
+    calibration = _calibrated(judged, typical, lessons.validation, whole)
+    finished = models.finished(network, straightener, typical, calibration, habit, params)
+    return Fitted(finished, history)
+
+
+def _compile(
+    network: Any, params: TrainParams, typical: NDArray[np.float32], training: Examples
+) -> None:
+    compiled, weights = {"limits": _loss(params)}, {"limits": 1.0}
+    if params.model != "predecessor":
+        compiled["likeness"] = losses.likeness_loss(typical)
+        weights["likeness"] = _LIKENESS_WEIGHT
+    optimizer = _optimizer(params, _steps(params, training))
+    # Keras refuses XLA where results must repeat
+    network.compile(optimizer, loss=compiled, loss_weights=weights, jit_compile=False)
+
+
+def _train(
+    network: Any,
+    params: TrainParams,
+    training: Examples,
+    referee: "Referee",
+    callbacks: Sequence[Any],
+) -> None:
+    """Trains a compiled network in place, from where it was left; it ends with its best weights."""
+    steps, first = _steps(params, training), referee.restore(network)
+    size, jitter = params.batch_size, params.colour_jitter
+    given = batches.training_batches(training, size, jitter, params.seed, start=first * steps)
+    names = list(network.output)
+    if not referee.finished(first):
+        network.fit(
+            given.map(lambda inputs, crop: (inputs, dict.fromkeys(names, crop))),
+            initial_epoch=first,
+            epochs=params.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the batches are shuffled already
+            callbacks=[referee, *callbacks],
+            verbose=0,
+        )
+    network.set_weights(referee.best)
+
+
+def _steps(params: TrainParams, training: Examples) -> int:
+    return max(params.least_steps, batches.steps(training, params.batch_size))
+
+
+class Checkpoint:
+    """What a training needs to go on after an interruption, in one file.
+
+    It is of use only to a training of the same `fingerprint`; any other begins anew.
+    """
+
+    def __init__(self, file: Path, fingerprint: str) -> None:
+        self._file, self._fingerprint = file, fingerprint
+
+    def write(self, told: Mapping[str, Any], arrays: Mapping[str, Sequence[Any]]) -> None:
+        """Replaces what was kept: `told` as JSON, and lists of arrays by name."""
+        named = {
+            f"{k}/{i:05d}": np.asarray(v) for k, each in arrays.items() for i, v in enumerate(each)
+        }
+        text = json.dumps({"fingerprint": self._fingerprint, **told})
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        durable.replace(self._file, partial(_save_arrays, told=text, arrays=named))
+
+    def read(self) -> tuple[dict[str, Any], dict[str, list[Any]]] | None:
+        """What was kept, or None where there is nothing or it is another training's."""
+        try:
+            # NumPy takes a file that is no archive for something else, or for nothing
+            with zipfile.ZipFile(self._file), np.load(self._file) as archive:
+                told = json.loads(str(archive["told"]))
+                if told["fingerprint"] != self._fingerprint:
+                    return None
+                arrays: dict[str, list[Any]] = {}
+                for name in sorted(set(archive.files) - {"told"}):
+                    arrays.setdefault(name.split("/")[0], []).append(archive[name])
+                return told, arrays
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # none, or cut off
+            return None
+
+    def remove(self) -> None:
+        """Nothing is left to go on with: the model is written."""
+        self._file.unlink(missing_ok=True)
 
 
 class Referee(keras.callbacks.Callback):  # type: ignore[misc]
@@ -80,20 +217,54 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
     network from the end of an epoch to the start of the next, for other callbacks to see.
     """
 
-    def __init__(self, params: TrainParams, validation: Examples, loss: Loss) -> None:
+    def __init__(
+        self,
+        params: TrainParams,
+        validation: Examples,
+        judged: Any,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """`judged` is the model that is scored; it shares its weights with the trained network."""
         super().__init__()
         self.rows: list[dict[str, float]] = []
+        self.best: list[Any] = []
         self._params = params
         self._validation = validation
-        self._loss = loss
+        self._loss = _loss(params)
+        self._judged = judged
+        self._checkpoint = checkpoint
         self._steps = 0
 
+    def restore(self, network: Any) -> int:
+        """Puts a compiled network where an interrupted training left it; its number of epochs."""
+        self._average = [tf.Variable(value) for value in network.get_weights()]
+        kept = self._checkpoint.read() if self._checkpoint else None
+        if kept is None:
+            # the start counts, too: a library that teaches nothing leaves the constant crop
+            self.best = network.get_weights()
+            start = self._scores()
+            self._best_epoch, self._best_loss = 0, start["validation_loss"]
+            self.rows.append({"epoch": 0, "learning_rate": 0.0, "loss": math.nan, **start})
+            return 0
+        told, arrays = kept
+        network.optimizer.build(network.trainable_variables)
+        for variable, value in zip(_state(network), arrays["state"], strict=True):
+            variable.assign(value)
+        for variable, value in zip(self._average, arrays["average"], strict=True):
+            variable.assign(value)
+        self.best, self.rows = arrays["best"], told["rows"]
+        self._steps, self._best_epoch = told["steps"], told["best_epoch"]
+        self._best_loss = told["best_loss"]
+        print(f"goes on after epoch {len(self.rows) - 1}", file=sys.stderr, flush=True)
+        return len(self.rows) - 1
+
+    def finished(self, epoch: int) -> bool:
+        """Whether no epoch is left after this one."""
+        return epoch >= self._params.epochs or epoch - self._best_epoch >= self._params.patience
+
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
-        """The start counts, too: a library that teaches nothing leaves the constant crop."""
-        self._trained = self._average = self._best = self.model.get_weights()
-        start = self._scores()
-        self._best_epoch, self._best_loss = 0, start["validation_loss"]
-        self.rows.append({"epoch": 0, "learning_rate": 0.0, "loss": math.nan, **start})
+        """Begins with what the network holds."""
+        self._trained = self.model.get_weights()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Training goes on where it was, not at the average."""
@@ -103,13 +274,16 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
         """Moves the average towards the weights; in the first steps faster, or it lags behind."""
         self._steps += 1
         kept = min(self._params.averaging, (1 + self._steps) / (10 + self._steps))
-        pairs = zip(self._average, self.model.get_weights(), strict=True)
-        self._average = [kept * old + (1 - kept) * new for old, new in pairs]
+        weights = [weight.value for weight in self.model.weights]
+        _move(self._average, weights, tf.constant(kept, tf.float32))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Puts the average in place, scores it, and gives the row to the callbacks that follow."""
         self._trained = self.model.get_weights()
-        self.model.set_weights(self._average)
+        state = (
+            [np.asarray(variable) for variable in _state(self.model)] if self._checkpoint else []
+        )
+        self.model.set_weights([np.asarray(value) for value in self._average])
         row = {
             "epoch": epoch + 1,
             "learning_rate": float(self.model.optimizer.learning_rate),
@@ -117,24 +291,29 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
             **self._scores(),
         }
         self.rows.append(row)
+        logs.clear()  # of Keras's own, some are parts of the loss that nobody looks for
         logs.update(row)
         self._judge(row)
+        self._keep(state)
         print(_progress(row, self._params.epochs), file=sys.stderr, flush=True)
-
-    def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
-        """Leaves the best weights in the network."""
-        self.model.set_weights(self._best)
 
     def _judge(self, row: dict[str, float]) -> None:
         if row["validation_loss"] < self._best_loss:
-            self._best, self._best_loss = self._average, row["validation_loss"]
+            self.best, self._best_loss = self.model.get_weights(), row["validation_loss"]
             self._best_epoch = int(row["epoch"])
-        if row["epoch"] - self._best_epoch >= self._params.patience:
+        if self.finished(int(row["epoch"])):
             self.model.stop_training = True
+
+    def _keep(self, state: Sequence[Any]) -> None:
+        if self._checkpoint is None:
+            return
+        told = {"rows": self.rows, "steps": self._steps, "best_epoch": self._best_epoch}
+        arrays = {"state": state, "average": self._average, "best": self.best}
+        self._checkpoint.write(told | {"best_loss": self._best_loss}, arrays)
 
     def _scores(self) -> dict[str, float]:
         examples = self._validation
-        predicted = models.predict(self.model, examples.photos)[examples.photo]
+        predicted = models.predict(self._judged, examples.photos)[examples.photo]
         truth = examples.limits.astype(float)
         return {
             "validation_loss": float(np.mean(self._loss(truth, predicted))),
@@ -146,9 +325,10 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
 class TensorBoard(keras.callbacks.Callback):  # type: ignore[misc]
     """Each epoch's numbers, and a picture of validation photos with both crops, in `folder`."""
 
-    def __init__(self, folder: Path, validation: Examples) -> None:
+    def __init__(self, folder: Path, validation: Examples, judged: Any) -> None:
         super().__init__()
         self._folder = folder
+        self._judged = judged
         self._photos = validation.photos.first(_PICTURED)
         _, first = np.unique(validation.photo, return_index=True)  # each photo's first author
         self._human = validation.limits[first[: len(self._photos.names)]]
@@ -170,7 +350,7 @@ class TensorBoard(keras.callbacks.Callback):  # type: ignore[misc]
         self._writer.close()
 
     def _sheet(self) -> Any:
-        predicted = models.predict(self.model, self._photos)
+        predicted = models.predict(self._judged, self._photos)
         looks = zip(self._photos.images, self._photos.aspect, self._human, predicted, strict=True)
         pictures = [_pictured(*look) for look in looks]
         return np.asarray(drawing.contact_sheet(pictures, _PICTURE_COLUMNS))
@@ -187,7 +367,7 @@ def _make_repeatable(params: TrainParams) -> None:
 
 def _loss(params: TrainParams) -> Loss:
     if params.model == "predecessor":
-        return losses.squared_error
+        return losses.predecessor_loss(params.predecessor_loss)
     return losses.crop_loss(params.overlap_weight)
 
 
@@ -206,7 +386,60 @@ def _optimizer(params: TrainParams, steps: int) -> Any:
     optimizer = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
     # the bias of the last layer is the median crop: it must not decay towards another
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    if models.precision(params) == "mixed_float16":
+        # small slopes vanish in half precision; Keras sees to it only where all layers have it
+        return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _state(network: Any) -> list[Any]:
+    """All variables that the next step depends on: weights, the optimiser's, dropout's seeds."""
+    return [*network.variables, *network.optimizer.variables]
+
+
+@tf.function  # type: ignore[untyped-decorator]
+def _move(average: Sequence[Any], weights: Sequence[Any], kept: Any) -> None:
+    for old, new in zip(average, weights, strict=True):
+        old.assign(kept * old + (1 - kept) * tf.cast(new, tf.float32))
+
+
+def _save_arrays(file: Path, told: str, arrays: Mapping[str, Any]) -> None:
+    with file.open("wb") as opened:
+        np.savez(opened, told=np.array(told), **arrays)
+
+
+def _calibrated(
+    judged: Any,
+    typical: NDArray[np.float32],
+    validation: Examples,
+    uncropped: NDArray[np.float32],
+) -> Calibration:
+    """Makes likenesses and expected overlaps true on the validation crops."""
+    found = models.outputs(judged, validation.photos)
+    truth = validation.limits.astype(np.float32)
+    likeness = found["likeness"][validation.photo].astype(np.float32)
+    loss = losses.likeness_loss(typical)
+    missed = [float(np.mean(loss(truth, likeness / heat))) for heat in _TEMPERATURES]
+    temperature = float(_TEMPERATURES[int(np.argmin(missed))])
+    scaled = likeness / temperature
+    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    limits = found["limits"][validation.photo]
+    expected = (
+        shares * np.asarray(losses.overlaps(limits[:, :4].astype(np.float32), typical))
+    ).sum(1)
+    real = crops.overlap(limits, validation.limits, validation.aspect)
+    scale, offset = _line(expected.astype(float), real)
+    return Calibration(temperature, scale, offset, uncropped)
+
+
+def _line(expected: Floats, real: Floats) -> tuple[float, float]:
+    """Slope and offset of the least squares; a slope of 1 where there is too little to tell it."""
+    spread = float(np.var(expected))
+    slope = 1.0
+    if len(expected) >= _ENOUGH and spread > 0:
+        slope = float(np.cov(expected, real, bias=True)[0, 1]) / spread
+    return slope, float(np.mean(real) - slope * np.mean(expected))
 
 
 def _progress(row: dict[str, float], epochs: int) -> str:

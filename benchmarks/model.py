@@ -1,0 +1,409 @@
+"""How well the networks crop photos that they have not seen, by k-fold cross-validation.
+
+python benchmarks/model.py LIBRARY [--weights FILE] [--many-hands FOLDER] [-S train.KEY=VALUE ...]
+
+LIBRARY is a photo library with crops. Its photos are divided into folds, like photos together; each
+fold is cropped by a network that was trained on the others, of which a tenth is its validation. So
+no choice that is made by these numbers looks at the pipeline's test split as such. Every case
+prints its row once it is done; what is done is kept in the work folder, and not done again there.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from cropperhead import crops, extraction, library, params, scores, shards, sources, splits
+from cropperhead import suggestions as further
+from cropperhead.crops import CROP_COLUMNS, FULL_FRAME, Floats
+from cropperhead.params import Params, TrainParams
+from cropperhead.scores import Bootstrap, Interval
+
+ROOT = Path(__file__).parent.parent
+SALT = "fold"
+VALIDATION = 0.1  # of the photos that are not held out
+OF_FEW = 0.85  # of a small library, what the pipeline's fractions leave beside the test
+VALIDATION_OF_FEW = 0.15 / 0.85
+STEPS_TIMED, ROUNDS = 12, 3
+PREDICTED = 512  # photos, to measure how fast
+HEADER = (
+    "| case | folds | overlap | above the median crop, paired | boundary error | tilted photos: "
+    "median angle error | level photos: median angle, median of its size, share turned | "
+    "training s | weights | float16 MB |\n|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way to train: its params, and how many photos the photographer has (None: all)."""
+
+    train: TrainParams
+    photos: int | None = None
+    folds: int | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """What was predicted for held-out labels: rows of the table, and what models give by name."""
+
+    rows: np.ndarray
+    median: Floats
+    given: dict[str, Floats]
+    seconds: float
+    weights: int
+
+
+def main() -> None:
+    """Prints the tables."""
+    options = _options()
+    chosen = _overridden(params.load(ROOT / "params.yaml"), options.set)
+    work = options.work
+    labels = _labels(options.library, work, chosen)
+    print(f"{len(labels)} crops of {labels['photo'].nunique()} photos", file=sys.stderr)
+    cases = {k: v for k, v in _cases(chosen.train, options).items() if k in options.cases}
+    told = [HEADER]
+    details = []
+    for name, case in cases.items():
+        held = list(_cross_validated(name, case, labels, work, options.folds))
+        told.append(_row(name, labels, held, chosen))
+        details += _details(name, labels, held)
+        print("\n".join(told[-1:]), file=sys.stderr, flush=True)
+    print("\n".join([*told, "", *details]))
+    if "speed" in options.cases:
+        print("\n".join(["", *_speeds(cases)]))
+    if options.many_hands:
+        print("\n".join(["", *_many_hands(options.many_hands, labels, work, chosen)]))
+
+
+def _options() -> Any:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("library", type=Path, help="a photo library with crops")
+    parser.add_argument("--weights", help="ImageNet's features: imagenet, or a file of them")
+    parser.add_argument("--many-hands", type=Path, help="photos that several people cropped")
+    parser.add_argument("--work", type=Path, default=Path("data/benchmark"), help="%(default)s")
+    parser.add_argument("--folds", type=int, default=5, help="%(default)s")
+    every = ["default", "300 photos", "60 photos", "imagenet", "predecessor", "speed"]
+    parser.add_argument("--cases", nargs="+", default=every, choices=every, metavar="CASE")
+    parser.add_argument("--predecessor-folds", type=int, default=1, help="%(default)s: it is slow")
+    parser.add_argument("-S", dest="set", action="append", default=[], metavar="train.KEY=VALUE")
+    return parser.parse_args()
+
+
+def _overridden(chosen: Params, settings: Sequence[str]) -> Params:
+    train = chosen.train
+    for setting in settings:
+        name, value = setting.split("=", 1)
+        block, key = name.split(".", 1)
+        if block != "train" or key not in {f.name for f in dataclasses.fields(train)}:
+            sys.exit(f"-S {setting}: expected train.KEY=VALUE with a key of params.yaml")
+        train = replace(train, **{key: yaml.safe_load(value)})
+    return replace(chosen, train=train)
+
+
+def _cases(train: TrainParams, options: Any) -> dict[str, Case]:
+    found = {"default": Case(train)}
+    found |= {f"{count} photos": Case(train, photos=count) for count in (300, 60)}
+    if options.weights:
+        found["imagenet"] = Case(replace(train, weights=options.weights))
+    slow = replace(train, model="predecessor")
+    return found | {"predecessor": Case(slow, folds=options.predecessor_folds)}
+
+
+def _labels(folder: Path, work: Path, chosen: Params) -> pd.DataFrame:
+    """The library's labels, in the order of arrival, with group and fold."""
+    out = work / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    found = library.scan(folder, [], chosen.extract.tags)
+    extraction.extract_into(out, folder, found.entries, chosen.extract)
+    labels = shards.read_labels(out / "extracted")
+    dealt = splits.split(labels, chosen.split)[["photo", "group"]]
+    labels = labels.merge(dealt, on="photo", validate="many_to_one")
+    return labels.assign(shards=str(out / "extracted"))
+
+
+def _place(name: str, salt: str) -> float:
+    """A number in [0, 1) that depends on the name alone."""
+    digest = hashlib.sha256(f"{salt}\0{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _folds(labels: pd.DataFrame, count: int) -> np.ndarray:
+    """The fold of each label, of nearly equally many groups each."""
+    groups = sorted(labels["group"].unique(), key=lambda group: _place(group, SALT))
+    fold = {group: place % count for place, group in enumerate(groups)}
+    return labels["group"].map(fold).to_numpy()
+
+
+def _dealt(labels: pd.DataFrame, fold: np.ndarray, held: int, photos: int | None) -> pd.DataFrame:
+    """Labels with their split: the held-out fold is the test."""
+    rest = sorted(
+        set(labels.loc[fold != held, "group"]), key=lambda group: _place(group, f"few {held}")
+    )
+    kept = set(rest if photos is None else rest[: round(photos * OF_FEW)])
+    share = VALIDATION if photos is None else VALIDATION_OF_FEW
+    checked = sorted(kept, key=lambda group: _place(group, "validation"))
+    checked = set(checked[: max(1, round(len(kept) * share))])
+    split = np.where(labels["group"].isin(kept), splits.TRAIN, splits.ASIDE)
+    split = np.where(labels["group"].isin(checked), splits.VALIDATION, split)
+    return labels.assign(split=np.where(fold == held, splits.TEST, split))
+
+
+def _cross_validated(
+    name: str, case: Case, labels: pd.DataFrame, work: Path, count: int
+) -> Iterator[Held]:
+    fold = _folds(labels, count)
+    for held in range(count)[: case.folds]:
+        dealt = _dealt(labels, fold, held, case.photos)
+        code = [ROOT / "src" / "cropperhead" / f"{name}.py" for name in ("training", "croppers")]
+        digest = hashlib.sha256(repr((case, count, len(labels))).encode())
+        for file in sources.imported_by(code[0]):
+            digest.update(file.read_bytes())
+        kept = work / f"{name.replace(' ', '-')}-{held}-{digest.hexdigest()[:12]}.npz"
+        if not kept.exists():
+            _train_and_predict(case, dealt, kept)
+        with np.load(kept) as archive:
+            stored = {key: archive[key] for key in archive.files}
+        rows = np.flatnonzero((dealt["split"] == splits.TEST).to_numpy())
+        seconds, weights = float(stored.pop("seconds")), int(stored.pop("weights"))
+        yield Held(rows, stored.pop("median"), stored, seconds, weights)
+
+
+def _train_and_predict(case: Case, dealt: pd.DataFrame, kept: Path) -> None:
+    from cropperhead import batches, models, training  # noqa: PLC0415 - TensorFlow: not for --help
+
+    folder = Path(dealt["shards"].iloc[0])
+    lessons = training.read(folder, dealt, case.train)
+    start = time.perf_counter()
+    fitted = training.fit(case.train, lessons)
+    seconds = time.perf_counter() - start
+    test = dealt[dealt["split"] == splits.TEST]
+    examples = batches.examples(folder, test, models.input_size(fitted.model))
+    given = models.outputs(fitted.model, examples.photos)
+    median = np.median(lessons.training.limits.astype(float), axis=0)
+    table = {name: values[examples.photo] for name, values in given.items()}
+    if "prototypes" in table:  # the same for every photo
+        table["prototypes"] = table["prototypes"][:1]
+    weights = fitted.model.count_params()
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(kept, seconds=seconds, weights=weights, median=median, **table)
+
+
+def _interval(labels: pd.DataFrame, values: Floats, chosen: Params) -> Interval:
+    evaluate = chosen.evaluate
+    resampled = Bootstrap(
+        labels["group"].tolist(), evaluate.bootstrap_samples, evaluate.confidence, evaluate.seed
+    )
+    return resampled.interval(values)
+
+
+def _gathered(labels: pd.DataFrame, held: Sequence[Held]) -> tuple[pd.DataFrame, Floats, Floats]:
+    """The held-out labels, their predicted limits, and the median crops of their folds."""
+    rows = np.concatenate([each.rows for each in held])
+    limits = np.concatenate([each.given["limits"] for each in held])
+    medians = np.concatenate([np.tile(each.median, (len(each.rows), 1)) for each in held])
+    return labels.iloc[rows], limits, medians
+
+
+def _row(name: str, labels: pd.DataFrame, held: Sequence[Held], chosen: Params) -> str:
+    table, limits, medians = _gathered(labels, held)
+    truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspects(table)
+    overlap = crops.overlap(limits, truth, aspect)
+    constant = crops.overlap(crops.inside_frame(medians, aspect), truth, aspect)
+    error = crops.boundary_displacement(limits, truth)
+    gain, level = _interval(table, overlap - constant, chosen), truth[:, 4] == 0
+    turned = np.abs(limits[~level, 4] - truth[~level, 4])
+    own = limits[level, 4]
+    mean, apart = _interval(table, overlap, chosen), _interval(table, error, chosen)
+    weights = held[0].weights
+    cells = [
+        name,
+        str(len(held)),
+        _shown(mean),
+        f"**{gain.mean:+.4f}** ({gain.low:+.4f} to {gain.high:+.4f})",
+        _shown(apart),
+        f"{np.median(turned):.2f}° (of 0: {np.median(np.abs(truth[~level, 4])):.2f}°)",
+        f"{np.median(own):+.2f}°, {np.median(np.abs(own)):.2f}°, {np.mean(own != 0):.0%}",
+        f"{np.mean([each.seconds for each in held]):.0f}",
+        f"{weights:,}",
+        f"{weights * 2 / 1e6:.1f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _shown(interval: Interval) -> str:
+    return f"{interval.mean:.4f} ({interval.low:.4f} to {interval.high:.4f})"
+
+
+def _details(name: str, labels: pd.DataFrame, held: Sequence[Held]) -> list[str]:
+    """What stands beside the crop: how true confidences are, and what the error is made of."""
+    table, limits, _ = _gathered(labels, held)
+    truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspects(table)
+    overlap = crops.overlap(limits, truth, aspect)
+    lines = [f"**{name}**: what would be reached with, from the photographer's crop, …"]
+    parts = {key: crops.overlap(each, truth, aspect) for key, each in _oracles(limits, truth)}
+    lines += [f"- {key}: {values.mean():.4f}" for key, values in parts.items()]
+    if "confidence" not in held[0].given:
+        return [*lines, ""]
+    sure = np.concatenate([each.given["confidence"][:, 0] for each in held])
+    order = np.array_split(np.argsort(sure, kind="stable"), 5)
+    fifths = ", ".join(f"{sure[part].mean():.3f} → {overlap[part].mean():.3f}" for part in order)
+    error = sum(len(p) * abs(sure[p].mean() - overlap[p].mean()) for p in order) / len(sure)
+    lines.append(f"- confidence → overlap, by fifths: {fifths}; calibration error {error:.4f}")
+    whole = crops.area(truth) >= 0.9
+    chance = np.concatenate([each.given["uncropped"][:, 0] for each in held])
+    base = np.mean((whole - whole.mean()) ** 2)
+    lines.append(
+        f"- left uncropped: expected {chance.mean():.3f}, real {whole.mean():.3f}; Brier score "
+        f"{np.mean((whole - chance) ** 2):.4f}, of the mean alone {base:.4f}"
+    )
+    return [*lines, _alternatives(held, truth, aspect), ""]
+
+
+def _oracles(limits: Floats, truth: Floats) -> Iterator[tuple[str, Floats]]:
+    centre, size = (limits[:, :2] + limits[:, 2:4]) / 2, limits[:, 2:4] - limits[:, :2]
+    true_centre, true_size = (truth[:, :2] + truth[:, 2:4]) / 2, truth[:, 2:4] - truth[:, :2]
+    yield "nothing", limits
+    yield "the angle", np.concatenate([limits[:, :4], truth[:, 4:]], axis=1)
+    for key, middle, sides in (
+        ("size and angle", centre, true_size),
+        ("place and angle", true_centre, size),
+    ):
+        yield key, np.concatenate([middle - sides / 2, middle + sides / 2, truth[:, 4:]], axis=1)
+
+
+def _alternatives(held: Sequence[Held], truth: Floats, aspect: Floats) -> str:
+    """The best of three suggestions; and of the frame's own shape, chosen and cut."""
+    best, shaped, cut, place = [], [], [], 0
+    for each in held:
+        typical = each.given["prototypes"][0]
+        for limits, shares in zip(each.given["limits"], each.given["shares"], strict=True):
+            real, frame = truth[place], float(aspect[place])
+            found = further.alternatives(limits, typical, shares, frame, count=3)
+            best.append(max(float(crops.overlap(s.limits, real, frame)) for s in found))
+            one = further.of_ratio(frame, limits, typical, shares, frame)
+            shaped.append(float(crops.overlap(one.limits, real, frame)))
+            cut.append(float(crops.overlap(_cut(limits), real, frame)))
+            place += 1
+    return (
+        f"- best of three suggestions: {np.mean(best):.4f}; in the frame's own shape, chosen: "
+        f"{np.mean(shaped):.4f}, cut from the crop: {np.mean(cut):.4f}"
+    )
+
+
+def _cut(limits: Floats) -> Floats:
+    """The largest part of a crop, about its centre, that has the frame's shape."""
+    centre, size = (limits[:2] + limits[2:4]) / 2, np.min(limits[2:4] - limits[:2])
+    return np.concatenate([centre - size / 2, centre + size / 2, limits[4:]])
+
+
+def _speeds(cases: Mapping[str, Case]) -> list[str]:
+    """Photos a second: of training, on random tensors in memory, and of finished models."""
+    lines = [
+        "| network | training, photos/s | times the predecessor's | prediction, photos/s |",
+        "|---|---|---|---|",
+    ]
+    chosen = {name: case.train for name, case in cases.items() if case.photos is None}
+    speeds = {name: _speed(train) for name, train in chosen.items()}
+    slowest = speeds.get("predecessor", (np.nan, np.nan))[0]
+    for name, (trained, predicted) in speeds.items():
+        lines.append(f"| {name} | {trained:.1f} | {trained / slowest:.1f} | {predicted:.0f} |")
+    return lines
+
+
+def _speed(train: TrainParams) -> tuple[float, float]:
+    import keras  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+
+    from cropperhead import batches, models, prototypes, straightening, training  # noqa: PLC0415
+
+    training._make_repeatable(train)
+    generator = np.random.default_rng(1)
+    low, high = generator.uniform(0, 0.2, (PREDICTED, 2)), generator.uniform(0.8, 1, (PREDICTED, 2))
+    limits = np.concatenate([low, high, np.zeros((PREDICTED, 1))], axis=1)
+    typical = prototypes.typical(limits, train.prototypes, 1)
+    network = models.build(train, np.median(limits, axis=0), typical)
+    photos = _random_photos(models.image_size(train))
+    known = batches.Examples(photos, np.arange(PREDICTED), limits.astype(np.float32))
+    training._compile(network, train.chosen(), typical, known)
+    size = train.batch_size
+    inputs = {k: v[:size].astype(np.float32) for k, v in photos.inputs().items()}
+    truth = dict.fromkeys(network.output, known.limits[:size])
+    given = tf.data.Dataset.from_tensors((inputs, truth)).repeat()
+    best = np.inf
+    for _ in range(1 + ROUNDS):
+        start = time.perf_counter()
+        network.fit(given, steps_per_epoch=STEPS_TIMED, verbose=0)
+        best = min(best, time.perf_counter() - start)
+    finished = network
+    if train.model != "predecessor":
+        calibration = models.Calibration(1.0, 1.0, 0.0, np.zeros(len(typical), np.float32))
+        habit = straightening.Habit(True, 2.6)
+        estimator = straightening.estimator()
+        finished = models.finished(network, estimator, typical, calibration, habit, train)
+    seen = _random_photos(models.input_size(finished))
+    fastest = np.inf
+    for _ in range(1 + ROUNDS):
+        start = time.perf_counter()
+        models.outputs(finished, seen)
+        fastest = min(fastest, time.perf_counter() - start)
+    keras.utils.clear_session()
+    return STEPS_TIMED * size / best, PREDICTED / fastest
+
+
+def _random_photos(size: int) -> Any:
+    from cropperhead.batches import Photos  # noqa: PLC0415
+
+    pixels = np.random.default_rng(2).integers(0, 256, (PREDICTED, size, size, 3), np.uint8)
+    names = [str(number) for number in range(PREDICTED)]
+    return Photos(names, pixels, np.full(PREDICTED, 1.5, np.float32))
+
+
+def _many_hands(
+    folder: Path, labels: pd.DataFrame, work: Path, chosen: Params
+) -> Iterator[str] | list[str]:
+    """How much people agree on one photo, and the network of the whole library with them."""
+    from cropperhead import batches, models, training  # noqa: PLC0415
+
+    found = library.scan(folder, [], chosen.extract.tags)
+    out = work / "many-hands"
+    extraction.extract_into(out, folder, found.entries, chosen.extract)
+    hands = shards.read_labels(out / "extracted").assign(group=lambda table: table["photo"])
+    kept = work / "many-hands.keras"
+    dealt = _dealt(labels, np.zeros(len(labels)), -1, None)
+    lessons = training.read(Path(labels["shards"].iloc[0]), dealt, chosen.train)
+    if not kept.exists():
+        models.save(training.fit(chosen.train, lessons).model, kept)
+    model = models.load(kept)
+    examples = batches.examples(out / "extracted", hands, models.input_size(model))
+    median = np.median(lessons.training.limits.astype(float), axis=0)
+    rows = {
+        "each person, by the others": scores.of_humans(hands),
+        "network": _scored("network", hands, models.predict(model, examples.photos), examples),
+        "median crop": _scored("median", hands, np.tile(median, (len(hands), 1)), None),
+        "no crop": _scored("none", hands, np.tile(FULL_FRAME, (len(hands), 1)), None),
+    }
+    lines = ["| many hands | mean overlap with people | best overlap with one |", "|---|---|---|"]
+    for name, table in rows.items():
+        mean = table.groupby("photo")["iou"].mean().mean()
+        best = (
+            "" if name.startswith("each") else f"{table.groupby('photo')['iou'].max().mean():.3f}"
+        )
+        lines.append(f"| {name} | {mean:.3f} | {best} |")
+    return lines
+
+
+def _scored(name: str, hands: pd.DataFrame, limits: Floats, examples: Any) -> pd.DataFrame:
+    placed = limits if examples is None else limits[examples.photo]
+    return scores.of_cropper(name, hands, placed[None])
+
+
+if __name__ == "__main__":
+    main()
