@@ -50,6 +50,8 @@ _LAST_SHARE = 0.01  # of the learning rate, at the end of the cosine
 _LIKENESS_WEIGHT = 0.3  # of its loss; it has layers of its own, so that this is a matter of speed
 _PREDECESSOR_LEARNING_RATE = 0.001  # Adam's, from the published network's training_config
 _TEMPERATURES = np.geomspace(0.25, 4, 81, dtype=np.float32)
+_HANDFUL = 16  # validation crops: the library has about 100 photos at most
+_LUCK = 0.85  # of the start's loss, which 40 photos that teach something hardly undercut by chance
 _ENOUGH = 50  # validation crops: fewer cannot tell the slope of the confidence
 _PICTURED = 12  # validation photos in TensorBoard's picture
 _PICTURE_COLUMNS = 4
@@ -243,7 +245,7 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
             # the start counts, too: a library that teaches nothing leaves the constant crop
             self.best = network.get_weights()
             start = self._scores()
-            self._best_epoch, self._best_loss = 0, start["validation_loss"]
+            self._best_epoch, self._best_loss = 0, start["validation_loss"] * self._doubt()
             self.rows.append({"epoch": 0, "learning_rate": 0.0, "loss": math.nan, **start})
             return 0
         told, arrays = kept
@@ -296,6 +298,13 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
         self._judge(row)
         self._keep(state)
         print(_progress(row, self._params.epochs), file=sys.stderr, flush=True)
+
+    def _doubt(self) -> float:
+        """The share of the start's loss that an epoch must undercut to count: 1, or less.
+
+        A handful of validation crops finds one epoch of many better by mere luck.
+        """
+        return _LUCK if len(self._validation) < _HANDFUL else 1.0
 
     def _judge(self, row: dict[str, float]) -> None:
         if row["validation_loss"] < self._best_loss:
@@ -400,7 +409,7 @@ def _state(network: Any) -> list[Any]:
 @tf.function  # type: ignore[untyped-decorator]
 def _move(average: Sequence[Any], weights: Sequence[Any], kept: Any) -> None:
     for old, new in zip(average, weights, strict=True):
-        old.assign(kept * old + (1 - kept) * tf.cast(new, tf.float32))
+        old.assign_add((1 - kept) * (tf.cast(new, tf.float32) - old))  # exact where both are equal
 
 
 def _save_arrays(file: Path, told: str, arrays: Mapping[str, Any]) -> None:
