@@ -162,11 +162,8 @@ def _cross_validated(
     fold = _folds(labels, count)
     for held in range(count)[: case.folds]:
         dealt = _dealt(labels, fold, held, case.photos)
-        code = [ROOT / "src" / "cropperhead" / f"{name}.py" for name in ("training", "croppers")]
-        digest = hashlib.sha256(repr((case, count, len(labels))).encode())
-        for file in sources.imported_by(code[0]):
-            digest.update(file.read_bytes())
-        kept = work / f"{name.replace(' ', '-')}-{held}-{digest.hexdigest()[:12]}.npz"
+        digest = _digest((case, count, len(labels)))
+        kept = work / f"{name.replace(' ', '-')}-{held}-{digest}.npz"
         if not kept.exists():
             _train_and_predict(case, dealt, kept)
         with np.load(kept) as archive:
@@ -174,6 +171,14 @@ def _cross_validated(
         rows = np.flatnonzero((dealt["split"] == splits.TEST).to_numpy())
         seconds, weights = float(stored.pop("seconds")), int(stored.pop("weights"))
         yield Held(rows, stored.pop("median"), stored, seconds, weights)
+
+
+def _digest(settings: object) -> str:
+    """Changes with what is trained: its settings, and the code that trains."""
+    digest = hashlib.sha256(repr(settings).encode())
+    for file in sources.imported_by(ROOT / "src" / "cropperhead" / "training.py"):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _train_and_predict(case: Case, dealt: pd.DataFrame, kept: Path) -> None:
@@ -376,7 +381,7 @@ def _many_hands(
     out = work / "many-hands"
     extraction.extract_into(out, folder, found.entries, chosen.extract)
     hands = shards.read_labels(out / "extracted").assign(group=lambda table: table["photo"])
-    kept = work / "many-hands.keras"
+    kept = work / f"many-hands-{_digest((chosen.train, len(labels)))}.keras"
     dealt = _dealt(labels, np.zeros(len(labels)), -1, None)
     lessons = training.read(Path(labels["shards"].iloc[0]), dealt, chosen.train)
     if not kept.exists():

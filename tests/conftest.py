@@ -147,3 +147,18 @@ def darktable_xmp(values: Mapping[str, Any]) -> bytes:
         f"<darktable:history><rdf:Seq>{steps}</rdf:Seq></darktable:history>"
         "</rdf:Description></rdf:RDF></x:xmpmeta>"
     ).encode()
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of features as ImageNet's are, but random."""
+    import keras  # noqa: PLC0415 - few tests need it, and it takes seconds
+
+    keras.utils.set_random_seed(5)
+    network = keras.applications.MobileNetV2(
+        weights=None, include_top=False, input_shape=(32, 32, 3)
+    )
+    file = tmp_path_factory.mktemp("features") / "features.npz"
+    arrays = {f"{i:03d}": each.astype("float16") for i, each in enumerate(network.get_weights())}
+    np.savez(file, **arrays)
+    return file

@@ -358,19 +358,6 @@ def test_mixed_precision_makes_limits_of_float32_and_leaves_later_layers_alone()
     assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.fixture(scope="module")
-def features(tmp_path_factory):
-    """A file of features as ImageNet's are, but random."""
-    keras.utils.set_random_seed(5)
-    network = keras.applications.MobileNetV2(
-        weights=None, include_top=False, input_shape=(32, 32, 3)
-    )
-    file = tmp_path_factory.mktemp("features") / "features.npz"
-    arrays = {f"{i:03d}": each.astype("float16") for i, each in enumerate(network.get_weights())}
-    np.savez(file, **arrays)
-    return file
-
-
 def fine_tuned(weights, size=32):
     tuning = dataclasses.replace(PARAMS.fine_tuning, image_size=size)
     return dataclasses.replace(PARAMS, weights=str(weights), fine_tuning=tuning)

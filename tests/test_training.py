@@ -319,19 +319,6 @@ def test_training_in_mixed_precision_gives_a_model_that_saves_and_loads(tmp_path
     assert np.array_equal(one, two)
 
 
-@pytest.fixture(scope="module")
-def features(tmp_path_factory):
-    """A file of features as ImageNet's are, but random."""
-    keras.utils.set_random_seed(5)
-    network = keras.applications.MobileNetV2(
-        weights=None, include_top=False, input_shape=(32, 32, 3)
-    )
-    file = tmp_path_factory.mktemp("features") / "features.npz"
-    arrays = {f"{i:03d}": each.astype("float16") for i, each in enumerate(network.get_weights())}
-    np.savez(file, **arrays)
-    return file
-
-
 def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_statistics(features):
     tuning = dataclasses.replace(QUICK.fine_tuning, image_size=32, epochs=3, learning_rate=0.003)
     chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning, averaging=0.0)
