@@ -26,7 +26,7 @@ from cropperhead import crops, extraction, library, params, scores, shards, sour
 from cropperhead import suggestions as further
 from cropperhead.crops import CROP_COLUMNS, FULL_FRAME, Floats
 from cropperhead.params import Params, TrainParams
-from cropperhead.scores import Bootstrap, Interval
+from cropperhead.significance import Bootstrap, Interval
 
 ROOT = Path(__file__).parent.parent
 SALT = "fold"

@@ -61,37 +61,34 @@ def test_every_label_has_a_row_for_each_cropper():
     assert table["photo"].tolist() == labels["photo"].tolist()
 
 
-def test_the_interval_covers_the_true_mean_about_as_often_as_it_says():
-    generator = np.random.default_rng(5)
-    covered = 0
-    for seed in range(300):
-        values = generator.normal(0.03, 0.1, 150)
-        interval = scores.Bootstrap([str(i) for i in range(150)], 400, 0.95, seed).interval(values)
-        covered += interval.low <= 0.03 <= interval.high
-    # 300 trials at 0.95: standard deviation sqrt(0.95 x 0.05 / 300) = 0.0126, three of them
-    assert covered / 300 == pytest.approx(0.95, abs=0.038)
+def test_shapes_and_crops_that_nobody_could_use_are_counted():
+    labels = labelled((0.25, 0, 0.75, 1, 0), photos=["a"], authors=["x"])
+    drawn = [[[0, 0, 1, 1, 0]], [[0.2, 0.2, 1.2, 0.8, 0]], [[0.6, 0.1, 0.4, 0.9, 0]]]
+    row = scores.of_cropper("random", labels, np.array(drawn)).iloc[0]
+    # the true shape is 1 / 0.5 = 2 frames long; 1 / 1: twice as long, 1.0; 0.6 / 1: 3.33 times,
+    # 2.33; the third, inside out, has no shape
+    assert row["aspect_error"] == pytest.approx((1 + 7 / 3) / 2)
+    assert row["invalid"] == pytest.approx(2 / 3)  # the second leaves the frame
+    assert row[["top", "left", "bottom", "right", "angle"]].tolist() == [0, 0, 1, 1, 0]
 
 
-def test_photos_of_one_group_are_no_independent_evidence():
-    values = np.repeat(np.random.default_rng(1).normal(0, 1, 20), 10)
-    alone = scores.Bootstrap([str(i) for i in range(200)], 1000, 0.95, 1).interval(values)
-    grouped = scores.Bootstrap([str(i // 10) for i in range(200)], 1000, 0.95, 1).interval(values)
-    # the same 20 values ten times over: sqrt(10) = 3.2 times as wide
-    assert (grouped.high - grouped.low) / (alone.high - alone.low) == pytest.approx(3.2, rel=0.2)
-    assert grouped.mean == alone.mean
+def test_the_closest_of_several_people_is_found_with_each_left_out_in_turn():
+    halves = [(0, 0, 1, 0.5, 0), (0, 0.25, 1, 0.75, 0), (0, 0, 1, 0.5, 0)]
+    labels = labelled(*halves, photos=["a"] * 3, authors=["x", "y", "z"])
+    human = scores.of_humans(labels).set_index("author")["iou_best"]
+    # x and z are alike; y overlaps either by a third
+    assert human.to_dict() == pytest.approx({"x": 1, "y": 1 / 3, "z": 1})
+    whole = scores.of_cropper("cnn", labels, np.array([[halves[0]] * 3], float))
+    # x's crop again: without x the closest is z, 1; without y x or z, 1; without z x, 1
+    assert whole["iou_best"].tolist() == pytest.approx([1, 1, 1])
+    other = scores.of_cropper("cnn", labels, np.array([[halves[1]] * 3], float))
+    # y's crop again: without y the closest is x or z, 1/3
+    assert other["iou_best"].tolist() == pytest.approx([1, 1 / 3, 1])
 
 
-def test_groups_of_other_sizes_keep_their_weight():
-    interval = scores.Bootstrap(["a", "a", "a", "b"], 200, 0.95, 1).interval(
-        np.array([1.0, 1, 1, 0])
+def test_a_lone_author_has_no_closest_other():
+    labels = labelled((0, 0, 1, 0.5, 2), photos=["a"], authors=["x"])
+    assert np.isnan(scores.of_humans(labels)["iou_best"].item())
+    assert np.isnan(
+        scores.of_cropper("none", labels, np.array([[[0, 0, 1, 1, 0.0]]]))["iou_best"].item()
     )
-    assert interval.mean == 0.75
-    assert (interval.low, interval.high) == (0, 1)  # both groups alike, drawn twice
-
-
-def test_the_same_seed_gives_the_same_interval():
-    values = np.arange(10.0)
-    groups = list("abcdefghij")
-    assert scores.Bootstrap(groups, 200, 0.9, 1).interval(values) == scores.Bootstrap(
-        groups, 200, 0.9, 1
-    ).interval(values)

@@ -1,12 +1,6 @@
-"""Crops and truths in, numbers with their spread out.
-
-The unit of every interval is the group (near-duplicates and bursts), not the photo: photos of one
-group are no independent evidence.
-"""
+"""Crops and truths in, numbers out: how close a crop comes to those of people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,19 +10,13 @@ from cropperhead import crops
 from cropperhead.croppers import HUMAN
 from cropperhead.crops import CROP_COLUMNS, Floats
 
-SCORES = ("iou", "bde", "angle_error")
+SCORES = ("iou", "bde", "angle_error", "aspect_error")
+LIMITS = tuple(name.removeprefix("crop_") for name in CROP_COLUMNS)
 # The column `reference`: what a crop is scored against
 AUTHOR, OTHERS, ITSELF = "the author", "the other authors", "itself"
-_RESAMPLES_AT_ONCE = 500
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and the bootstrap interval about it; NaN where there is nothing to average."""
-
-    mean: float
-    low: float
-    high: float
+# How far a corner may lie outside the frame, as a fraction of its side: single precision and a
+# pixel's rounding, not a prediction that nobody could crop by
+_ROUNDING = 1e-4
 
 
 def of_cropper(cropper: str, labels: pd.DataFrame, cropped: Floats) -> pd.DataFrame:
@@ -36,14 +24,22 @@ def of_cropper(cropper: str, labels: pd.DataFrame, cropped: Floats) -> pd.DataFr
 
     `cropped` is (draws, n, 5) in the order of the n labels; scores are means over the draws.
     Columns: photo, author (whose crop is the reference), cropper, iou, bde (boundary displacement
-    error, fractions of the frame's sides), angle_error (degrees), area (share of the frame kept),
-    reference.
+    error, fractions of the frame's sides), angle_error (degrees), aspect_error (the share by which
+    one of the two shapes is longer; none for a crop without area), area (share of the frame kept),
+    invalid (share of crops that leave the frame or have no area), iou_best (with the closest of the
+    photo's other authors, where there are any), the limits of the first draw, reference.
     """
-    truth = labels[list(CROP_COLUMNS)].to_numpy(float)
-    measured = _measure(cropped, np.broadcast_to(truth, cropped.shape), aspects(labels))
-    columns = {name: values.mean(axis=0) for name, values in measured.items()}
+    truth, aspect = labels[list(CROP_COLUMNS)].to_numpy(float), aspects(labels)
+    measured = _measure(cropped, np.broadcast_to(truth, cropped.shape), aspect)
+    columns = {name: _mean_over_draws(values) for name, values in measured.items()}
+    best = np.full(cropped.shape[:2], np.nan)
+    for rows in _shared(labels):
+        others = _others(labels.iloc[rows])
+        overlap = measured["iou"][:, rows]
+        best[:, rows] = np.where(others, overlap[:, None, :], -1).max(axis=2)
     named = {"photo": labels["photo"], "author": labels["author"], "cropper": cropper}
-    return pd.DataFrame(named | columns | {"reference": AUTHOR})
+    further = {"iou_best": best.mean(axis=0), **_limits(cropped[0]), "reference": AUTHOR}
+    return pd.DataFrame(named | columns | further)
 
 
 def of_humans(labels: pd.DataFrame) -> pd.DataFrame:
@@ -51,7 +47,8 @@ def of_humans(labels: pd.DataFrame) -> pd.DataFrame:
 
     An author who is alone is the reference: overlap 1, errors 0, by definition.
     """
-    return pd.concat([_of_photo(group) for _, group in labels.groupby("photo", sort=False)])
+    table = pd.concat([_of_photo(group) for _, group in labels.groupby("photo", sort=False)])
+    return table.assign(invalid=0.0)  # validation let no other through
 
 
 def aspects(labels: pd.DataFrame) -> Floats:
@@ -64,59 +61,75 @@ def by_photo(scores: pd.DataFrame, cropper: str, column: str) -> pd.Series:
 
     A crop that was scored against itself for want of another says nothing, and does not count.
     """
+    return means_by_photo(scores, cropper, [column])[column]
+
+
+def means_by_photo(scores: pd.DataFrame, cropper: str, columns: Sequence[str]) -> pd.DataFrame:
+    """Several scores as `by_photo` gives them, a column each."""
     chosen = scores[(scores["cropper"] == cropper) & (scores["reference"] != ITSELF)]
-    return chosen.groupby("photo")[column].mean().sort_index()
-
-
-class Bootstrap:
-    """Percentile bootstrap over groups, with the same resamples for every score."""
-
-    def __init__(self, groups: Sequence[str], samples: int, confidence: float, seed: int) -> None:
-        """`groups` names the group of each photo, in the order in which values will come."""
-        _, self._member = np.unique(np.asarray(groups), return_inverse=True)
-        self._sizes = np.bincount(self._member)
-        self._samples, self._seed = samples, seed
-        self.confidence = confidence
-        tail = (1 - confidence) / 2 * 100
-        self._percentiles = (tail, 100 - tail)
-
-    def interval(self, values: Floats) -> Interval:
-        """The mean over photos of `values` (n,) and its interval."""
-        sums = np.bincount(self._member, weights=values)
-        means = np.concatenate([self._means(sums, drawn) for drawn in self._resamples()])
-        low, high = np.percentile(means, self._percentiles)
-        return Interval(float(np.mean(values)), float(low), float(high))
-
-    def _resamples(self) -> list[NDArray[np.int64]]:
-        generator, count = np.random.default_rng(self._seed), len(self._sizes)
-        starts = range(0, self._samples, _RESAMPLES_AT_ONCE)
-        sizes = [min(_RESAMPLES_AT_ONCE, self._samples - start) for start in starts]
-        return [generator.integers(0, count, (size, count)) for size in sizes]
-
-    def _means(self, sums: NDArray[Any], drawn: NDArray[np.int64]) -> Floats:
-        return np.asarray(sums[drawn].sum(axis=1) / self._sizes[drawn].sum(axis=1))
+    return chosen.groupby("photo")[list(columns)].mean().sort_index()
 
 
 def _of_photo(labels: pd.DataFrame) -> pd.DataFrame:
     limits, aspect = labels[list(CROP_COLUMNS)].to_numpy(float), aspects(labels)
     several = labels["author"].nunique() > 1
+    against = _others(labels) if several else np.eye(len(labels), dtype=bool)
     rows = []
     for i, author in enumerate(labels["author"]):
-        # what the same person did in another editor is no other opinion
-        others = (labels["author"] != author).to_numpy() if several else np.arange(len(labels)) == i
+        others = against[i]
         mine = np.broadcast_to(limits[i], limits[others].shape)
         measured = _measure(mine, limits[others], aspect[others])
-        rows.append({"author": author} | {name: float(v.mean()) for name, v in measured.items()})
+        row = {name: float(v.mean()) for name, v in measured.items()}
+        best = float(measured["iou"].max()) if several else np.nan
+        rows.append({"author": author, **row, "iou_best": best})
     reference = OTHERS if several else ITSELF
     named = {"photo": labels["photo"].iloc[0], "cropper": HUMAN, "reference": reference}
-    return pd.DataFrame(rows).assign(**named)
+    return pd.DataFrame(rows).assign(**named, **_limits(limits))
+
+
+def _shared(labels: pd.DataFrame) -> list[NDArray[np.int64]]:
+    """The rows of each photo that several people cropped."""
+    places = labels.assign(place=np.arange(len(labels))).groupby("photo", sort=False)
+    return [each["place"].to_numpy() for _, each in places if each["author"].nunique() > 1]
+
+
+def _others(labels: pd.DataFrame) -> NDArray[np.bool_]:
+    """For each crop of one photo, which are other people's, (n, n).
+
+    What the same person did in another editor is no other opinion.
+    """
+    author = labels["author"].to_numpy()
+    return np.asarray(author[:, None] != author[None, :])
+
+
+def _limits(limits: Floats) -> dict[str, Floats]:
+    return dict(zip(LIMITS, np.moveaxis(limits, -1, 0), strict=True))
 
 
 def _measure(cropped: Floats, truth: Floats, aspect: Floats) -> dict[str, Floats]:
     frames = np.broadcast_to(aspect, cropped.shape[:-1])
+    area = crops.area(cropped)
+    outside = crops.outside(cropped, frames) > _ROUNDING
     return {
         "iou": crops.overlap(cropped, truth, frames),
         "bde": crops.boundary_displacement(cropped, truth),
         "angle_error": np.abs(cropped[..., 4] - truth[..., 4]),
-        "area": crops.area(cropped),
+        "aspect_error": np.exp(np.abs(_shape(cropped) - _shape(truth))) - 1,
+        "area": area,
+        "invalid": (outside | (area <= 0)).astype(float),
     }
+
+
+def _shape(limits: Floats) -> Floats:
+    """Logarithm of width / height in fractions of the frame; NaN for crops without area."""
+    sides = limits[..., 2:4] - limits[..., :2]
+    real = (sides > 0).all(axis=-1, keepdims=True)
+    height, width = np.moveaxis(np.log(np.where(real, sides, np.nan)), -1, 0)
+    return np.asarray(width - height)
+
+
+def _mean_over_draws(values: Floats) -> Floats:
+    """The mean over the first axis, of those draws that have a value."""
+    known = np.isfinite(values)
+    total = np.where(known, values, 0).sum(axis=0)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)

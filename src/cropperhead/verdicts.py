@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from cropperhead.scores import Interval
+from cropperhead.significance import Interval
 
 Outcome = Literal["learned", "no evidence", "worse"]
 
