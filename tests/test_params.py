@@ -47,6 +47,10 @@ def test_the_project_s_own_params_are_sound():
         ("train", {"predecessor_loss": "mse"}, "train.predecessor_loss is 'mse', expected one of"),
         ("train", {"fine_tuning": 1}, "train.fine_tuning: expected the keys image_size, epochs"),
         ("train", {"learnin_rate": 1}, "unknown key learnin_rate"),
+        ("gate", {"tolerance": -0.01}, "gate.tolerance is -0.01, expected a share between 0 and 1"),
+        ("gate", {"confidence": 1}, "gate.confidence is 1.0, expected in [0.5, 1)"),
+        ("gate", {"bootstrap_samples": 99}, "gate.bootstrap_samples is 99, expected at least 100"),
+        ("gate", {"seed": -1}, "gate.seed is -1, expected 0 or more"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(tmp_path, block, values, said):

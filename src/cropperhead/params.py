@@ -28,6 +28,7 @@ INPUT_SIDE = 256
 IMAGE_SIZES = (32, 64, 128, 256)
 
 DemoPolicy = Literal["rule", "random"]
+Rival = Literal["smartcrop", "attention", "entropy"]
 DEMO_POLICIES: tuple[DemoPolicy, ...] = typing.get_args(DemoPolicy)
 
 
@@ -162,6 +163,7 @@ class TrainParams:
     colour_jitter: float
     overlap_weight: float
     averaging: float
+    refit: bool
     prototypes: int
     uncropped_area: float
     least_angle_deg: float
@@ -207,8 +209,11 @@ class EvaluateParams:
     random_percentiles: tuple[float, float]
     random_draws: int
     bootstrap_samples: int
+    permutations: int
     confidence: float
     gallery_photos: int
+    predecessor: str
+    rivals: tuple[Rival, ...]
 
     def __post_init__(self) -> None:
         _require_rising("evaluate.random_percentiles", self.random_percentiles)
@@ -219,12 +224,31 @@ class EvaluateParams:
         _require("evaluate.random_draws", self.random_draws, self.random_draws >= 1, "at least 1")
         samples = self.bootstrap_samples
         _require("evaluate.bootstrap_samples", samples, samples >= 100, "at least 100")
+        drawn = self.permutations
+        _require("evaluate.permutations", drawn, drawn >= 100, "at least 100")
         _require("evaluate.confidence", self.confidence, 0.5 <= self.confidence < 1, "in [0.5, 1)")
 
 
 @dataclass(frozen=True)
+class GateParams:
+    """When results count as worse than earlier ones."""
+
+    tolerance: float
+    confidence: float
+    bootstrap_samples: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        _require_share("gate.tolerance", self.tolerance)
+        _require("gate.confidence", self.confidence, 0.5 <= self.confidence < 1, "in [0.5, 1)")
+        samples = self.bootstrap_samples
+        _require("gate.bootstrap_samples", samples, samples >= 100, "at least 100")
+        _require("gate.seed", self.seed, self.seed >= 0, "0 or more")
+
+
+@dataclass(frozen=True)
 class Params:
-    """All of params.yaml, a block for each stage."""
+    """All of params.yaml, a block for each stage and one for the gate."""
 
     extract: ExtractParams
     demo: DemoParams
@@ -232,6 +256,7 @@ class Params:
     split: SplitParams
     train: TrainParams
     evaluate: EvaluateParams
+    gate: GateParams
 
 
 def load(file: Path = FILE) -> Params:
@@ -351,7 +376,7 @@ _OWN_TO_PREDECESSOR = {"predecessor_loss"}
 _UNKNOWN_TO_PREDECESSOR = {
     *("weights", "image_size", "overlap_weight", "learning_rate", "warm_up_epochs"),
     *("weight_decay", "dropout", "prototypes", "uncropped_area", "least_angle_deg"),
-    *("max_angle_deg", "precision"),
+    *("max_angle_deg", "precision", "refit"),
 }
 
 
