@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from cropperhead import batches, shards
+from cropperhead.batches import Examples, Photos
 from cropperhead.errors import DataError
 
 
@@ -262,3 +263,24 @@ def test_one_seed_gives_the_same_batches_and_another_seed_others():
 def test_a_pass_has_as_many_batches_as_hold_every_example():
     assert batches.steps(numbered_examples(7), size=3) == 3
     assert batches.steps(numbered_examples(6), size=3) == 2
+
+
+def test_two_sets_of_examples_are_one_with_every_crop_on_its_own_photo():
+    photos = [np.full((n, 4, 4, 3), shade, np.uint8) for n, shade in ((2, 10), (1, 90))]
+    one = Examples(
+        Photos(["a", "b"], photos[0], np.array([1.5, 0.7], np.float32)),
+        np.array([1, 0, 0]),
+        np.arange(15, dtype=np.float32).reshape(3, 5),
+    )
+    two = Examples(
+        Photos(["c"], photos[1], np.array([1.0], np.float32)),
+        np.array([0, 0]),
+        np.ones((2, 5), np.float32),
+    )
+    both = batches.joined(one, two)
+    assert both.photos.names == ["a", "b", "c"]
+    assert both.photo.tolist() == [1, 0, 0, 2, 2]
+    assert both.aspect == pytest.approx([0.7, 1.5, 1.5, 1, 1])
+    assert both.photos.images[both.photo][:, 0, 0, 0].tolist() == [10, 10, 10, 90, 90]
+    assert both.limits[3:].tolist() == [[1] * 5] * 2
+    assert both.limits.dtype == np.float32

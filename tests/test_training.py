@@ -24,6 +24,7 @@ PARAMS = dataclasses.replace(
     least_steps=1,
     learning_rate=0.005,
     dropout=0.0,
+    refit=False,
     prototypes=9,
 )
 # TensorFlow's threads are fixed by its first use, which other tests may be
@@ -175,7 +176,14 @@ def test_the_predecessor_trains_by_the_same_door():
 
 
 QUICK = dataclasses.replace(
-    PARAMS, image_size=32, batch_size=4, epochs=4, least_steps=3, dropout=0.3, prototypes=5
+    PARAMS,
+    image_size=32,
+    batch_size=4,
+    epochs=4,
+    least_steps=3,
+    dropout=0.3,
+    refit=True,
+    prototypes=5,
 )
 
 
@@ -230,6 +238,49 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_bytes(
     assert "goes on after epoch 2" in capsys.readouterr().err
     pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
     assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
+
+
+class Interrupted(Checkpoint):
+    """One whose user presses Ctrl+C after the second epoch of the further training is kept."""
+
+    def beside(self, name):
+        further = super().beside(name)
+        keep = further.write
+
+        def write(told, arrays):
+            keep(told, arrays)
+            if told["best_epoch"] == 2:
+                raise KeyboardInterrupt
+
+        further.write = write
+        return further
+
+
+def test_a_further_training_that_was_interrupted_goes_on_and_ends_with_the_same_bytes(
+    uninterrupted, tmp_path, capsys
+):
+    kept = tmp_path / "unfinished.npz"
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(QUICK, turning_lessons(), checkpoint=Interrupted(kept, "same"))
+    assert "learns once more, from validation photos, too" in capsys.readouterr().err
+    checkpoint = Checkpoint(kept, "same")
+    fitted = training.fit(QUICK, turning_lessons(), checkpoint=checkpoint)
+    told = capsys.readouterr().err
+    assert "goes on after epoch 4" in told  # the first has nothing left to do
+    assert "goes on after epoch 2" in told
+    assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
+    checkpoint.remove()
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_once_the_best_epoch_is_known_validation_photos_are_learned_from_too(capsys):
+    """What only they show is known to the network in the end."""
+    chosen = dataclasses.replace(PARAMS, epochs=6, refit=True)
+    before = training.fit(dataclasses.replace(chosen, refit=False), LESSONS)
+    after = training.fit(chosen, LESSONS)
+    assert "learns once more" in capsys.readouterr().err
+    pd.testing.assert_frame_equal(before.history, after.history, check_exact=True)
+    assert overlaps(after.model).mean() > overlaps(before.model).mean() + 0.01
 
 
 def test_the_same_training_gives_the_same_bytes_and_a_cut_off_checkpoint_begins_anew(

@@ -7,6 +7,7 @@ Pixels wait on disk: 100,000 photos of 128 x 128 px are 5 GB.
 """
 
 import io
+import itertools
 import os
 import shutil
 import tempfile
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from cropperhead import shards
+from cropperhead import shards, squares
 from cropperhead.crops import CROP_COLUMNS, mirrored
 from cropperhead.errors import DataError
 from cropperhead.params import INPUT_SIDE
@@ -157,6 +158,19 @@ def examples(folder: Path, labels: pd.DataFrame, size: int) -> Examples:
     return Examples(read(folder, names, size), place, limits)
 
 
+def joined(first: Examples, second: Examples) -> Examples:
+    """Both as one, the first ones first; their pixels are on disk once more."""
+    photos, others = first.photos, second.photos
+    images = Pictures(len(photos.names) + len(others.names), photos.images.shape[1])
+    for place, image in enumerate(itertools.chain(photos.images, others.images)):
+        images[place] = image
+    both = Photos(
+        [*photos.names, *others.names], images, np.concatenate([photos.aspect, others.aspect])
+    )
+    places = np.concatenate([first.photo, second.photo + len(photos.names)])
+    return Examples(both, places, np.concatenate([first.limits, second.limits]))
+
+
 def training_batches(
     crops: Examples, size: int, jitter: float, seed: int, start: int = 0
 ) -> "tf.data.Dataset":
@@ -246,7 +260,7 @@ def _squashed(jpeg: bytes, size: int) -> tuple[Pixels, float]:
     side = size * factor
     with Image.open(io.BytesIO(jpeg)) as image:
         aspect = image.width / image.height
-        square = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
+        square = squares.squashed(image, side)
     return np.asarray(square.reduce(factor)), aspect
 
 

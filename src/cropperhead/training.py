@@ -104,30 +104,44 @@ def fit(
 ) -> Fitted:
     """Trains the chosen network from the median training crop; the best weights by validation.
 
-    `logs` is a folder for TensorBoard. `callbacks` are Keras's; each epoch they get the row of the
-    history as their logs. Must come before TensorFlow's first use, which fixes its threads.
+    With `train.refit` a second network then learns from training and validation crops, for as many
+    epochs as were best for the first, and takes its place. `logs` is a folder for TensorBoard.
+    `callbacks` are Keras's; each epoch of the first they get the row of the history as their logs.
+    Must come before TensorFlow's first use, which fixes its threads.
     """
     _make_repeatable(params)
     known = lessons.training.limits.astype(float)
     typical = prototypes.typical(known, params.prototypes, params.seed)
-    network = models.build(params, np.median(known, axis=0), typical)
     alone = params.model == "predecessor"
-    judged = network if alone else models.two_looks(network, typical)
     chosen = params.chosen()
-    _compile(network, chosen, typical, lessons.training)
+
+    def untrained(learnt: Examples) -> Any:
+        keras.utils.set_random_seed(params.seed)
+        made = models.build(params, np.median(known, axis=0), typical)
+        _compile(made, chosen, typical, learnt)
+        return made
+
+    network = untrained(lessons.training)
+    judged = network if alone else models.two_looks(network, typical)
     referee = Referee(chosen, lessons.validation, judged, checkpoint)
     watching = [TensorBoard(logs, lessons.validation, judged)] if logs else []
     _train(network, chosen, lessons.training, referee, [*watching, *callbacks])
     history = pd.DataFrame(referee.rows, columns=list(HISTORY_COLUMNS))
     if alone:
         return Fitted(keras.Model(network.input, network.output, name=network.name), history)
+    whole = prototypes.uncropped_shares(typical, known, params.uncropped_area)
+    calibration = _calibrated(judged, typical, lessons.validation, whole)
+    if chosen.refit and referee.best_epoch:
+        print("learns once more, from validation photos, too", file=sys.stderr, flush=True)
+        together = batches.joined(lessons.training, lessons.validation)
+        network = untrained(together)
+        further = Averager(chosen, referee.best_epoch, checkpoint and checkpoint.beside("refit"))
+        _train(network, chosen, together, further, [])
     habit = straightening.habit(known[:, 4])
     straightener = None
     if habit.turns and lessons.upright is not None:
         print("learns to straighten, from photos that it turns", file=sys.stderr, flush=True)
         straightener = straightening.fit(lessons.upright, params.seed)
-    whole = prototypes.uncropped_shares(typical, known, params.uncropped_area)
-    calibration = _calibrated(judged, typical, lessons.validation, whole)
     finished = models.finished(network, straightener, typical, calibration, habit, params)
     return Fitted(finished, history)
 
@@ -148,7 +162,7 @@ def _train(
     network: Any,
     params: TrainParams,
     training: Examples,
-    referee: "Referee",
+    referee: "Averager",
     callbacks: Sequence[Any],
 ) -> None:
     """Trains a compiled network in place, from where it was left; it ends with its best weights."""
@@ -181,6 +195,7 @@ class Checkpoint:
 
     def __init__(self, file: Path, fingerprint: str) -> None:
         self._file, self._fingerprint = file, fingerprint
+        self._further: list[Checkpoint] = []
 
     def write(self, told: Mapping[str, Any], arrays: Mapping[str, Sequence[Any]]) -> None:
         """Replaces what was kept: `told` as JSON, and lists of arrays by name."""
@@ -206,47 +221,63 @@ class Checkpoint:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # none, or cut off
             return None
 
+    def beside(self, name: str) -> "Checkpoint":
+        """That of a further training, which is removed with this one."""
+        further = Checkpoint(
+            self._file.with_suffix(f".{name}{self._file.suffix}"), f"{self._fingerprint} {name}"
+        )
+        self._further.append(further)
+        return further
+
     def remove(self) -> None:
         """Nothing is left to go on with: the model is written."""
-        self._file.unlink(missing_ok=True)
+        for each in (self, *self._further):
+            each._file.unlink(missing_ok=True)
 
 
-class Referee(keras.callbacks.Callback):  # type: ignore[misc]
-    """Scores each epoch on the validation crops, keeps the best weights, and stops in time.
+class Averager(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps a moving average of the weights that the steps leave, and what an interruption needs.
 
-    The weights that count are a moving average of those that the steps leave. It wanders less, so
-    that a few validation photos can tell its epochs apart, and crops better. It stands in the
-    network from the end of an epoch to the start of the next, for other callbacks to see.
+    The average wanders less than the weights, and crops better. It stands in the network from the
+    end of an epoch to the start of the next, for other callbacks to see. `rows` are the epochs',
+    with what `scores` tells of each; `best` are the weights to end with, after `best_epoch`.
     """
 
-    def __init__(
-        self,
-        params: TrainParams,
-        validation: Examples,
-        judged: Any,
-        checkpoint: Checkpoint | None = None,
-    ) -> None:
-        """`judged` is the model that is scored; it shares its weights with the trained network."""
+    def __init__(self, params: TrainParams, epochs: int, checkpoint: Checkpoint | None) -> None:
         super().__init__()
         self.rows: list[dict[str, float]] = []
         self.best: list[Any] = []
-        self._params = params
-        self._validation = validation
-        self._loss = _loss(params)
-        self._judged = judged
+        self.best_epoch = 0
+        self._best_loss = 0.0
+        self._averaging = params.averaging
+        self._epochs = epochs
         self._checkpoint = checkpoint
         self._steps = 0
+
+    def scores(self) -> dict[str, float]:
+        """Numbers of the network as it is, beside those of its training."""
+        return {}
+
+    def begin(self, row: dict[str, float]) -> None:
+        """Hears of the start, epoch 0."""
+
+    def is_better(self, row: dict[str, float]) -> bool:  # noqa: ARG002 - of those who judge
+        """Whether an epoch's weights are the best so far; here the last are."""
+        return True
+
+    def finished(self, epoch: int) -> bool:
+        """Whether no epoch is left after this one."""
+        return epoch >= self._epochs
 
     def restore(self, network: Any) -> int:
         """Puts a compiled network where an interrupted training left it; its number of epochs."""
         self._average = [tf.Variable(value) for value in network.get_weights()]
         kept = self._checkpoint.read() if self._checkpoint else None
         if kept is None:
-            # the start counts, too: a library that teaches nothing leaves the constant crop
             self.best = network.get_weights()
-            start = self._scores()
-            self._best_epoch, self._best_loss = 0, start["validation_loss"] * self._doubt()
-            self.rows.append({"epoch": 0, "learning_rate": 0.0, "loss": math.nan, **start})
+            row = {"epoch": 0, "learning_rate": 0.0, "loss": math.nan, **self.scores()}
+            self.begin(row)
+            self.rows.append(row)
             return 0
         told, arrays = kept
         network.optimizer.build(network.trainable_variables)
@@ -255,14 +286,10 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
         for variable, value in zip(self._average, arrays["average"], strict=True):
             variable.assign(value)
         self.best, self.rows = arrays["best"], told["rows"]
-        self._steps, self._best_epoch = told["steps"], told["best_epoch"]
+        self._steps, self.best_epoch = told["steps"], told["best_epoch"]
         self._best_loss = told["best_loss"]
         print(f"goes on after epoch {len(self.rows) - 1}", file=sys.stderr, flush=True)
         return len(self.rows) - 1
-
-    def finished(self, epoch: int) -> bool:
-        """Whether no epoch is left after this one."""
-        return epoch >= self._params.epochs or epoch - self._best_epoch >= self._params.patience
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
         """Begins with what the network holds."""
@@ -275,7 +302,7 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Moves the average towards the weights; in the first steps faster, or it lags behind."""
         self._steps += 1
-        kept = min(self._params.averaging, (1 + self._steps) / (10 + self._steps))
+        kept = min(self._averaging, (1 + self._steps) / (10 + self._steps))
         weights = [weight.value for weight in self.model.weights]
         _move(self._average, weights, tf.constant(kept, tf.float32))
 
@@ -290,37 +317,60 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
             "epoch": epoch + 1,
             "learning_rate": float(self.model.optimizer.learning_rate),
             "loss": float(logs["loss"]),
-            **self._scores(),
+            **self.scores(),
         }
         self.rows.append(row)
         logs.clear()  # of Keras's own, some are parts of the loss that nobody looks for
         logs.update(row)
-        self._judge(row)
-        self._keep(state)
-        print(_progress(row, self._params.epochs), file=sys.stderr, flush=True)
-
-    def _doubt(self) -> float:
-        """The share of the start's loss that an epoch must undercut to count: 1, or less.
-
-        A handful of validation crops finds one epoch of many better by mere luck.
-        """
-        return _LUCK if len(self._validation) < _HANDFUL else 1.0
-
-    def _judge(self, row: dict[str, float]) -> None:
-        if row["validation_loss"] < self._best_loss:
-            self.best, self._best_loss = self.model.get_weights(), row["validation_loss"]
-            self._best_epoch = int(row["epoch"])
-        if self.finished(int(row["epoch"])):
+        if self.is_better(row):
+            self.best, self.best_epoch = self.model.get_weights(), epoch + 1
+        if self.finished(epoch + 1):
             self.model.stop_training = True
+        self._keep(state)
+        print(_progress(row, self._epochs), file=sys.stderr, flush=True)
 
     def _keep(self, state: Sequence[Any]) -> None:
         if self._checkpoint is None:
             return
-        told = {"rows": self.rows, "steps": self._steps, "best_epoch": self._best_epoch}
+        told = {"rows": self.rows, "steps": self._steps, "best_epoch": self.best_epoch}
         arrays = {"state": state, "average": self._average, "best": self.best}
         self._checkpoint.write(told | {"best_loss": self._best_loss}, arrays)
 
-    def _scores(self) -> dict[str, float]:
+
+class Referee(Averager):
+    """Scores each epoch on the validation crops, keeps the best weights, and stops in time."""
+
+    def __init__(
+        self,
+        params: TrainParams,
+        validation: Examples,
+        judged: Any,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """`judged` is the model that is scored; it shares its weights with the trained network."""
+        super().__init__(params, params.epochs, checkpoint)
+        self._patience = params.patience
+        self._validation = validation
+        self._loss = _loss(params)
+        self._judged = judged
+
+    def begin(self, row: dict[str, float]) -> None:
+        """The start counts, too: a library that teaches nothing leaves the constant crop."""
+        self._best_loss = row["validation_loss"] * self._doubt()
+
+    def is_better(self, row: dict[str, float]) -> bool:
+        """Whether the validation loss is less than any before."""
+        if row["validation_loss"] >= self._best_loss:
+            return False
+        self._best_loss = row["validation_loss"]
+        return True
+
+    def finished(self, epoch: int) -> bool:
+        """Whether no epoch is left after this one, or too many brought nothing."""
+        return super().finished(epoch) or epoch - self.best_epoch >= self._patience
+
+    def scores(self) -> dict[str, float]:
+        """Loss, overlap and boundary displacement on the validation crops."""
         examples = self._validation
         predicted = models.predict(self._judged, examples.photos)[examples.photo]
         truth = examples.limits.astype(float)
@@ -329,6 +379,13 @@ class Referee(keras.callbacks.Callback):  # type: ignore[misc]
             "validation_iou": float(crops.overlap(truth, predicted, examples.aspect).mean()),
             "validation_bde": float(crops.boundary_displacement(truth, predicted).mean()),
         }
+
+    def _doubt(self) -> float:
+        """The share of the start's loss that an epoch must undercut to count: 1, or less.
+
+        A handful of validation crops finds one epoch of many better by mere luck.
+        """
+        return _LUCK if len(self._validation) < _HANDFUL else 1.0
 
 
 class TensorBoard(keras.callbacks.Callback):  # type: ignore[misc]
@@ -452,9 +509,11 @@ def _line(expected: Floats, real: Floats) -> tuple[float, float]:
 
 
 def _progress(row: dict[str, float], epochs: int) -> str:
+    told = f"epoch {row['epoch']:.0f} of {epochs}: loss {row['loss']:.4f}"
+    if "validation_loss" not in row:
+        return told
     return (
-        f"epoch {row['epoch']:.0f} of {epochs}: loss {row['loss']:.4f}, "
-        f"validation loss {row['validation_loss']:.4f}, overlap {row['validation_iou']:.4f}"
+        f"{told}, validation loss {row['validation_loss']:.4f}, overlap {row['validation_iou']:.4f}"
     )
 
 
