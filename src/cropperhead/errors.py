@@ -5,6 +5,8 @@ CropperheadError                 caught once, at the rim of a program, and print
 ├── LibraryError                 a photo library that is missing, empty or holds no crop
 ├── SetupError                   a program that has to be installed first
 ├── DataError                    too many unsound labels, or too few sound ones, to go on
+├── WritingError                 one sidecar that is left as it was; caught per file, and listed
+├── ModelError                   a trained model that is missing or cannot be used
 └── RejectedFile                 one file that cannot be used; caught per file, counted and listed
 """
 
@@ -29,6 +31,14 @@ class SetupError(CropperheadError):
 
 class DataError(CropperheadError):
     """Too many unsound labels, or too few sound ones, to go on."""
+
+
+class WritingError(CropperheadError):
+    """One sidecar that cannot be written, or a backup that cannot be put back: left as it was."""
+
+
+class ModelError(CropperheadError):
+    """A trained model that is missing or cannot be used."""
 
 
 class RejectedFile(CropperheadError):

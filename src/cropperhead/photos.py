@@ -19,7 +19,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import imagehash
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.AvifImagePlugin import AvifImageFile
@@ -129,11 +128,42 @@ def container_orientation(image: Image.Image) -> int | None:
     return None
 
 
+def shown_as(image: Image.Image) -> int:
+    """The orientation by which the file itself says to display its stored pixels, 1 to 8.
+
+    EXIF's, or its container's where EXIF is silent; ask before the pixels are read.
+    """
+    if image.format == _HEIF:  # pillow-heif takes it out of the EXIF
+        said = image.info.get("original_orientation")
+    else:
+        said = image.getexif().get(_ORIENTATION_TAG)
+    return orientation.known(said, 0) or container_orientation(image) or orientation.UPRIGHT
+
+
 def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int) -> SmallCopy:
     """An upright sRGB JPEG whose long side has at most `long_side` px.
 
     `stored_as` is the orientation (1 to 8) by which the stored pixels are displayed. The picture is
     spent afterwards: it may itself be small then.
+    """
+    import imagehash  # noqa: PLC0415 - SciPy, which suggesting crops does without
+
+    shown = upright(image, stored_as, long_side)
+    buffer = io.BytesIO()
+    # Pillow would carry a PNG's text along, or fail on a long one
+    shown.save(buffer, "JPEG", quality=quality, comment=b"")
+    return SmallCopy(
+        jpeg=buffer.getvalue(),
+        width=shown.width,
+        height=shown.height,
+        perceptual_hash=str(imagehash.phash(shown)),
+    )
+
+
+def upright(image: Image.Image, stored_as: int, long_side: int) -> Image.Image:
+    """The picture as it is displayed, in sRGB, its long side at most `long_side` px.
+
+    `stored_as` as in `small_copy`; the picture is spent afterwards, too.
     """
     turned = _turned_by_decoder(image)
     load(image, long_side)
@@ -141,16 +171,7 @@ def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int)
     small = _eight_bits(image)
     small.thumbnail((long_side, long_side), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
     small = _to_srgb(small, profile)
-    upright = transposed(transposed(small, orientation.inverse(turned)), stored_as)
-    buffer = io.BytesIO()
-    # Pillow would carry a PNG's text along, or fail on a long one
-    upright.save(buffer, "JPEG", quality=quality, comment=b"")
-    return SmallCopy(
-        jpeg=buffer.getvalue(),
-        width=upright.width,
-        height=upright.height,
-        perceptual_hash=str(imagehash.phash(upright)),
-    )
+    return transposed(transposed(small, orientation.inverse(turned)), stored_as)
 
 
 def load(image: Image.Image, long_side: int) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from cropperhead import dng, photos
+from cropperhead import dng, orientation, photos
 from cropperhead.dng import Box
 from cropperhead.errors import RejectedFile
 
@@ -37,6 +37,8 @@ _LEAST_SHARE = 0.94
 _BRIGHTNESS = 0.18 / 0.127
 _SRGB_CURVE = (2.4, 12.92)  # IEC 61966-2-1: exponent, and slope near black
 _TWICE = 2  # as photos.py decodes at least twice the size it wants
+# LibRaw's flips (bits: 1 mirrored, 2 upside down, 4 sides swapped) as EXIF's orientations
+_ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}
 _BLACK = 12  # of 255: the bars of a letterboxed preview, with the ripples of its compression
 
 
@@ -45,6 +47,7 @@ class RawPhoto:
     """An open RAW file."""
 
     frame: tuple[int, int]  # width and height in px as stored, after the camera's default crop
+    shown_as: int  # the orientation by which the camera says to display it
     _crop: Box
     _raw: Any
     _previews_are_edited: bool
@@ -117,7 +120,8 @@ def opened(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
             crop, frame = dng.frame(directories) or _makers_frame(sizes)
             photos.refuse_too_large(*frame, max_megapixels)
             edited = dng.previews_are_edited(directories)
-            yield RawPhoto(frame, crop, raw, edited, max_megapixels, file)
+            shown_as = _ORIENTATIONS.get(sizes.flip, orientation.UPRIGHT)
+            yield RawPhoto(frame, shown_as, crop, raw, edited, max_megapixels, file)
     except RejectedFile:
         raise
     # rawpy and LibRaw raise nearly anything on damaged files

@@ -236,7 +236,9 @@ def _normalised(counts: Any) -> Any:
     counts = ops.reshape(counts, (-1, 2, len(_STRAIGHTNESS), _BANDS, _BINS))
     counts = ops.concatenate([counts, ops.sum(counts, axis=3, keepdims=True)], axis=3)
     whole = ops.sum(counts[:, :, :, _BANDS:], axis=(1, 4), keepdims=True) + 1e-3
-    own = ops.sum(counts, axis=4, keepdims=True) + 0.01 * whole
+    # In this order: of one photo alone, Keras takes a second addend with one long axis for a bias,
+    # and adds it along another (keras/src/backend/tensorflow/numpy.py, add)
+    own = 0.01 * whole + ops.sum(counts, axis=4, keepdims=True)
     roots = [ops.sqrt(counts / whole), ops.sqrt(counts / own)]
     shares = [ops.reshape(root, (-1, _channels() // 2, _BINS)) for root in roots]
     return ops.transpose(4 * ops.concatenate(shares, axis=1), (0, 2, 1))

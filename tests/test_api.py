@@ -1,0 +1,254 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pillow_heif
+import pytest
+from conftest import picture, save_photo
+from PIL import Image
+from raw_files import SHORT, save_dng
+from test_models import PARAMS, START, TYPICAL, stir
+from test_models import finished as finished_model
+
+import cropperhead
+from cropperhead import api, crops, export, models, straightening
+from cropperhead.api import Crop
+from cropperhead.editors import lightroom
+from cropperhead.errors import ModelError, ParamsError, RejectedFile, SetupError
+
+# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+ORIENTATION = 274
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small model that straightens, untrained, as Keras's and exported."""
+    keras.utils.set_random_seed(1)
+    estimator = straightening.estimator()
+    estimator.set_weights([3 * weight for weight in estimator.get_weights()])
+    network = stir(models.build(PARAMS, START, TYPICAL))
+    folder = tmp_path_factory.mktemp("models")
+    model = finished_model(network, estimator)
+    models.save(model, folder / "model.keras")
+    (folder / "model.tflite").write_bytes(export.exported(model, export.FLOAT32, "0"))
+    (folder / "half.tflite").write_bytes(export.exported(model, export.FLOAT16, "0"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cropper(folder):
+    return cropperhead.load(folder / "model.tflite")
+
+
+def numbers(found):
+    return np.array([[*crop.limits(), crop.confidence] for crop in found])
+
+
+def shape(crop, width, height):
+    box = crop.in_pixels(width, height)
+    return box.width / box.height
+
+
+def test_the_first_crop_is_the_models_own_with_its_confidence(cropper, folder):
+    image = picture(600, 400)
+    (found,) = cropper.suggest(image)
+    model = models.load(folder / "model.keras")
+    seen = np.asarray(image.resize((512, 341), Image.Resampling.LANCZOS).resize((256, 256)))
+    told = model.predict({"image": seen[None], "aspect": np.array([[1.5]])}, verbose=0)
+    # what is left of a copy of 512 px and of bicubic in place of bilinear
+    assert found.limits()[:4] == pytest.approx(told["limits"][0, :4], abs=0.02)
+    assert found.confidence == pytest.approx(told["confidence"][0, 0], abs=0.02)
+    assert crops.outside(found.limits(), 1.5) < 1e-6
+
+
+def test_several_crops_are_distinct_and_of_the_wanted_shape(cropper):
+    image = picture(600, 400)
+    for aspect, expected in (("4:5", 0.8), (1.91, 1.91), ("original", 1.5)):
+        found = cropper.suggest(image, aspect=aspect, n=3)
+        assert 1 <= len(found) <= 3
+        assert [shape(crop, 600, 400) for crop in found] == pytest.approx([expected] * len(found))
+    several = cropper.suggest(image, n=3)
+    assert len(several) > 1
+    overlap = crops.overlap(several[0].limits(), several[1].limits(), 1.5)
+    assert overlap < 0.76
+    assert several[0] == cropper.suggest(image)[0]
+
+
+def test_an_image_an_array_and_a_file_of_one_photo_get_the_same_crop(cropper, tmp_path):
+    file = save_photo(tmp_path / "a.png", image=picture(300, 200))
+    image = Image.open(file)
+    expected = numbers(cropper.suggest(image, n=2))
+    for photo in (np.asarray(image), file, str(file)):
+        assert numbers(cropper.suggest(photo, n=2)) == pytest.approx(expected, abs=1e-6)
+    assert image.size == (300, 200)  # and is as it was
+
+
+def test_a_file_is_shown_upright_as_its_camera_says(cropper, tmp_path):
+    stored = picture(300, 200)
+    upright = stored.transpose(Image.Transpose.ROTATE_270)
+    file = save_photo(tmp_path / "a.png", image=stored, exif={ORIENTATION: 6})
+    expected = numbers(cropper.suggest(upright))
+    assert numbers(cropper.suggest(file)) == pytest.approx(expected, abs=1e-6)
+    crop = Crop(0.0, 0.0, 0.5, 0.5, 0.0, 0.9)
+    # turned clockwise, the stored bottom left, which is blue, is shown at the top left
+    assert crop.apply(file).size == (100, 150)
+    assert crop.apply(file).getpixel((50, 75)) == (0, 0, 255)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".webp", ".heic", ".avif"])
+def test_every_format_is_shown_upright(suffix, tmp_path):
+    pillow_heif.register_heif_opener()
+    tags = Image.Exif()
+    tags[ORIENTATION] = 6
+    picture(300, 200).save(tmp_path / f"a{suffix}", exif=tags.tobytes())
+    cut = Crop(0.0, 0.0, 0.5, 0.5, 0.0, 0.9).apply(tmp_path / f"a{suffix}")
+    assert cut.size == (100, 150)
+    assert np.argmax(cut.getpixel((50, 75))) == 2  # blue
+
+
+def test_a_raw_photo_is_shown_upright(cropper, tmp_path):
+    file = save_dng(tmp_path / "a.dng", tags={ORIENTATION: (SHORT, [6])})
+    assert len(cropper.suggest(file)) == 1
+    cut = Crop(0.0, 0.0, 0.5, 0.5, 0.0, 0.9).apply(file)
+    assert cut.height > cut.width
+    assert np.argmax(cut.getpixel((5, 5))) == 2  # blue, stored at the bottom left
+
+
+def test_keras_and_both_exported_models_suggest_the_same(folder):
+    image = picture(600, 400)
+    expected = numbers(cropperhead.load(folder).suggest(image, n=2))
+    for name, tolerance in (("model.keras", 1e-3), ("half.tflite", 5e-3)):
+        found = numbers(cropperhead.load(folder / name).suggest(image, n=2))
+        assert found[:, :4] == pytest.approx(expected[:, :4], abs=tolerance)
+
+
+def test_a_model_tells_what_it_is(cropper):
+    assert cropper.facts["weights"] == "float32"
+    assert set(cropper.facts["outputs"]) >= {"limits", "confidence"}
+
+
+def test_a_crop_in_pixels():
+    crop = Crop(0.1, 0.25, 0.6, 0.75, 0.0, 0.9)
+    assert crop.pixels(400, 300) == (100, 30, 300, 180)
+    expected = [[100, 30], [300, 30], [300, 180], [100, 180]]
+    assert crop.corners(400, 300) == pytest.approx(np.array(expected))
+    assert Crop(0.5, 0.5, 0.5, 0.5, 0.0, 0.0).pixels(10, 10) == (5, 5, 6, 6)
+
+
+def test_the_corners_are_those_of_the_turned_rectangle():
+    # a square of 100 px, turned by 45 degrees: its half diagonal is 50 * sqrt(2) = 70.7107
+    corners = Crop(0.25, 0.25, 0.75, 0.75, 45.0, 0.9).corners(200, 200)
+    expected = [[100, 29.2893], [170.7107, 100], [100, 170.7107], [29.2893, 100]]
+    assert corners == pytest.approx(np.array(expected), abs=1e-3)
+
+
+def test_lightroom_s_form_reads_back_as_the_same_crop():
+    crop = Crop(0.2, 0.3, 0.7, 0.8, 5.0, 0.9)
+    settings = crop.lightroom(600, 400)
+    assert settings["HasCrop"] is True
+    assert settings["CropAngle"] == 5
+    box = lightroom.decode(settings, 600, 400)
+    again = crops.Crop.from_rectangle(box, 600, 400)
+    assert again.limits() == pytest.approx(crop.limits(), abs=1e-4)
+
+
+def test_an_untilted_crop_is_cut_to_the_very_pixels():
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    cut = Crop(0.25, 0.5, 0.75, 1.0, 0.0, 0.9).apply(image)
+    assert np.array_equal(np.asarray(cut), np.asarray(image)[10:30, 30:60])
+
+
+def test_a_tilted_crop_is_cut_out_level_at_full_resolution():
+    crop = Crop(0.4, 0.2, 0.6, 0.8, 10.0, 0.9)
+    cut = crop.apply(np.full((2000, 3000, 3), 7, np.uint8))
+    assert cut.size == (1800, 400)  # 0.6 of 3000 and 0.2 of 2000
+    assert np.asarray(cut).min() == 7
+
+
+def test_what_cannot_be_used_is_named(cropper, tmp_path):
+    (tmp_path / "text.jpg").write_text("no photo")
+    image = picture()
+    with pytest.raises(ParamsError, match="aspect ratio is '3by4', expected free, original"):
+        cropper.suggest(image, aspect="3by4")
+    with pytest.raises(ParamsError, match="n is 0, expected at least 1"):
+        cropper.suggest(image, n=0)
+    with pytest.raises(ParamsError, match=r"an array of float64, \(4, 4, 3\), expected a picture"):
+        cropper.suggest(np.zeros((4, 4, 3)))
+    with pytest.raises(RejectedFile, match="no JPEG, PNG"):
+        cropper.suggest(tmp_path / "text.jpg")
+    with pytest.raises(RejectedFile, match="No such file"):
+        cropper.suggest(tmp_path / "gone.jpg")
+
+
+def test_what_is_no_model_is_named(tmp_path):
+    keras_file, other = tmp_path / "a.keras", tmp_path / "model.onnx"
+    keras_file.write_text("no model")
+    for path, message in (
+        (tmp_path / "gone.tflite", "gone.tflite: there is no such model"),
+        (other, r"model\.onnx: expected a model, \.tflite or \.keras"),
+        (keras_file, r"a\.keras: Keras does not take it"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            cropperhead.load(path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match="empty: holds no model"):
+        cropperhead.load(tmp_path / "empty")
+
+
+def test_the_predecessor_tells_too_little(tmp_path):
+    file = tmp_path / "old.tflite"
+    file.write_bytes(export.exported(models.predecessor(), export.FLOAT32, "0"))
+    with pytest.raises(ModelError, match="tells no confidence, prototypes, shares"):
+        cropperhead.load(file)
+
+
+def without(modules, code, *arguments):
+    """Runs code where some modules are not installed."""
+    hide = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))\n"
+    return subprocess.run(
+        [sys.executable, "-c", hide + code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+PIPELINE = ["tensorflow", "keras", "mlflow", "pandas", "scipy", "pyarrow", "imagehash", "exiftool"]
+
+
+def test_suggesting_takes_nothing_that_only_the_pipeline_needs(folder, tmp_path):
+    file = save_photo(tmp_path / "a.jpg", image=picture(300, 200))
+    code = (
+        "import cropperhead; cropper = cropperhead.load(sys.argv[1])\n"
+        "crop = cropper.suggest(sys.argv[2], aspect='1:1', n=2)[0]\n"
+        "print(abs(1 - crop.apply(sys.argv[2]).width / crop.apply(sys.argv[2]).height) < 0.05)\n"
+    )
+    assert without([*PIPELINE, "pillow_heif", "rawpy"], code, folder, file) == "True"
+
+
+def test_a_package_that_is_missing_is_named(folder, tmp_path):
+    pillow_heif.register_heif_opener()
+    picture().save(tmp_path / "a.heic")
+    code = (
+        "import cropperhead\n"
+        "from cropperhead.errors import SetupError\n"
+        "try: {}\n"
+        "except SetupError as error: print(error)"
+    )
+    load = code.format("cropperhead.load(sys.argv[1])")
+    said = without(["tensorflow", "keras"], load, folder / "model.keras")
+    assert "model.keras: a model of Keras's needs keras, which is not installed" in said
+    suggest = code.format("cropperhead.load(sys.argv[1]).suggest(sys.argv[2])")
+    said = without(["pillow_heif"], suggest, folder, tmp_path / "a.heic")
+    assert said.endswith("needs pillow_heif, which is not installed. Install cropperhead[heic].")
+
+
+def test_the_package_offers_its_api_and_nothing_else():
+    assert cropperhead.load is api.load
+    assert {"Crop", "Cropper", "load"} <= set(dir(cropperhead))
+    assert issubclass(SetupError, Exception)
+    with pytest.raises(AttributeError, match="has no attribute 'unload'"):
+        _ = cropperhead.unload
