@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cropperhead import orientation, photos
+from cropperhead import exif as exiftool
+from cropperhead import library, orientation, photos, standing, writing
 from cropperhead.crops import Crop
 from cropperhead.editors import darktable
 
@@ -32,11 +33,11 @@ LARGEST_DIFFERENCE = 11
 WRONG_DIFFERENCE = 15
 
 
-def photo(folder, exif):
+def photo(folder, exif, width=WIDTH, height=HEIGHT):
     """Smooth blotches of colour of 20 px, no two alike."""
-    blotches = (HEIGHT // 20, WIDTH // 20, 3)
+    blotches = (height // 20, width // 20, 3)
     coarse = np.random.default_rng(3).integers(30, 226, blotches, np.uint8)
-    image = Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+    image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
     tags = Image.Exif()
     tags[ORIENTATION_TAG] = exif
     file = folder / "photo.tif"
@@ -73,12 +74,16 @@ def read(file):
 
 
 def rendered(folder, file, settings):
+    return rendered_by(folder, file, sidecar(folder, settings))
+
+
+def rendered_by(folder, file, written):
     out = folder / "rendered.png"
     places = [word for name in ("config", "cache") for word in (f"--{name}dir", folder / name)]
     core = ["--core", *places, "--library", ":memory:", "--disable-opencl"]
     presets = ["--apply-custom-presets", "false"]
     subprocess.run(
-        [PROGRAM, file, sidecar(folder, settings), out, *presets, *core],
+        [PROGRAM, file, written, out, *presets, *core],
         check=True,
         capture_output=True,
         timeout=120,
@@ -164,6 +169,50 @@ def test_what_is_encoded_is_rendered_as_the_crop(tmp_path, exif, code, crop):
     size = orientation.displayed_size(*image.size, code)
     box = orientation.stored(crop.in_pixels(*size), *size, orientation=code)
     require_same(found, image, box, code)
+
+
+@pytest.mark.parametrize(
+    ("size", "exif", "angle"),
+    [
+        ((600, 400), 1, 0),
+        ((400, 600), 1, 7),
+        ((600, 400), 2, 7),
+        ((600, 400), 3, -4.5),
+        ((600, 400), 5, -4.5),
+        ((600, 400), 6, 0),
+        ((600, 400), 6, 7),
+        ((600, 400), 8, -4.5),
+    ],
+)
+def test_what_is_written_is_rendered_as_the_crop(tmp_path, size, exif, angle):
+    file, image = photo(tmp_path, exif, *size)
+    crop = Crop(0.2, 0.28, 0.75, 0.7, angle)
+    require_rendered(tmp_path, file, image, crop, exif)
+
+
+@pytest.mark.parametrize("version", [2, 3, 4, 5])
+def test_what_is_written_over_an_earlier_crop_is_rendered(tmp_path, version):
+    file, image = photo(tmp_path, 6)
+    entries = [clipping(6, *INNER, automatic=1), ashift(5, *WHOLE), crop(0.1, 0.2, 0.7, 0.9)]
+    earlier = history(*entries) | {"Xmp_version": version, "History_end": 1}
+    text = sidecar(tmp_path, earlier).read_text()
+    if version < 4:  # where the entries themselves had a place in the pipe
+        for operation, place in (("clipping", 8), ("ashift", 7), ("crop", 9)):
+            named = f'darktable:operation="{operation}"'
+            text = text.replace(named, f'{named} darktable:iop_order="{place}.0"')
+    (tmp_path / "photo.tif.xmp").write_text(text)
+    require_rendered(tmp_path, file, image, Crop(0.2, 0.28, 0.75, 0.7, 0.0), 6)
+
+
+def require_rendered(folder, file, image, crop, code):
+    """Has the crop written, over what is there, and rendered."""
+    with exiftool.tag_reader() as reader:
+        [seen] = standing.look(folder, library.find(folder, [file.name], [], ()), reader, 400)
+        wanted = writing.Wanted(crop, code)
+        written = writing.write(seen, wanted, "darktable", reader, overwrite=True)
+    size = orientation.displayed_size(*image.size, code)
+    box = orientation.stored(crop.in_pixels(*size), *size, orientation=code)
+    require_same(rendered_by(folder, file, written.file), image, box, code)
 
 
 def require_same(found, image, box, code):

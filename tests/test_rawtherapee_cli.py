@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cropperhead import orientation, photos
+from cropperhead import exif as exiftool
+from cropperhead import library, marks, orientation, photos, standing, writing
 from cropperhead.crops import Crop
 from cropperhead.editors import profiles, rawtherapee
 
@@ -23,6 +24,8 @@ ORIENTATION_TAG = 0x0112
 # and turn); moved by 1 px both ways they differ by 3.5 at least, with the wrong sign by 9.
 LARGEST_DIFFERENCE = 1.5
 WRONG_DIFFERENCE = 8
+# Sides rounded to whole pixels lie up to half a pixel off: 1.7 over every orientation and turn.
+LARGEST_DIFFERENCE_ROUNDED = 2.5
 
 
 def photo(folder, width, height, exif):
@@ -37,8 +40,13 @@ def photo(folder, width, height, exif):
 
 
 def rendered(folder, file, settings):
-    sidecar, out = folder / "photo.tif.pp3", folder / "rendered.png"
+    sidecar = folder / "photo.tif.pp3"
     sidecar.write_text(profiles.write(settings), encoding="utf-8")
+    return rendered_by(folder, file, sidecar)
+
+
+def rendered_by(folder, file, sidecar):
+    out = folder / "rendered.png"
     home = {name: str(folder / "home") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
     subprocess.run(
         [PROGRAM, "-p", sidecar, "-o", out, "-n", "-Y", "-c", file],
@@ -120,3 +128,56 @@ def test_what_is_encoded_is_rendered_as_the_crop(tmp_path, exif, code, angle):
     # compared with the crop as it was rounded: what rounding costs is tested with the numbers
     box = rawtherapee.decode(profile, *image.size, exif)
     assert difference(found, cut(image, box, code, found.size)) < LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize(
+    ("size", "exif", "angle"),
+    [
+        ((600, 400), 1, 0),
+        ((400, 600), 1, 7),
+        ((600, 400), 2, 7),
+        ((600, 400), 3, -4.5),
+        ((600, 400), 5, -4.5),
+        ((600, 400), 6, 0),
+        ((600, 400), 6, 7),
+        ((600, 400), 8, -4.5),
+    ],
+)
+def test_what_is_written_is_rendered_as_the_crop(tmp_path, size, exif, angle):
+    file, image = photo(tmp_path, *size, exif)
+    crop = Crop(0.2, 0.28, 0.75, 0.7, angle)
+    earlier = (
+        "[Exposure]\nAuto=false\n[Rotation]\nDegree=-12\n[Crop]\nEnabled=true\nX=9\nW=50\nH=50"
+    )
+    (tmp_path / "photo.tif.pp3").write_text(earlier)
+    with exiftool.tag_reader() as reader:
+        [seen] = standing.look(tmp_path, library.find(tmp_path, [file.name], [], ()), reader, 400)
+        wanted = writing.Wanted(crop, exif)
+        written = writing.write(seen, wanted, "rawtherapee", reader, overwrite=True)
+    found = rendered_by(tmp_path, file, written.file)
+    asked = crop.in_pixels(*orientation.displayed_size(*image.size, exif))
+    assert found.size == pytest.approx((asked.width, asked.height), abs=2)
+    expected = photos.cut(photos.transposed(image, exif), asked)
+    expected = expected.resize(found.size, Image.Resampling.BICUBIC)
+    assert difference(found, expected) < LARGEST_DIFFERENCE_ROUNDED
+
+
+def test_a_suggestion_that_rawtherapee_has_saved_itself_is_still_known(tmp_path):
+    file, _ = photo(tmp_path, 420, 280, 6)
+    with exiftool.tag_reader() as reader:
+        [entry] = library.find(tmp_path, [file.name], [], ())
+        [seen] = standing.look(tmp_path, [entry], reader, 400)
+        wanted = writing.Wanted(Crop(0.3, 0.3, 0.75, 0.7, 4), 6, "model 7")
+        written = writing.write(seen, wanted, "rawtherapee", reader).file
+        assert marks.mark_of(written.read_bytes()).model == "model 7"
+        home = {name: str(tmp_path / "home") for name in ("HOME", "XDG_CONFIG_HOME")}
+        command = [PROGRAM, "-p", written, "-O", tmp_path / "saved.png", "-n", "-Y", "-c", file]
+        subprocess.run(command, env=os.environ | home, check=True, capture_output=True, timeout=120)
+        (tmp_path / "saved.png.pp3").replace(written)
+        assert (
+            marks.mark_of(written.read_bytes()) is None
+        )  # RawTherapee drops what it does not know
+        [entry] = library.find(tmp_path, [file.name], [], ())
+        [seen] = standing.look(tmp_path, [entry], reader, 400)
+    assert [one.is_untouched for one in seen.held] == [True]
+    assert standing.cropped_by_a_person(seen) is None
