@@ -56,6 +56,18 @@ def test_no_two_croppers_look_alike():
     assert len({style.dash for style in STYLES.values()}) == len(STYLES)
 
 
+def luminance(colour: str) -> float:
+    """After WCAG 2.2, relative luminance."""
+    encoded = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("ink", sorted({style.ink for style in STYLES.values()}))
+def test_inks_can_be_read_on_the_report_s_paper(ink):
+    assert (luminance("#f1f1ef") + 0.05) / (luminance(ink) + 0.05) > 4.5  # WCAG 2.2, 1.4.3, AA
+
+
 def test_a_sheet_scales_each_row_to_one_height():
     sheet = drawing.contact_sheet([frame(), frame()], columns=2, width=1280, gap=10)
     # (1280 - 3 x 10) px for two photos of 3:2 -> 1250 / 3 = 416.7 px high, 10 px above and below

@@ -106,3 +106,10 @@ def test_a_forest_leaves_out_what_has_no_interval():
     assert [bar.label for bar in plot.bars] == ["CNN"]
     assert plot.reference == 25  # 0.4 to 0.6
     assert figures.forest(bars, reference=nan).reference is None
+
+
+def test_a_forest_can_be_told_what_its_axis_holds():
+    bars = [Bar("cnn", "CNN", 0.63, 0.58, 0.68)]
+    chances = figures.forest(bars, reference=0.5, also_within=(0.0, 1.0))
+    assert [tick.label for tick in chances.axis.ticks] == ["0.0", "0.5", "1.0"]
+    assert chances.reference == 50

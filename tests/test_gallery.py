@@ -55,6 +55,22 @@ def test_a_photo_is_stored_no_larger_than_it_is_shown():
     assert Image.open(io.BytesIO(encoded)).size == (480, 320)
 
 
+def test_the_photo_beside_the_verdict_is_made_anew_and_larger():
+    pictures = [Picture("a.jpg", jpeg(1200, 800), 1.5, {}, {})]
+    large = gallery.enlarged(gallery.exhibits(pictures)[0], pictures)
+    assert (large.width, large.height) == (960, 640)
+
+
+def test_photos_share_the_bytes_of_the_page_with_those_that_are_shown_again():
+    pixels = np.random.default_rng(1).integers(0, 256, (480, 480, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG")
+    noise = [Picture(f"{n}.jpg", buffer.getvalue(), 1.0, {}, {}) for n in range(4)]
+    # 4.2 MB for 4 are 1 MB each, for 4 and 200 more 20 kB: too few for noise of 480 px
+    assert gallery.exhibits(noise)[0].width == 480
+    assert gallery.exhibits(noise, shown_again=200)[0].width < 480
+
+
 def test_the_typical_photo_is_a_wide_one_near_the_middle():
     many = [photo(f"{n:02}.jpg", 20 if n == 5 else 60, cnn=n / 10) for n in range(11)]
     chosen = gallery.typical(gallery.exhibits(many))

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from cropperhead import report
+from cropperhead.findings import Agreement, Answer, Judged, Measure, Slice
 from cropperhead.report import Comparison, Interval, Picture, Row
 
 HALF = np.array([0.25, 0.25, 0.75, 0.75, 2.0])
@@ -30,6 +31,33 @@ MEDIAN = dataclasses.replace(
     overlap=Interval(0.71, 0.7, 0.72),
     gain=None,
 )
+SOME = Interval(0.6, 0.55, 0.65)
+FINDINGS: dict[str, Any] = {
+    "answers": [
+        Answer("Does it beat a constant crop?", "By 0.062.", True),
+        Answer("Does it beat memory?", "By 0.002, which chance can explain.", False),
+        Answer("Does it crop as people do?", "One person cropped each photo.", None),
+    ],
+    "slices": [
+        Slice("Orientation", "landscape", 1200, SOME, Interval(0.05, 0.03, 0.07)),
+        Slice("Orientation", "portrait", 80, SOME, Interval(-0.05, -0.1, 0.0)),
+    ],
+    "measures": [
+        Measure("Horizon", "°", "lower", {"human": SOME, "cnn": SOME}, "The tilt that remains.")
+    ],
+    "judged": [Judged("cnn", SOME)],
+    "agreements": [Agreement("human", SOME, SOME), Agreement("cnn", SOME, SOME)],
+    "photos_of_several": 42,
+    "errors": [("2012/roll/b.jpg", "Keeps the sky that the photographer cut away.")],
+}
+TITLES = {
+    "answers": "Has it learned?",
+    "errors": "Where it fails",
+    "slices": "On which photos it does well",
+    "measures": "Composition, without a reference",
+    "judged": "Can a machine tell?",
+    "agreements": "Where several people cropped the same photo",
+}
 REFERENCE = Row("human", "Human", None, None, None, None)
 
 
@@ -38,7 +66,7 @@ def jpeg(noise: int | None = None) -> bytes:
     if noise is None:
         Image.linear_gradient("L").resize((60, 40)).convert("RGB").save(buffer, "JPEG")
     else:
-        pixels = np.random.default_rng(noise).integers(0, 256, (480, 480, 3), dtype=np.uint8)
+        pixels = np.random.default_rng(noise).integers(0, 256, (160, 160, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
@@ -98,23 +126,32 @@ def html() -> str:
     return report.render(comparison())
 
 
+@pytest.fixture(scope="module")
+def full() -> Page:
+    return Page(report.render(comparison(**FINDINGS)))
+
+
+def titles(html: str) -> list[str]:
+    return re.findall("<h2[^>]*>(.*?)</h2>", html)
+
+
 def test_the_page_opens_with_the_verdict(html):
     text = Page(html).text
     assert text.index("The model learned to crop.") < text.index("Who comes closest")
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"pictures": []}, {"limits": {}}, {"facts": [], "rows": []}]
+    "changes", [{}, FINDINGS, {"pictures": []}, {"limits": {}}, {"facts": [], "rows": []}]
 )
 def test_tags_are_balanced_whatever_is_missing(changes):
     assert Page(report.render(comparison(**changes))).open == []
 
 
 def test_nothing_on_the_page_reaches_outside(html):
-    without_photos = re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", html)
+    without_photos = re.sub(r"data:image/webp;base64,[\w+/=]+", "", html)
     assert re.findall(r"https?:|//\w|@import|url\(", without_photos) == []
     for tag, attributes in Page(html).tags:
-        assert (attributes.get("src") or "data:image/jpeg").startswith("data:image/jpeg"), tag
+        assert (attributes.get("src") or "data:image/webp").startswith("data:image/webp"), tag
         assert (attributes.get("href") or "#").startswith("#"), tag
 
 
@@ -184,14 +221,16 @@ def test_text_from_outside_is_escaped():
         comparison(verdict=text, facts=[(text, text)], sampler=text, evidence=[text])
     )
     assert text not in html
-    assert Page(html).text.count(text) == 5
+    # the verdict, a line of evidence, a fact's name and value; of croppers only those of the table
+    # are described, and random is not among them
+    assert Page(html).text.count(text) == 4
 
 
 @pytest.mark.parametrize("missing", [None, Interval(math.nan, math.nan, math.nan)])
 def test_a_score_that_does_not_apply_is_a_dash(missing):
     row = dataclasses.replace(CNN, overlap=missing, gain=missing, angle_error=missing)
     page = Page(report.render(comparison(rows=[row])))
-    assert page.text.count("–") == 3
+    assert page.text.count("–") == 4  # the three, and the aspect error that the row lacks
     assert "nan" not in page.text
 
 
@@ -199,7 +238,7 @@ def test_a_mean_without_interval_stands_alone():
     row = dataclasses.replace(CNN, overlap=Interval(0.5, math.nan, math.nan))
     html = report.render(comparison(rows=[row], history=pd.DataFrame()))
     assert "0.500" in Page(html).text
-    assert "nan" not in re.sub(r"data:image/jpeg;base64,[\w+/=]+", "", html)
+    assert "nan" not in re.sub(r"data:image/webp;base64,[\w+/=]+", "", html)
 
 
 def test_one_human_crop_for_each_photo_is_called_the_reference(html):
@@ -232,10 +271,17 @@ def test_what_follows_a_colon_in_the_verdict_is_set_smaller():
 
 def test_how_the_numbers_were_made_is_told(html):
     text = Page(html).text
-    assert "Each limit is drawn evenly between two bounds." in text
+    assert "The median of each limit over the training photos" in text
     assert "1,234" in text
     assert "odd ones" in text
     assert "The weights of epoch 2" in text  # the smaller validation loss, 1.5
+
+
+def test_only_croppers_of_the_table_are_described(html):
+    sampler = comparison().sampler
+    random = dataclasses.replace(CNN, cropper="random", label="Random within bounds")
+    assert sampler not in Page(html).text
+    assert sampler in Page(report.render(comparison(rows=[random]))).text
 
 
 def test_without_a_history_the_page_says_so():
@@ -259,19 +305,95 @@ def test_the_same_comparison_gives_the_same_page_in_any_order():
     assert report.render(other) == report.render(first)
 
 
-def test_sixty_photos_stay_below_five_megabytes_even_if_they_are_noise():
+def test_two_hundred_photos_stay_below_five_megabytes_even_if_they_are_noise():
     noise = jpeg(noise=1)
-    pictures = [picture(f"{number:02}.jpg", noise) for number in range(60)]
+    pictures = [picture(f"{number:03}.jpg", noise) for number in range(200)]
     assert len(report.render(comparison(pictures=pictures)).encode()) < 5_000_000
 
 
-def test_a_summary_holds_the_verdict_and_the_table():
-    lines = report.summary(comparison()).splitlines()
+@pytest.mark.parametrize(("finding", "title"), TITLES.items())
+def test_a_section_without_content_is_left_out(html, finding, title):
+    assert title in titles(report.render(comparison(**FINDINGS)))
+    assert title not in titles(html)
+    assert title not in titles(report.render(comparison(**{**FINDINGS, finding: []})))
+
+
+def test_links_and_labels_lead_somewhere_with_all_sections(full):
+    ids = [attributes["id"] for _, attributes in full.tags if "id" in attributes]
+    targets = {str(attributes["href"])[1:] for attributes in full.all("a")}
+    assert {"slices", "composition", "judge", "people", "errors"} <= targets <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_tests_stand_under_the_verdict_with_words_beside_their_marks(full):
+    text = " ".join(full.text.split())
+    assert "Does it beat a constant crop? Yes. By 0.062." in text
+    assert "Does it beat memory? No. By 0.002" in text
+    assert "Does it crop as people do? Cannot be told. One person" in text
+    assert text.index("learned to crop.") < text.index("Has it learned?") < text.index("Who comes")
+
+
+def test_each_part_of_the_photos_has_its_gain_drawn_beside_no_gain(full):
+    texts = [str(svg.get("aria-label")) for svg in full.all("svg") if svg.get("role") == "img"]
+    assert "Orientation, landscape: gain 0.050, 95 % interval 0.030 to 0.070" in texts
+    assert "1,200" in full.text
+    assert "−0.050" in full.text
+
+
+def test_a_failure_is_shown_with_what_went_wrong(full):
+    assert "Keeps the sky that the photographer cut away." in full.text
+    # two photos, the one beside the verdict, and b.jpg once more
+    assert len(full.all("img")) == 4
+    assert "2012/roll/b.jpg" in str(full.all("img")[-1]["alt"])
+
+
+def test_a_measure_names_its_unit_its_better_side_and_its_meaning(full):
+    text = " ".join(full.text.split())
+    assert "Horizon ° ↓" in text
+    assert "The tilt that remains." in text
+
+
+def test_the_judge_and_the_people_are_told_in_words(full):
+    text = " ".join(full.text.split())
+    assert "CNN A machine can tell these crops from a person’s." in text
+    assert "On 42 of the test photos." in text
+
+
+def test_a_cropper_shows_its_chance_its_shape_and_its_invalid_crops():
+    row = dataclasses.replace(
+        CNN, chance=0.0004, invalid=0.0425, aspect_error=Interval(0.083, 0.071, 0.0952)
+    )
+    text = Page(report.render(comparison(rows=[row]))).text
+    for said in ("p < 0.001", "4.25 %", "8.3 %", "7.1 % to 9.5 %", "Holm’s correction"):
+        assert said in text
+
+
+def test_without_p_values_none_are_explained(html):
+    assert "Holm" not in Page(html).text
+
+
+def test_the_network_s_lean_is_told_beside_the_limits(html):
+    assert "Does it have the photographer’s habits?" in Page(html).text
+    assert "CNN less human" in Page(html).text
+
+
+def test_of_many_photos_the_first_are_shown_until_all_are_asked_for():
+    pictures = [picture(f"{number:02}.jpg") for number in range(25)]
+    page = Page(report.render(comparison(pictures=pictures)))
+    assert "Show all 25 photos" in page.text
+    assert len(page.all("button")) == 1
+    assert not Page(report.render(comparison(pictures=pictures[:24]))).all("button")
+
+
+def test_a_summary_holds_the_verdict_the_tests_and_the_table():
+    row = dataclasses.replace(CNN, chance=0.0312, aspect_error=Interval(0.083, 0.07, 0.09))
+    lines = report.summary(comparison(rows=[REFERENCE, row], **FINDINGS)).splitlines()
     assert lines[0] == "**The model learned to crop.**"
-    assert "| Human | reference | – | – | – |" in lines
+    assert "- Does it beat memory? **No.** By 0.002, which chance can explain." in lines
+    assert "| Human | reference | – | – | – | – | – |" in lines
     assert (
-        "| CNN | 0.741 (0.722 to 0.760) | +0.031 (+0.012 to +0.050) "
-        "| 0.063 (0.050 to 0.070) | 1.23° (1.00° to 1.50°) |" in lines
+        "| CNN | 0.741 (0.722 to 0.760) | +0.031 (+0.012 to +0.050), p = 0.031 "
+        "| 0.063 | 1.23° | 8.3 % | 0 % |" in lines
     )
 
 

@@ -80,6 +80,11 @@ class Bar:
     low: float
     high: float
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is an interval to draw."""
+        return math.isfinite(self.mean + self.low + self.high)
+
 
 @dataclass(frozen=True)
 class Forest:
@@ -126,11 +131,16 @@ def best_epoch(history: pd.DataFrame) -> int | None:
     return int(history["epoch"].iloc[row]) if "epoch" in history else row + 1
 
 
-def forest(bars: Sequence[Bar], reference: float | None) -> Forest:
-    """Estimates with their intervals; those that are not finite are left out."""
-    shown = tuple(bar for bar in bars if math.isfinite(bar.mean + bar.low + bar.high))
+def forest(
+    bars: Sequence[Bar], reference: float | None, also_within: Sequence[float] = ()
+) -> Forest:
+    """Estimates with their intervals; those that are not finite are left out.
+
+    The axis holds them all, and the values of `also_within`.
+    """
+    shown = tuple(bar for bar in bars if bar.is_drawn)
     ends = [value for bar in shown for value in (bar.low, bar.mean, bar.high)]
-    scale = axis(ends)
+    scale = axis([*ends, *also_within])
     if reference is None or not math.isfinite(reference):
         return Forest(scale, shown, None)
     return Forest(scale, shown, scale.at(reference))

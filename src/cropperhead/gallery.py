@@ -4,7 +4,7 @@ import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -12,10 +12,12 @@ from PIL import Image
 from cropperhead import drawing
 from cropperhead.crops import Floats
 
-# Enough for 60 photos, with the rest of the page, to stay under 5 MB.
-_PHOTO_BYTES = 4_600_000
-# Long side in px and JPEG quality, tried in turn until a photo fits its share of the bytes.
-_ENCODINGS = ((480, 78), (480, 66), (440, 56), (360, 48), (280, 40), (200, 35))
+# With the rest of the page, of 200 photos, this stays under 5 MB.
+_PHOTO_BYTES = 4_200_000
+# Long side in px and WebP quality, tried in turn until a photo fits its share of the bytes.
+_ENCODINGS = ((480, 80), (480, 68), (480, 50), (400, 45), (320, 40), (240, 30), (180, 20))
+_LARGE_BYTES = 120_000  # of the photo beside the verdict
+_LARGE = ((960, 80), (960, 60), (640, 60))
 DRAWN_HEIGHT = 1000  # units of the outlines' drawing: finer than a pixel of any photo shown
 
 
@@ -23,8 +25,9 @@ DRAWN_HEIGHT = 1000  # units of the outlines' drawing: finer than a pixel of any
 class Picture:
     """A test photo with its crops.
 
-    `crops` gives the limits, (5,), of human, cnn, random and median, those that there are; random
-    is one draw. `overlap` is that of each drawn crop with the human's. `aspect` is width / height.
+    `crops` gives the limits, (5,), of the croppers in `drawing.STYLES`, those that there are;
+    random is one draw. `overlap` is that of each drawn crop with the human's. `aspect` is
+    width / height.
     """
 
     photo: str
@@ -52,11 +55,14 @@ class Exhibit:
     ranks: Mapping[str, int]
 
 
-def exhibits(pictures: Sequence[Picture]) -> list[Exhibit]:
-    """The photos by name, their outlines and their places in each order of the gallery."""
+def exhibits(pictures: Sequence[Picture], shown_again: int = 0) -> list[Exhibit]:
+    """The photos by name, their outlines and their places in each order of the gallery.
+
+    `shown_again` is how many stand on the page twice.
+    """
     pictures = sorted(pictures, key=lambda picture: picture.photo)
     ranks = _ranks(pictures)
-    budget = _PHOTO_BYTES // (len(pictures) + 1)  # one is shown twice
+    budget = _PHOTO_BYTES // max(len(pictures) + shown_again, 1)
     return [
         _exhibit(picture, {order: ranks[order][place] for order in ranks}, budget)
         for place, picture in enumerate(pictures)
@@ -70,6 +76,13 @@ def typical(shown: Sequence[Exhibit]) -> Exhibit | None:
     return min(
         near, key=lambda e: (e.height > e.width, abs(e.ranks["best"] - middle)), default=None
     )
+
+
+def enlarged(exhibit: Exhibit, pictures: Sequence[Picture]) -> Exhibit:
+    """The photo as a larger one, made anew from its picture."""
+    jpeg = next(picture.jpeg for picture in pictures if picture.photo == exhibit.photo)
+    source, (width, height) = _encoded(jpeg, _LARGE_BYTES, _LARGE)
+    return replace(exhibit, source=source, width=width, height=height)
 
 
 def gallery_picture(
@@ -109,18 +122,20 @@ def _overlaps(picture: Picture) -> list[tuple[str, str]]:
     return [(key, f"{known[key]:.2f}") for key in drawing.STYLES if key in known]
 
 
-def _encoded(jpeg: bytes, budget: int) -> tuple[str, tuple[int, int]]:
+def _encoded(
+    jpeg: bytes, budget: int, encodings: Sequence[tuple[int, int]] = _ENCODINGS
+) -> tuple[str, tuple[int, int]]:
     """A photo as a small `data:` address of at most `budget` characters, and its size in px.
 
     A photo that is still too large in the smallest form is kept in that form.
     """
     photo = Image.open(io.BytesIO(jpeg)).convert("RGB")
-    for long_side, quality in _ENCODINGS:
+    for long_side, quality in encodings:
         small = photo.copy()
         small.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=quality, optimize=True, progressive=True)
-        source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        small.save(buffer, "WEBP", quality=quality, method=2)  # 4 takes twice as long for 4 %
+        source = "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
         if len(source) <= budget:
             break
     return source, small.size

@@ -2,22 +2,23 @@
 
 The page is one file that needs no other and reaches for nothing on the network. Its bytes follow
 from its input alone. Wording and looks are in `templates/`, charts in `figures`, photos in
-`gallery`.
+`gallery`, numbers as text in `tables`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cropperhead import drawing, figures, gallery
+from cropperhead import drawing, figures, gallery, tables
 from cropperhead.crops import Floats
+from cropperhead.findings import Agreement, Answer, Judged, Measure, Slice
 from cropperhead.gallery import Picture, gallery_picture
-from cropperhead.scores import Interval
+from cropperhead.significance import Interval
+from cropperhead.tables import NO_SCORE, Cell, Line, said
 
 __all__ = ["Comparison", "Interval", "Picture", "Row", "gallery_picture", "render", "summary"]
 
@@ -35,16 +36,29 @@ OUTCOMES = {
     "no evidence": "No evidence that it learned",
     "worse": "Worse than one crop for all photos",
 }
-DASH = "–"
+SUMMARY_COLUMNS = (
+    "Cropper",
+    "Overlap ↑",
+    "Gain over constant ↑",
+    "Boundary ↓",
+    "Angle error ↓",
+    "Aspect error ↓",
+    "Invalid ↓",
+)
+_SHOWN_FIRST = 24  # photos of the gallery, until all are asked for
+ANSWERED = {True: "yes", False: "no", None: "open"}
 
 
 @dataclass(frozen=True)
 class Row:
     """One cropper's scores on the test photos; None where a score does not apply.
 
-    `cropper` is human, cnn, random, none, median or shuffled. `gain` is the paired
+    `cropper` is human, cnn, predecessor, random, other, none, median, centred, similar, shuffled,
+    smartcrop, attention or entropy. `gain` is the paired
     difference in overlap to the constant median crop, `angle_error` in degrees, `displacement` a
-    fraction of the frame's sides. A human without overlap is the reference of the others.
+    fraction of the frame's sides, `aspect_error` a share of the width / height. `invalid` is the
+    share of crops that leave the frame or have no area, `chance` the p-value of the gain, corrected
+    for the number of rows. A human without overlap is the reference of the others.
     """
 
     cropper: str
@@ -54,6 +68,9 @@ class Row:
     angle_error: Interval | None
     gain: Interval | None
     note: str = ""
+    aspect_error: Interval | None = None
+    invalid: float = 0.0
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,9 @@ class Comparison:
     epoch, loss, validation_loss and maybe validation_iou and learning_rate; `counts` the numbers
     that `COUNT_NAMES` knows, and any others; `facts` names and values of versions, params and data;
     `sampler` and `intervals` say in a sentence how random crops and intervals are drawn. What
-    stands before the first colon of `verdict` is the page's headline.
+    stands before the first colon of `verdict` is the page's headline. `agreements` are of
+    `photos_of_several` photos that several people cropped; `errors` names photos of the gallery on
+    which the network fails, each with a sentence on how.
     """
 
     outcome: Literal["learned", "no evidence", "worse"]
@@ -79,62 +98,107 @@ class Comparison:
     sampler: str
     intervals: str = ""
     confidence: float = 0.95
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """A row of the table as text: each score as its value and its interval."""
-
-    cropper: str
-    label: str
-    note: str
-    is_reference: bool
-    overlap: tuple[str, str]
-    gain: tuple[str, str]
-    displacement: tuple[str, str]
-    angle_error: tuple[str, str]
-
-    def scores(self) -> tuple[tuple[str, str], ...]:
-        """The four scores in the table's order."""
-        return self.overlap, self.gain, self.displacement, self.angle_error
+    answers: Sequence[Answer] = ()
+    slices: Sequence[Slice] = ()
+    measures: Sequence[Measure] = ()
+    judged: Sequence[Judged] = ()
+    agreements: Sequence[Agreement] = ()
+    photos_of_several: int = 0
+    errors: Sequence[tuple[str, str]] = ()
 
 
 def render(comparison: Comparison) -> str:
     """The report as one HTML page, UTF-8."""
-    exhibits = gallery.exhibits(comparison.pictures)
+    exhibits = gallery.exhibits(comparison.pictures, shown_again=len(comparison.errors))
     page = _templates().get_template("comparison.html.j2")
     return page.render(
         comparison=comparison,
         outcome=OUTCOMES[comparison.outcome],
         verdict=_headline(comparison.verdict),
-        rows=[_cells(row) for row in comparison.rows],
-        forest=figures.forest(_bars(comparison.rows), _reference(comparison.rows)),
-        typical=gallery.typical(exhibits),
-        exhibits=exhibits,
-        shown=[key for key in drawing.STYLES if any(key in dict(e.outlines) for e in exhibits)],
-        histograms=figures.histograms(_in_order(comparison.limits)),
-        curves=figures.curves(comparison.history),
-        best_epoch=figures.best_epoch(comparison.history),
-        counts=_named(comparison.counts),
+        answered=ANSWERED,
         percent=f"{comparison.confidence * 100:g} %",
-        names={key: style.name for key, style in drawing.STYLES.items()} | figures.CURVE_NAMES,
+        counts=_named(comparison.counts),
         drawing=drawing,
         drawn_height=gallery.DRAWN_HEIGHT,
         examples=_overlap_examples(),
+        **_of_croppers(comparison),
+        typical=_typical(exhibits, comparison.pictures),
+        **_of_photos(exhibits, comparison.errors),
+        **_of_charts(comparison),
     )
 
 
 def summary(comparison: Comparison) -> str:
-    """The verdict and the table as Markdown, for a pull request."""
-    head = ("Cropper", "Overlap ↑", "Gain over constant ↑", "Boundary ↓", "Angle error ↓")
-    rows = [
-        (_in_markdown(cells.label), *map(_in_one_line, cells.scores()))
-        for cells in map(_cells, comparison.rows)
+    """The verdict, the tests and the table as Markdown, for a pull request."""
+    rows = [_in_columns(line) for line in map(_line, comparison.rows)]
+    table = [SUMMARY_COLUMNS, ("---", *["---:"] * (len(SUMMARY_COLUMNS) - 1)), *rows]
+    blocks = [
+        [f"**{_in_markdown(comparison.verdict)}**"],
+        [f"- {_in_markdown(line)}" for line in comparison.evidence],
+        [
+            f"- {_in_markdown(answer.question)} **{ANSWERED[answer.passed].capitalize()}.** "
+            + _in_markdown(answer.finding)
+            for answer in comparison.answers
+        ],
+        ["| " + " | ".join(row) + " |" for row in table],
     ]
-    table = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
-    lines = ["| " + " | ".join(row) + " |" for row in table]
-    evidence = [f"- {_in_markdown(line)}" for line in comparison.evidence]
-    return "\n".join([f"**{_in_markdown(comparison.verdict)}**", "", *evidence, "", *lines, ""])
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _of_croppers(comparison: Comparison) -> dict[str, Any]:
+    """What the page's tables of croppers and of their scores hold."""
+    labels = {row.cropper: row.label for row in comparison.rows}
+    measured, measures = tables.of_measures(comparison.measures)
+    judged = tables.of_judged(comparison.judged, labels)
+    agreements = tables.of_agreements(comparison.agreements, labels)
+    slices = tables.of_slices(comparison.slices)
+    gains = [line.bar for lines in slices.values() for line in lines]
+    return {
+        "rows": [_line(row) for row in comparison.rows],
+        "labels": labels,
+        "forest": figures.forest(_bars(comparison.rows), _reference(comparison.rows)),
+        "measured": [(key, labels.get(key, key)) for key in measured],
+        "measures": measures,
+        "judged": judged,
+        "chances": figures.forest([line.bar for line in judged], 0.5, (0.0, 1.0)),
+        "agreements": agreements,
+        "overlaps": figures.forest([line.bar for line in agreements], None),
+        "slices": slices,
+        "gains": figures.forest(gains, 0.0, (0.0,)),
+    }
+
+
+def _of_photos(
+    exhibits: Sequence[gallery.Exhibit], errors: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """What the page shows of photos."""
+    by_name = {exhibit.photo: exhibit for exhibit in exhibits}
+    return {
+        "exhibits": exhibits,
+        "errors": [(by_name[photo], how) for photo, how in errors],
+        "shown": [key for key in drawing.STYLES if any(key in dict(e.outlines) for e in exhibits)],
+        "first": _SHOWN_FIRST,
+        "names": {key: style.name for key, style in drawing.STYLES.items()} | figures.CURVE_NAMES,
+    }
+
+
+def _typical(
+    exhibits: Sequence[gallery.Exhibit], pictures: Sequence[Picture]
+) -> gallery.Exhibit | None:
+    """The photo beside the verdict."""
+    chosen = gallery.typical(exhibits)
+    return gallery.enlarged(chosen, pictures) if chosen else None
+
+
+def _of_charts(comparison: Comparison) -> dict[str, Any]:
+    """What the page says of limits and of the training."""
+    return {
+        "histograms": figures.histograms(_in_order(comparison.limits)),
+        "limits": tables.of_limits(comparison.limits),
+        "leaning": tables.leaning(comparison.limits),
+        "curves": figures.curves(comparison.history),
+        "best_epoch": figures.best_epoch(comparison.history),
+    }
 
 
 def _templates() -> Environment:
@@ -154,51 +218,24 @@ def _headline(verdict: str) -> tuple[str, str]:
     return head + colon.strip(), rest
 
 
-def _cells(row: Row) -> _Cells:
-    is_reference = row.cropper == "human" and not _is_known(row.overlap)
-    return _Cells(
-        cropper=row.cropper,
-        label=row.label,
-        note=row.note,
-        is_reference=is_reference,
-        overlap=("reference", "") if is_reference else _said(row.overlap, 3),
-        gain=_said(row.gain, 3, signed=True),
-        displacement=_said(row.displacement, 3),
-        angle_error=_said(row.angle_error, 2, unit="°"),
+def _line(row: Row) -> Line:
+    bar = tables.bar(row.cropper, row.label, row.overlap)
+    if row.cropper == "human" and said(row.overlap, 3) == NO_SCORE:
+        reference = ("reference", ""), *[NO_SCORE] * 5
+        return Line(row.cropper, row.label, reference, bar, row.note, is_reference=True)
+    cells = (
+        said(row.overlap, 3),
+        said(row.gain, 3, signed=True),
+        said(row.displacement, 3),
+        said(row.angle_error, 2, unit="°"),
+        tables.said_share(row.aspect_error),
+        (f"{row.invalid * 100:.3g} %", ""),
     )
-
-
-def _said(
-    interval: Interval | None, digits: int, signed: bool = False, unit: str = ""
-) -> tuple[str, str]:
-    """An estimate and its interval as text; a dash and nothing where it does not apply."""
-    if interval is None or not math.isfinite(interval.mean):
-        return DASH, ""
-    mean, low, high = (
-        _number(value, digits, signed) + unit
-        for value in (interval.mean, interval.low, interval.high)
-    )
-    has_range = math.isfinite(interval.low) and math.isfinite(interval.high)
-    return mean, f"{low} to {high}" if has_range else ""
-
-
-def _number(value: float, digits: int, signed: bool = False) -> str:
-    text = f"{abs(value):.{digits}f}"
-    if float(text) == 0:
-        return text
-    return ("−" if value < 0 else "+" if signed else "") + text
-
-
-def _is_known(interval: Interval | None) -> bool:
-    return interval is not None and math.isfinite(interval.mean)
+    return Line(row.cropper, row.label, cells, bar, row.note, chance=tables.said_chance(row.chance))
 
 
 def _bars(rows: Sequence[Row]) -> list[figures.Bar]:
-    return [
-        figures.Bar(row.cropper, row.label, row.overlap.mean, row.overlap.low, row.overlap.high)
-        for row in rows
-        if row.overlap is not None
-    ]
+    return [tables.bar(row.cropper, row.label, row.overlap) for row in rows]
 
 
 def _reference(rows: Sequence[Row]) -> float | None:
@@ -225,7 +262,17 @@ def _overlap_examples() -> list[tuple[str, str]]:
     return [(f"{o:.2f}", f"{(1 - o) / (1 + o):.4f}") for o in (0.95, 0.85, 0.7, 0.5)]
 
 
-def _in_one_line(cell: tuple[str, str]) -> str:
+def _in_columns(line: Line) -> tuple[str, ...]:
+    """A row of the summary's table; the p-value stands behind the gain.
+
+    Only the first two scores have their intervals: the others are on the page.
+    """
+    overlap, gain = map(_in_one_line, line.cells[:2])
+    gain = f"{gain}, {_in_markdown(line.chance)}" if line.chance else gain
+    return _in_markdown(line.label), overlap, gain, *(value for value, _ in line.cells[2:])
+
+
+def _in_one_line(cell: Cell) -> str:
     value, around = cell
     return f"{value} ({around})" if around else value
 
