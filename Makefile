@@ -5,7 +5,7 @@ BIN := .venv/bin
 # dvc calls `python` and `cropperhead`: those of the environment
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check setup system lock clean
+.PHONY: demo test gate check setup system lock clean
 
 demo: setup  ## draw a photo library, learn from it, compare
 	$(BIN)/dvc repro
@@ -16,6 +16,9 @@ demo: setup  ## draw a photo library, learn from it, compare
 
 test: setup check  ## lint, types, import directions, tests
 	$(BIN)/pytest
+
+gate: setup  ## fail where the results are worse than main's; GATE=--accept-changed-test
+	$(BIN)/cropperhead gate $(GATE)
 
 check: setup
 	$(BIN)/ruff check .

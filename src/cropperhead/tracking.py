@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from mlflow.types import Schema, TensorSpec
 from cropperhead.crops import CROP_COLUMNS
 
 EXPERIMENT = "cropperhead"
+REGISTERED, CHAMPION = "cropperhead", "champion"  # MLflow serves models:/cropperhead@champion
+_STORE = Path("mlflow.db")
 _MODEL_TAG = "model_sha256"
 _INPUT_TYPES = {"image": np.uint8, "aspect": np.float32}
 _NOT_RESULTS = (":(exclude)reports", ":(exclude)dvc.lock")
@@ -122,7 +124,7 @@ def log_evaluation(
     """
     _open_store()
     model_sha256 = file_hash(model_file)
-    run = _run_of(model_sha256)
+    run = next(iter(_runs_of(model_sha256)), None)
     with mlflow.start_run(run_id=run, run_name=None if run else "evaluated only"):
         mlflow.set_tags({_MODEL_TAG: model_sha256, "dvc_lock_sha256": lock_hash(lock_file)})
         commit, dirty = _commit()
@@ -133,12 +135,55 @@ def log_evaluation(
             mlflow.log_artifact(str(file))
 
 
+def promote(model_file: Path) -> str:
+    """Makes a model the champion of MLflow's registry; gives what was done, in a sentence.
+
+    Of the runs here that saved these bytes, the newest is registered, unless one is already. Where
+    there is no store, no file or no such run, nothing is done, and no store made.
+    """
+    if not (model_file.exists() and _has_store()):
+        missing = _STORE if model_file.exists() else model_file
+        return f"MLflow: nothing to register, {missing} is not here."
+    _choose_store()
+    version = _version_of(_runs_of(file_hash(model_file)))
+    if version is None:
+        return f"MLflow: nothing to register, no run here trained {model_file}."
+    mlflow.MlflowClient().set_registered_model_alias(REGISTERED, CHAMPION, version)
+    return f"MLflow: version {version} of {REGISTERED} is the {CHAMPION}."
+
+
+def _version_of(runs: Sequence[str]) -> str | None:
+    """The registered version of one of these runs' models, which are all the same bytes."""
+    client = mlflow.MlflowClient()
+    for run in runs:
+        for version in client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run}'"):
+            return str(version.version)
+    for run in runs:  # one that was only evaluated holds no model
+        for logged in client.get_run(run).outputs.model_outputs:
+            uri = f"models:/{logged.model_id}"
+            return str(mlflow.register_model(uri, REGISTERED).version)
+    return None
+
+
 def _open_store() -> None:
+    _choose_store()
     if not os.environ.get("MLFLOW_TRACKING_URI"):
-        root = Path(str(Path.cwd()).split(_EXPERIMENTS_FOLDER, maxsplit=1)[0])
-        mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
-        _create_experiment(root / "mlruns")
+        _create_experiment(_root() / "mlruns")
     mlflow.set_experiment(EXPERIMENT)
+
+
+def _choose_store() -> None:
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        mlflow.set_tracking_uri(f"sqlite:///{_root() / _STORE}")
+
+
+def _has_store() -> bool:
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (_root() / _STORE).exists()
+
+
+def _root() -> Path:
+    """The project's folder, also for an experiment that runs in a copy below it."""
+    return Path(str(Path.cwd()).split(_EXPERIMENTS_FOLDER, maxsplit=1)[0])
 
 
 def _create_experiment(artifacts: Path) -> None:
@@ -146,15 +191,18 @@ def _create_experiment(artifacts: Path) -> None:
         mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts.as_uri())
 
 
-def _run_of(model_sha256: str) -> str | None:
+def _runs_of(model_sha256: str) -> list[str]:
+    """The runs of a model, newest first."""
+    experiment = mlflow.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return []
     found = mlflow.search_runs(
-        experiment_names=[EXPERIMENT],
+        experiment_ids=[experiment.experiment_id],
         filter_string=f"tags.{_MODEL_TAG} = '{model_sha256}'",
         order_by=["attributes.start_time DESC"],
-        max_results=1,
         output_format="list",
     )
-    return found[0].info.run_id if found else None
+    return [run.info.run_id for run in found]
 
 
 def _commit() -> tuple[str, str]:
