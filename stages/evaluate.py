@@ -1,26 +1,46 @@
-"""Compares every cropper on the test photos: scores, metrics, plots and the report.
+"""Compares every cropper on the test photos: scores, metrics, plots, the report and two cards.
 
-python stages/evaluate.py SHARDS LABELS SPLITS MODEL HISTORY METRICS SCORES REPORT SUMMARY PLOTS
+python stages/evaluate.py SHARDS LABELS SPLITS MODEL HISTORY EXTRACTED VALIDATED METRICS SCORES
+REPORT SUMMARY MODEL_CARD DATASHEET PLOTS
 """
 
+import json
 import sys
 from pathlib import Path
 
-from cropperhead import comparison, evaluation, params, stage, tracking
+from cropperhead import (
+    cards,
+    charts,
+    comparison,
+    evaluation,
+    inventory,
+    params,
+    shards,
+    splits,
+    stage,
+    tracking,
+)
 
 LOCK = Path("dvc.lock")
 
 
 def main() -> None:
-    folder, labels, splits_file, model, history = map(Path, sys.argv[1:6])
-    metrics, scores, page, summary, plots = map(Path, sys.argv[6:])
+    folder, labels, splits_file, model, history, extracted, validated = map(Path, sys.argv[1:8])
+    metrics, scores, page, summary, card, sheet, plots = map(Path, sys.argv[8:])
     settings = params.load()
-    found = evaluation.evaluate(folder, labels, splits_file, model, settings)
+    found = evaluation.of_pipeline(folder, labels, splits_file, model, settings.evaluate)
     evaluation.write_numbers(found, metrics, scores, plots)
-    comparison.write_report(found, folder, history, page, summary, settings)
+    told = comparison.write_report(found, folder, history, page, summary, settings)
+    charts.write(told, plots)
+    held = inventory.of(splits.labelled(labels, splits_file), settings.train.uncropped_area)
+    facts = cards.facts(model, tracking.file_hash(labels, splits_file, *shards.files(folder)))
+    read, checked = (json.loads(file.read_text(encoding="utf-8")) for file in (extracted, validated))
+    data = cards.Datasheet(held, read, checked, settings)
+    cards.write(cards.ModelCard(facts, told, held), data, card, sheet)
     numbers = evaluation.flat(evaluation.metrics(found))
     chosen = params.as_dict(settings.evaluate)
-    tracking.log_evaluation(model, LOCK, chosen, numbers, [page, metrics, scores, summary])
+    artifacts = [page, metrics, scores, summary, card, sheet]
+    tracking.log_evaluation(model, LOCK, chosen, numbers, artifacts)
 
 
 if __name__ == "__main__":

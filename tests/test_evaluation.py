@@ -8,7 +8,7 @@ from conftest import ROOT, label_table
 from cropperhead import comparison, croppers, crops, evaluation, params, report, verdicts
 from cropperhead.batches import Photos
 from cropperhead.crops import CROP_COLUMNS
-from cropperhead.scores import Interval
+from cropperhead.significance import Interval
 
 ALL_PARAMS = params.load(ROOT / "params.yaml")
 PARAMS = dataclasses.replace(
@@ -79,14 +79,12 @@ def test_scores_have_a_row_for_each_photo_author_and_cropper():
     assert found.scores.groupby("cropper").size().to_dict() == dict.fromkeys(
         ["human", "cnn", "random", "none", "median", "shuffled"], 60
     )
-    assert list(found.scores.columns[:6]) == [
-        "photo",
-        "author",
-        "cropper",
-        "iou",
-        "bde",
-        "angle_error",
-    ]
+    limits = ["top", "left", "bottom", "right", "angle"]
+    assert list(found.scores.columns[:9]) == ["photo", "author", "group", "cropper", *limits]
+    human = found.scores[found.scores["cropper"] == "human"]
+    assert human[limits].to_numpy() == pytest.approx(
+        found.test.labels[list(CROP_COLUMNS)].to_numpy()
+    )
 
 
 def test_the_gain_is_paired_per_photo():

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT, settings, xmp
 
-STAGES = ["scan", "extract", "validate", "split", "train", "evaluate"]
+STAGES = ["scan", "extract", "validate", "split", "train", "evaluate", "export"]
 SMALL = {
     "demo": {"photos": 60},
     "train": {"epochs": 2, "image_size": 32},

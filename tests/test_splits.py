@@ -47,7 +47,11 @@ def deal(photos: list[tuple[int, str | None, float]], params: SplitParams) -> li
     captured = pd.Series([moment(second) for second in seconds])
     burst = splits.bursts(pd.Series(cameras, dtype=object), captured, params.burst_seconds)
     names = [f"{photo}.jpg" for photo in range(len(photos))]
-    return list(zip(*splits.deal(names, picture, burst, params), strict=True))
+
+    def choose(photo: int) -> str:
+        return splits.split_of(names[photo], params.fractions, params.salt)
+
+    return list(zip(*splits.deal(names, picture, burst, choose), strict=True))
 
 
 def deal_by_comparing_all(
@@ -248,3 +252,13 @@ def test_counts_name_photos_and_groups():
         "test": {"photos": 1, "groups": 1},
         "train": {"photos": 2, "groups": 1},
     }
+
+
+def test_of_another_library_what_is_like_a_known_photo_is_no_test():
+    known, own = label_table(3), label_table(4, seed=8)
+    own.loc[1, "perceptual_hash"] = known.loc[2, "perceptual_hash"]  # a copy
+    own.loc[[2, 3], "perceptual_hash"] = "00000000000000ff"  # like each other
+    dealt = splits.strangers(own, known, PARAMS)
+    assert dealt["photo"].tolist() == own["photo"].tolist()
+    assert dealt["split"].tolist() == ["test", "train", "test", "test"]
+    assert dealt["group"].tolist()[2:] == [own.loc[2, "origin"]] * 2

@@ -138,6 +138,48 @@ def _inspect(options: argparse.Namespace) -> None:
         raise LibraryError("Not every name is that of a photo.")
 
 
+def _add_convert(commands: "_Commands[argparse.ArgumentParser]", name: str) -> None:
+    command = commands.add_parser(
+        name,
+        help="carry crops from one editor into another",
+        description="Writes the crops that you made in other editors into an editor's sidecars, "
+        "beside what stands there. Photos are never changed. Where several other editors have a "
+        "crop, that of the first of lightroom, darktable, rawtherapee and art is taken.",
+    )
+    command.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="a photo, or a folder of them"
+    )
+    command.add_argument(
+        "--to", required=True, choices=("darktable", "rawtherapee", "lightroom"), help="the editor"
+    )
+    command.add_argument(
+        "--from",
+        dest="source",
+        choices=("lightroom", "darktable", "rawtherapee", "art"),
+        help="take that editor's crops alone",
+    )
+    command.add_argument("--dry-run", action="store_true", help="tell what would be written")
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace crops that you made in that editor"
+    )
+    _add_catalogs(command)
+    command.set_defaults(run=_convert)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from cropperhead import conversion, params  # noqa: PLC0415  (ExifTool: not for --help)
+
+    if options.source == options.to:
+        raise CropperheadError(f"--from and --to are both {options.to}, expected two editors.")
+    chosen = params.load_nearest().extract
+    order = conversion.Order(options.to, options.source, options.overwrite, options.dry_run)
+    catalogs = [*chosen.catalog_files, *options.catalog]
+    summary = conversion.convert(options.paths, order, chosen, catalogs)
+    print(summary)
+    if summary.failed:
+        raise CropperheadError("Not every crop was converted.")
+
+
 def _add_catalogs(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--catalog",
@@ -149,10 +191,110 @@ def _add_catalogs(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_data_diff(commands: "_Commands[argparse.ArgumentParser]", name: str) -> None:
+    command = commands.add_parser(
+        name,
+        help="tell what has changed in the data since an earlier commit",
+        description="Compares this workspace's labels and splits with those of a commit: photos, "
+        "crops, moves between splits, and how the crops are spread.",
+    )
+    command.add_argument("revision", metavar="REV", help="a commit, branch or tag")
+    command.add_argument(
+        "--out",
+        type=Path,
+        default=Path("reports"),
+        metavar="DIR",
+        help="where the page and its picture go (default: %(default)s)",
+    )
+    command.set_defaults(run=_data_diff)
+
+
+def _data_diff(options: argparse.Namespace) -> None:
+    from cropperhead import changes, revisions  # noqa: PLC0415  (pandas, Matplotlib: not for --help)
+
+    root = Path()
+    found = changes.between(revisions.at(root, options.revision), revisions.workspace(root))
+    page, picture = changes.write(found, options.out)
+    print(f"{found}\nSee {page} and {picture}.")
+    if found.leaks:
+        print(f"Photos that leak into or out of the test: {len(found.leaks):,}.", file=sys.stderr)
+
+
+def _add_compare(commands: "_Commands[argparse.ArgumentParser]", name: str) -> None:
+    command = commands.add_parser(
+        name,
+        help="compare the trained model with other croppers on another library",
+        description="Scores every cropper on the photos of a library that the model has not "
+        "learned from, as the pipeline does on its test photos. What it has seen is left out.",
+    )
+    command.add_argument("library", type=Path, metavar="LIBRARY", help="a folder; only ever read")
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="where copies and the report go"
+    )
+    _add_catalogs(command)
+    command.set_defaults(run=_compare)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from cropperhead import elsewhere, params  # noqa: PLC0415  (TensorFlow: not for --help)
+
+    chosen = params.load()
+    catalogs = [*chosen.extract.catalog_files, *options.catalog]
+    print(elsewhere.compare(options.library, catalogs, options.out, chosen))
+
+
+def _add_gate(commands: "_Commands[argparse.ArgumentParser]", name: str) -> None:
+    command = commands.add_parser(
+        name,
+        help="fail where the results are worse than an earlier commit's",
+        description="Compares this workspace's results with those of a commit, on the photos that "
+        "both have. When the gate passes, the model becomes MLflow's champion.",
+    )
+    command.add_argument(
+        "--against", metavar="REV", help="a git revision (default: main, or else origin/main)"
+    )
+    command.add_argument(
+        "--out",
+        type=Path,
+        default=Path("reports/gate.md"),
+        metavar="FILE",
+        help="where the findings go, as Markdown (default: %(default)s)",
+    )
+    command.add_argument(
+        "--accept-changed-test",
+        action="store_true",
+        help="let other test photos or human crops pass; compare on what is left of them",
+    )
+    command.set_defaults(run=_gate)
+
+
+def _gate(options: argparse.Namespace) -> None:
+    from cropperhead import params, regression  # noqa: PLC0415  (pandas: not for --help)
+
+    chosen, now = params.load().gate, regression.read(regression.SCORES)
+    before = regression.earlier(options.against)
+    gate = regression.compared(
+        now, before.table, chosen, before.told, accept_changed_test=options.accept_changed_test
+    )
+    findings = regression.markdown(gate)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(findings, encoding="utf-8")
+    print(findings)
+    if not gate.passed:
+        raise CropperheadError(f"The gate failed: {', '.join(gate.failed)}. See {options.out}.")
+    from cropperhead import tracking  # noqa: PLC0415  (MLflow and TensorFlow: only when passed)
+
+    print(tracking.promote(regression.MODEL))
+
+
 _Commands = argparse._SubParsersAction  # argparse gives its type no public name
 _COMMANDS = {
     "extract": _add_extract,
     "inspect": _add_inspect,
+    "convert": _add_convert,
+    "compare": _add_compare,
+    "data-diff": _add_data_diff,
+    "gate": _add_gate,
     "demo-library": _add_demo_library,
 }
 

@@ -5,31 +5,34 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from cropperhead import __version__, crops, report, scores, shards, verdicts
+from cropperhead import __version__, crops, learning, report, scores, shards, verdicts
 from cropperhead.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
 from cropperhead.crops import CROP_COLUMNS
 from cropperhead.evaluation import Result
 from cropperhead.gallery import Picture
 from cropperhead.params import EvaluateParams, Params, effective
 from cropperhead.report import Comparison, Row
-from cropperhead.scores import Interval
+from cropperhead.significance import Interval
 
 _IN_GALLERY = (CNN, RANDOM, MEDIAN)
 _BLOCKS_SHOWN = ("extract", "split", "train", "evaluate")
+_ERRORS_SHOWN = 4
 _VERSIONS_SHOWN = ("tensorflow", "keras", "pillow")  # what the numbers depend on
 
 
 def write_report(
     result: Result, folder: Path, history_file: Path, page: Path, summary: Path, params: Params
-) -> None:
+) -> Comparison:
     """Writes the comparison as a page (HTML) and as a summary for a pull request (Markdown)."""
     shown = gallery(result, params.evaluate)
     images = dict(shards.iter_images(folder, shown))
     told = comparison(result, pd.read_csv(history_file), images, params)
     page.write_text(report.render(told), encoding="utf-8")
     summary.write_text(report.summary(told), encoding="utf-8")
+    return told
 
 
 def comparison(
@@ -53,11 +56,15 @@ def comparison(
         counts=_counts(result, chosen),
         facts=_facts(params, result.hashes),
         sampler=samplers[RANDOM],
-        intervals=(
-            f"Intervals are the middle {chosen.confidence * 100:g} % of "
-            f"{chosen.bootstrap_samples} bootstrap resamples of groups of like photos."
-        ),
+        intervals=_statistics(chosen),
         confidence=chosen.confidence,
+        answers=learning.answers(result),
+        slices=learning.slices(result),
+        measures=result.unaided.measures(result.mean) if result.unaided else (),
+        judged=result.unaided.judged if result.unaided else (),
+        agreements=learning.agreements(result),
+        photos_of_several=result.photos_of_several(),
+        errors=_errors(result, chosen),
     )
 
 
@@ -65,6 +72,40 @@ def gallery(result: Result, params: EvaluateParams) -> list[str]:
     """The photos that the report shows: all test photos, or a sample drawn by their names' hash."""
     names = sorted(result.test.photos.names, key=_shuffled_place)
     return sorted(names[: params.gallery_photos])
+
+
+def _statistics(params: EvaluateParams) -> str:
+    return (
+        f"Intervals are the middle {params.confidence * 100:g} % of {params.bootstrap_samples} "
+        "bootstrap resamples of groups of like photos. p is the share of "
+        f"{params.permutations:,} random exchanges of the two croppers, group by group, that part "
+        "them as far as they are; Holm's correction allows for the number of croppers."
+    )
+
+
+def _errors(result: Result, params: EvaluateParams) -> list[tuple[str, str]]:
+    """The shown photos on which the network comes least close, and how it fails."""
+    overlap = result.by_photo(CNN, "iou")[gallery(result, params)]
+    worst = overlap.sort_values(kind="stable").index[:_ERRORS_SHOWN]
+    return [(photo, _failure(result, photo)) for photo in worst]
+
+
+def _failure(result: Result, photo: str) -> str:
+    place = result.test.photos.names.index(photo)
+    label = result.test.labels.iloc[int(np.argmax(result.test.labels["photo"] == photo))]
+    truth = label[list(CROP_COLUMNS)].to_numpy(float)
+    predicted = result.cropped[CNN][0, place]
+    kept = [f"{float(crops.area(limits)):.0%}".replace("%", " %") for limits in (truth, predicted)]
+    down, across = (predicted[:2] + predicted[2:4] - truth[:2] - truth[2:4]) / 2
+    far = max((abs(down), "lower" if down > 0 else "higher"), (abs(across), _side(across)))
+    said = f"The photographer kept {kept[0]} of the frame, the network {kept[1]}"
+    return (
+        f"{said}; its middle lies {far[0]:.2f} of a side {far[1]}." if far[0] > 0.02 else f"{said}."
+    )
+
+
+def _side(across: float) -> str:
+    return "further right" if across > 0 else "further left"
 
 
 def _evidence(result: Result) -> list[str]:
@@ -107,14 +148,25 @@ def _rows(result: Result) -> list[Row]:
     if result.photos_of_several():
         note = f"each against the others, on {result.photos_of_several()} photos of several people"
         human = _row(result, HUMAN, "Human", note)
-    others = {c.key: _row(result, c.key, c.label, c.note) for c in result.croppers}
-    return [human, *others.values()]
+    chances = result.chances(MEDIAN)
+    rows = [_row(result, c.key, c.label, c.note, chances.get(c.key)) for c in result.croppers]
+    return [human, *rows]
 
 
-def _row(result: Result, key: str, label: str, note: str) -> Row:
-    values = [result.interval(key, name) for name in scores.SCORES]
-    gain = None if key == MEDIAN else result.gain(key, MEDIAN)
-    return Row(key, label, values[0], values[1], values[2], gain, note)
+def _row(result: Result, key: str, label: str, note: str, chance: float | None = None) -> Row:
+    values = {name: result.interval(key, name) for name in scores.SCORES}
+    return Row(
+        cropper=key,
+        label=label,
+        overlap=values["iou"],
+        displacement=values["bde"],
+        angle_error=values["angle_error"],
+        gain=None if key == MEDIAN else result.gain(key, MEDIAN),
+        note=note,
+        aspect_error=values["aspect_error"],
+        invalid=float(result.by_photo(key, "invalid").mean()),
+        chance=chance,
+    )
 
 
 def _picture(result: Result, photo: str, jpeg: bytes) -> Picture:

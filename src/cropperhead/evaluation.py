@@ -4,22 +4,28 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cropperhead import batches, croppers, models, scores, splits
+from cropperhead import batches, croppers, models, scores, significance, splits, unaided
 from cropperhead.batches import Photos
 from cropperhead.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED, Cropper
 from cropperhead.crops import CROP_COLUMNS, Floats
-from cropperhead.params import EvaluateParams, Params
-from cropperhead.scores import Bootstrap, Interval
+from cropperhead.params import INPUT_SIDE, EvaluateParams
+from cropperhead.rivals import rivals
+from cropperhead.significance import Bootstrap, Interval
+from cropperhead.unaided import Unaided
 from cropperhead.verdicts import outcome
 
-_SCORE_COLUMNS = ["photo", "author", "cropper", *scores.SCORES, "area", "reference"]
+_SCORE_COLUMNS = [
+    *("photo", "author", "group", "cropper", *scores.LIMITS, *scores.SCORES),
+    *("iou_best", "area", "invalid", "reference"),
+]
+_COMPARED_SIDE = 32  # px of the training photos, among which the most similar one is looked for
 
 
 @dataclass(frozen=True)
@@ -37,24 +43,62 @@ class Test:
 
 @dataclass(frozen=True)
 class Result:
-    """Scores of every cropper on every label, and the crops they are of."""
+    """Scores of every cropper on every label, and the crops they are of.
+
+    `cropped`: by cropper's key, (draws, photos, 5). `counts`: photos by split. `hashes`: of data
+    and model, for the record. `unaided`: what needs no human crop, where it was measured.
+    """
 
     test: Test
     croppers: Sequence[Cropper]
-    cropped: Mapping[str, Floats]  # by cropper's key, (draws, photos, 5)
+    cropped: Mapping[str, Floats]
     scores: pd.DataFrame
     params: EvaluateParams
-    counts: Mapping[str, int]  # photos by split
-    hashes: Mapping[str, str] = field(default_factory=dict)  # of data and model, for the record
+    counts: Mapping[str, int]
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    unaided: Unaided | None = None
 
     def interval(self, cropper: str, column: str) -> Interval:
         """Mean of a score over photos, with its interval."""
-        return self._interval(scores.by_photo(self.scores, cropper, column))
+        return self.mean(self.by_photo(cropper, column))
 
     def gain(self, cropper: str, over: str) -> Interval:
         """Mean paired difference in overlap of one cropper to another, with its interval."""
-        pair = [scores.by_photo(self.scores, key, "iou") for key in (cropper, over)]
-        return self._interval((pair[0] - pair[1]).dropna())
+        return self.mean(self.differences(cropper, over))
+
+    def chances(self, over: str) -> dict[str, float]:
+        """For each other cropper the chance of so large a gain by luck, corrected for them all."""
+        chosen, found = self.params, {}
+        for key in self.cropped:
+            if key != over:
+                differences = self.differences(key, over)
+                groups = self._groups(differences.index)
+                found[key] = significance.chance(
+                    differences.to_numpy(float), groups, chosen.permutations, chosen.seed
+                )
+        return significance.corrected(found)
+
+    def detectable(self, cropper: str, over: str) -> float:
+        """The smallest true gain that so many photos show four times in five."""
+        differences = self.differences(cropper, over)
+        groups = self._groups(differences.index)
+        return significance.detectable(differences.to_numpy(float), groups, self.params.confidence)
+
+    def differences(self, cropper: str, over: str) -> pd.Series:
+        """The difference in overlap of one cropper to another, by photo."""
+        return (self.by_photo(cropper, "iou") - self.by_photo(over, "iou")).dropna()
+
+    def mean(self, values: pd.Series) -> Interval:
+        """The mean of values by photo, of those there are, with its interval."""
+        known = values.dropna()
+        return self.bootstrap(known.index).interval(known.to_numpy(float))
+
+    def bootstrap(self, photos: "pd.Index[str]") -> Bootstrap:
+        """What resamples these photos by their groups."""
+        chosen = self.params
+        return Bootstrap(
+            self._groups(photos), chosen.bootstrap_samples, chosen.confidence, chosen.seed
+        )
 
     def limits(self) -> dict[str, Floats]:
         """The human's and the network's limits for every test label, (n, 5)."""
@@ -63,30 +107,55 @@ class Result:
 
     def photos_of_several(self) -> int:
         """How many test photos several people cropped: the only ones on which people score."""
-        return len(scores.by_photo(self.scores, HUMAN, "iou"))
+        return len(self.by_photo(HUMAN, "iou"))
 
-    def _interval(self, values: pd.Series) -> Interval:
-        groups = [self.test.groups[photo] for photo in values.index]
-        chosen = self.params
-        resampled = Bootstrap(groups, chosen.bootstrap_samples, chosen.confidence, chosen.seed)
-        return resampled.interval(values.to_numpy(float))
+    @cached_property
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        columns = [*scores.SCORES, "iou_best", "invalid"]
+        keys = self.scores["cropper"].unique()
+        return {key: scores.means_by_photo(self.scores, key, columns) for key in keys}
+
+    def by_photo(self, cropper: str, column: str) -> pd.Series:
+        """A score of one cropper, as `scores.by_photo` gives it."""
+        return self._tables[cropper][column]
+
+    def _groups(self, photos: "pd.Index[str]") -> list[str]:
+        return [self.test.groups[photo] for photo in photos]
+
+
+def of_pipeline(
+    folder: Path, labels_file: Path, splits_file: Path, model_file: Path, params: EvaluateParams
+) -> Result:
+    """The comparison on the pipeline's test photos, with the hashes of what it is of."""
+    result = evaluate(splits.labelled(labels_file, splits_file), folder, model_file, params)
+    files = {"labels": labels_file, "splits": splits_file, "model": model_file}
+    return replace(result, hashes={name: _sha256(file) for name, file in files.items()})
 
 
 def evaluate(
-    folder: Path, labels_file: Path, splits_file: Path, model_file: Path, params: Params
+    labels: pd.DataFrame,
+    folder: Path,
+    model_file: Path,
+    params: EvaluateParams,
+    learnt_in: Path | None = None,
 ) -> Result:
-    """The comparison of a trained network on the test photos of the shards in `folder`."""
-    labels = splits.labelled(labels_file, splits_file)
-    training = labels.loc[labels["split"] == splits.TRAIN, list(CROP_COLUMNS)].to_numpy(float)
-    model = models.load(model_file)
-    test = _test(folder, labels[labels["split"] == splits.TEST], models.input_size(model))
-    compared = _croppers(partial(models.predict, model), model.name, training, params.evaluate)
+    """The comparison of a trained network on the test photos of dealt labels.
+
+    Photos are in the shards of `folder`, those for training in `learnt_in` where that is another.
+    """
+    tested, learnt = (labels[labels["split"] == name] for name in (splits.TEST, splits.TRAIN))
     counts = {
         str(name): int(size) for name, size in labels.groupby("split")["photo"].nunique().items()
     }
-    hashes = {"labels": _sha256(labels_file), "splits": _sha256(splits_file)}
-    hashes |= {"model": _sha256(model_file)}
-    return replace(compare(test, compared, counts, params.evaluate), hashes=hashes)
+    model, known = models.load(model_file), learnt_in or folder
+    test = _test(folder, tested, models.input_size(model))
+    predict = partial(models.predict, model)
+    compared = _croppers(predict, model.name, learnt, params)
+    compared.append(_similar(known, learnt))
+    if params.predecessor:
+        compared.insert(1, _predecessor(folder, tested, params.predecessor))
+    result = compare(test, compared, counts, params)
+    return replace(result, unaided=_unaided(result, predict, known, learnt))
 
 
 def compare(
@@ -97,7 +166,8 @@ def compare(
     cropped = {cropper.key: cropper.crop(test.photos) for cropper in compared}
     tables = [scores.of_humans(test.labels)]
     tables += [scores.of_cropper(k, test.labels, v[:, positions]) for k, v in cropped.items()]
-    table = pd.concat(tables, ignore_index=True)[_SCORE_COLUMNS]
+    table = pd.concat(tables, ignore_index=True)
+    table = table.assign(group=table["photo"].map(dict(test.groups)))[_SCORE_COLUMNS]
     return Result(test, compared, cropped, table, params, counts)
 
 
@@ -120,10 +190,14 @@ def metrics(result: Result) -> dict[str, object]:
         "gain_over_median": _rounded(gain),
         "gain_over_shuffled": _rounded(shuffled),
         "gain_over_random": _rounded(result.gain(CNN, RANDOM)),
+        "chance_of_gain": round(result.chances(MEDIAN)[CNN], 5),
+        "detectable_gain": round(result.detectable(CNN, MEDIAN), 5),
     }
     for key in result.scores["cropper"].unique():
         if key != HUMAN or result.photos_of_several():
             table[key] = _scores(result, key)
+    if result.unaided is not None:
+        table["judge_auc"] = {each.cropper: _rounded(each.auc) for each in result.unaided.judged}
     return table
 
 
@@ -166,27 +240,63 @@ def flat(nested: Mapping[str, object], prefix: str = "") -> dict[str, float]:
 def _test(folder: Path, labels: pd.DataFrame, size: int) -> Test:
     labels = labels.sort_values(["number", "author", "source"], ignore_index=True)
     names = list(dict.fromkeys(labels["photo"]))
-    photos = batches.read(folder, names, size)
+    # the small copy's sides are rounded: the photo's own tell whether a crop lies within it
+    aspect = scores.aspects(labels.drop_duplicates("photo")).astype(np.float32)
+    photos = replace(batches.read(folder, names, size), aspect=aspect)
     return Test(labels, photos, dict(zip(labels["photo"], labels["group"], strict=True)))
 
 
 def _croppers(
-    predict: Callable[[Photos], Floats], name: str, training: Floats, params: EvaluateParams
+    predict: Callable[[Photos], Floats], name: str, learnt: pd.DataFrame, params: EvaluateParams
 ) -> list[Cropper]:
+    training = learnt[list(CROP_COLUMNS)].to_numpy(float)
     draws, seed = params.random_draws, params.seed
     return [
         croppers.network(predict, name),
         croppers.random_within_bounds(training, params.random_percentiles, draws, seed),
+        croppers.other_crop(training, draws, seed),
         croppers.no_crop(),
         croppers.median_crop(training),
+        croppers.centred_crop(training),
         croppers.shuffled(predict, draws, seed),
+        *rivals(params.rivals, training),
     ]
+
+
+def _similar(folder: Path, learnt: pd.DataFrame) -> Cropper:
+    """What looks up the most similar training photo; of several crops of it, the first."""
+    first = learnt.drop_duplicates("photo")
+    known = batches.read(folder, first["photo"].tolist(), _COMPARED_SIDE)
+    return croppers.similar_crop(known, first[list(CROP_COLUMNS)].to_numpy(float))
+
+
+def _predecessor(folder: Path, tested: pd.DataFrame, file: str) -> Cropper:
+    """The predecessor's network, which sees the photos at a size of its own."""
+    model = models.load(Path(file).expanduser())
+    photos = _test(folder, tested, models.input_size(model)).photos
+    return croppers.predecessor(lambda _: models.predict(model, photos))
+
+
+def _unaided(
+    result: Result, predict: Callable[[Photos], Floats], folder: Path, learnt: pd.DataFrame
+) -> Unaided:
+    """What needs no human crop, with a judge that learns from some of the training photos."""
+    some = unaided.chosen(learnt)
+    known = batches.read(folder, some["photo"].tolist(), INPUT_SIDE)
+    human = some[list(CROP_COLUMNS)].to_numpy(float)
+    judging = unaided.Judging(known, human, result.params.seed)
+    photos = result.test.photos
+    first = result.test.labels.drop_duplicates("photo")[list(CROP_COLUMNS)].to_numpy(float)
+    cropped = {HUMAN: first[None], **result.cropped}
+    resampled = result.bootstrap(pd.Index(photos.names))
+    return unaided.measured(photos, cropped, predict, judging, resampled)
 
 
 def _scores(result: Result, key: str) -> dict[str, float]:
     overlap = result.interval(key, "iou")
     values = {"iou": overlap.mean, "iou_low": overlap.low, "iou_high": overlap.high}
-    values |= {name: result.interval(key, name).mean for name in scores.SCORES[1:]}
+    further = (*scores.SCORES[1:], "invalid")
+    values |= {name: float(result.by_photo(key, name).mean()) for name in further}
     return {name: round(value, 5) for name, value in values.items()}
 
 

@@ -88,23 +88,51 @@ def split(labels: pd.DataFrame, params: SplitParams) -> pd.DataFrame:
     photos = labels.drop_duplicates("photo").sort_values("number", ignore_index=True)
     picture = near_duplicates(_hashes(photos), params.near_duplicate_bits)
     moment = bursts(photos["camera"], photos["captured"], params.burst_seconds)
-    groups, splits = deal(photos["origin"].tolist(), picture, moment, params)
+    names = photos["origin"].tolist()
+
+    def choose(photo: int) -> str:
+        return split_of(names[photo], params.fractions, params.salt)
+
+    groups, splits = deal(names, picture, moment, choose)
     dealt = pd.DataFrame({"photo": photos["photo"], "group": groups, "split": splits})
     _require_photos(dealt)
     return dealt
 
 
+def strangers(labels: pd.DataFrame, known: pd.DataFrame, params: SplitParams) -> pd.DataFrame:
+    """Deals another library's photos to the test, but for those that are like `known` ones.
+
+    Columns photo, group and split, by number; what a network has seen, if only nearly, is in no
+    split for it to be tested on, but in training or aside. Both tables are labels, as `split`'s.
+    """
+    own = labels.drop_duplicates("photo").sort_values("number", ignore_index=True)
+    seen = known.drop_duplicates("photo")
+    both = pd.concat([seen, own], ignore_index=True)
+    picture = near_duplicates(_hashes(both), params.near_duplicate_bits)
+    moment = bursts(both["camera"], both["captured"], params.burst_seconds)
+
+    def choose(photo: int) -> str:
+        return TRAIN if photo < len(seen) else TEST
+
+    groups, splits = deal(both["origin"].tolist(), picture, moment, choose)
+    dealt = pd.DataFrame({"photo": both["photo"], "group": groups, "split": splits})
+    return dealt.iloc[len(seen) :].reset_index(drop=True)
+
+
 def deal(
-    names: list[str], picture: Likeness, moment: Likeness, params: SplitParams
+    names: list[str], picture: Likeness, moment: Likeness, choose: Callable[[int], str]
 ) -> tuple[list[str], list[str]]:
-    """Each photo's group and split, in order of arrival."""
+    """Each photo's group and split, in order of arrival.
+
+    `choose` gives the split of a photo that is like none before it.
+    """
     groups: list[str] = []
     splits: list[str] = []
     for photo, name in enumerate(names):
         (first, alike), (other_first, other_alike) = picture.found(photo), moment.found(photo)
         alike |= other_alike
         groups.append(groups[min(first, other_first)] if alike else name)
-        ends = alike or _BITS[split_of(name, params.fractions, params.salt)]
+        ends = alike or _BITS[choose(photo)]
         splits.append(_SPLIT_OF_BITS.get(ends, ASIDE))
         if splits[-1] != ASIDE:
             picture.place(photo, ends)
