@@ -8,9 +8,9 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from cropperhead import regression
+from cropperhead import model_choice, regression
 from cropperhead.cli import main
-from cropperhead.errors import SetupError
+from cropperhead.errors import ModelError, SetupError
 from cropperhead.params import GateParams
 
 PARAMS = GateParams(tolerance=0.005, confidence=0.95, bootstrap_samples=500, seed=11)
@@ -442,6 +442,22 @@ def test_the_champion_is_the_model_that_passed_last_each_registered_once(store):
     (store / "third.keras").write_bytes(b"of another machine")
     assert tracking.promote(store / "third.keras").startswith("MLflow: nothing to register, no run")
     assert champion() == ("1", runs[0])
+
+
+def test_a_registered_model_is_fetched_by_its_name(store):
+    import keras  # noqa: PLC0415
+
+    from cropperhead import tracking  # noqa: PLC0415
+
+    trained(store / "model.keras", 1)
+    tracking.promote(store / "model.keras")
+    with model_choice.chosen("models:/cropperhead@champion") as file:
+        fetched = keras.models.load_model(file)
+    assert not file.exists()  # it was there for as long as it was used
+    with pytest.raises(ModelError, match="@nobody: MLflow has no such model"):
+        tracking.downloaded("models:/cropperhead@nobody", store / "none")
+    expected = keras.models.load_model(store / "model.keras").get_weights()
+    assert all(map(np.array_equal, fetched.get_weights(), expected))
 
 
 def test_without_a_store_none_is_made(store):
