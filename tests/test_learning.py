@@ -69,7 +69,7 @@ def test_a_network_that_looks_passes_the_tests_that_can_be_asked():
     labels = label_table(80)
     found = learning.answers(compared(labels, half_way(labels)))
     assert [each.passed for each in found] == [True, True, True, None]
-    assert "p = 0.00499" in found[0].finding  # 1 of 401 draws, times two croppers (Holm)
+    assert "p = 0.0025" in found[0].finding  # 1 of 401 draws
 
 
 def test_a_constant_passes_none():

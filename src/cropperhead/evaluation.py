@@ -66,17 +66,18 @@ class Result:
         """Mean paired difference in overlap of one cropper to another, with its interval."""
         return self.mean(self.differences(cropper, over))
 
+    def chance(self, cropper: str, over: str) -> float:
+        """How often luck alone makes so large a gain; of a comparison that was planned."""
+        differences, chosen = self.differences(cropper, over), self.params
+        groups = self._groups(differences.index)
+        return significance.chance(
+            differences.to_numpy(float), groups, chosen.permutations, chosen.seed
+        )
+
     def chances(self, over: str) -> dict[str, float]:
-        """For each other cropper the chance of so large a gain by luck, corrected for them all."""
-        chosen, found = self.params, {}
-        for key in self.cropped:
-            if key != over:
-                differences = self.differences(key, over)
-                groups = self._groups(differences.index)
-                found[key] = significance.chance(
-                    differences.to_numpy(float), groups, chosen.permutations, chosen.seed
-                )
-        return significance.corrected(found)
+        """The chances of all other croppers' gains, corrected for their number."""
+        others = [key for key in self.cropped if key != over]
+        return significance.corrected({key: self.chance(key, over) for key in others})
 
     def detectable(self, cropper: str, over: str) -> float:
         """The smallest true gain that so many photos show four times in five."""
@@ -190,7 +191,7 @@ def metrics(result: Result) -> dict[str, object]:
         "gain_over_median": _rounded(gain),
         "gain_over_shuffled": _rounded(shuffled),
         "gain_over_random": _rounded(result.gain(CNN, RANDOM)),
-        "chance_of_gain": round(result.chances(MEDIAN)[CNN], 5),
+        "chance_of_gain": round(result.chance(CNN, MEDIAN), 5),
         "detectable_gain": round(result.detectable(CNN, MEDIAN), 5),
     }
     for key in result.scores["cropper"].unique():

@@ -76,12 +76,12 @@ def agreements(result: Result) -> list[Agreement]:
 
 
 def _against_constant(result: Result) -> Answer:
-    gain, chance = result.gain(CNN, MEDIAN), result.chances(MEDIAN)[CNN]
+    gain, chance = result.gain(CNN, MEDIAN), result.chance(CNN, MEDIAN)
     least = result.detectable(CNN, MEDIAN)
     return Answer(
         "Is it better than one crop for all photos?",
-        f"Its overlap is {_said(gain)} that of the constant median crop (p = {chance:.3g}, "
-        f"corrected). A true difference of {least:.3f} would be found four times in five.",
+        f"Its overlap is {_said(gain)} that of the constant median crop (p = {chance:.2g}). "
+        f"A true difference of {least:.3f} would be found four times in five.",
         gain.low > 0,
     )
 
