@@ -12,6 +12,7 @@ from cropperhead import (
     cards,
     charts,
     comparison,
+    corrections,
     evaluation,
     inventory,
     params,
@@ -30,12 +31,14 @@ def main() -> None:
     settings = params.load()
     found = evaluation.of_pipeline(folder, labels, splits_file, model, settings.evaluate)
     evaluation.write_numbers(found, metrics, scores, plots)
-    told = comparison.write_report(found, folder, history, page, summary, settings)
+    read, checked = (json.loads(file.read_text("utf-8")) for file in (extracted, validated))
+    known = splits.labelled(labels, splits_file)
+    changed = corrections.of(known, read, settings.evaluate)
+    told = comparison.write_report(found, folder, history, page, summary, settings, changed)
     charts.write(told, plots)
-    held = inventory.of(splits.labelled(labels, splits_file), settings.train.uncropped_area)
+    held = inventory.of(known, settings.train.uncropped_area)
     facts = cards.facts(model, tracking.file_hash(labels, splits_file, *shards.files(folder)))
-    read, checked = (json.loads(file.read_text(encoding="utf-8")) for file in (extracted, validated))
-    data = cards.Datasheet(held, read, checked, settings)
+    data = cards.Datasheet(held, read, checked, settings, changed)
     cards.write(cards.ModelCard(facts, told, held), data, card, sheet)
     numbers = evaluation.flat(evaluation.metrics(found))
     chosen = params.as_dict(settings.evaluate)

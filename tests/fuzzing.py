@@ -41,7 +41,7 @@ from cropperhead import extraction, inspection, library, photos, shards
 from cropperhead.crops import CROP_COLUMNS, Crop
 from cropperhead.editors import darktable, lightroom, profiles, rawtherapee
 from cropperhead.errors import RejectedFile
-from cropperhead.ledger import CROPPED, REJECTED, UNCROPPED, Ledger
+from cropperhead.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, Ledger
 
 MEGAPIXELS = 20.0  # extract.max_megapixels of these runs
 # Pixels of 16 bits and four channels, and what is made of them on the way to eight: 8 + 16 bytes.
@@ -378,7 +378,8 @@ def faults(folder: Path, out: Path, workers: int = 1) -> tuple[Counter[str], lis
 def _unnamed(row: Mapping[Any, Any]) -> Iterator[str]:
     if row["outcome"] == REJECTED and not (re.fullmatch(r"[a-z_]+", row["kind"]) and row["reason"]):
         yield f"{row['file']}: rejected without a name"
-    if row["outcome"] not in (CROPPED, UNCROPPED, REJECTED) or row["kind"] == "crash":
+    known = (CROPPED, UNCROPPED, SUGGESTED, REJECTED)
+    if row["outcome"] not in known or row["kind"] == "crash":
         yield f"{row['file']}: {row['outcome']} {row['kind']}"
     if len(row["reason"]) > 2000:
         yield f"{row['file']}: a reason of {len(row['reason'])} characters"

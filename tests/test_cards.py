@@ -12,6 +12,7 @@ from conftest import ROOT, label_table
 
 from cropperhead import cards, inventory, params
 from cropperhead.cards import Datasheet, ModelCard, ModelFacts
+from cropperhead.corrections import Corrections
 from cropperhead.findings import Agreement, Answer, Judged, Measure, Slice
 from cropperhead.report import Comparison, Row
 from cropperhead.significance import Interval
@@ -24,6 +25,7 @@ EXTRACTED = {
     "seen": 52,
     "cropped": 40,
     "uncropped": 9,
+    "suggested": 0,
     "rejected": {"outside": 1, "already_applied": 2},
     "rejected_total": 3,
     "labels": {"lightroom embedded": 40},
@@ -64,9 +66,11 @@ def card(name: str = "small", **changes: Any) -> str:
     return cards.model_card(ModelCard(facts, comparison(**changes), held()))
 
 
-def sheet(extracted: dict = EXTRACTED, validated: dict = VALIDATED) -> str:
+def sheet(
+    extracted: dict = EXTRACTED, validated: dict = VALIDATED, changed: Corrections | None = None
+) -> str:
     return cards.datasheet(
-        Datasheet(held(), extracted, validated, params.load(ROOT / "params.yaml"))
+        Datasheet(held(), extracted, validated, params.load(ROOT / "params.yaml"), changed)
     )
 
 
@@ -81,6 +85,7 @@ FULL = {
     "photos_of_several": 3,
     "errors": [("x_1_.jpg", "It cuts the horizon.")],
 }
+CHANGED = Corrections(7, 3, Interval(0.8, 0.7, 0.9), Interval(0.04, 0.03, 0.05), GAIN)
 PAGES = {
     "card": card(**FULL),
     "bare card": card(rows=[], facts=[], evidence=[], intervals=""),
@@ -91,6 +96,8 @@ PAGES = {
         EXTRACTED | {"rejected": {}, "rejected_total": 0},
         {"failures": {}, "quarantined": 0, "rows": 40},
     ),
+    "sheet with suggestions": sheet(EXTRACTED | {"suggested": 7}, changed=CHANGED),
+    "sheet with suggestions that all stand": sheet(EXTRACTED | {"suggested": 7}),
 }
 
 
@@ -223,6 +230,13 @@ def test_the_shape_of_the_reports_is_that_of_the_pipeline():
         for name in ("extract", "validate")
     )
     assert f"Of {extracted['seen']} files seen" in sheet(extracted, validated)
+
+
+def test_a_datasheet_tells_what_became_of_suggestions():
+    page = PAGES["sheet with suggestions"]
+    assert "9 had none, 7 had only what a model had suggested, and 3 were rejected." in page
+    assert "| 3 | 0.800 (0.700 to 0.900) | 0.040 (0.030 to 0.050) | 0.031" in page
+    assert "suggest" not in PAGES["sheet"].partition("## Collection")[2].partition("## Pre")[0]
 
 
 def test_the_same_input_gives_the_same_text():

@@ -371,3 +371,17 @@ class TestStage:
             "validate.json",
             "docs",
         }
+
+
+def test_a_suggestion_beside_a_label_is_no_part_of_what_is_checked(tmp_path):
+    suggested = dict.fromkeys(shards.SUGGESTED_COLUMNS, 7.0) | {shards.SUGGESTED_BY: "3"}
+    rows = [LABEL | {"image": b""} | beside for beside in (shards.NO_SUGGESTION, suggested)]
+    rows[1] |= {"photo": "b.jpg", "number": 1}
+    shards.write(rows, tmp_path)
+    labels = shards.read_labels(tmp_path)
+    sound = expectations.checked(labels, PARAMS).sound
+    sound.to_parquet(tmp_path / "labels.parquet")
+    again = pd.read_parquet(tmp_path / "labels.parquet")
+    pd.testing.assert_frame_equal(again, labels)
+    assert again[shards.SUGGESTED_BY].tolist() == ["", "3"]
+    assert again["suggested_angle"].fillna(-1).tolist() == [-1, 7]

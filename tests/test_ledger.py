@@ -94,6 +94,7 @@ def test_the_report_counts_and_names_what_was_left_out(tmp_path):
         "seen": 2,
         "cropped": 1,
         "uncropped": 0,
+        "suggested": 0,
         "rejected": {"empty": 1},
         "rejected_total": 1,
         "labels": {"darktable sidecar": 1},

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from cropperhead import report
+from cropperhead.corrections import Corrections
 from cropperhead.findings import Agreement, Answer, Judged, Measure, Slice
 from cropperhead.report import Comparison, Interval, Picture, Row
 
@@ -49,6 +50,7 @@ FINDINGS: dict[str, Any] = {
     "agreements": [Agreement("human", SOME, SOME), Agreement("cnn", SOME, SOME)],
     "photos_of_several": 42,
     "errors": [("2012/roll/b.jpg", "Keeps the sky that the photographer cut away.")],
+    "corrections": Corrections(1214, 86, SOME, Interval(0.041, 0.03, 0.05), Interval(0.62, 0, 1)),
 }
 TITLES = {
     "answers": "Has it learned?",
@@ -57,6 +59,7 @@ TITLES = {
     "measures": "Composition, without a reference",
     "judged": "Can a machine tell?",
     "agreements": "Where several people cropped the same photo",
+    "corrections": "What became of its suggestions",
 }
 REFERENCE = Row("human", "Human", None, None, None, None)
 
@@ -357,6 +360,22 @@ def test_the_judge_and_the_people_are_told_in_words(full):
     text = " ".join(full.text.split())
     assert "CNN A machine can tell these crops from a person’s." in text
     assert "On 42 of the test photos." in text
+
+
+def test_what_became_of_suggestions_is_told_in_numbers(full):
+    text = " ".join(full.text.split())
+    # 86 of 1,300
+    assert "1,214 photos stand as a model suggested, and a person has corrected 86: 7 %" in text
+    for said in ("0.600", "0.550 to 0.650", "0.041", "0.62°", "0.00° to 1.00°"):
+        assert said in text
+
+
+def test_where_every_suggestion_stands_there_is_nothing_to_average():
+    nothing = Interval(math.nan, math.nan, math.nan)
+    found = Corrections(1, 0, nothing, nothing, nothing)
+    text = " ".join(Page(report.render(comparison(corrections=found))).text.split())
+    assert "1 photo stands as a model suggested, and a person has corrected 0: 0 %" in text
+    assert "Suggestion and correction" not in text
 
 
 def test_a_cropper_shows_its_chance_its_shape_and_its_invalid_crops():

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cropperhead import markdown, models, report
+from cropperhead.corrections import Corrections
 from cropperhead.inventory import Inventory, Part, Quartiles
 from cropperhead.params import Params
 from cropperhead.report import Comparison
@@ -57,13 +58,15 @@ class ModelCard:
 class Datasheet:
     """All that a datasheet tells.
 
-    `extracted` and `validated` are what reports/extract.json and reports/validate.json hold.
+    `extracted` and `validated` are what reports/extract.json and reports/validate.json hold;
+    `corrections` tells what became of suggestions, where there were any.
     """
 
     inventory: Inventory
     extracted: Mapping[str, Any]
     validated: Mapping[str, Any]
     params: Params
+    corrections: Corrections | None = None
 
 
 def facts(file: Path, data_sha256: str) -> ModelFacts:
@@ -129,6 +132,8 @@ def datasheet(sheet: Datasheet) -> str:
         },
         rejected=_counts("kind", "files", _ordered(sheet.extracted["rejected"]), most=100),
         left_out=_counts("kind", "crops", _ordered(sheet.extracted["versions_left_out"]), most=100),
+        suggested=sheet.extracted.get("suggested", 0),  # an earlier release's report lacks it
+        corrected=_corrected(sheet.corrections),
         quarantined=_counts("expectation broken", "crops", _ordered(failures), most=100),
     )
 
@@ -228,6 +233,15 @@ def _agreements(comparison: Comparison, labels: Mapping[str, str]) -> str:
 
 def _label(cropper: str, labels: Mapping[str, str]) -> str:
     return markdown.text(labels.get(cropper, cropper))
+
+
+def _corrected(found: Corrections | None) -> str:
+    """How far corrections lie from suggestions; empty where there were none."""
+    if found is None or not found.corrected:
+        return ""
+    head = ("corrected photos", "overlap", "boundary displacement", "angle, degrees")
+    means = (_interval(each) for each in (found.overlap, found.displacement, found.angle))
+    return markdown.table(head, [(f"{found.corrected:,}", *means)])
 
 
 def _parts(held: Inventory) -> str:

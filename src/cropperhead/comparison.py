@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cropperhead import __version__, crops, learning, report, scores, shards, verdicts
+from cropperhead.corrections import Corrections
 from cropperhead.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
 from cropperhead.crops import CROP_COLUMNS
 from cropperhead.evaluation import Result
@@ -24,12 +25,18 @@ _VERSIONS_SHOWN = ("tensorflow", "keras", "pillow")  # what the numbers depend o
 
 
 def write_report(
-    result: Result, folder: Path, history_file: Path, page: Path, summary: Path, params: Params
+    result: Result,
+    folder: Path,
+    history_file: Path,
+    page: Path,
+    summary: Path,
+    params: Params,
+    corrections: Corrections | None = None,
 ) -> Comparison:
     """Writes the comparison as a page (HTML) and as a summary for a pull request (Markdown)."""
     shown = gallery(result, params.evaluate)
     images = dict(shards.iter_images(folder, shown))
-    told = comparison(result, pd.read_csv(history_file), images, params)
+    told = comparison(result, pd.read_csv(history_file), images, params, corrections)
     page.write_text(report.render(told), encoding="utf-8")
     summary.write_text(report.summary(told), encoding="utf-8")
     return told
@@ -40,6 +47,7 @@ def comparison(
     history: pd.DataFrame,
     images: Mapping[str, bytes],
     params: Params,
+    corrections: Corrections | None = None,
 ) -> Comparison:
     """All that the report tells. `images` are the JPEGs of at least the gallery's photos."""
     gain, shuffled = result.gain(CNN, MEDIAN), result.gain(CNN, SHUFFLED)
@@ -65,6 +73,7 @@ def comparison(
         agreements=learning.agreements(result),
         photos_of_several=result.photos_of_several(),
         errors=_errors(result, chosen),
+        corrections=corrections,
     )
 
 

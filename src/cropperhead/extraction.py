@@ -1,7 +1,7 @@
 """From a photo library to labelled shards: reads only what is new, and loses nothing on the way.
 
-Every file ends as cropped, uncropped or rejected, and the ledger says which. A run that is
-interrupted goes on where it stopped: at most one batch is read again.
+Every file ends as cropped, uncropped, suggested or rejected, and the ledger says which. A run that
+is interrupted goes on where it stopped: at most one batch is read again.
 """
 
 import functools
@@ -25,6 +25,7 @@ from cropperhead.ledger import (
     CROPPED,
     GONE,
     REJECTED,
+    SUGGESTED,
     UNCROPPED,
     UNREAD,
     Ledger,
@@ -83,18 +84,21 @@ def extract(
 class Summary:
     """What a library holds, in numbers."""
 
-    outcomes: Counter[str]  # cropped, uncropped, or the kind of a rejection
+    outcomes: Counter[str]  # cropped, uncropped, suggested, or the kind of a rejection
     labels: Counter[str]  # by source
-    left_out: Counter[str]  # versions of cropped photos, by kind
+    left_out: Counter[str]  # versions of photos with others, by kind
 
     def __str__(self) -> str:
         """A few lines for a person."""
-        rejected = {k: n for k, n in self.outcomes.items() if k not in (CROPPED, UNCROPPED)}
+        good = (CROPPED, UNCROPPED, SUGGESTED)
+        rejected = {k: n for k, n in self.outcomes.items() if k not in good}
+        suggested = self.outcomes[SUGGESTED]
         lines = [
             f"{self.outcomes.total():>9,} files",
             f"{self.outcomes[CROPPED]:>9,} cropped, {self.labels.total():,} crops",
             *_listed(self.labels),
             f"{self.outcomes[UNCROPPED]:>9,} not cropped",
+            *([f"{suggested:>9,} cropped as suggested, by no person"] if suggested else []),
             f"{sum(rejected.values()):>9,} rejected",
             *_listed(rejected),
         ]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cropperhead import drawing, exif, library, readings
 from cropperhead.crops import CROP_COLUMNS, Crop
-from cropperhead.ledger import CROPPED, UNCROPPED
+from cropperhead.ledger import CROPPED, SUGGESTED, UNCROPPED
 from cropperhead.params import ExtractParams
 from cropperhead.readings import Reading
 
@@ -52,6 +52,8 @@ def told(file: Path, reading: Reading) -> str:
     outcome = reading.outcome
     if outcome.outcome == UNCROPPED:
         return f"{file}\n  not cropped"
+    if outcome.outcome == SUGGESTED:
+        return f"{file}\n  cropped as suggested, by no person"
     if outcome.outcome != CROPPED:
         return f"{file}\n  rejected: {outcome.kind}: {outcome.reason}"
     lines = [str(file), f"  {_frame(reading.rows[0])}"]

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from cropperhead import durable
 
 CROPPED, UNCROPPED, REJECTED = "cropped", "uncropped", "rejected"
+SUGGESTED = "suggested"  # cropped by nobody but a model, as it suggested
 UNREAD = "unread"  # changed, and not read again yet
 GONE = "gone"  # from its place, and until a run is done perhaps to be found at another
 
@@ -33,7 +34,7 @@ _SCHEMA = pa.schema([("number", pa.int64()), *((name, pa.string()) for name in _
 
 
 class LeftOut(NamedTuple):
-    """A version of a cropped photo that could not be used: the file it stands in, and why."""
+    """A version that could not be used of a photo with others: the file it stands in, and why."""
 
     file: str
     kind: str
@@ -135,7 +136,7 @@ def unread(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def all_left_out(table: pd.DataFrame) -> list[LeftOut]:
-    """The versions of cropped photos that could not be used."""
+    """The versions that could not be used of photos that have others."""
     return [LeftOut(*one) for text in table["left_out"] if text for one in json.loads(text)]
 
 
@@ -153,6 +154,7 @@ def write_report(
         "seen": len(table),
         "cropped": int(totals.get(CROPPED, 0)),
         "uncropped": int(totals.get(UNCROPPED, 0)),
+        "suggested": int(totals.get(SUGGESTED, 0)),
         "rejected": dict(sorted(Counter(rejected["kind"]).items())),
         "rejected_total": len(rejected),
         "labels": dict(labels),

@@ -14,28 +14,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cropperhead import catalogued, durable, sidecars
 from cropperhead.errors import LibraryError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 # Thumbnails and previews that programs and network drives leave beside the photos
 _PROGRAMS_FOLDERS = frozenset({"@eaDir", "__MACOSX", "lost+found"})
 _PROGRAMS_FOLDER_SUFFIXES = (".lrdata", ".lrcat-data", ".photoslibrary")
 
-MANIFEST_SCHEMA = pa.schema(
-    [
-        ("file", pa.string()),  # path in the library, forward slashes
-        ("kind", pa.string()),
-        ("sidecars", pa.list_(pa.string())),
-        ("trace", pa.string()),  # size and time of the photo and its sidecars, hash of its edits
-        ("edits", pa.list_(pa.string())),
-    ]
-)
 PHOTO, ORPHAN, UNREADABLE = "photo", "orphan", "unreadable"
 BROKEN_CATALOG = "broken_catalog"
 LOST = "lost"  # asked for, and no photo
@@ -132,17 +125,22 @@ def _lost(folder: Path, name: str) -> Entry:
     return Entry(name, LOST, (), "no photo that is read" if known else "no such file")
 
 
-def manifest(found: Iterable[Entry]) -> pa.Table:
+def manifest(found: Iterable[Entry]) -> "pa.Table":
     """The entries as a table."""
-    read = operator.attrgetter(*MANIFEST_SCHEMA.names)
-    columns = list(zip(*map(read, found), strict=True)) or [()] * len(MANIFEST_SCHEMA.names)
-    kinds = MANIFEST_SCHEMA.types
+    import pyarrow as pa  # noqa: PLC0415 - which suggesting crops does without
+
+    schema = _manifest_schema()
+    read = operator.attrgetter(*schema.names)
+    columns = list(zip(*map(read, found), strict=True)) or [()] * len(schema.names)
+    kinds = schema.types
     arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=MANIFEST_SCHEMA)
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def write_manifest(found: Iterable[Entry], file: Path) -> None:
     """Writes the entries as Parquet, the same bytes for the same library."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
     durable.replace(file, partial(pq.write_table, manifest(found)))
 
 
@@ -161,18 +159,36 @@ def write_counts(found: Scan, file: Path) -> None:
     durable.replace(file, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
 
 
-def read_manifest(file: Path) -> pa.Table:
+def read_manifest(file: Path) -> "pa.Table":
     """The table that `write_manifest` wrote; `entries` gives its rows."""
-    return pq.read_table(file, schema=MANIFEST_SCHEMA)
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    return pq.read_table(file, schema=_manifest_schema())
 
 
-def entries(manifest: pa.Table, places: Sequence[int] | NDArray[np.int64]) -> Iterator[Entry]:
+def entries(manifest: "pa.Table", places: Sequence[int] | NDArray[np.int64]) -> Iterator[Entry]:
     """The entries at some rows of a manifest, a few in memory at a time."""
+    import pyarrow as pa  # noqa: PLC0415
+
     for start in range(0, len(places), _ENTRIES_AT_ONCE):
         chosen = manifest.take(pa.array(places[start : start + _ENTRIES_AT_ONCE], pa.int64()))
         for row in chosen.to_pylist():
             lists = {"sidecars": tuple(row["sidecars"]), "edits": tuple(row["edits"])}
             yield Entry(**(row | lists))
+
+
+def _manifest_schema() -> "pa.Schema":
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.schema(
+        [
+            ("file", pa.string()),  # path in the library, forward slashes
+            ("kind", pa.string()),
+            ("sidecars", pa.list_(pa.string())),
+            ("trace", pa.string()),  # size, time of the photo and its sidecars, hash of its edits
+            ("edits", pa.list_(pa.string())),
+        ]
+    )
 
 
 def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSError]]:

@@ -14,6 +14,8 @@ from cropperhead import (
     exif,
     headers,
     library,
+    marked,
+    marks,
     orientation,
     photos,
     raws,
@@ -23,9 +25,12 @@ from cropperhead import (
 from cropperhead.crops import CROP_COLUMNS, FULL_FRAME, Crop
 from cropperhead.editors import edits
 from cropperhead.errors import RejectedFile
-from cropperhead.ledger import CROPPED, REJECTED, UNCROPPED, LeftOut, Outcome
+from cropperhead.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, LeftOut, Outcome
 from cropperhead.library import Entry
+from cropperhead.marked import Journals, Marks
+from cropperhead.marks import Mark
 from cropperhead.params import ExtractParams
+from cropperhead.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.versions import Version
 
 _CAMERA_TAGS = [
@@ -66,10 +71,18 @@ def read(
     rows then lack what is told by the picture alone.
     """
     asked = dict.fromkeys(entry for entry in batch if _may_be_cropped(folder, entry))
-    tags = _asked(folder, list(asked), reader, params)
+    told = _Told(_asked(folder, list(asked), reader, params), Journals())
     for entry, number in zip(batch, numbers, strict=True):
-        known = tags if entry in asked else None
+        known = told if entry in asked else None
         yield _reading(folder, entry, number, known, params, pixels)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is known of a batch's photos but for their pixels."""
+
+    tags: Tags
+    journals: Journals
 
 
 def crashed(entry: Entry, number: int) -> Reading:
@@ -110,29 +123,33 @@ def _reading(
     folder: Path,
     entry: Entry,
     number: int,
-    tags: Tags | None,
+    told: _Told | None,
     params: ExtractParams,
     pixels: bool,
 ) -> Reading:
     """Reads one file. Whatever is wrong with it becomes its outcome.
 
-    `tags` are None for one that needed no question.
+    `told` is None for one that needed no question.
     """
     outcome = Outcome(entry.file, number, entry.trace, UNCROPPED)
     try:
-        if tags is None:
+        if told is None:
             _refuse_no_photo(folder, entry)
             return Reading(outcome)
+        tags = told.tags
         found = versions.of(folder, entry, tags, lambda: _container(folder / entry.file, params))
         if not found.cropped:
             return Reading(outcome)
-        rows, left_out = _rows(folder, entry, number, found, tags, params, pixels)
+        suggested = marked.of(folder, entry, told.journals)
+        rows, crops = _rows(folder, entry, (found, suggested), tags, params, pixels)
     except RejectedFile as error:
         return Reading(replace(outcome, outcome=REJECTED, kind=error.kind, reason=str(error)))
-    if not rows:
-        return Reading(outcome)
-    digest = rows[0].get("sha256", "")
-    return Reading(replace(outcome, outcome=CROPPED, sha256=digest, left_out=left_out), tuple(rows))
+    if rows:
+        digest = rows[0].get("sha256", "")
+        outcome = replace(outcome, outcome=CROPPED, sha256=digest, left_out=crops.left_out)
+    elif crops.is_suggested:
+        outcome = replace(outcome, outcome=SUGGESTED, left_out=crops.left_out)
+    return Reading(outcome, tuple(row | {"number": number} for row in rows))
 
 
 def _has_content(file: Path) -> bool:
@@ -163,40 +180,49 @@ def _refuse_no_photo(folder: Path, entry: Entry) -> None:
 def _rows(
     folder: Path,
     entry: Entry,
-    number: int,
-    found: versions.Found,
+    said: tuple[versions.Found, Marks],
     tags: Tags,
     params: ExtractParams,
     pixels: bool,
-) -> tuple[list[dict[str, Any]], tuple[LeftOut, ...]]:
-    """A row for each version that holds a crop, and what is wrong with the others."""
+) -> tuple[list[dict[str, Any]], "_Crops"]:
+    """A row for each version that holds a person's crop, and what was found in all of them."""
     own = tags.get(entry.file, {})
+    found, suggested = said
     with _opened(folder / entry.file, params) as photo:
         shown_as = found.shown_as
-        crops, left_out = _crops(found, photo.frame)
-        if not crops:
-            return [], ()
+        crops = _crops(found, suggested, photo.frame)
+        if not crops.made:
+            return [], crops
         shared = _facts(photo.frame, shown_as, own) | _extra(entry, tags, params)
         if pixels:
             shared |= _pixels(folder / entry.file, photo, shown_as, params)
     rows = [
-        {"photo": entry.file, "origin": entry.file, "number": number}
+        {"photo": entry.file, "origin": entry.file}
         | {"author": version.author, "source": version.source}
         | _crop_columns(crop)
+        | _suggested_columns(mark, photo.frame, shown_as)
         | shared
-        for version, crop in crops
+        for version, crop, mark in crops.made
     ]
-    return rows, tuple(left_out)
+    return rows, crops
 
 
-def _crops(
-    found: versions.Found, frame: tuple[int, int]
-) -> tuple[list[tuple[Version, Crop]], list[LeftOut]]:
+@dataclass(frozen=True)
+class _Crops:
+    """The crops of a photo's versions: those that people made, with what was suggested to them."""
+
+    made: tuple[tuple[Version, Crop, Mark | None], ...]
+    is_suggested: bool  # in some version the crop is a suggestion, as it was made
+    left_out: tuple[LeftOut, ...]
+
+
+def _crops(found: versions.Found, suggested: Marks, frame: tuple[int, int]) -> _Crops:
     """The crops of all versions, but of those that keep the whole frame.
 
-    Raises RejectedFile where none can be used.
+    A suggestion is one in whichever editor it stands: darktable takes it from Lightroom's sidecar,
+    Lightroom from there into its catalog. Raises RejectedFile where nothing can be used.
     """
-    crops, left_out, errors = [], list(found.left_out), []
+    made, is_suggested, left_out, errors = [], False, list(found.left_out), []
     for version in found.cropped:
         try:
             box = version.decode(*frame)
@@ -205,11 +231,15 @@ def _crops(
             left_out.append(LeftOut(version.file, error.kind, str(error)))
             continue
         crop = edits.displayed_crop(box, *frame, found.shown_as)
-        if astuple(crop) != FULL_FRAME:
-            crops.append((version, crop))
-    if errors and not crops:
+        if astuple(crop) == FULL_FRAME:
+            continue
+        if any(marks.is_untouched(mark, box, *frame) for mark in suggested.values()):
+            is_suggested = True
+            continue
+        made.append((version, crop, suggested.get((version.author, version.source.split()[0]))))
+    if errors and not made and not is_suggested:
         raise errors[0]
-    return crops, left_out
+    return _Crops(tuple(made), is_suggested, tuple(left_out))
 
 
 @dataclass(frozen=True)
@@ -238,6 +268,15 @@ def _container(file: Path, params: ExtractParams) -> int | None:
 
 def _crop_columns(crop: Crop) -> dict[str, float]:
     return dict(zip(CROP_COLUMNS, map(float, crop.limits()), strict=True))
+
+
+def _suggested_columns(mark: Mark | None, frame: tuple[int, int], shown_as: int) -> dict[str, Any]:
+    """A suggestion as the label's own crop is displayed."""
+    if mark is None:
+        return dict(NO_SUGGESTION)
+    box = edits.stored_box(mark.crop, *frame, mark.orientation)
+    limits = map(float, edits.displayed_crop(box, *frame, shown_as).limits())
+    return dict(zip(SUGGESTED_COLUMNS, limits, strict=True)) | {SUGGESTED_BY: mark.model}
 
 
 def _facts(frame: tuple[int, int], shown_as: int, tags: exif.Tags) -> dict[str, Any]:

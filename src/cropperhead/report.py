@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cropperhead import drawing, figures, gallery, tables
+from cropperhead.corrections import Corrections
 from cropperhead.crops import Floats
 from cropperhead.findings import Agreement, Answer, Judged, Measure, Slice
 from cropperhead.gallery import Picture, gallery_picture
@@ -83,7 +84,8 @@ class Comparison:
     `sampler` and `intervals` say in a sentence how random crops and intervals are drawn. What
     stands before the first colon of `verdict` is the page's headline. `agreements` are of
     `photos_of_several` photos that several people cropped; `errors` names photos of the gallery on
-    which the network fails, each with a sentence on how.
+    which the network fails, each with a sentence on how; `corrections` tells what became of
+    suggestions, where any were written for the editors.
     """
 
     outcome: Literal["learned", "no evidence", "worse"]
@@ -105,6 +107,7 @@ class Comparison:
     agreements: Sequence[Agreement] = ()
     photos_of_several: int = 0
     errors: Sequence[tuple[str, str]] = ()
+    corrections: Corrections | None = None
 
 
 def render(comparison: Comparison) -> str:
@@ -125,6 +128,7 @@ def render(comparison: Comparison) -> str:
         typical=_typical(exhibits, comparison.pictures),
         **_of_photos(exhibits, comparison.errors),
         **_of_charts(comparison),
+        corrected=_corrected(comparison.corrections),
     )
 
 
@@ -166,6 +170,17 @@ def _of_croppers(comparison: Comparison) -> dict[str, Any]:
         "slices": slices,
         "gains": figures.forest(gains, 0.0, (0.0,)),
     }
+
+
+def _corrected(corrections: Corrections | None) -> tuple[Cell, ...]:
+    """How far corrections lie from suggestions; empty where there were none."""
+    if not corrections or not corrections.corrected:
+        return ()
+    return (
+        said(corrections.overlap, 3),
+        said(corrections.displacement, 3),
+        said(corrections.angle, 2, unit="°"),
+    )
 
 
 def _of_photos(

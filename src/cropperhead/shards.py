@@ -19,6 +19,12 @@ import pyarrow.parquet as pq
 from cropperhead import durable
 from cropperhead.crops import CROP_COLUMNS
 
+# What the label had been suggested to be, and the version of the model; with their defaults
+SUGGESTED_COLUMNS = tuple(name.replace("crop_", "suggested_") for name in CROP_COLUMNS)
+SUGGESTED_BY = "suggested_by"
+NO_SUGGESTION: Mapping[str, str | float] = MappingProxyType(
+    {**dict.fromkeys(SUGGESTED_COLUMNS, float("nan")), SUGGESTED_BY: ""}
+)
 LABEL_FIELDS = [
     ("photo", pa.string()),  # path in the library, forward slashes
     ("origin", pa.string()),  # the path under which it came in, which names its group
@@ -27,7 +33,8 @@ LABEL_FIELDS = [
     ("number", pa.int64()),  # in the order in which photos came in; kept for good
     ("width", pa.int32()),  # px, displayed, of the original
     ("height", pa.int32()),
-    *((name, pa.float64()) for name in CROP_COLUMNS),
+    *((name, pa.float64()) for name in (*CROP_COLUMNS, *SUGGESTED_COLUMNS)),
+    (SUGGESTED_BY, pa.string()),  # "" for none
     ("orientation", pa.int8()),
     ("camera", pa.string()),
     ("captured", pa.string()),  # YYYY-MM-DDTHH:MM:SS.ffffff, camera's time
@@ -103,14 +110,19 @@ def sources(folder: Path) -> dict[str, int]:
 
 
 def read_labels(folder: Path) -> pd.DataFrame:
-    """All columns but the pictures, by number and author, one row for each label."""
+    """All columns but the pictures, by number and author, one row for each label.
+
+    Shards of earlier releases lack the suggestions' columns, and tell of none.
+    """
     tables = []
     for file in files(folder):
         columns = [name for name in pq.read_schema(file).names if name != _IMAGE[0]]
         tables.append(pq.read_table(file, columns=columns))
     labels: pd.DataFrame = pa.concat_tables(
-        tables or [pa.schema(LABEL_FIELDS).empty_table()]
+        tables or [pa.schema(LABEL_FIELDS).empty_table()], promote_options="default"
     ).to_pandas()
+    missing = {name: none for name, none in NO_SUGGESTION.items() if name not in labels.columns}
+    labels = labels.assign(**missing).fillna({SUGGESTED_BY: ""})
     return labels.sort_values(["number", "author", "source"], ignore_index=True)
 
 

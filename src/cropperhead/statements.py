@@ -86,7 +86,13 @@ def own_sidecars(entry: Entry, tags: Mapping[str, exif.Tags]) -> list[str]:
 
 def is_for_exiftool(sidecar: Path) -> bool:
     """Whether it is XMP of a size that is worth reading."""
-    return sidecar.suffix.lower() == XMP and not _is_larger(sidecar, _LARGEST_XMP_MB)
+    return sidecar.suffix.lower() == XMP and is_read(sidecar)
+
+
+def is_read(sidecar: Path) -> bool:
+    """Whether a sidecar is of a size that is worth reading."""
+    is_xmp = sidecar.suffix.lower() == XMP
+    return not _is_larger(sidecar, _LARGEST_XMP_MB if is_xmp else _LARGEST_PROFILE_MB)
 
 
 def catalogued(entry: Entry) -> exif.Tags:
