@@ -40,8 +40,9 @@ def main() -> None:
     facts = cards.facts(model, tracking.file_hash(labels, splits_file, *shards.files(folder)))
     data = cards.Datasheet(held, read, checked, settings, changed)
     cards.write(cards.ModelCard(facts, told, held), data, card, sheet)
-    numbers = evaluation.flat(evaluation.metrics(found))
-    chosen = params.as_dict(settings.evaluate)
+    measured = evaluation.metrics(found)
+    numbers = evaluation.flat(measured)
+    chosen = params.as_dict(settings.evaluate) | {"outcome": measured["outcome"]}
     artifacts = [page, metrics, scores, summary, card, sheet]
     tracking.log_evaluation(model, LOCK, chosen, numbers, artifacts)
 

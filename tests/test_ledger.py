@@ -3,13 +3,13 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cropperhead.editors.edits import LeftOut
 from cropperhead.ledger import (
     CROPPED,
     REJECTED,
     UNCROPPED,
     UNREAD,
     Ledger,
-    LeftOut,
     Outcome,
     all_left_out,
     write_report,

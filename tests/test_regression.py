@@ -467,3 +467,21 @@ def test_without_a_store_none_is_made(store):
     said = tracking.promote(store / "model.keras")
     assert said == "MLflow: nothing to register, mlflow.db is not here."
     assert [file.name for file in store.iterdir()] == ["model.keras"]
+
+
+def test_only_the_model_that_the_scores_are_of_is_the_evaluated_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, scored, lock = Path("model.keras"), Path("scores.csv"), Path("dvc.lock")
+    assert not regression.is_evaluated(model, scored, lock)
+    model.write_bytes(b"a")
+    scored.write_bytes(b"b")
+    # md5 of "a" and "b"
+    hashes = ("0cc175b9c0f1b6a831c399e269772661", "92eb5ffee6ae2fec3ad71c777531578f")
+    stage = {
+        "deps": [{"path": "model.keras", "md5": hashes[0]}],
+        "outs": [{"path": "scores.csv", "md5": hashes[1]}],
+    }
+    lock.write_text(yaml.safe_dump({"stages": {"evaluate": stage}}))
+    assert regression.is_evaluated(model, scored, lock)
+    model.write_bytes(b"another")
+    assert not regression.is_evaluated(model, scored, lock)

@@ -108,19 +108,25 @@ class Cropper:
         """
         if n < 1:
             raise ParamsError(f"n is {n}, expected at least 1 crop")
-        image, frame = _upright(photo, _LONG_SIDE)
+        return self.suggest_seen(*_upright(photo, _LONG_SIDE), _ratio(aspect), n)
+
+    def suggest_seen(
+        self, image: Image.Image, frame: float, aspect: str = suggestions.FREE, n: int = 1
+    ) -> list[Crop]:
+        """As `suggest`, for what `seen` gives of a photo."""
+        told = self._told(image, frame)
+        found = suggestions.suggest(*told, [frame], aspect, n)
+        return [_crop(one) for one in found[0]]
+
+    def straighten_seen(self, image: Image.Image, frame: float) -> Crop:
+        """The largest crop of the photo's own shape that straightens it, for what `seen` gives."""
+        return _crop(suggestions.straightened(*self._told(image, frame), [frame])[0])
+
+    def _told(self, image: Image.Image, frame: float) -> tuple[Floats, Floats, Floats, Floats]:
+        """Limits, prototypes, shares and confidence of one photo."""
         seen = np.asarray(squares.squashed(image, self._model.input_size))
         told = self._model.outputs(seen[None], np.array([frame]))
-        found = suggestions.suggest(
-            told["limits"],
-            told["prototypes"][0],
-            told["shares"],
-            told["confidence"][:, 0],
-            [frame],
-            _ratio(aspect),
-            n,
-        )
-        return [_crop(one) for one in found[0]]
+        return told["limits"], told["prototypes"][0], told["shares"], told["confidence"][:, 0]
 
 
 def load(path: str | PathLike[str], threads: int = 1) -> Cropper:
@@ -131,7 +137,7 @@ def load(path: str | PathLike[str], threads: int = 1) -> Cropper:
     model. Raises ModelError for what is no model of CropperHead's or tells limits alone, as the
     predecessor's does, and SetupError where Keras's needs a TensorFlow that is not there.
     """
-    file = _file(Path(path))
+    file = model_file(Path(path))
     model = _keras(file) if file.suffix == KERAS else runtime.load(file, threads)
     missing = set(_NEEDED) - set(model.names)
     if missing:
@@ -140,6 +146,15 @@ def load(path: str | PathLike[str], threads: int = 1) -> Cropper:
             "train.model: small."
         )
     return Cropper(model)
+
+
+def seen(file: Path, shown_as: int | None = None) -> tuple[Image.Image, float]:
+    """What a model sees of a photo: an upright copy in sRGB, and the frame's width / height.
+
+    `shown_as` is the EXIF orientation (1 to 8) by which to show it, None for the camera's own.
+    Raises RejectedFile and SetupError as `Cropper.suggest` does.
+    """
+    return _of_file(file, _LONG_SIDE, shown_as)
 
 
 class _Model(Protocol):
@@ -189,8 +204,8 @@ def _keras(file: Path) -> _KerasModel:
         raise ModelError(f"{file}: Keras does not take it: {error}") from error
 
 
-def _file(path: Path) -> Path:
-    """The model that a path names."""
+def model_file(path: Path) -> Path:
+    """The file that `load` loads for a path. Raises ModelError where there is none."""
     if not path.is_dir():
         if path.suffix not in {EXPORTED, KERAS}:
             raise ModelError(f"{path}: expected a model, {EXPORTED} or {KERAS}, or a folder of one")
@@ -225,15 +240,17 @@ def _of_array(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _of_file(file: Path, long_side: int | None) -> tuple[Image.Image, float]:
+def _of_file(
+    file: Path, long_side: int | None, wanted: int | None = None
+) -> tuple[Image.Image, float]:
     with _formats_installed(file):
         if file.suffix.lower() in raws.SUFFIXES:
             with raws.opened(file, _MOST_MEGAPIXELS) as raw:
-                side = long_side or max(raw.frame)
-                aspect = _aspect(raw.frame, raw.shown_as)
-                return photos.upright(raw.picture(side), raw.shown_as, side), aspect
+                side, shown_as = long_side or max(raw.frame), wanted or raw.shown_as
+                aspect = _aspect(raw.frame, shown_as)
+                return photos.upright(raw.picture(side), shown_as, side), aspect
         with photos.opened(file, _MOST_MEGAPIXELS) as image:
-            side, shown_as = long_side or max(image.size), photos.shown_as(image)
+            side, shown_as = long_side or max(image.size), wanted or photos.shown_as(image)
             aspect = _aspect(photos.stored_size(image), shown_as)
             return photos.upright(image, shown_as, side), aspect
 

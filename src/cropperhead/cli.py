@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cropperhead import __version__
@@ -180,6 +180,175 @@ def _convert(options: argparse.Namespace) -> None:
         raise CropperheadError("Not every crop was converted.")
 
 
+def _add_suggest(commands: "_Commands[argparse.ArgumentParser]", name: str) -> None:
+    command = commands.add_parser(
+        name,
+        help="suggest crops for photos, and write them into an editor's sidecars",
+        description="Suggests crops with the trained model. Photos are never changed, nor is a "
+        "person's crop, in any editor. Without --write, --json, --apply or --sheet it tells each "
+        "photo's crop. The exit status is 1 where something failed or no photo was found.",
+    )
+    command.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a photo, a folder of them or a pattern; - does what --json does",
+    )
+    _add_outputs(command)
+    _add_ways(command)
+    command.add_argument(
+        "--model",
+        help="a model's file or folder, or its name in MLflow's registry, such as "
+        "models:/cropperhead@champion (default: the one in models/)",
+    )
+    command.add_argument("--dry-run", action="store_true", help="write nothing")
+    command.add_argument(
+        "--undo", action="store_true", help="bring back all that was written in these folders"
+    )
+    _add_catalogs(command)
+    command.set_defaults(run=_suggest, usage_error=command.error)
+
+
+def _add_outputs(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--write",
+        choices=("lightroom", "darktable", "rawtherapee"),
+        help="write the crops into this editor's sidecars",
+    )
+    command.add_argument(
+        "--overwrite", action="store_true", help="with --write, also where a person has cropped"
+    )
+    command.add_argument("--json", action="store_true", help="print a JSON object for each photo")
+    command.add_argument(
+        "--apply", type=Path, metavar="DIR", help="put cropped, straightened copies there"
+    )
+    command.add_argument(
+        "--quality",
+        type=_whole_number(1, 100),
+        default=95,
+        help="of copies in JPEG and WebP, 1 to 100 (default: %(default)s)",
+    )
+    command.add_argument(
+        "--sheet", type=_picture_file, metavar="FILE", help="draw the crops on a .jpg or .png"
+    )
+
+
+def _add_ways(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--aspect",
+        type=_aspect,
+        default="free",
+        help="the crops' shape: free, original, or width:height such as 4:5 (default: %(default)s)",
+    )
+    command.add_argument(
+        "--min-confidence",
+        type=_share,
+        default=0.0,
+        metavar="X",
+        help="leave photos whose crop has a lower one, 0 to 1 (default: %(default)s)",
+    )
+    command.add_argument(
+        "--straighten-only",
+        action="store_true",
+        help="level photos, and crop no more than that takes",
+    )
+    command.add_argument(
+        "--alternatives",
+        type=_whole_number(0, 20),
+        default=0,
+        metavar="N",
+        help="tell up to N further crops of each photo (default: %(default)s)",
+    )
+
+
+def _suggest(options: argparse.Namespace) -> None:
+    from cropperhead import suggesting  # noqa: PLC0415  (Pillow and the runtime: not for --help)
+    from cropperhead.suggestion_orders import Order  # noqa: PLC0415
+
+    paths = [Path(path).expanduser() for path in options.paths if path != "-"]
+    if not paths:
+        options.usage_error("expected a photo, a folder or a pattern")
+    if options.undo:
+        _undo(options, paths)
+        return
+    if options.straighten_only and (options.aspect != "free" or options.alternatives):
+        options.usage_error("--straighten-only goes with neither --aspect nor --alternatives")
+    is_json = options.json or "-" in options.paths
+    order = Order(
+        write=options.write,
+        overwrite=options.overwrite,
+        json=is_json,
+        apply=options.apply,
+        quality=options.quality,
+        sheet=options.sheet,
+        aspect=options.aspect,
+        least_confidence=options.min_confidence,
+        straighten_only=options.straighten_only,
+        alternatives=options.alternatives,
+        dry_run=options.dry_run,
+    )
+    catalogs = [*_catalogs_of_params(), *options.catalog]
+    summary = suggesting.suggest(paths, order, options.model, catalogs)
+    print(summary, file=sys.stderr if is_json else sys.stdout)
+    if summary.failed:
+        raise CropperheadError("Not every photo could be done.")
+
+
+def _undo(options: argparse.Namespace, folders: Sequence[Path]) -> None:
+    from cropperhead import journal  # noqa: PLC0415
+
+    for folder in folders:
+        if not folder.is_dir():
+            options.usage_error(f"--undo: {folder} is no folder, and undoing goes by folder")
+    undone = [journal.undo(folder) for folder in folders]
+    for folder, done in zip(folders, undone, strict=True):
+        print(f"{folder}: {done}")
+    if any(done.left for done in undone):
+        raise CropperheadError("Not everything was brought back.")
+
+
+def _catalogs_of_params() -> list[Path]:
+    """The catalogs that params.yaml names, where there is one: a small install has none."""
+    from cropperhead import params  # noqa: PLC0415
+
+    return params.load_nearest().extract.catalog_files if params.is_near() else []
+
+
+def _whole_number(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r}, expected a number in {least} to {most}")
+        return int(text)
+
+    return number
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a number in 0 to 1")
+    return value
+
+
+def _aspect(text: str) -> str:
+    from cropperhead import suggestions  # noqa: PLC0415  (NumPy: not for --help)
+
+    try:
+        suggestions.parse_ratio(text, 1.0)
+    except CropperheadError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _picture_file(text: str) -> Path:
+    if not text.lower().endswith((".jpg", ".jpeg", ".png")):
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a name that ends in .jpg or .png")
+    return Path(text)
+
+
 def _add_catalogs(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--catalog",
@@ -282,6 +451,10 @@ def _gate(options: argparse.Namespace) -> None:
     print(findings)
     if not gate.passed:
         raise CropperheadError(f"The gate failed: {', '.join(gate.failed)}. See {options.out}.")
+    model, scored = regression.MODEL, regression.SCORES
+    if model.exists() and not regression.is_evaluated(model, scored, regression.LOCK):
+        print(f"MLflow: {model} is not what {scored} is of, and becomes no champion.")
+        return
     from cropperhead import tracking  # noqa: PLC0415  (MLflow and TensorFlow: only when passed)
 
     print(tracking.promote(regression.MODEL))
@@ -292,6 +465,7 @@ _COMMANDS = {
     "extract": _add_extract,
     "inspect": _add_inspect,
     "convert": _add_convert,
+    "suggest": _add_suggest,
     "compare": _add_compare,
     "data-diff": _add_data_diff,
     "gate": _add_gate,

@@ -1,14 +1,14 @@
 """People's own crops, carried from one editor into another."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from cropperhead import exif, library, marks, standing, writing
+from cropperhead import exif, library, marks, named, standing, writing
 from cropperhead.editors import edits
 from cropperhead.editors.edits import PHOTOGRAPHER
 from cropperhead.errors import RejectedFile, WritingError
@@ -62,7 +62,10 @@ def convert(
     with one photo is listed, and does not stop the rest.
     """
     summary = Summary(order.to, order.dry_run)
-    found = [_entries(folder, names, catalogs) for folder, names in _by_folder(paths).items()]
+    found = [
+        (folder, named.entries(folder, names, catalogs))
+        for folder, names in named.by_folder(paths).items()
+    ]
     total = sum(len(entries) for _, entries in found)
     with exif.tag_reader() as reader, tqdm(total=total, unit="photo", disable=None) as progress:
         for folder, entries in found:
@@ -131,28 +134,3 @@ def _is_photo(folder: Path, entry: Entry, summary: Summary) -> bool:
     if entry.kind in {library.LOST, library.UNREADABLE, library.BROKEN_CATALOG}:
         summary.failed[folder / entry.file] = entry.trace
     return entry.kind == library.PHOTO
-
-
-def _entries(
-    folder: Path, names: Sequence[str], catalogs: Collection[Path]
-) -> tuple[Path, list[Entry]]:
-    if names:
-        return folder, library.find(folder, names, list(catalogs), ())
-    return folder, list(library.scan(folder, list(catalogs)).entries)
-
-
-def _by_folder(paths: Sequence[Path]) -> dict[Path, list[str]]:
-    """The names asked for in each folder; none where the folder itself is."""
-    found: dict[Path, list[str]] = {path: [] for path in _outermost(paths)}
-    for path in paths:
-        if not path.is_dir() and not any(path.is_relative_to(one) for one in _outermost(paths)):
-            found.setdefault(path.parent, []).append(path.name)
-    return found
-
-
-def _outermost(paths: Sequence[Path]) -> Iterator[Path]:
-    """The folders that lie in no other, so that no photo comes twice."""
-    folders = sorted({path for path in paths if path.is_dir()})
-    for folder in folders:
-        if not any(folder != other and folder.is_relative_to(other) for other in folders):
-            yield folder

@@ -14,13 +14,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cropperhead import durable
+from cropperhead.editors.edits import LeftOut
 
 CROPPED, UNCROPPED, REJECTED = "cropped", "uncropped", "rejected"
 SUGGESTED = "suggested"  # cropped by nobody but a model, as it suggested
@@ -31,14 +32,6 @@ _KEPT = ["file", "number", "origin", "sha256", "same_as"]  # of a file that is t
 _TEXTS = ("file", "trace", "outcome", "kind", "reason", "sha256", "same_as", "left_out", "origin")
 _LINES_AT_ONCE = 5000
 _SCHEMA = pa.schema([("number", pa.int64()), *((name, pa.string()) for name in _TEXTS)])
-
-
-class LeftOut(NamedTuple):
-    """A version that could not be used of a photo with others: the file it stands in, and why."""
-
-    file: str
-    kind: str
-    reason: str
 
 
 @dataclass(frozen=True)

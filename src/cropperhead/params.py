@@ -274,7 +274,16 @@ def load(file: Path = FILE) -> Params:
 
 def load_nearest() -> Params:
     """The params of the folder one stands in, else those of the project that is installed."""
-    return load(FILE if FILE.exists() else Path(__file__).resolve().parents[2] / FILE)
+    return load(_nearest())
+
+
+def is_near() -> bool:
+    """Whether `load_nearest` finds a file."""
+    return _nearest().exists()
+
+
+def _nearest() -> Path:
+    return FILE if FILE.exists() else Path(__file__).resolve().parents[2] / FILE
 
 
 def _block(name: str, kind: Any, content: Any) -> Any:

@@ -174,6 +174,16 @@ def upright(image: Image.Image, stored_as: int, long_side: int) -> Image.Image:
     return transposed(transposed(small, orientation.inverse(turned)), stored_as)
 
 
+def displayed(image: Image.Image, stored_as: int) -> Image.Image:
+    """The whole picture as it is displayed, in its own colours.
+
+    `stored_as` as in `small_copy`; the picture is spent afterwards, too.
+    """
+    turned = _turned_by_decoder(image)
+    image.load()
+    return transposed(transposed(image, orientation.inverse(turned)), stored_as)
+
+
 def load(image: Image.Image, long_side: int) -> None:
     """Reads the pixels: of a JPEG no more than a copy with this long side needs."""
     if image.format in {"JPEG", "MPO"}:

@@ -25,7 +25,7 @@ from cropperhead import (
 from cropperhead.crops import CROP_COLUMNS, FULL_FRAME, Crop
 from cropperhead.editors import edits
 from cropperhead.errors import RejectedFile
-from cropperhead.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, LeftOut, Outcome
+from cropperhead.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, Outcome
 from cropperhead.library import Entry
 from cropperhead.marked import Journals, Marks
 from cropperhead.marks import Mark
@@ -213,7 +213,7 @@ class _Crops:
 
     made: tuple[tuple[Version, Crop, Mark | None], ...]
     is_suggested: bool  # in some version the crop is a suggestion, as it was made
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[edits.LeftOut, ...]
 
 
 def _crops(found: versions.Found, suggested: Marks, frame: tuple[int, int]) -> _Crops:
@@ -228,7 +228,7 @@ def _crops(found: versions.Found, suggested: Marks, frame: tuple[int, int]) -> _
             box = version.decode(*frame)
         except RejectedFile as error:
             errors.append(error)
-            left_out.append(LeftOut(version.file, error.kind, str(error)))
+            left_out.append(edits.LeftOut(version.file, error.kind, str(error)))
             continue
         crop = edits.displayed_crop(box, *frame, found.shown_as)
         if astuple(crop) == FULL_FRAME:

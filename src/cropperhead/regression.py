@@ -4,6 +4,7 @@ Both are tables of scores (reports/scores.csv). They are paired: the same photo 
 so that a small loss shows which would drown in the difference between photos.
 """
 
+import hashlib
 import io
 import subprocess
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from cropperhead import scores
 from cropperhead.croppers import CNN, HUMAN, MEDIAN
@@ -22,6 +24,7 @@ from cropperhead.significance import Bootstrap, Interval
 from cropperhead.verdicts import with_minus
 
 SCORES, MODEL = Path("reports/scores.csv"), Path("models/model.keras")  # as in dvc.yaml
+LOCK = Path("dvc.lock")
 REVISIONS = ("main", "origin/main")  # compared with unless another is named: the first there is
 
 _LIMITS = ["top", "left", "bottom", "right", "angle"]
@@ -138,6 +141,22 @@ def earlier(revision: str | None = None, folder: Path = Path()) -> Earlier:
     if _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true":
         told += ", in a shallow clone: `git fetch --depth=1 origin BRANCH` gets a branch"
     return Earlier(None, told)
+
+
+def is_evaluated(model: Path, scores: Path, lock: Path) -> bool:
+    """Whether scores are those of a model as it lies here, by the hashes in dvc.lock."""
+    if not lock.exists() or not model.exists():
+        return False
+    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+    stage = stages.get("evaluate", {})
+    known = {
+        each["path"]: each.get("md5") for each in (*stage.get("deps", ()), *stage.get("outs", ()))
+    }
+    return all(known.get(file.as_posix()) == _md5(file) for file in (model, scores))
+
+
+def _md5(file: Path) -> str:
+    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()  # DVC's choice
 
 
 def markdown(gate: Gate) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 from cropperhead import exif, headers, journal, marks, orientation, photos, raws, statements
 from cropperhead.crops import FULL_FRAME, Crop, Rectangle
 from cropperhead.editors import edits
-from cropperhead.editors.edits import PHOTOGRAPHER
+from cropperhead.editors.edits import PHOTOGRAPHER, LeftOut
 from cropperhead.errors import RejectedFile, WritingError
-from cropperhead.ledger import LeftOut
 from cropperhead.library import Entry
 from cropperhead.marks import Mark
 from cropperhead.sidecars import PROFILES, XMP

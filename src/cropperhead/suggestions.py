@@ -12,7 +12,7 @@ it, so that among untilted ones fractions need no aspect.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -36,6 +36,7 @@ _WORTHWHILE = 0.5
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _RATIO = re.compile(f"{_NUMBER}:{_NUMBER}", re.ASCII)
 
+_WHOLE = np.array([0.0, 0.0, 1.0, 1.0])
 _AT_ONCE = 2048  # candidates: with 128 prototypes, 2 MB an array
 _DECIMALS = 12  # of a score: what differs by less differs by rounding, and the earlier one stays
 _STARTS = 4  # of a search, so that it rarely ends on the lower of two hills
@@ -176,6 +177,25 @@ def suggest(
     ]
 
 
+def straightened(
+    limits: ArrayLike,
+    prototypes: ArrayLike,
+    shares: ArrayLike,
+    confidence: ArrayLike,
+    aspect: ArrayLike,
+) -> list[Suggestion]:
+    """For each of n photos the largest crop of the frame's own shape that has its crop's tilt.
+
+    Arguments and expected overlap as in `suggest`.
+    """
+    columns = (np.asarray(column, dtype=float) for column in (limits, shares, confidence, aspect))
+    return [
+        _trusted(opinion, trust, [opinion.suggestion(_fitted(_WHOLE, opinion))])[0]
+        for own, share, trust, side in zip(*columns, strict=True)
+        for opinion in [_opinion(own, prototypes, share, float(side))]
+    ]
+
+
 def _opinion(
     limits: ArrayLike,
     prototypes: ArrayLike,
@@ -198,6 +218,11 @@ def _suggested(opinion: _Opinion, confidence: float, wanted: str, count: int) ->
         found = _alternatives(opinion, count, DISTINCT)
     else:
         found = _all_of_ratio(opinion, ratio, count, DISTINCT)
+    return _trusted(opinion, confidence, found)
+
+
+def _trusted(opinion: _Opinion, confidence: float, found: Sequence[Suggestion]) -> list[Suggestion]:
+    """With expected overlaps scaled so that the own crop's is its confidence."""
     scale = confidence / opinion.suggestion(opinion.own[:4]).expected_overlap
     return [replace(one, expected_overlap=min(1.0, one.expected_overlap * scale)) for one in found]
 

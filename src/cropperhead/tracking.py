@@ -22,10 +22,12 @@ import mlflow
 import numpy as np
 import pandas as pd
 import yaml
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from cropperhead.crops import CROP_COLUMNS
+from cropperhead.errors import ModelError
 
 EXPERIMENT = "cropperhead"
 REGISTERED, CHAMPION = "cropperhead", "champion"  # MLflow serves models:/cropperhead@champion
@@ -150,6 +152,22 @@ def promote(model_file: Path) -> str:
         return f"MLflow: nothing to register, no run here trained {model_file}."
     mlflow.MlflowClient().set_registered_model_alias(REGISTERED, CHAMPION, version)
     return f"MLflow: version {version} of {REGISTERED} is the {CHAMPION}."
+
+
+def downloaded(name: str, folder: Path) -> Path:
+    """The file of a registered model (models:/name@alias), which is put into a folder.
+
+    Raises ModelError where the registry has no such model.
+    """
+    _choose_store()
+    try:
+        found = Path(mlflow.artifacts.download_artifacts(name, dst_path=str(folder)))
+    except MlflowException as error:
+        raise ModelError(f"{name}: MLflow has no such model: {error.message}") from error
+    files = sorted(found.rglob("*.keras"))
+    if not files:
+        raise ModelError(f"{name}: expected a model of Keras's in it, found none")
+    return files[0]
 
 
 def _version_of(runs: Sequence[str]) -> str | None:

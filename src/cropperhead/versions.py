@@ -13,9 +13,8 @@ from typing import Any, Protocol
 from cropperhead import exif, orientation, statements
 from cropperhead.crops import Rectangle
 from cropperhead.editors import darktable, lightroom, rawtherapee
-from cropperhead.editors.edits import PHOTOGRAPHER, State
+from cropperhead.editors.edits import PHOTOGRAPHER, LeftOut, State
 from cropperhead.errors import RejectedFile
-from cropperhead.ledger import LeftOut
 from cropperhead.library import Entry
 from cropperhead.sidecars import PROFILES
 from cropperhead.statements import Statement

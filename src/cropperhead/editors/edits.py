@@ -1,6 +1,7 @@
 """What the modules of all editors share: the shape of their answers, and when a crop is refused."""
 
 from enum import Enum
+from typing import NamedTuple
 
 from cropperhead import orientation
 from cropperhead.crops import Crop, Rectangle
@@ -19,6 +20,14 @@ class State(Enum):
     SILENT = "nothing is said"
     UNCROPPED = "not cropped"
     CROPPED = "cropped"
+
+
+class LeftOut(NamedTuple):
+    """A version that could not be used of a photo with others: the file it stands in, and why."""
+
+    file: str
+    kind: str
+    reason: str
 
 
 def require_within(
