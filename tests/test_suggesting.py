@@ -16,7 +16,17 @@ from test_models import PARAMS, START, TYPICAL, stir
 from test_models import finished as finished_model
 
 import cropperhead
-from cropperhead import api, exif, export, library, models, photos, standing, straightening
+from cropperhead import (
+    api,
+    exif,
+    export,
+    library,
+    models,
+    photos,
+    predictions,
+    standing,
+    straightening,
+)
 from cropperhead.cli import main
 from cropperhead.crops import Crop
 from cropperhead.editors import darktable
@@ -297,6 +307,30 @@ def test_failures_are_named_and_the_rest_goes_on(model, tmp_path, capsys):
         assert f"{gone}: no such file" in err
         assert f"{empty}: no photo is in it" in err
         assert "failed: 1: no such file (gone.jpg)" in out + err
+
+
+def test_a_photo_that_changes_while_it_is_read_is_left_and_the_rest_goes_on(
+    model, tmp_path, monkeypatch
+):
+    """An editor saves the photo between its decoding and the model's answer."""
+    file, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    for seed, each in enumerate((file, other)):
+        save_photo(each, image=noise(seed))
+    loaded = predictions.cropper(model)
+    looked = loaded.suggest_seen
+
+    def interrupted(_, *arguments):
+        if not (tmp_path / "saved").exists():
+            (tmp_path / "saved").touch()
+            save_photo(file, image=noise(9))
+        return looked(*arguments)
+
+    monkeypatch.setattr(type(loaded), "suggest_seen", interrupted)
+    wish = predictions.Wish(model, "free", 1, False, 0.0, False, None)
+    asked = [predictions.Asked(each, None, False) for each in (file, other)]
+    first, second = predictions.answers(wish, asked)
+    assert (first.failure, first.crops) == ("it changed while it was read", ())
+    assert (second.failure, len(second.crops)) == ("", 1)
 
 
 def test_a_dry_run_writes_nothing(model, tmp_path, capsys):
