@@ -8,6 +8,9 @@ from conftest import ROOT
 from cropperhead import evaluation, extraction, library, models, params, shards, splits, training
 from cropperhead.demo import draw_library
 
+# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 PARAMS = params.load(ROOT / "params.yaml")
 TRAIN = dataclasses.replace(PARAMS.train, image_size=64, epochs=14)
 EVALUATE = dataclasses.replace(
