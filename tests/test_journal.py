@@ -229,3 +229,15 @@ def test_undoing_that_is_killed_anywhere_is_ended_by_another(folder):
         assert not journal.undo(copy).left
         assert state(copy) == before
         assert not (copy / ".cropperhead").exists()
+
+
+def test_a_folder_whose_journal_cannot_be_read_keeps_no_other_from_being_undone(folder):
+    other = folder / "other"
+    other.mkdir()
+    journal.write(other / "b.xmp", b"ours", None, {})
+    write_all(folder)
+    (folder / journal.FOLDER / "journal.jsonl").unlink()
+    (folder / journal.FOLDER / "journal.jsonl").mkdir()  # which no one can read as a file
+    done = journal.undo(folder)
+    assert done.removed == (other / "b.xmp",)
+    assert list(done.left) == [folder / journal.FOLDER]

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageColor, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from cropperhead import photos
-from cropperhead.crops import Crop
+from cropperhead.crops import Crop, Rectangle
 from cropperhead.errors import RejectedFile
 
 TOP_LEFT_AS_SHOWN = {  # which stored quadrant each orientation shows at the top left
@@ -302,3 +302,17 @@ def test_a_tilted_crop_is_cut_out_level():
     cut = np.asarray(photos.cut(image, box))
     assert cut.shape == (40, 180)
     assert cut[2:-2, 2:-2].min() > 250  # two pixels along the border are the edge's smoothing
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B"])
+def test_sixteen_bits_are_cut_as_such(mode):
+    ramp = np.linspace(0, 65535, 60 * 40).reshape(40, 60).astype(np.uint16)
+    image = Image.fromarray(ramp)
+    if mode == "I;16B":
+        image = Image.frombytes(mode, image.size, ramp.astype(">u2").tobytes())
+    level = np.asarray(photos.cut(image, Rectangle(30, 20, 20, 10, 0)))
+    # from 20 to 40 across, from 15 to 25 down; no pixel is between two
+    assert level == pytest.approx(ramp[15:25, 20:40], abs=1)
+    tilted = np.asarray(photos.cut(image, Rectangle(30, 20, 20, 10, 5)))
+    assert tilted.dtype == np.uint16
+    assert tilted.mean() == pytest.approx(ramp.mean(), rel=0.02)  # about the same centre

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import astuple
@@ -405,3 +406,39 @@ def test_an_orientation_of_choice_shows_a_photo_so(tmp_path):
     image, frame = api.seen(file, 6)
     assert image.size == (200, 300)
     assert frame == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "sheet.png"])
+def test_a_sheet_takes_no_other_picture_s_place_but_its_own(model, tmp_path, capsys, name):
+    photo = save_photo(tmp_path / "photo.jpg", image=noise(1))
+    target = tmp_path / name
+    if name == "sheet.png":
+        assert run(capsys, model, photo, "--sheet", target)[0] == 0
+        assert run(capsys, model, photo, "--sheet", target)[0] == 0  # again over its own
+        target.write_bytes(photo.read_bytes())
+    before = target.read_bytes()
+    status, _, err = run(capsys, model, tmp_path, "--sheet", target)
+    assert status == 1
+    assert f"{target} is there already, and is no sheet" in err
+    assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize("editor", ["lightroom", "darktable", "rawtherapee"])
+def test_a_suggestion_that_a_person_has_taken_out_is_not_put_back(model, tmp_path, capsys, editor):
+    photo = save_photo(tmp_path / "a.jpg", image=noise(3))
+    assert run(capsys, model, photo, "--write", editor)[0] == 0
+    [sidecar] = [file for file in tmp_path.iterdir() if file.suffix in (".xmp", ".pp3")]
+    text = sidecar.read_bytes()
+    off = {
+        "lightroom": (b'HasCrop="True"', b'HasCrop="False"'),
+        "darktable": (b'enabled="1"', b'enabled="0"'),
+        "rawtherapee": (b"Enabled=true", b"Enabled=false"),
+    }[editor]
+    assert off[0] in text
+    taken = text.replace(*off)
+    if editor == "rawtherapee":
+        taken = re.sub(rb"(?m)^Degree=.*$", b"Degree=0", taken)
+    sidecar.write_bytes(taken)
+    _, out, err = run(capsys, model, photo, "--write", editor)
+    assert "the suggested crop was taken out" in out + err
+    assert sidecar.read_bytes() == taken

@@ -474,3 +474,19 @@ def test_a_library_is_the_same_with_our_folder_in_it(tmp_path, reader):
     found = library.scan(tmp_path)
     assert [entry.file for entry in found.entries] == ["IMG_1.jpg"]
     assert dict(found.others) == {}
+
+
+def test_what_an_editor_says_is_not_hidden_by_another_s_sidecar(tmp_path, reader):
+    """darktable's IMG_1.jpg.xmp sorts before IMG_1.xmp, which holds a rating alone."""
+    save_photo(tmp_path / "IMG_1.jpg")
+    turned = darktable.encode(CROP, 90, 60, 6, 1)
+    (tmp_path / "IMG_1.jpg.xmp").write_bytes(darktable_xmp(turned))
+    alone = look(tmp_path, reader)
+    assert alone.upright("darktable") == 6
+    (tmp_path / "IMG_1.xmp").write_bytes(xmp({}).replace(b"<rdf:Description", RATED))
+    both = look(tmp_path, reader)
+    assert both.settings("darktable") == alone.settings("darktable") != {}
+    assert both.upright("darktable") == 6
+
+
+RATED = b'<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="3"'

@@ -72,7 +72,7 @@ def made(file: Path, crop: Crop, shown_as: int | None, quality: int) -> bytes:
 
 
 def _in_mode_of(image: Image.Image, kind: str) -> Image.Image:
-    if image.mode in _MODES[kind]:
+    if image.mode in _MODES[kind] or (image.mode.startswith("I;16") and "I;16" in _MODES[kind]):
         return image
     has_alpha = image.has_transparency_data and "RGBA" in _MODES[kind]
     return image.convert("RGBA" if has_alpha else "RGB")

@@ -105,30 +105,49 @@ def undo(folder: Path, force: bool = False) -> Undone:
     """Brings back every file in and below a folder as it was before anything was written there.
 
     A file that was changed since is left, with its backups, unless `force`. What is done once is
-    not done again. Raises WritingError where a journal cannot be read.
+    not done again. A journal that cannot be read or rewritten is left, and the others are undone.
     """
     restored: list[Path] = []
     removed: list[Path] = []
     left: dict[Path, str] = {}
     for place in _with_journals(folder):
-        kept = []
-        by_file: dict[str, list[Record]] = {}
-        for record in records(place):
-            by_file.setdefault(record.file, []).append(record)
-        for name, changes in by_file.items():
-            try:
-                wanted, rest = _earlier(place / name, changes, force)
-                if wanted is not None:
-                    _bring_back(place / name, wanted)
-                    (removed if wanted.before is None else restored).append(place / name)
-            except WritingError as error:
-                left[place / name], rest = str(error), changes
-            else:
-                if rest:
-                    left[place / name] = "changed since it was written; left as it is"
-            kept += rest
+        try:
+            done = _undo_in(place, force)
+        except WritingError as error:  # of the journal: other folders have their own
+            left[place / FOLDER] = str(error)
+            continue
+        restored += done.restored
+        removed += done.removed
+        left |= done.left
+    return Undone(tuple(restored), tuple(removed), left)
+
+
+def _undo_in(place: Path, force: bool) -> Undone:
+    """Brings back the files of one folder. Raises WritingError for its journal."""
+    restored: list[Path] = []
+    removed: list[Path] = []
+    left: dict[Path, str] = {}
+    kept: list[Record] = []
+    by_file: dict[str, list[Record]] = {}
+    for record in records(place):
+        by_file.setdefault(record.file, []).append(record)
+    for name, changes in by_file.items():
+        try:
+            wanted, rest = _earlier(place / name, changes, force)
+            if wanted is not None:
+                _bring_back(place / name, wanted)
+                (removed if wanted.before is None else restored).append(place / name)
+        except WritingError as error:
+            left[place / name], rest = str(error), changes
+        else:
+            if rest:
+                left[place / name] = "changed since it was written; left as it is"
+        kept += rest
+    try:
         with _naming(place / FOLDER):
             _tidy(place / FOLDER, kept)
+    except WritingError as error:  # what was brought back is told all the same
+        left[place / FOLDER] = str(error)
     return Undone(tuple(restored), tuple(removed), left)
 
 

@@ -215,6 +215,9 @@ def cut(image: Image.Image, box: Rectangle) -> Image.Image:
     width, height = max(1, round(box.width)), max(1, round(box.height))
     (left, top), (right_x, right_y), _, (low_x, low_y) = box.corners()
     across, down = (right_x - left) / width, (right_y - top) / width
+    if image.mode.startswith("I;16"):  # whose pixels Pillow takes for single bytes here
+        wide = cut(image.convert("I"), box)
+        return Image.fromarray(np.clip(np.asarray(wide), 0, 65535).astype(np.uint16))
     return image.transform(
         (width, height),
         Image.Transform.AFFINE,

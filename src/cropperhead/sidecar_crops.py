@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cropperhead import api, exif, standing, writing
+from cropperhead import api, exif, marks, standing, writing
 from cropperhead.copy_folder import Journals
 from cropperhead.crops import Crop
 from cropperhead.editors.lightroom import ALREADY_APPLIED
@@ -18,6 +18,7 @@ from cropperhead.standing import Photo
 _FAILURES = frozenset({"not_a_photo", "unreadable", "too_large", "frame", "broken_journal"})
 PERSONS, UNREAD = "a person has cropped it", "its crop cannot be read"
 DONE = "this model's crop is there already"
+TAKEN_OUT = "the suggested crop was taken out"
 _MAX_MEGAPIXELS = 400  # as in `api`
 
 
@@ -96,7 +97,26 @@ class SidecarCrops:
             is_ours = one.mark is not None and one.mark.model == self.maker
             if one.editor == self.editor and one.is_untouched and is_ours:
                 return DONE
+        if self._was_taken_out(photo) and not self.overwrite:
+            return TAKEN_OUT
         return PERSONS if standing.cropped_by_a_person(photo) and not self.overwrite else ""
+
+    def _was_taken_out(self, photo: Photo) -> bool:
+        """Whether a person has removed or switched off what was once suggested in this editor."""
+        if any(one.editor == self.editor for one in photo.held):
+            return False
+        file = writing.target(photo, self.editor)
+        try:
+            content = file.read_bytes()
+            last = self.journals.last(file)
+        except (OSError, WritingError):  # the latter is told where the photo is written
+            return False
+        if marks.mark_of(content) is not None:
+            return True
+        if last is None or "Model" not in last.note:
+            return False
+        # a line is written before the sidecar is: an interruption between is no suggestion
+        return hashlib.sha256(content).hexdigest() != last.before
 
 
 def _refused(photo: RejectedFile) -> Look:

@@ -80,8 +80,13 @@ class Photo:
 
     def settings(self, editor: str) -> Mapping[str, Any]:
         """What the photographer's version in an editor says last; nothing where nothing is said."""
-        own = [s for s in self.said if (s.author, s.editor) == (PHOTOGRAPHER, editor)]
-        return own[-1].settings if own else {}
+        own = [
+            one.settings
+            for one in self.said
+            if (one.author, one.editor) == (PHOTOGRAPHER, editor)
+            and any(value is not None for value in one.settings.values())
+        ]
+        return own[-1] if own else {}  # a sidecar of another editor says nothing for this one
 
 
 def cropped_by_a_person(photo: Photo) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from tqdm import tqdm
 
 from cropperhead import (
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     from cropperhead.sidecar_crops import SidecarCrops
 
 _CHUNK = 8  # photos that a process takes at a time, of many
-_SHEET_WIDTH, _SHEET_COLUMNS, _SHEET_ROWS = 2000, 5, 150  # a JPEG has at most 65,535 px
+# A JPEG has at most 65,535 px: of portraits, a row is about 600 high
+_SHEET_WIDTH, _SHEET_COLUMNS, _SHEET_ROWS = 2000, 5, 100
+_SHEET_NOTE = "A sheet of crops that CropperHead suggested"  # by which its own sheets are known
 
 
 def suggest(
@@ -48,8 +51,11 @@ def suggest(
 
     `model` is a path or a name in MLflow's registry, None for the project's. `catalogs` are
     Lightroom's, in which people's crops may stand. Raises ModelError for what is no model,
-    LibraryError where no photo is found, SetupError where something has to be installed first.
+    LibraryError where no photo is found or the sheet would take a picture's place, SetupError where
+    something has to be installed first.
     """
+    if order.sheet is not None and not order.dry_run:
+        _refuse_other_picture(order.sheet)
     with ExitStack() as stack:
         file = stack.enter_context(model_choice.chosen(model))
         predictions.cropper(file)  # a model that is none is told before anything is done
@@ -151,13 +157,39 @@ class _Delivery:
         captions = [caption for caption, _ in self._drawn]
         columns = min(columns, len(images))
         sheet = drawing.contact_sheet(images, columns, captions, _SHEET_WIDTH)
-        kind = "PNG" if file.suffix.lower() == ".png" else "JPEG"
         try:
-            durable.replace(file, lambda unfinished: sheet.save(unfinished, kind, quality=90))
+            durable.replace(file, partial(_save_sheet, sheet, file.suffix.lower() == ".png"))
         except OSError as error:
             with suppress(OSError):
                 file.with_suffix(durable.UNFINISHED).unlink(missing_ok=True)
-            self._log.fail(file, f"cannot be written: {error.strerror}")
+            self._log.fail(file, f"cannot be written: {error.strerror or error}")
+
+
+def _save_sheet(sheet: Image.Image, as_png: bool, file: Path) -> None:
+    if as_png:
+        note = PngInfo()
+        note.add_text("Comment", _SHEET_NOTE)
+        sheet.save(file, "PNG", pnginfo=note)
+    else:
+        sheet.save(file, "JPEG", quality=90, comment=_SHEET_NOTE.encode())
+
+
+def _is_sheet(file: Path) -> bool:
+    """Whether a picture is a sheet of ours."""
+    try:
+        with Image.open(file) as image:
+            said = image.info.get("comment") or image.info.get("Comment") or ""
+    except OSError:
+        return False
+    return (said.decode("utf-8", "replace") if isinstance(said, bytes) else said) == _SHEET_NOTE
+
+
+def _refuse_other_picture(file: Path) -> None:
+    """Raises where a sheet would take another file's place: a forgotten name is a photo's."""
+    if file.exists() and not _is_sheet(file):
+        raise LibraryError(
+            f"--sheet: {file} is there already, and is no sheet of CropperHead's. Name a new file."
+        )
 
 
 def _sidecars(order: Order, maker: str, journals: Journals, stack: ExitStack) -> "SidecarCrops":

@@ -148,10 +148,19 @@ def _reason_against(photo: Photo, wanted: Wanted, editor: str, overwrite: bool) 
         return "it is the whole frame"
     there = _there(photo, editor)
     if there is None:
-        return ""
+        return "" if overwrite else _unread_elsewhere(photo, editor)
     if _is_same(photo, wanted, there) and there.shown_as == wanted.shown_as:
         return "the same crop is there already"
     return "" if there.is_untouched or overwrite else f"a person's crop is there: {there}"
+
+
+def _unread_elsewhere(photo: Photo, editor: str) -> str:
+    """Where a crop may stand unread that the sidecar would take the place of: in a catalog, say."""
+    for said in photo.said:
+        ours = said.author == PHOTOGRAPHER and said.editor == editor
+        if ours and said.error and photo.folder / said.file != target(photo, editor):
+            return f"what {editor} holds cannot be read: {said.file}: {said.error}"
+    return ""
 
 
 def _there(photo: Photo, editor: str) -> Held | None:
