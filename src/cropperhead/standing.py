@@ -5,21 +5,21 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from cropperhead import exif, headers, journal, marks, orientation, photos, raws, statements
+from cropperhead import exif, headers, marked, marks, orientation, photos, raws, statements
 from cropperhead.crops import FULL_FRAME, Crop, Rectangle
 from cropperhead.editors import edits
 from cropperhead.editors.edits import PHOTOGRAPHER, LeftOut
-from cropperhead.errors import RejectedFile, WritingError
+from cropperhead.errors import RejectedFile
 from cropperhead.library import Entry
+from cropperhead.marked import Journals, Marks
 from cropperhead.marks import Mark
-from cropperhead.sidecars import PROFILES, XMP
+from cropperhead.sidecars import PROFILES
 from cropperhead.versions import EDITORS, Version, of
 
 _ORIENTATIONS = ("File:MIMEType", "XMP-tiff:Orientation", "IFD0:Orientation")
 _BATCH = 100  # files for which ExifTool is asked at a time
 
 Trace = tuple[int, int] | None  # a file's size and time, None for none
-Notes = dict[Path, Mapping[str, Mapping[str, str]]]  # the journals' of folders, once they are read
 
 
 @dataclass(frozen=True)
@@ -107,20 +107,18 @@ def look(
 
     A finished export, and a photo none of whose crops can be read, cannot.
     """
-    notes: Notes = {}
+    journals = Journals()
     for start in range(0, len(entries), _BATCH):
         batch = entries[start : start + _BATCH]
         seen = [traces(folder, entry) for entry in batch]
         tags = _tags(folder, batch, reader)
         for entry, before in zip(batch, seen, strict=True):
             try:
-                yield _photo(folder, entry, tags, max_megapixels, (before, notes))
+                yield _photo(folder, entry, tags, max_megapixels, (before, journals))
             except RejectedFile as error:
                 yield error
             except OSError as error:
                 yield RejectedFile("unreadable", f"cannot be opened: {error.strerror}")
-            except WritingError as error:
-                yield RejectedFile("broken_journal", str(error))
 
 
 def traces(folder: Path, entry: Entry) -> Mapping[Path, Trace]:
@@ -158,17 +156,18 @@ def _photo(
     entry: Entry,
     tags: Mapping[str, exif.Tags],
     max_megapixels: float,
-    known: tuple[Mapping[Path, Trace], Notes],
+    known: tuple[Mapping[Path, Trace], Journals],
 ) -> Photo:
-    seen, notes = known
+    seen, journals = known
     frame, container = _frame(folder / entry.file, max_megapixels)
     found = of(folder, entry, tags, lambda: container)
     own = tags[entry.file]
     camera = orientation.known(own.get("IFD0:Orientation"), 0) or container or orientation.UPRIGHT
+    suggested = marked.of(folder, entry, journals)
     held, left_out = [], list(found.left_out)
     for version in found.cropped:
         try:
-            one = _held(folder, version, frame, notes)
+            one = _held(version, frame, suggested)
         except RejectedFile as error:
             left_out.append(LeftOut(version.file, error.kind, str(error)))
             continue
@@ -178,25 +177,14 @@ def _photo(
     return Photo(folder, entry, frame, camera, tuple(held), tuple(left_out), own, said, seen)
 
 
-def _held(folder: Path, version: Version, frame: tuple[int, int], notes: Notes) -> Held:
+def _held(version: Version, frame: tuple[int, int], suggested: Marks) -> Held:
+    """A crop; untouched in whichever editor it stands, for one editor takes over another's."""
     box, shown_as = version.decode(*frame), version.shown_as()
     editor = version.source.split()[0]
-    mark = _mark(folder / version.file, editor, notes)
-    untouched = mark is not None and marks.is_untouched(mark, box, *frame)
+    same = [mark for mark in suggested.values() if marks.is_untouched(mark, box, *frame)]
+    mark = suggested.get((version.author, editor), same[0] if same else None)
     crop = edits.displayed_crop(box, *frame, shown_as)
-    return Held(version, editor, box, crop, shown_as, mark, untouched)
-
-
-def _mark(file: Path, editor: str, notes: Notes) -> Mark | None:
-    """The mark in a sidecar, else the journal's: an editor may have dropped the one, not both."""
-    if file.suffix.lower() not in {XMP, *PROFILES}:
-        return None  # within the photo, or in a catalog: where nothing of ours is written
-    found = marks.mark_of(file.read_bytes())
-    if found is None:
-        if file.parent not in notes:
-            notes[file.parent] = journal.notes(file.parent)
-        found = marks.of_texts(notes[file.parent].get(file.name, {}))
-    return found if found is not None and found.editor == editor else None
+    return Held(version, editor, box, crop, shown_as, mark, bool(same))
 
 
 def _frame(file: Path, max_megapixels: float) -> tuple[tuple[int, int], int | None]:
