@@ -59,13 +59,6 @@ def test_a_complete_undo_leaves_the_folder_as_it_was(folder):
     assert journal.undo(folder) == journal.Undone()
 
 
-def test_a_note_is_that_of_the_last_change(folder):
-    write_all(folder)
-    assert journal.notes(folder) == {"a.xmp": {}, "c.xmp": {}}
-    assert journal.records(folder)[0].note == {"why": "a test"}
-    assert journal.notes(folder.parent) == {}
-
-
 @pytest.mark.parametrize("content", [b"by a person", None])
 def test_what_was_changed_since_is_left_until_forced(folder, content):
     before = state(folder)

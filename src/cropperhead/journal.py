@@ -96,11 +96,6 @@ def records(folder: Path) -> list[Record]:
     return [one for one in found if one is not None]
 
 
-def notes(folder: Path) -> dict[str, Mapping[str, str]]:
-    """What was noted with the last change to each file of a folder, by name."""
-    return {one.file: one.note for one in records(folder)}
-
-
 def undo(folder: Path, force: bool = False) -> Undone:
     """Brings back every file in and below a folder as it was before anything was written there.
 
