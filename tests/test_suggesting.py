@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import darktable_xmp, picture, save_photo, settings, xmp
 from PIL import Image, ImageCms
+from raw_files import ASCII, SHORT, save_dng
 from test_models import PARAMS, START, TYPICAL, stir
 from test_models import finished as finished_model
 
@@ -442,3 +443,14 @@ def test_a_suggestion_that_a_person_has_taken_out_is_not_put_back(model, tmp_pat
     _, out, err = run(capsys, model, photo, "--write", editor)
     assert "the suggested crop was taken out" in out + err
     assert sidecar.read_bytes() == taken
+
+
+def test_a_copy_of_a_raw_photo_tells_its_camera_and_stands_upright(model, tmp_path, capsys):
+    raw = save_dng(tmp_path / "a.dng", tags={MAKE: (ASCII, b"Maker\0"), ORIENTATION: (SHORT, [6])})
+    assert run(capsys, model, raw, "--apply", tmp_path / "copies")[0] == 0
+    [copy] = (tmp_path / "copies").glob("*.jpg")
+    with Image.open(copy) as image:
+        told = image.getexif()
+        assert told[MAKE] == "Maker"
+        assert told[ORIENTATION] == 1
+        assert image.height > image.width  # 1200 x 800, a quarter turned

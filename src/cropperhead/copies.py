@@ -2,10 +2,12 @@
 
 EXIF, XMP, the colour profile and a JPEG's IPTC are carried over. What is not true of the copy is
 changed or left out: it lies upright, has another size, no thumbnail of the whole, and no crop to be
-made. Of a RAW photo the pixels alone are taken.
+made. Of a RAW photo EXIF is taken where the file is a TIFF within, as most are, without the notes of
+its maker.
 """
 
 import io
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ _MODES = {
     "WEBP": {"RGB", "RGBA"},
 }
 # EXIF 2.32
-_ORIENTATION, _EXIF, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
+_ORIENTATION, _EXIF, _GPS, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0x8825, 0xA002, 0xA003
 _XMP, _PHOTOSHOP, _MAKERS_NOTES = 0x02BC, 0x8649, 0x927C
 # Of a TIFF's first directory (TIFF 6.0) what describes photographer and camera; the rest describes
 # the pixels and where they lie.
@@ -61,7 +63,8 @@ def made(file: Path, crop: Crop, shown_as: int | None, quality: int) -> bytes:
         with raws.opened(file, _MOST_MEGAPIXELS) as raw:
             side = max(raw.frame)
             shown = photos.upright(raw.picture(side), shown_as or raw.shown_as, side)
-            return _saved(crop.apply(shown), kind, {"quality": quality})
+        picture = crop.apply(shown)
+        return _saved(picture, kind, {"quality": quality} | _exif(_raw_tags(file), picture, "TIFF"))
     with photos.opened(file, _MOST_MEGAPIXELS) as image:
         kept = _kept(image, kind) | _way(image, kind, quality)
         tags, told = image.getexif(), {str(key): value for key, value in image.info.items()}
@@ -69,6 +72,20 @@ def made(file: Path, crop: Crop, shown_as: int | None, quality: int) -> bytes:
         picture = crop.apply(_in_mode_of(shown, kind))
         exif = _exif(tags, picture, kind)
         return _saved(picture, kind, kept | exif | _packet(told, kind, exif))
+
+
+def _raw_tags(file: Path) -> Image.Exif:
+    """EXIF of a RAW file, most of which are TIFF files, with camera, lens and time; else none."""
+    tags = Image.Exif()
+    try:
+        with file.open("rb") as stream:
+            tags.load_from_fp(stream)
+            for inner in (_EXIF, _GPS):  # read while the file is open
+                tags.get_ifd(inner)
+            tags.get_ifd(_EXIF).pop(_MAKERS_NOTES, None)  # which point into the file
+            return tags
+    except (OSError, SyntaxError, ValueError, KeyError, struct.error):
+        return Image.Exif()
 
 
 def _in_mode_of(image: Image.Image, kind: str) -> Image.Image:
