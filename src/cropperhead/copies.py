@@ -2,8 +2,8 @@
 
 EXIF, XMP, the colour profile and a JPEG's IPTC are carried over. What is not true of the copy is
 changed or left out: it lies upright, has another size, no thumbnail of the whole, and no crop to be
-made. Of a RAW photo EXIF is taken where the file is a TIFF within, as most are, without the notes of
-its maker.
+made. Of a RAW photo EXIF is taken where the file is a TIFF within, as most are, without what only
+its maker can read.
 """
 
 import io
