@@ -6,33 +6,21 @@ away by `undo`.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cropperhead import copies, journal
 from cropperhead.errors import WritingError
-from cropperhead.journal import Record
+from cropperhead.journal import Journals, Record
 
 _SOURCE, _TRACE, _MAKER = "Source", "Trace", "Maker"
 Trace = tuple[int, int] | None  # a file's size and time
 
 
-@dataclass(frozen=True)
-class Journals:
-    """The last change of each file by folder and name, each journal read once."""
-
-    _known: dict[Path, dict[str, Record]] = field(default_factory=dict)
-
-    def last(self, file: Path) -> Record | None:
-        """The last change of a file that the journal beside it tells. Raises WritingError."""
-        if file.parent not in self._known:
-            self._known[file.parent] = {one.file: one for one in journal.records(file.parent)}
-        return self._known[file.parent].get(file.name)
-
-    def is_copy(self, file: Path) -> bool:
-        """Whether a file is one of our copies, and no photo to be cropped again."""
-        last = self.last(file)
-        return last is not None and _SOURCE in last.note
+def is_copy(file: Path, journals: Journals) -> bool:
+    """Whether a file is one of our copies, no photo to be cropped again. Raises WritingError."""
+    last = journals.last(file)
+    return last is not None and _SOURCE in last.note
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,27 @@ def records(folder: Path) -> list[Record]:
     return [one for one in found if one is not None]
 
 
+class Journals:
+    """The changes that journals tell of; each journal is read once, when it is asked for."""
+
+    def __init__(self) -> None:
+        self._changes: dict[Path, dict[str, list[Record]]] = {}
+
+    def of(self, file: Path) -> Sequence[Record]:
+        """The changes to a file, the earliest first. Raises WritingError."""
+        if file.parent not in self._changes:
+            found: dict[str, list[Record]] = {}
+            for record in records(file.parent):
+                found.setdefault(record.file, []).append(record)
+            self._changes[file.parent] = found
+        return self._changes[file.parent].get(file.name, ())
+
+    def last(self, file: Path) -> Record | None:
+        """The last change to a file, None for none. Raises WritingError."""
+        changes = self.of(file)
+        return changes[-1] if changes else None
+
+
 def undo(folder: Path, force: bool = False) -> Undone:
     """Brings back every file in and below a folder as it was before anything was written there.
 

@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cropperhead import journal, marks, statements
+from cropperhead import marks, statements
 from cropperhead.errors import RejectedFile, WritingError
-from cropperhead.journal import Record
+from cropperhead.journal import Journals, Record
 from cropperhead.library import Entry
 from cropperhead.marks import Mark
 
@@ -22,22 +22,6 @@ Marks = Mapping[tuple[str, str], Mark]  # by author and editor
 
 # A sidecar without either has no mark. Most have none, and to parse them all would take long.
 _SIGNS = (marks.NAMESPACE.encode(), marks.SECTION.encode())
-
-
-class Journals:
-    """The changes that journals tell of; each journal is read once, when it is asked for."""
-
-    def __init__(self) -> None:
-        self._changes: dict[Path, dict[str, list[Record]]] = {}
-
-    def of(self, file: Path) -> Sequence[Record]:
-        """The changes to a file, the earliest first. Raises WritingError."""
-        if file.parent not in self._changes:
-            found: dict[str, list[Record]] = {}
-            for record in journal.records(file.parent):
-                found.setdefault(record.file, []).append(record)
-            self._changes[file.parent] = found
-        return self._changes[file.parent].get(file.name, ())
 
 
 def of(folder: Path, entry: Entry, journals: Journals) -> Marks:

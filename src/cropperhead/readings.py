@@ -25,9 +25,10 @@ from cropperhead import (
 from cropperhead.crops import CROP_COLUMNS, FULL_FRAME, Crop
 from cropperhead.editors import edits
 from cropperhead.errors import RejectedFile
+from cropperhead.journal import Journals
 from cropperhead.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, Outcome
 from cropperhead.library import Entry
-from cropperhead.marked import Journals, Marks
+from cropperhead.marked import Marks
 from cropperhead.marks import Mark
 from cropperhead.params import ExtractParams
 from cropperhead.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS

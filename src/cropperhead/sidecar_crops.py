@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cropperhead import api, exif, marks, standing, writing
-from cropperhead.copy_folder import Journals
+from cropperhead import api, exif, standing, writing
 from cropperhead.crops import Crop
 from cropperhead.editors.lightroom import ALREADY_APPLIED
 from cropperhead.errors import RejectedFile, WritingError
+from cropperhead.journal import Journals
 from cropperhead.library import Entry
 from cropperhead.standing import Photo
 
@@ -103,20 +103,8 @@ class SidecarCrops:
 
     def _was_taken_out(self, photo: Photo) -> bool:
         """Whether a person has removed or switched off what was once suggested in this editor."""
-        if any(one.editor == self.editor for one in photo.held):
-            return False
-        file = writing.target(photo, self.editor)
-        try:
-            content = file.read_bytes()
-            last = self.journals.last(file)
-        except (OSError, WritingError):  # the latter is told where the photo is written
-            return False
-        if marks.mark_of(content) is not None:
-            return True
-        if last is None or "Model" not in last.note:
-            return False
-        # a line is written before the sidecar is: an interruption between is no suggestion
-        return hashlib.sha256(content).hexdigest() != last.before
+        is_held = any(one.editor == self.editor for one in photo.held)
+        return not is_held and any(editor == self.editor for _, editor in photo.suggested)
 
 
 def _refused(photo: RejectedFile) -> Look:

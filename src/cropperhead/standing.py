@@ -10,8 +10,9 @@ from cropperhead.crops import FULL_FRAME, Crop, Rectangle
 from cropperhead.editors import edits
 from cropperhead.editors.edits import PHOTOGRAPHER, LeftOut
 from cropperhead.errors import RejectedFile
+from cropperhead.journal import Journals
 from cropperhead.library import Entry
-from cropperhead.marked import Journals, Marks
+from cropperhead.marked import Marks
 from cropperhead.marks import Mark
 from cropperhead.sidecars import PROFILES
 from cropperhead.versions import EDITORS, Version, of
@@ -51,6 +52,7 @@ class Photo:
     tags: exif.Tags  # its own, without its sidecars'
     said: tuple[statements.Statement, ...]
     traces: Mapping[Path, Trace]  # its own and its sidecars', from before anything was read
+    suggested: Marks  # what was written for it, whatever became of that
 
     @property
     def file(self) -> Path:
@@ -174,7 +176,9 @@ def _photo(
         if astuple(one.crop) != FULL_FRAME:
             held.append(one)
     said = tuple(statements.of(folder, entry, tags, camera))
-    return Photo(folder, entry, frame, camera, tuple(held), tuple(left_out), own, said, seen)
+    return Photo(
+        folder, entry, frame, camera, tuple(held), tuple(left_out), own, said, seen, suggested
+    )
 
 
 def _held(version: Version, frame: tuple[int, int], suggested: Marks) -> Held:

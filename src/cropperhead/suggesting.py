@@ -28,8 +28,9 @@ from cropperhead import (
     telling,
     workers,
 )
-from cropperhead.copy_folder import CopyFolder, Journals
+from cropperhead.copy_folder import CopyFolder
 from cropperhead.errors import LibraryError, WritingError
+from cropperhead.journal import Journals
 from cropperhead.library import Entry
 from cropperhead.predictions import Answer, Asked
 from cropperhead.suggestion_orders import Log, Order, Summary

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cropperhead import library, predictions
-from cropperhead.copy_folder import CopyFolder, Journals
+from cropperhead.copy_folder import CopyFolder, is_copy
 from cropperhead.errors import WritingError
+from cropperhead.journal import Journals
 from cropperhead.library import Entry
 from cropperhead.predictions import Asked
 from cropperhead.suggestion_orders import Log, Order
@@ -67,7 +68,7 @@ class Tasks:
 
     def _is_copy(self, file: Path) -> bool:
         try:
-            return self.journals.is_copy(file)
+            return is_copy(file, self.journals)
         except WritingError:  # told where something is to be written there
             return False
 
