@@ -12,12 +12,13 @@ def replace(file: Path, write: Callable[[Path], object]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(UNFINISHED)
     write(unfinished)
-    _to_disk(unfinished)
+    to_disk(unfinished)
     unfinished.replace(file)
-    _to_disk(file.parent)
+    to_disk(file.parent)
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Returns once a file's contents, or a folder's names, would outlast a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -190,7 +190,7 @@ def _bring_back(file: Path, change: Record) -> None:
     with _naming(file):
         if change.before is None:
             file.unlink(missing_ok=True)
-            _folder_to_disk(file.parent)
+            durable.to_disk(file.parent)
             return
         backup = file.parent / FOLDER / (change.before + _BACKUP)
         content = backup.read_bytes()
@@ -234,15 +234,7 @@ def _with_journals(folder: Path) -> Iterator[Path]:
 def _put(ready: Path, file: Path) -> None:
     """Puts a file that is whole on the disk in its place, in one step."""
     ready.replace(file)
-    _folder_to_disk(file.parent)
-
-
-def _folder_to_disk(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.to_disk(file.parent)
 
 
 def _add_line(folder: Path, record: Record) -> None:
@@ -257,8 +249,8 @@ def _add_line(folder: Path, record: Record) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     if not size:
-        _folder_to_disk(folder)
-        _folder_to_disk(folder.parent)
+        durable.to_disk(folder)
+        durable.to_disk(folder.parent)
 
 
 def _line(record: Record) -> bytes:
