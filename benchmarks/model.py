@@ -329,7 +329,7 @@ def _speed(train: TrainParams) -> tuple[float, float]:
 
     from cropperhead import batches, models, prototypes, straightening, training  # noqa: PLC0415
 
-    training._make_repeatable(train)
+    training.make_repeatable(train)
     generator = np.random.default_rng(1)
     low, high = generator.uniform(0, 0.2, (PREDICTED, 2)), generator.uniform(0.8, 1, (PREDICTED, 2))
     limits = np.concatenate([low, high, np.zeros((PREDICTED, 1))], axis=1)
@@ -337,7 +337,7 @@ def _speed(train: TrainParams) -> tuple[float, float]:
     network = models.build(train, np.median(limits, axis=0), typical)
     photos = _random_photos(models.image_size(train))
     known = batches.Examples(photos, np.arange(PREDICTED), limits.astype(np.float32))
-    training._compile(network, train.chosen(), typical, known)
+    training.prepare(network, train.chosen(), typical, known)
     size = train.batch_size
     inputs = {k: v[:size].astype(np.float32) for k, v in photos.inputs().items()}
     truth = dict.fromkeys(network.output, known.limits[:size])

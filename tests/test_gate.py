@@ -18,7 +18,7 @@ TRAIN = dataclasses.replace(
     epochs=4,
     least_steps=35,
     learning_rate=0.004,
-    refit=False,
+    refits=0,
 )
 EVALUATE = dataclasses.replace(PARAMS.evaluate, bootstrap_samples=500, permutations=500)
 SEEDS = 20

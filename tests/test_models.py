@@ -374,12 +374,27 @@ def test_a_network_of_features_begins_with_those_of_the_file(features):
     assert models.predict(whole, photos(2, 256)) == pytest.approx(expected, abs=1e-5)
 
 
+def test_networks_as_one_give_the_mean_of_what_each_gives():
+    keras.utils.set_random_seed(1)
+    networks = [stir(models.build(PARAMS, START, TYPICAL)) for _ in range(2)]
+    seen = photos(3)
+    expected = [models.outputs(network, seen) for network in networks]
+    both = models.mean_of(networks)
+    assert both.name == networks[0].name
+    for name, given in models.outputs(both, seen).items():
+        assert not np.allclose(expected[0][name], expected[1][name])
+        mean = (expected[0][name] + expected[1][name]) / 2
+        assert given == pytest.approx(mean, abs=1e-5)
+    assert models.mean_of(networks[:1]) is networks[0]
+
+
 def test_a_finished_model_takes_less_than_five_megabytes_at_two_bytes_a_weight(features):
     many = np.zeros((129, 4), np.float32)  # as many prototypes as the defaults ask for, and one
     whole = fine_tuned(features, DEFAULT.fine_tuning.image_size)
     sizes = []
     for chosen in (DEFAULT, whole):
-        network = models.build(chosen, START, many)
+        count = max(1, chosen.chosen().refits)
+        network = models.mean_of([models.build(chosen, START, many) for _ in range(count)])
         model = models.finished(
             network, straightening.estimator(), many, CALIBRATION_OF_MANY, HABIT, chosen
         )

@@ -64,6 +64,7 @@ def test_a_value_that_cannot_be_used_is_named(tmp_path, block, values, said):
     [
         ({"epochs": 0}, "train.fine_tuning.epochs is 0, expected above 0"),
         ({"image_size": 224}, "train.fine_tuning.image_size is 224, expected one of 32, 64"),
+        ({"refits": -1}, "train.fine_tuning.refits is -1, expected 0 or more"),
         ({"dropout": 1}, "train.fine_tuning.dropout is 1.0, expected in [0, 1)"),
         ({"epoch": 3}, "train.fine_tuning: unknown key epoch"),
     ],
@@ -79,7 +80,10 @@ def loaded(tmp_path, **train):
     return params.load(changed(tmp_path, "train", **train))
 
 
-TUNING = {"image_size": 64, "epochs": 3, "learning_rate": 0.1, "weight_decay": 0.2, "dropout": 0.6}
+TUNING = {
+    **{"image_size": 64, "epochs": 3, "learning_rate": 0.1, "weight_decay": 0.2, "dropout": 0.6},
+    "refits": 3,
+}
 
 
 def test_a_network_of_features_has_values_of_its_own_and_shares_the_others(tmp_path):
@@ -101,7 +105,7 @@ def test_the_diary_holds_the_values_that_the_chosen_network_heeds(tmp_path):
     tuned = params.effective(loaded(tmp_path, weights="imagenet"))
     old = params.effective(loaded(tmp_path, model="predecessor"))
     assert {"train.epochs", "train.precision", "split.salt"} <= set(small)
-    # the five values of fine-tuning take the place of those of the same names
+    # the values of fine-tuning take the place of those of the same names
     assert set(tuned) - set(small) == {f"train.fine_tuning.{name}" for name in TUNING}
     assert set(small) - set(tuned) == {f"train.{name}" for name in TUNING}
     assert set(old) - set(small) == {"train.predecessor_loss"}

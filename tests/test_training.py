@@ -24,7 +24,7 @@ PARAMS = dataclasses.replace(
     least_steps=1,
     learning_rate=0.005,
     dropout=0.0,
-    refit=False,
+    refits=0,
     prototypes=9,
 )
 # TensorFlow's threads are fixed by its first use, which other tests may be
@@ -182,7 +182,7 @@ QUICK = dataclasses.replace(
     epochs=4,
     least_steps=3,
     dropout=0.3,
-    refit=True,
+    refits=1,
     prototypes=5,
 )
 
@@ -275,8 +275,8 @@ def test_a_further_training_that_was_interrupted_goes_on_and_ends_with_the_same_
 
 def test_once_the_best_epoch_is_known_validation_photos_are_learned_from_too(capsys):
     """What only they show is known to the network in the end."""
-    chosen = dataclasses.replace(PARAMS, epochs=6, refit=True)
-    before = training.fit(dataclasses.replace(chosen, refit=False), LESSONS)
+    chosen = dataclasses.replace(PARAMS, epochs=6, refits=1)
+    before = training.fit(dataclasses.replace(chosen, refits=0), LESSONS)
     after = training.fit(chosen, LESSONS)
     assert "learns once more" in capsys.readouterr().err
     pd.testing.assert_frame_equal(before.history, after.history, check_exact=True)
@@ -371,14 +371,16 @@ def test_training_in_mixed_precision_gives_a_model_that_saves_and_loads(tmp_path
 
 
 def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_statistics(features):
-    tuning = dataclasses.replace(QUICK.fine_tuning, image_size=32, epochs=3, learning_rate=0.003)
+    tuning = dataclasses.replace(
+        QUICK.fine_tuning, image_size=32, epochs=3, learning_rate=0.003, refits=2
+    )
     chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning, averaging=0.0)
     given = examples(20, 7, size=32)
     before = models.build(chosen, np.median(given.limits, axis=0), np.zeros((3, 4), np.float32))
     fitted = training.fit(chosen, Lessons(given, given))
-    one, two = (
-        model.get_layer("mobilenet_v2") for model in (before, fitted.model.get_layer("fine-tuned"))
-    )
+    both = fitted.model.get_layer("fine-tuned")
+    refitted = [both.get_layer(f"fine-tuned-{number}") for number in (1, 2)]
+    one, two, other = (model.get_layer("mobilenet_v2") for model in (before, *refitted))
     moved = {
         layer.name: any(
             # the moving average of equal numbers is equal but for float32's last digit
@@ -392,7 +394,44 @@ def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_stat
     names = list(moved)
     frozen = names[: names.index("block_6_expand")]
     assert not any(moved[name] for name in frozen)
-    assert all(moved[name] for name in ("block_6_expand", "block_12_project", "block_16_project"))
+    assert all(moved[name] for name in ("block_6_expand", "block_12_project"))
+    learnt = [each.get_layer("block_12_project").get_weights()[0] for each in (two, other)]
+    assert not np.array_equal(*learnt)
+
+
+def test_features_learn_at_a_third_of_the_rate_of_the_layers_after_them(features):
+    tuning = dataclasses.replace(QUICK.fine_tuning, image_size=32, learning_rate=0.01)
+    chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning).chosen()
+    chosen = dataclasses.replace(chosen, warm_up_epochs=0, weight_decay=0.0)
+    typical, given = np.zeros((3, 4), np.float32), examples(4, 7, size=32)
+    network = models.build(chosen, given.limits[0], typical)
+    training.prepare(network, chosen, typical, given)
+    pretrained = {id(variable) for variable in models.pretrained(network)}
+    before = [variable.numpy() for variable in network.trainable_variables]
+    slopes = [np.ones_like(value) for value in before]
+    network.optimizer.apply(slopes, network.trainable_variables)
+    for variable, value in zip(network.trainable_variables, before, strict=True):
+        # Adam's first step is the rate, however steep the slope
+        expected = 0.01 / 3 if id(variable) in pretrained else 0.01
+        assert value - variable.numpy() == pytest.approx(expected, abs=1e-5)
+    assert len(pretrained) == 21  # three convolutions in each of the blocks 6 to 12
+
+
+@pytest.mark.parametrize(
+    ("told", "best", "expected"),
+    [
+        ([1.0, 0.8, 0.9], 1, 1),  # the last lost half of what was gained
+        ([1.0, 0.8, 0.82], 1, 2),  # a tenth: luck
+        ([1.0, 0.9, 0.8], 2, 2),
+        ([1.0, 0.8], 1, 1),  # stopped before its last epoch
+        ([1.0, 1.1, 1.2], 0, 0),
+    ],
+)
+def test_all_epochs_are_good_where_the_last_is_nearly_as_good_as_the_best(told, best, expected):
+    judge = training.Referee(dataclasses.replace(PARAMS, epochs=2), VALIDATION, None)
+    judge.rows = [{"epoch": i, "validation_loss": loss} for i, loss in enumerate(told)]
+    judge.best_epoch = best
+    assert judge.good_epochs == expected
 
 
 def jpeg(width, height):

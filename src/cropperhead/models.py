@@ -52,9 +52,10 @@ _WIDTHS = (16, 32, 64, 96)  # each layer halves the sides: 128 px become 8 x 8 f
 _PROFILE_WIDTH = 32
 _HIDDEN = 64
 # Of MobileNetV2: up to here its layers stay as they are, for edges and textures are the same
-# everywhere; fields of 1/16 tell places best; the layers after the last add 20 % of weight and
-# nothing to the crop.
-_FROZEN_TO, _FIELDS, _LAST = "block_5_add", "block_12_add", "block_16_project_BN"
+# everywhere; fields of 1/16 tell places best, and the layers after them, which are three quarters
+# of all weights, add nothing to the crop.
+_FROZEN_TO, _FIELDS = "block_5_add", "block_12_add"
+_PRETRAINED = "mobilenet_v2"
 _FEATURE_PROFILE_WIDTH = 48
 _FEATURE_MEANS = 96
 _FEATURE_HIDDEN = 96
@@ -101,7 +102,7 @@ def build(params: TrainParams, start: Floats, typical: NDArray[np.float32]) -> A
     chosen = params.chosen()
     image, aspect = _inputs(chosen.image_size)
     with _precision(chosen):
-        fields = _features(image, chosen) if chosen.fine_tuned else [_strided(image)]
+        fields = _features(image, chosen) if chosen.fine_tuned else _strided(image)
         hidden = _hidden(fields, aspect, chosen)
     raw = layers.Dense(6, kernel_initializer="zeros", name="raw")
     limits = valid_limits(raw(hidden), ops.zeros_like(aspect), aspect)
@@ -113,6 +114,28 @@ def build(params: TrainParams, start: Floats, typical: NDArray[np.float32]) -> A
     )
     raw.bias.assign(raw_start(start))
     return model
+
+
+def mean_of(networks: Sequence[Any]) -> Any:
+    """One network that gives the mean of what the given ones give, sharing their weights."""
+    first = networks[0]
+    if len(networks) == 1:
+        return first
+    image, aspect = _inputs(int(first.input["image"].shape[1]))
+    inputs = {"image": image, "aspect": aspect}
+    named = [
+        keras.Model(each.input, each.output, name=f"{each.name}-{number}")
+        for number, each in enumerate(networks, 1)
+    ]
+    given = [each(inputs) for each in named]
+    mean = {name: ops.mean(ops.stack([g[name] for g in given]), axis=0) for name in first.output}
+    return keras.Model(inputs, mean, name=first.name)
+
+
+def pretrained(network: Any) -> list[Any]:
+    """The variables of a built network that fine-tuning starts from ImageNet's."""
+    parts = [layer for layer in network.layers if layer.name == _PRETRAINED]
+    return [variable for part in parts for variable in part.trainable_variables]
 
 
 def finished(
@@ -271,8 +294,8 @@ def _convolved(x: Any, width: int, kernel: int, strides: int) -> Any:
     return layers.Activation("relu")(x)
 
 
-def _features(image: Any, params: TrainParams) -> list[Any]:
-    """MobileNetV2's fields of the photo at 1/16 and 1/32 of its sides, to be fine-tuned.
+def _features(image: Any, params: TrainParams) -> Any:
+    """MobileNetV2's fields of the photo, (n, side / 16, side / 16, width), to be fine-tuned.
 
     The statistics of its batches stay: a few hundred photos would spoil them.
     """
@@ -283,9 +306,8 @@ def _features(image: Any, params: TrainParams) -> list[Any]:
     frozen = [layer.name for layer in network.layers].index(_FROZEN_TO)
     for layer in network.layers[: frozen + 1]:
         layer.trainable = False
-    outputs = [network.get_layer(name).output for name in (_FIELDS, _LAST)]
-    features = keras.Model(network.input, outputs, name="mobilenet_v2")
-    return list(features(layers.Rescaling(1 / 127.5, offset=-1)(image)))  # to [-1, 1]
+    features = keras.Model(network.input, network.get_layer(_FIELDS).output, name=_PRETRAINED)
+    return features(layers.Rescaling(1 / 127.5, offset=-1)(image))  # to [-1, 1]
 
 
 def _mobile_net(params: TrainParams) -> Any:
@@ -323,11 +345,10 @@ def _read_weights(file: Path, network: Any) -> list[Any]:
     return arrays
 
 
-def _hidden(fields: Sequence[Any], aspect: Any, params: TrainParams) -> Any:
+def _hidden(fields: Any, aspect: Any, params: TrainParams) -> Any:
     """What is known of the photo, (n, hidden), from its fields and its shape."""
     fine = params.fine_tuned
-    known = [each for x in fields for each in _profiles(x, fine, params.dropout)]
-    x = layers.Concatenate()([*known, ops.log(aspect)])
+    x = layers.Concatenate()([*_profiles(fields, fine, params.dropout), ops.log(aspect)])
     x = layers.Dropout(params.dropout)(x)
     x = layers.Dense(_FEATURE_HIDDEN if fine else _HIDDEN, activation="relu")(x)
     return layers.Dropout(params.dropout, dtype="float32")(x)

@@ -139,6 +139,7 @@ class FineTuningParams:
     learning_rate: float
     weight_decay: float
     dropout: float
+    refits: int
 
     def __post_init__(self) -> None:
         _require_trainable("train.fine_tuning", self)
@@ -163,7 +164,7 @@ class TrainParams:
     colour_jitter: float
     overlap_weight: float
     averaging: float
-    refit: bool
+    refits: int
     prototypes: int
     uncropped_area: float
     least_angle_deg: float
@@ -361,6 +362,7 @@ def _require_trainable(where: str, block: Any) -> None:
     decay = block.weight_decay
     _require(f"{where}.weight_decay", decay, decay >= 0, "0 or more")
     _require(f"{where}.dropout", block.dropout, 0 <= block.dropout < 1, "in [0, 1)")
+    _require(f"{where}.refits", block.refits, block.refits >= 0, "0 or more")
 
 
 def _require_share(where: str, value: float) -> None:
@@ -385,7 +387,7 @@ _OWN_TO_PREDECESSOR = {"predecessor_loss"}
 _UNKNOWN_TO_PREDECESSOR = {
     *("weights", "image_size", "overlap_weight", "learning_rate", "warm_up_epochs"),
     *("weight_decay", "dropout", "prototypes", "uncropped_area", "least_angle_deg"),
-    *("max_angle_deg", "precision", "refit"),
+    *("max_angle_deg", "precision", "refits"),
 }
 
 

@@ -4,6 +4,7 @@ An interrupted training goes on at its last epoch and ends with the same bytes: 
 the seed and their number alone, and what else the next step depends on is kept after each epoch.
 """
 
+import dataclasses
 import json
 import math
 import sys
@@ -47,6 +48,10 @@ HISTORY_COLUMNS = (
     "validation_bde",
 )
 _LAST_SHARE = 0.01  # of the learning rate, at the end of the cosine
+_FEATURES_PACE = (
+    1 / 3
+)  # of the learning rate, for features that are fine-tuned: they know most of it
+_NEARLY = 0.9  # of what the best epoch gained: an epoch that keeps as much is as good but for luck
 _LIKENESS_WEIGHT = 0.3  # of its loss; it has layers of its own, so that this is a matter of speed
 _PREDECESSOR_LEARNING_RATE = 0.001  # Adam's, from the published network's training_config
 _TEMPERATURES = np.geomspace(0.25, 4, 81, dtype=np.float32)
@@ -104,24 +109,24 @@ def fit(
 ) -> Fitted:
     """Trains the chosen network from the median training crop; the best weights by validation.
 
-    With `train.refit` a second network then learns from training and validation crops, for as many
-    epochs as were best for the first, and takes its place. `logs` is a folder for TensorBoard.
-    `callbacks` are Keras's; each epoch of the first they get the row of the history as their logs.
-    Must come before TensorFlow's first use, which fixes its threads.
+    `train.refits` more networks then learn from training and validation crops, for as many epochs
+    as were good for the first, and take its place. `logs` is a folder for TensorBoard. `callbacks`
+    are Keras's; each epoch of the first they get the row of the history as their logs. Must come
+    before TensorFlow's first use, which fixes its threads.
     """
-    _make_repeatable(params)
+    make_repeatable(params)
     known = lessons.training.limits.astype(float)
     typical = prototypes.typical(known, params.prototypes, params.seed)
     alone = params.model == "predecessor"
     chosen = params.chosen()
 
-    def untrained(learnt: Examples) -> Any:
-        keras.utils.set_random_seed(params.seed)
+    def untrained(learnt: Examples, seed: int) -> Any:
+        keras.utils.set_random_seed(seed)
         made = models.build(params, np.median(known, axis=0), typical)
-        _compile(made, chosen, typical, learnt)
+        prepare(made, chosen, typical, learnt)
         return made
 
-    network = untrained(lessons.training)
+    network = untrained(lessons.training, chosen.seed)
     judged = network if alone else models.two_looks(network, typical)
     referee = Referee(chosen, lessons.validation, judged, checkpoint)
     watching = [TensorBoard(logs, lessons.validation, judged)] if logs else []
@@ -131,12 +136,15 @@ def fit(
         return Fitted(keras.Model(network.input, network.output, name=network.name), history)
     whole = prototypes.uncropped_shares(typical, known, params.uncropped_area)
     calibration = _calibrated(judged, typical, lessons.validation, whole)
-    if chosen.refit and referee.best_epoch:
-        print("learns once more, from validation photos, too", file=sys.stderr, flush=True)
-        together = batches.joined(lessons.training, lessons.validation)
-        network = untrained(together)
-        further = Averager(chosen, referee.best_epoch, checkpoint and checkpoint.beside("refit"))
-        _train(network, chosen, together, further, [])
+    if chosen.refits and referee.good_epochs:
+        together, networks = batches.joined(lessons.training, lessons.validation), []
+        for number in range(chosen.refits):
+            print("learns once more, from validation photos, too", file=sys.stderr, flush=True)
+            own = dataclasses.replace(chosen, seed=chosen.seed + number)
+            kept = checkpoint.beside(f"refit-{number}") if checkpoint else None
+            networks.append(untrained(together, own.seed))
+            _train(networks[-1], own, together, Averager(own, referee.good_epochs, kept), [])
+        network = models.mean_of(networks)
     habit = straightening.habit(known[:, 4])
     straightener = None
     if habit.turns and lessons.upright is not None:
@@ -146,14 +154,18 @@ def fit(
     return Fitted(finished, history)
 
 
-def _compile(
+def prepare(
     network: Any, params: TrainParams, typical: NDArray[np.float32], training: Examples
 ) -> None:
+    """Compiles a built network, in place, with its losses and its optimiser.
+
+    Of fine-tuned features, `params` are the `chosen()` ones.
+    """
     compiled, weights = {"limits": _loss(params)}, {"limits": 1.0}
     if params.model != "predecessor":
         compiled["likeness"] = losses.likeness_loss(typical)
         weights["likeness"] = _LIKENESS_WEIGHT
-    optimizer = _optimizer(params, _steps(params, training))
+    optimizer = _optimizer(params, _steps(params, training), models.pretrained(network))
     # Keras refuses XLA where results must repeat
     network.compile(optimizer, loss=compiled, loss_weights=weights, jit_compile=False)
 
@@ -365,6 +377,17 @@ class Referee(Averager):
         self._best_loss = row["validation_loss"]
         return True
 
+    @property
+    def good_epochs(self) -> int:
+        """For how many epochs another network should learn; 0 where no epoch was any good.
+
+        All, where the last epoch is nearly as good as the best: which of them is the best is luck,
+        and the learning rate is meant to fall to its end.
+        """
+        start, best, last = (self.rows[i]["validation_loss"] for i in (0, self.best_epoch, -1))
+        lasting = len(self.rows) > self._epochs and start - last >= _NEARLY * (start - best)
+        return self._epochs if self.best_epoch and lasting else self.best_epoch
+
     def finished(self, epoch: int) -> bool:
         """Whether no epoch is left after this one, or too many brought nothing."""
         return super().finished(epoch) or epoch - self.best_epoch >= self._patience
@@ -422,7 +445,7 @@ class TensorBoard(keras.callbacks.Callback):  # type: ignore[misc]
         return np.asarray(drawing.contact_sheet(pictures, _PICTURE_COLUMNS))
 
 
-def _make_repeatable(params: TrainParams) -> None:
+def make_repeatable(params: TrainParams) -> None:
     """Fixes all that the result depends on but the machine. Raises RuntimeError when too late."""
     tf.config.threading.set_intra_op_parallelism_threads(params.threads)
     tf.config.threading.set_inter_op_parallelism_threads(params.threads)
@@ -437,7 +460,20 @@ def _loss(params: TrainParams) -> Loss:
     return losses.crop_loss(params.overlap_weight)
 
 
-def _optimizer(params: TrainParams, steps: int) -> Any:
+class _Paced(keras.optimizers.AdamW):  # type: ignore[misc]
+    """AdamW by which some variables learn at `_FEATURES_PACE`."""
+
+    def __init__(self, rate: Any, weight_decay: float, slow: Sequence[Any]) -> None:
+        super().__init__(rate, weight_decay=weight_decay, name="adamw")
+        # Keras hands on TensorFlow's variables, which compare elementwise
+        self._slow = {id(variable.value) for variable in slow}
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> Any:
+        pace = _FEATURES_PACE if id(variable) in self._slow else 1.0
+        return super().update_step(gradient, variable, learning_rate * pace)
+
+
+def _optimizer(params: TrainParams, steps: int, pretrained: Sequence[Any]) -> Any:
     """AdamW with a warm-up and a cosine; for the predecessor what it was trained with."""
     if params.model == "predecessor":
         return keras.optimizers.Adam(_PREDECESSOR_LEARNING_RATE)
@@ -449,7 +485,7 @@ def _optimizer(params: TrainParams, steps: int) -> Any:
         decay_steps=params.epochs * steps - warm_up,
         alpha=_LAST_SHARE,
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=params.weight_decay)
+    optimizer = _Paced(rate, params.weight_decay, pretrained)
     # the bias of the last layer is the median crop: it must not decay towards another
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if models.precision(params) == "mixed_float16":
