@@ -132,14 +132,42 @@ def test_numbers_however_large_make_limits_that_are_numbers():
     assert np.isfinite(limits_of(raw, [45, -45], [1.5, 1.5])).all()
 
 
-def test_shrinking_agrees_with_the_geometry_of_crops():
+def test_a_turned_crop_is_moved_before_it_is_shrunk():
+    # a quarter in the corner of a square, turned by 45 degrees, reaches 0.25 * sqrt(2) to each side
+    limits = limits_of([[-20, 0, 0, -20, 0, 0]], [45], [1])
+    expected = [[0.1036, 0.1036, 0.6036, 0.6036, 45]]
+    assert limits == pytest.approx(np.array(expected), abs=1e-4)
+
+
+def test_turned_crops_that_fit_stay_and_others_keep_more_than_if_shrunk_where_they_are():
     generator = np.random.default_rng(5)
     raw, angle = generator.normal(0, 1, (500, 6)), generator.uniform(-30, 30, 500)
     aspect = generator.uniform(0.5, 2, 500)
     free = limits_of(raw, np.zeros(500), aspect)
     free[:, 4] = angle
-    expected = crops.inside_frame(free, aspect)
-    assert limits_of(raw, angle, aspect) == pytest.approx(expected, abs=1e-5)
+    turned, fits = limits_of(raw, angle, aspect), crops.outside(free, aspect) == 0
+    assert 50 < fits.sum() < 450
+    assert turned[fits] == pytest.approx(free[fits], abs=1e-5)
+    shrunk = crops.inside_frame(free, aspect)
+    assert (crops.area(turned[~fits]) > crops.area(shrunk[~fits]) - 1e-6).all()
+    shape = (turned[:, 3] - turned[:, 1]) / (turned[:, 2] - turned[:, 0])
+    assert shape == pytest.approx((free[:, 3] - free[:, 1]) / (free[:, 2] - free[:, 0]), rel=1e-3)
+
+
+def test_two_looks_of_a_network_that_learned_nothing_give_a_lopsided_start_itself():
+    start = np.array([0.1, 0.02, 0.9, 0.7, 0.0])
+    network = models.build(PARAMS, start, TYPICAL)
+    both = models.two_looks(network, TYPICAL, models.lean(start))
+    expected = np.tile(start, (2, 1))
+    assert models.predict(both, photos(2)) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("lean", [-1.0, 1.0])
+def test_crops_lean_no_further_than_to_the_frames_edge(stirred, lean):
+    limits = models.predict(models.two_looks(stirred, TYPICAL, lean), photos(4))
+    upright = models.predict(models.two_looks(stirred, TYPICAL, 0.0), photos(4))
+    assert limits[:, 1 if lean < 0 else 3] == pytest.approx(np.full(4, max(lean, 0)), abs=1e-6)
+    assert crops.area(limits) == pytest.approx(crops.area(upright), abs=1e-6)
 
 
 def test_an_untrained_network_gives_the_start_for_every_photo_and_no_angle():
@@ -158,7 +186,7 @@ def test_a_start_at_the_frames_edge_is_met_within_half_a_hundredth():
 
 
 def test_mirrored_photos_get_mirrored_crops_when_two_looks_are_taken(stirred):
-    seen, both = photos(4), models.two_looks(stirred, TYPICAL)
+    seen, both = photos(4), models.two_looks(stirred, TYPICAL, 0.0)
     straight, turned = models.predict(both, seen), models.predict(both, seen.mirrored())
     assert turned == pytest.approx(crops.mirrored(straight), abs=1e-5)
     assert np.abs(models.predict(stirred, seen) - straight).max() > 0.01
@@ -197,7 +225,7 @@ def test_no_photos_give_outputs_of_no_rows(stirred, straightened):
 
 def test_a_finished_model_sees_the_photo_at_the_size_its_network_was_trained_on(stirred, upright):
     # fields of 8 x 8 px of one colour: their mean is the photo of 32 x 32
-    small, large = models.two_looks(stirred, TYPICAL), photos(3, 256)
+    small, large = models.two_looks(stirred, TYPICAL, 0.0), photos(3, 256)
     assert models.predict(upright, large) == pytest.approx(
         models.predict(small, photos(3)), abs=1e-5
     )
@@ -244,12 +272,17 @@ def test_the_angle_is_bounded_and_the_turned_crop_lies_within_the_frame(stirred,
     assert (limits[:, 2:4] > limits[:, :2]).all()
 
 
-def test_an_angle_turns_the_crop_that_the_network_gives_and_shrinks_it_to_fit(stirred, upright):
+def test_an_angle_turns_the_crop_that_the_network_gives_and_moves_it_to_fit(stirred, upright):
     seen = photos(5, 256)
     expected = models.predict(upright, seen)
     expected[:, 4] = 4.25
     limits = models.predict(finished(stirred, sure_of(4.25)), seen)
-    assert limits == pytest.approx(crops.inside_frame(expected, seen.aspect), abs=1e-4)
+    fits = crops.outside(expected, seen.aspect) == 0
+    assert limits[fits] == pytest.approx(expected[fits], abs=1e-4)
+    shrunk = crops.area(crops.inside_frame(expected, seen.aspect))
+    assert fits.any() and (crops.area(limits)[~fits] > shrunk[~fits] + 1e-4).all()
+    assert not fits.all()
+    assert crops.outside(limits, seen.aspect).max() < 1e-5
 
 
 HALVES = np.array([[0, 0, 1, 0.5], [0, 0.5, 1, 1], [0, 0, 1, 1]], np.float32)

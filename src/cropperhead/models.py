@@ -67,17 +67,18 @@ _NO_DATE = "1980-01-01@00:00:00"  # the earliest date that a zip archive can hol
 
 @dataclass(frozen=True)
 class Calibration:
-    """What makes a finished model's probabilities true, found on the validation photos.
+    """What makes a finished model's crops and probabilities true, beside its weights.
 
     Likenesses are divided by `temperature`; the expected overlap is `scale` times the raw one plus
-    `offset`. `uncropped` (K,): of the training crops like each prototype, the share that keeps the
-    frame.
+    `offset`: found on the validation photos. `uncropped` (K,): of the training crops like each
+    prototype, the share that keeps the frame. `lean`: that of the training crops (see `lean`).
     """
 
     temperature: float
     scale: float
     offset: float
     uncropped: NDArray[np.float32]
+    lean: float = 0.0
 
 
 def image_size(params: TrainParams) -> int:
@@ -152,7 +153,7 @@ def finished(
     """
     image, aspect = _inputs(INPUT_SIDE)
     seen, places = _pooled(image, network), prototypes.mirror_places(typical)
-    limits, likeness = _two_looks(_uncompiled(network), seen, aspect, places)
+    limits, likeness = _two_looks(_uncompiled(network), seen, aspect, places, calibration.lean)
     if straightener is None:
         angle = ops.zeros_like(aspect)
     else:
@@ -173,11 +174,21 @@ def finished(
     return keras.Model({"image": image, "aspect": aspect}, outputs, name=network.name)
 
 
-def two_looks(network: Any, typical: NDArray[np.float32]) -> Any:
+def lean(median: Floats) -> float:
+    """How far right of the frame's middle a median crop (5,) lies, as a fraction of its width.
+
+    A network that learns from mirrored photos, and looks at them, knows no side: its crops must be
+    moved by as much. It brings 0.0003 of overlap, and makes a network that learned nothing give the
+    median crop itself.
+    """
+    return float(median[1] + median[3] - 1) / 2
+
+
+def two_looks(network: Any, typical: NDArray[np.float32], lean: float) -> Any:
     """A network that looks at photo and mirror image, sharing the given one's weights."""
     image, aspect = _inputs(int(network.input["image"].shape[1]))
     places = prototypes.mirror_places(typical)
-    limits, likeness = _two_looks(network, image, aspect, places)
+    limits, likeness = _two_looks(network, image, aspect, places, lean)
     inputs = {"image": image, "aspect": aspect}
     return keras.Model(inputs, {"limits": limits, "likeness": likeness}, name=network.name)
 
@@ -376,14 +387,19 @@ def _pooled(image: Any, network: Any) -> Any:
     return image if factor == 1 else layers.AveragePooling2D(factor)(image)
 
 
-def _two_looks(network: Any, image: Any, aspect: Any, places: NDArray[np.int64]) -> tuple[Any, Any]:
-    """Mean limits and likenesses of photo and mirror image, those turned back."""
+def _two_looks(
+    network: Any, image: Any, aspect: Any, places: NDArray[np.int64], lean: float
+) -> tuple[Any, Any]:
+    """Mean limits and likenesses of photo and mirror image, those turned back; limits lean."""
     straight = network({"image": image, "aspect": aspect})
     turned = network({"image": ops.flip(image, axis=2), "aspect": aspect})
     top, left, bottom, right, angle = ops.split(turned["limits"], 5, axis=1)
     back = ops.concatenate([top, 1 - right, bottom, 1 - left, -angle], axis=1)
     likeness = straight["likeness"] + ops.take(turned["likeness"], places, axis=1)
-    return (straight["limits"] + back) / 2, likeness / 2
+    top, left, bottom, right, angle = ops.split((straight["limits"] + back) / 2, 5, axis=1)
+    side = ops.maximum(-left, ops.minimum(lean, 1 - right))
+    limits = ops.concatenate([top, left + side, bottom, right + side, angle], axis=1)
+    return limits, likeness / 2
 
 
 def _uncompiled(network: Any) -> Any:
@@ -392,24 +408,22 @@ def _uncompiled(network: Any) -> Any:
 
 
 def _turned(limits: Any, angle: Any, aspect: Any) -> Any:
-    """Limits (n, 4 or 5) turned by an angle (n, 1), shrunk so as to lie in the frame, (n, 5)."""
-    size, centre = limits[:, 2:4] - limits[:, :2], (limits[:, 2:4] + limits[:, :2]) / 2
-    half = size / 2 * _shrinkage(centre, size, angle, aspect)
-    return ops.concatenate([centre - half, centre + half, angle], axis=1)
+    """Limits (n, 4 or 5) turned by an angle (n, 1), moved so as to lie in the frame, (n, 5).
 
-
-def _shrinkage(centre: Any, size: Any, angle: Any, aspect: Any) -> Any:
-    """The factor, (n, 1), by which a turned rectangle must shrink to lie in the frame; at most 1.
-
-    `crops.inside_frame` in Keras. Lengths in frame heights, each pair as (vertical, horizontal).
+    What is too large for the frame is shrunk. To shrink all that sticks out, about its centre,
+    costs level photos that are turned by mistake twice as much.
     """
+    # lengths in frame heights, each pair as (vertical, horizontal)
     frame = ops.concatenate([ops.ones_like(aspect), aspect], axis=1)
-    half, middle = size / 2 * frame, centre * frame
+    half, middle = (limits[:, 2:4] - limits[:, :2]) / 2 * frame, limits[:, :2] * frame
+    middle = middle + half
     radians = ops.abs(angle) * (math.pi / 180)
     reach = half * ops.cos(radians) + ops.flip(half, axis=1) * ops.sin(radians)
-    room = ops.minimum(middle, frame - middle)
-    reach = ops.maximum(reach, _LEAST_REACH)
-    return ops.minimum(1.0, ops.min(room / reach, axis=1, keepdims=True))
+    room = frame / 2 / ops.maximum(reach, _LEAST_REACH)
+    scale = ops.minimum(1.0, ops.min(room, axis=1, keepdims=True))
+    half, reach = half * scale, reach * scale
+    middle = ops.minimum(ops.maximum(middle, reach), frame - reach)
+    return ops.concatenate([(middle - half) / frame, (middle + half) / frame, angle], axis=1)
 
 
 def _stable(archive: bytes) -> bytes:

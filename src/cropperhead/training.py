@@ -127,7 +127,8 @@ def fit(
         return made
 
     network = untrained(lessons.training, chosen.seed)
-    judged = network if alone else models.two_looks(network, typical)
+    lean = models.lean(np.median(known, axis=0))
+    judged = network if alone else models.two_looks(network, typical, lean)
     referee = Referee(chosen, lessons.validation, judged, checkpoint)
     watching = [TensorBoard(logs, lessons.validation, judged)] if logs else []
     _train(network, chosen, lessons.training, referee, [*watching, *callbacks])
@@ -135,7 +136,7 @@ def fit(
     if alone:
         return Fitted(keras.Model(network.input, network.output, name=network.name), history)
     whole = prototypes.uncropped_shares(typical, known, params.uncropped_area)
-    calibration = _calibrated(judged, typical, lessons.validation, whole)
+    calibration = _calibrated(judged, typical, lessons.validation, whole, lean)
     if chosen.refits and referee.good_epochs:
         together, networks = batches.joined(lessons.training, lessons.validation), []
         for number in range(chosen.refits):
@@ -515,6 +516,7 @@ def _calibrated(
     typical: NDArray[np.float32],
     validation: Examples,
     uncropped: NDArray[np.float32],
+    lean: float,
 ) -> Calibration:
     """Makes likenesses and expected overlaps true on the validation crops."""
     found = models.outputs(judged, validation.photos)
@@ -532,7 +534,7 @@ def _calibrated(
     ).sum(1)
     real = crops.overlap(limits, validation.limits, validation.aspect)
     scale, offset = _line(expected.astype(float), real)
-    return Calibration(temperature, scale, offset, uncropped)
+    return Calibration(temperature, scale, offset, uncropped, lean)
 
 
 def _line(expected: Floats, real: Floats) -> tuple[float, float]:
