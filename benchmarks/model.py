@@ -69,7 +69,8 @@ def main() -> None:
     work = options.work
     labels = _labels(options.library, work, chosen)
     print(f"{len(labels)} crops of {labels['photo'].nunique()} photos", file=sys.stderr)
-    cases = {k: v for k, v in _cases(chosen.train, options).items() if k in options.cases}
+    every = _cases(chosen.train, options)
+    cases = {name: case for name, case in every.items() if name in options.cases}
     told = [HEADER]
     details = []
     for name, case in cases.items():
@@ -79,7 +80,7 @@ def main() -> None:
         print("\n".join(told[-1:]), file=sys.stderr, flush=True)
     print("\n".join([*told, "", *details]))
     if "speed" in options.cases:
-        print("\n".join(["", *_speeds(cases)]))
+        print("\n".join(["", *_speeds(every)]))
     if options.many_hands:
         print("\n".join(["", *_many_hands(options.many_hands, labels, work, chosen)]))
 
