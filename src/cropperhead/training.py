@@ -127,8 +127,7 @@ def fit(
         return made
 
     network = untrained(lessons.training, chosen.seed)
-    lean = models.lean(np.median(known, axis=0))
-    judged = network if alone else models.two_looks(network, typical, lean)
+    judged = network if alone else models.two_looks(network, typical, 0.0)
     referee = Referee(chosen, lessons.validation, judged, checkpoint)
     watching = [TensorBoard(logs, lessons.validation, judged)] if logs else []
     _train(network, chosen, lessons.training, referee, [*watching, *callbacks])
@@ -136,6 +135,8 @@ def fit(
     if alone:
         return Fitted(keras.Model(network.input, network.output, name=network.name), history)
     whole = prototypes.uncropped_shares(typical, known, params.uncropped_area)
+    # what a network has learned may tell the sides apart: then it must not lean once more
+    lean = 0.0 if referee.best_epoch else models.lean(np.median(known, axis=0))
     calibration = _calibrated(judged, typical, lessons.validation, whole, lean)
     if chosen.refits and referee.good_epochs:
         together, networks = batches.joined(lessons.training, lessons.validation), []
