@@ -154,20 +154,23 @@ def test_turned_crops_that_fit_stay_and_others_keep_more_than_if_shrunk_where_th
     assert shape == pytest.approx((free[:, 3] - free[:, 1]) / (free[:, 2] - free[:, 0]), rel=1e-3)
 
 
+def leaning(network, lean):
+    return finished(network, calibration=dataclasses.replace(CALIBRATION, lean=lean))
+
+
 def test_two_looks_of_a_network_that_learned_nothing_give_a_lopsided_start_itself():
     start = np.array([0.1, 0.02, 0.9, 0.7, 0.0])
-    network = models.build(PARAMS, start, TYPICAL)
-    both = models.two_looks(network, TYPICAL, models.lean(start))
+    both = leaning(models.build(PARAMS, start, TYPICAL), models.lean(start))
     expected = np.tile(start, (2, 1))
-    assert models.predict(both, photos(2)) == pytest.approx(expected, abs=1e-3)
+    assert models.predict(both, photos(2, 256)) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("lean", [-1.0, 1.0])
-def test_crops_lean_no_further_than_to_the_frames_edge(stirred, lean):
-    limits = models.predict(models.two_looks(stirred, TYPICAL, lean), photos(4))
-    upright = models.predict(models.two_looks(stirred, TYPICAL, 0.0), photos(4))
+def test_crops_lean_no_further_than_to_the_frames_edge(stirred, upright, lean):
+    limits = models.predict(leaning(stirred, lean), photos(4, 256))
+    straight = models.predict(upright, photos(4, 256))
     assert limits[:, 1 if lean < 0 else 3] == pytest.approx(np.full(4, max(lean, 0)), abs=1e-6)
-    assert crops.area(limits) == pytest.approx(crops.area(upright), abs=1e-6)
+    assert crops.area(limits) == pytest.approx(crops.area(straight), abs=1e-6)
 
 
 def test_an_untrained_network_gives_the_start_for_every_photo_and_no_angle():
@@ -186,7 +189,7 @@ def test_a_start_at_the_frames_edge_is_met_within_half_a_hundredth():
 
 
 def test_mirrored_photos_get_mirrored_crops_when_two_looks_are_taken(stirred):
-    seen, both = photos(4), models.two_looks(stirred, TYPICAL, 0.0)
+    seen, both = photos(4), models.two_looks(stirred, TYPICAL)
     straight, turned = models.predict(both, seen), models.predict(both, seen.mirrored())
     assert turned == pytest.approx(crops.mirrored(straight), abs=1e-5)
     assert np.abs(models.predict(stirred, seen) - straight).max() > 0.01
@@ -225,7 +228,7 @@ def test_no_photos_give_outputs_of_no_rows(stirred, straightened):
 
 def test_a_finished_model_sees_the_photo_at_the_size_its_network_was_trained_on(stirred, upright):
     # fields of 8 x 8 px of one colour: their mean is the photo of 32 x 32
-    small, large = models.two_looks(stirred, TYPICAL, 0.0), photos(3, 256)
+    small, large = models.two_looks(stirred, TYPICAL), photos(3, 256)
     assert models.predict(upright, large) == pytest.approx(
         models.predict(small, photos(3)), abs=1e-5
     )

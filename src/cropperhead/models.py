@@ -71,7 +71,8 @@ class Calibration:
 
     Likenesses are divided by `temperature`; the expected overlap is `scale` times the raw one plus
     `offset`: found on the validation photos. `uncropped` (K,): of the training crops like each
-    prototype, the share that keeps the frame. `lean`: that of the training crops (see `lean`).
+    prototype, the share that keeps the frame. `lean`: how far crops are moved to the right, as a
+    fraction of the frame's width (see `lean`).
     """
 
     temperature: float
@@ -153,7 +154,9 @@ def finished(
     """
     image, aspect = _inputs(INPUT_SIDE)
     seen, places = _pooled(image, network), prototypes.mirror_places(typical)
-    limits, likeness = _two_looks(_uncompiled(network), seen, aspect, places, calibration.lean)
+    limits, likeness = _two_looks(_uncompiled(network), seen, aspect, places)
+    if calibration.lean:
+        limits = _leaning(limits, calibration.lean)
     if straightener is None:
         angle = ops.zeros_like(aspect)
     else:
@@ -177,18 +180,17 @@ def finished(
 def lean(median: Floats) -> float:
     """How far right of the frame's middle a median crop (5,) lies, as a fraction of its width.
 
-    A network that learns from mirrored photos, and looks at them, knows no side: its crops must be
-    moved by as much. It brings 0.0003 of overlap, and makes a network that learned nothing give the
-    median crop itself.
+    A network that learned nothing gives, by photo and mirror image, the mean of the median crop and
+    its mirror image. Moved by as much, that is the median crop itself.
     """
     return float(median[1] + median[3] - 1) / 2
 
 
-def two_looks(network: Any, typical: NDArray[np.float32], lean: float) -> Any:
+def two_looks(network: Any, typical: NDArray[np.float32]) -> Any:
     """A network that looks at photo and mirror image, sharing the given one's weights."""
     image, aspect = _inputs(int(network.input["image"].shape[1]))
     places = prototypes.mirror_places(typical)
-    limits, likeness = _two_looks(network, image, aspect, places, lean)
+    limits, likeness = _two_looks(network, image, aspect, places)
     inputs = {"image": image, "aspect": aspect}
     return keras.Model(inputs, {"limits": limits, "likeness": likeness}, name=network.name)
 
@@ -387,19 +389,21 @@ def _pooled(image: Any, network: Any) -> Any:
     return image if factor == 1 else layers.AveragePooling2D(factor)(image)
 
 
-def _two_looks(
-    network: Any, image: Any, aspect: Any, places: NDArray[np.int64], lean: float
-) -> tuple[Any, Any]:
-    """Mean limits and likenesses of photo and mirror image, those turned back; limits lean."""
+def _two_looks(network: Any, image: Any, aspect: Any, places: NDArray[np.int64]) -> tuple[Any, Any]:
+    """Mean limits and likenesses of photo and mirror image, those turned back."""
     straight = network({"image": image, "aspect": aspect})
     turned = network({"image": ops.flip(image, axis=2), "aspect": aspect})
     top, left, bottom, right, angle = ops.split(turned["limits"], 5, axis=1)
     back = ops.concatenate([top, 1 - right, bottom, 1 - left, -angle], axis=1)
     likeness = straight["likeness"] + ops.take(turned["likeness"], places, axis=1)
-    top, left, bottom, right, angle = ops.split((straight["limits"] + back) / 2, 5, axis=1)
+    return (straight["limits"] + back) / 2, likeness / 2
+
+
+def _leaning(limits: Any, lean: float) -> Any:
+    """Limits (n, 5) moved to the right by `lean`, or as far as the frame goes."""
+    top, left, bottom, right, angle = ops.split(limits, 5, axis=1)
     side = ops.maximum(-left, ops.minimum(lean, 1 - right))
-    limits = ops.concatenate([top, left + side, bottom, right + side, angle], axis=1)
-    return limits, likeness / 2
+    return ops.concatenate([top, left + side, bottom, right + side, angle], axis=1)
 
 
 def _uncompiled(network: Any) -> Any:
@@ -415,8 +419,9 @@ def _turned(limits: Any, angle: Any, aspect: Any) -> Any:
     """
     # lengths in frame heights, each pair as (vertical, horizontal)
     frame = ops.concatenate([ops.ones_like(aspect), aspect], axis=1)
-    half, middle = (limits[:, 2:4] - limits[:, :2]) / 2 * frame, limits[:, :2] * frame
-    middle = middle + half
+    low, high = limits[:, :2], limits[:, 2:4]
+    half = (high - low) / 2 * frame
+    middle = low * frame + half
     radians = ops.abs(angle) * (math.pi / 180)
     reach = half * ops.cos(radians) + ops.flip(half, axis=1) * ops.sin(radians)
     room = frame / 2 / ops.maximum(reach, _LEAST_REACH)

@@ -9,7 +9,7 @@ import json
 import math
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,9 +48,7 @@ HISTORY_COLUMNS = (
     "validation_bde",
 )
 _LAST_SHARE = 0.01  # of the learning rate, at the end of the cosine
-_FEATURES_PACE = (
-    1 / 3
-)  # of the learning rate, for features that are fine-tuned: they know most of it
+_FEATURES_PACE = 1 / 3  # of the learning rate, for ImageNet's features: they know most already
 _NEARLY = 0.9  # of what the best epoch gained: an epoch that keeps as much is as good but for luck
 _LIKENESS_WEIGHT = 0.3  # of its loss; it has layers of its own, so that this is a matter of speed
 _PREDECESSOR_LEARNING_RATE = 0.001  # Adam's, from the published network's training_config
@@ -127,7 +125,7 @@ def fit(
         return made
 
     network = untrained(lessons.training, chosen.seed)
-    judged = network if alone else models.two_looks(network, typical, 0.0)
+    judged = network if alone else models.two_looks(network, typical)
     referee = Referee(chosen, lessons.validation, judged, checkpoint)
     watching = [TensorBoard(logs, lessons.validation, judged)] if logs else []
     _train(network, chosen, lessons.training, referee, [*watching, *callbacks])
@@ -135,18 +133,11 @@ def fit(
     if alone:
         return Fitted(keras.Model(network.input, network.output, name=network.name), history)
     whole = prototypes.uncropped_shares(typical, known, params.uncropped_area)
-    # what a network has learned may tell the sides apart: then it must not lean once more
-    lean = 0.0 if referee.best_epoch else models.lean(np.median(known, axis=0))
-    calibration = _calibrated(judged, typical, lessons.validation, whole, lean)
+    calibration = _calibrated(judged, typical, lessons.validation, whole)
+    if not referee.best_epoch:  # what has learned may tell the sides apart, and needs no leaning
+        calibration = dataclasses.replace(calibration, lean=models.lean(np.median(known, axis=0)))
     if chosen.refits and referee.good_epochs:
-        together, networks = batches.joined(lessons.training, lessons.validation), []
-        for number in range(chosen.refits):
-            print("learns once more, from validation photos, too", file=sys.stderr, flush=True)
-            own = dataclasses.replace(chosen, seed=chosen.seed + number)
-            kept = checkpoint.beside(f"refit-{number}") if checkpoint else None
-            networks.append(untrained(together, own.seed))
-            _train(networks[-1], own, together, Averager(own, referee.good_epochs, kept), [])
-        network = models.mean_of(networks)
+        network = _refitted(untrained, chosen, lessons, referee.good_epochs, checkpoint)
     habit = straightening.habit(known[:, 4])
     straightener = None
     if habit.turns and lessons.upright is not None:
@@ -154,6 +145,24 @@ def fit(
         straightener = straightening.fit(lessons.upright, params.seed)
     finished = models.finished(network, straightener, typical, calibration, habit, params)
     return Fitted(finished, history)
+
+
+def _refitted(
+    untrained: Callable[[Examples, int], Any],
+    params: TrainParams,
+    lessons: Lessons,
+    epochs: int,
+    checkpoint: "Checkpoint | None",
+) -> Any:
+    """The mean of `refits` networks that learn from training and validation crops."""
+    together, networks = batches.joined(lessons.training, lessons.validation), []
+    for number in range(params.refits):
+        print("learns once more, from validation photos, too", file=sys.stderr, flush=True)
+        own = dataclasses.replace(params, seed=params.seed + number)
+        kept = checkpoint.beside(f"refit-{number}") if checkpoint else None
+        networks.append(untrained(together, own.seed))
+        _train(networks[-1], own, together, Averager(own, epochs, kept), [])
+    return models.mean_of(networks)
 
 
 def prepare(
@@ -517,7 +526,6 @@ def _calibrated(
     typical: NDArray[np.float32],
     validation: Examples,
     uncropped: NDArray[np.float32],
-    lean: float,
 ) -> Calibration:
     """Makes likenesses and expected overlaps true on the validation crops."""
     found = models.outputs(judged, validation.photos)
@@ -535,7 +543,7 @@ def _calibrated(
     ).sum(1)
     real = crops.overlap(limits, validation.limits, validation.aspect)
     scale, offset = _line(expected.astype(float), real)
-    return Calibration(temperature, scale, offset, uncropped, lean)
+    return Calibration(temperature, scale, offset, uncropped)
 
 
 def _line(expected: Floats, real: Floats) -> tuple[float, float]:
