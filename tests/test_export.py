@@ -67,8 +67,9 @@ def test_a_photo_alone_is_told_the_same_as_among_others(model):
 def test_the_bytes_are_the_same_again_and_half_as_many_in_16_bits(model, contents):
     assert export.exported(model, FLOAT16, DATA) == contents[FLOAT16]
     fewer = len(contents[FLOAT32]) - len(contents[FLOAT16])
-    # two bytes fewer for each weight of the large layers, which have nine of ten
-    assert fewer == pytest.approx(2 * model.count_params(), rel=0.2)
+    # two bytes fewer for each weight of the large layers, nine of ten, and for each number of the
+    # waves that lines are found by
+    assert 1.8 * model.count_params() < fewer < 2 * model.count_params() + 300_000
 
 
 def test_a_file_tells_what_it_takes_and_gives_and_where_it_comes_from(contents):

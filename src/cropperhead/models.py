@@ -160,7 +160,7 @@ def finished(
     if straightener is None:
         angle = ops.zeros_like(aspect)
     else:
-        logits = _uncompiled(straightener)(straightening.directions(image, aspect))
+        logits = _uncompiled(straightener)(straightening.evidence(image, aspect))
         least, most = params.least_angle_deg, params.max_angle_deg
         angle = straightening.angle(logits, habit.spread_deg, least, most)
     limits = _turned(limits, angle, aspect)

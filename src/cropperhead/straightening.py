@@ -1,9 +1,9 @@
-"""How far a photo is tilted, from the directions of its edges.
+"""How far a photo is tilted, from the directions of its edges and the lines that they form.
 
 Most of what people build stands upright and most horizons lie level, so that a level photo has many
-edges along its sides. Their directions are counted at each tilt; a small network, the same at every
-tilt, weighs the counts. It learns from the photographer's own photos, each turned by many known
-angles: they are level, or their crops say by how much not.
+edges along its sides. At each tilt edges of that direction are counted and added up along lines; a
+small network, the same at every tilt, weighs what is found. It learns from the photographer's own
+photos, each turned by many known angles: they are level, or their crops say by how much not.
 
 A histogram turns with the photo, which a network on pixels would have to learn at every tilt anew:
 of 900 photos it learned nothing at all.
@@ -19,6 +19,7 @@ import tensorflow as tf
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from cropperhead import lines
 from cropperhead.batches import Examples
 from cropperhead.crops import Floats
 from cropperhead.params import INPUT_SIDE
@@ -33,13 +34,14 @@ _SLOPE_STRIDE, _STRIDE = 2, 4  # px between slopes, and between edges
 _BANDS = 3  # left, middle, right: upright lines lean outwards where the camera looks up
 # How straight an edge is, from 0 to 1, to these powers: all edges, and long straight ones only
 _STRAIGHTNESS = (2, 8)
+_COUNTED = 2 * 2 * len(_STRAIGHTNESS) * (_BANDS + 1)  # channels of the histogram
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 _TURNS = 8  # of each photo
 _TURN_DEG = 3.5  # standard deviation of the angles that photos are turned by
 _MOST_TURN_DEG = 10.0
 _TARGET_DEG = 0.6  # standard deviation of the right answer, about that of a person's eye
-_PHOTOS = 1500  # more teach little, and their histograms would fill the memory
+_PHOTOS = 1500  # more teach little, and their evidence would fill the memory
 _AT_ONCE = 32
 _EPOCHS = 8
 _BATCH = 128
@@ -70,15 +72,142 @@ def chosen(photos: list[str]) -> list[str]:
     return [photos[place] for place in places]
 
 
-def directions(image: Any, aspect: Any) -> Any:
-    """The histogram of edges, (n, bins, channels), of images (n, side, side, 3) in [0, 255].
+def evidence(image: Any, aspect: Any) -> Any:
+    """What speaks for each tilt, (n, bins, channels), in images (n, side, side, 3) in [0, 255].
 
-    `aspect` (n, 1) undoes the squashing to a square. A tilt by one bin moves all by one bin;
-    mirroring turns the order of bins and of bands. Channels: upright and level edges, straight and
-    very straight ones, bands and their sum, by the share of all edges and by their own.
+    `aspect` (n, 1) undoes the squashing to a square. A tilt by one bin moves all by one bin.
+    Channels: the histogram's, and those of `lines.along`.
     """
     grey = ops.conv(ops.cast(image, "float32"), _grey_kernel())
     slope = ops.conv(grey, _slope_kernel(), strides=_SLOPE_STRIDE, padding="valid")
+    both = [_directions(slope, aspect), lines.along(slope, aspect, _CENTRES)]
+    return ops.concatenate(both, axis=2)
+
+
+def mirrored(seen: Any) -> Any:
+    """The evidence in the mirrored photo, (n, bins, channels)."""
+    order = np.arange(_COUNTED).reshape(-1, _BANDS + 1)
+    order[:, :_BANDS] = order[:, :_BANDS][:, ::-1]
+    places = np.concatenate([order.ravel(), _COUNTED + lines.mirror_places()])
+    return ops.take(ops.flip(seen, axis=1), places, axis=2)
+
+
+def estimator() -> Any:
+    """The network on evidence: (n, bins, channels) to logits (n, bins).
+
+    It looks at the photo and at its mirror image, so that it favours neither side.
+    """
+    seen = keras.Input((_BINS, _COUNTED + lines.CHANNELS), name="evidence")
+    weigh = keras.Sequential(
+        [
+            layers.SpatialDropout1D(0.2),
+            layers.Conv1D(48, 7, padding="same", activation="relu"),
+            layers.Dropout(0.2),
+            layers.Conv1D(48, 7, padding="same", activation="relu"),
+            layers.Dropout(0.1),
+            layers.Conv1D(48, 7, padding="same", activation="relu"),
+            layers.Dropout(0.1),
+            layers.Conv1D(24, 7, padding="same", activation="relu"),
+            layers.Conv1D(1, 5, padding="same"),
+            layers.Flatten(),
+        ],
+        name="weigh",
+    )
+    logits = weigh(seen) + ops.flip(weigh(mirrored(seen)), axis=1)
+    return keras.Model(seen, logits / 2, name="estimator")
+
+
+def angle(logits: Any, spread_deg: float, least_deg: float, most_deg: float) -> Any:
+    """Degrees (n, 1) by which to turn: the median of what is likely, 0 where it is below `least`.
+
+    The estimator was trained on tilts of `_TURN_DEG`; the photographer's are of `spread_deg`.
+    """
+    prior = _CENTRES**2 * (0.5 / _TURN_DEG**2 - 0.5 / spread_deg**2)
+    likely = ops.softmax(logits + prior.astype(np.float32), axis=1)
+    below = ops.cumsum(likely, axis=1) - likely / 2
+    # between the centres of two bins the median is interpolated
+    rise = ops.maximum(below[:, 1:] - below[:, :-1], 1e-9)
+    passed = ops.clip((0.5 - below[:, :-1]) / rise, 0, 1)
+    median = float(_CENTRES[0]) + _STEP_DEG * ops.sum(passed, axis=1, keepdims=True)
+    median = ops.clip(median, -most_deg, most_deg)
+    return ops.where(ops.abs(median) < least_deg, 0.0, median)
+
+
+def fit(examples: Examples, seed: int) -> Any:
+    """A trained estimator. The examples' photos must be `INPUT_SIDE` px; others' angles count as 0.
+
+    Seeds Keras; the same examples and seed give the same weights on one machine.
+    """
+    seen, angles = _turned(examples, seed)
+    keras.utils.set_random_seed(seed)
+    model = estimator()
+    likely = np.exp(-0.5 * ((angles[:, None] - _CENTRES) / _TARGET_DEG) ** 2)
+    steps = _EPOCHS * -(-len(angles) // _BATCH)
+    rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01), loss=loss, jit_compile=False)
+    targets = (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)
+    model.fit(seen, targets, batch_size=_BATCH, epochs=_EPOCHS, verbose=0)
+    return model
+
+
+def turned(images: Any, angles: Any, aspect: Any) -> Any:
+    """Photos whose content is turned clockwise by `angles` (n,) degrees, of the same shape.
+
+    The largest frame of the photo's own shape that lies within the turned one: no corner is made
+    up, which would give the angle away. Images (n, side, side, 3), squashed; `aspect` (n,).
+    """
+    radians = angles * (math.pi / 180)
+    cosine, sine = tf.cos(radians), tf.sin(radians)
+    scale = 1 / (cosine + tf.abs(sine) * tf.maximum(aspect, 1 / aspect))
+    a, b = scale * cosine, scale * sine / aspect
+    c, d = -scale * sine * aspect, scale * cosine
+    middle = (images.shape[1] - 1) / 2
+    zero = tf.zeros_like(a)
+    rows = [a, b, middle * (1 - a - b), c, d, middle * (1 - c - d), zero, zero]
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=tf.cast(images, tf.float32),
+        transforms=tf.stack(rows, axis=1),
+        output_shape=images.shape[1:3],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+    )
+
+
+def _turned(examples: Examples, seed: int) -> tuple[NDArray[np.float16], Floats]:
+    """The evidence in each photo as it is and turned `_TURNS` times, and their true tilts."""
+    photos = examples.photos
+    own = np.zeros(len(photos.names))
+    own[examples.photo] = examples.limits[:, 4]  # of several authors' the last: they hardly differ
+    generator = np.random.default_rng(seed)
+    turns = generator.normal(0, _TURN_DEG, (1 + _TURNS, len(own)))
+    turns = np.clip(turns, -_MOST_TURN_DEG, _MOST_TURN_DEG)
+    turns[0] = 0
+    count = tf.function(
+        lambda images, angles, aspect: evidence(turned(images, angles, aspect), aspect[:, None]),
+        input_signature=[
+            tf.TensorSpec((None, INPUT_SIDE, INPUT_SIDE, 3), tf.uint8),
+            tf.TensorSpec((None,), tf.float32),
+            tf.TensorSpec((None,), tf.float32),
+        ],
+    )
+    found = np.zeros((len(turns), len(own), _BINS, _COUNTED + lines.CHANNELS), np.float16)
+    for start in range(0, len(own), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        images, aspect = tf.constant(photos.images[part]), tf.constant(photos.aspect[part])
+        for place, angles in enumerate(turns):
+            given = tf.constant(angles[part], tf.float32)
+            found[place, part] = count(images, given, aspect).numpy()
+    return found.reshape(-1, *found.shape[2:]), (turns + own).ravel()
+
+
+def _directions(slope: Any, aspect: Any) -> Any:
+    """The histogram of edges, (n, bins, channels), from slopes (n, side, side, 2) of brightness.
+
+    Mirroring turns the order of bins and of bands. Channels: upright and level edges, straight and
+    very straight ones, bands and their sum, by the share of all edges and by their own.
+    """
     across, down = slope[..., :1], slope[..., 1:]
     tensor = ops.concatenate([across * across, down * down, across * down], axis=3)
     stride = _STRIDE // _SLOPE_STRIDE
@@ -108,125 +237,6 @@ def directions(image: Any, aspect: Any) -> Any:
     return _normalised(ops.matmul(weight, near))
 
 
-def mirrored(histogram: Any) -> Any:
-    """The histogram of the mirrored photo, (n, bins, channels)."""
-    order = np.arange(_channels()).reshape(-1, _BANDS + 1)
-    order[:, :_BANDS] = order[:, :_BANDS][:, ::-1]
-    return ops.take(ops.flip(histogram, axis=1), order.ravel(), axis=2)
-
-
-def estimator() -> Any:
-    """The network on histograms: (n, bins, channels) to logits (n, bins).
-
-    It looks at the photo and at its mirror image, so that it favours neither side.
-    """
-    histogram = keras.Input((_BINS, _channels()), name="histogram")
-    weigh = keras.Sequential(
-        [
-            layers.SpatialDropout1D(0.2),
-            layers.Conv1D(32, 7, padding="same", activation="relu"),
-            layers.Dropout(0.2),
-            layers.Conv1D(32, 7, padding="same", activation="relu"),
-            layers.Dropout(0.1),
-            layers.Conv1D(24, 7, padding="same", activation="relu"),
-            layers.Conv1D(1, 5, padding="same"),
-            layers.Flatten(),
-        ],
-        name="weigh",
-    )
-    logits = weigh(histogram) + ops.flip(weigh(mirrored(histogram)), axis=1)
-    return keras.Model(histogram, logits / 2, name="estimator")
-
-
-def angle(logits: Any, spread_deg: float, least_deg: float, most_deg: float) -> Any:
-    """Degrees (n, 1) by which to turn: the median of what is likely, 0 where it is below `least`.
-
-    The estimator was trained on tilts of `_TURN_DEG`; the photographer's are of `spread_deg`.
-    """
-    prior = _CENTRES**2 * (0.5 / _TURN_DEG**2 - 0.5 / spread_deg**2)
-    likely = ops.softmax(logits + prior.astype(np.float32), axis=1)
-    below = ops.cumsum(likely, axis=1) - likely / 2
-    # between the centres of two bins the median is interpolated
-    rise = ops.maximum(below[:, 1:] - below[:, :-1], 1e-9)
-    passed = ops.clip((0.5 - below[:, :-1]) / rise, 0, 1)
-    median = float(_CENTRES[0]) + _STEP_DEG * ops.sum(passed, axis=1, keepdims=True)
-    median = ops.clip(median, -most_deg, most_deg)
-    return ops.where(ops.abs(median) < least_deg, 0.0, median)
-
-
-def fit(examples: Examples, seed: int) -> Any:
-    """A trained estimator. The examples' photos must be `INPUT_SIDE` px; others' angles count as 0.
-
-    Seeds Keras; the same examples and seed give the same weights on one machine.
-    """
-    histograms, angles = _turned(examples, seed)
-    keras.utils.set_random_seed(seed)
-    model = estimator()
-    likely = np.exp(-0.5 * ((angles[:, None] - _CENTRES) / _TARGET_DEG) ** 2)
-    steps = _EPOCHS * -(-len(angles) // _BATCH)
-    rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01), loss=loss, jit_compile=False)
-    targets = (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)
-    model.fit(histograms, targets, batch_size=_BATCH, epochs=_EPOCHS, verbose=0)
-    return model
-
-
-def turned(images: Any, angles: Any, aspect: Any) -> Any:
-    """Photos whose content is turned clockwise by `angles` (n,) degrees, of the same shape.
-
-    The largest frame of the photo's own shape that lies within the turned one: no corner is made
-    up, which would give the angle away. Images (n, side, side, 3), squashed; `aspect` (n,).
-    """
-    radians = angles * (math.pi / 180)
-    cosine, sine = tf.cos(radians), tf.sin(radians)
-    scale = 1 / (cosine + tf.abs(sine) * tf.maximum(aspect, 1 / aspect))
-    a, b = scale * cosine, scale * sine / aspect
-    c, d = -scale * sine * aspect, scale * cosine
-    middle = (images.shape[1] - 1) / 2
-    zero = tf.zeros_like(a)
-    rows = [a, b, middle * (1 - a - b), c, d, middle * (1 - c - d), zero, zero]
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(images, tf.float32),
-        transforms=tf.stack(rows, axis=1),
-        output_shape=images.shape[1:3],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="NEAREST",
-    )
-
-
-def _turned(examples: Examples, seed: int) -> tuple[NDArray[np.float16], Floats]:
-    """Histograms of each photo as it is and turned `_TURNS` times, and their true tilts."""
-    photos = examples.photos
-    own = np.zeros(len(photos.names))
-    own[examples.photo] = examples.limits[:, 4]  # of several authors' the last: they hardly differ
-    generator = np.random.default_rng(seed)
-    turns = generator.normal(0, _TURN_DEG, (1 + _TURNS, len(own)))
-    turns = np.clip(turns, -_MOST_TURN_DEG, _MOST_TURN_DEG)
-    turns[0] = 0
-    count = tf.function(
-        lambda images, angles, aspect: directions(turned(images, angles, aspect), aspect[:, None]),
-        input_signature=[
-            tf.TensorSpec((None, INPUT_SIDE, INPUT_SIDE, 3), tf.uint8),
-            tf.TensorSpec((None,), tf.float32),
-            tf.TensorSpec((None,), tf.float32),
-        ],
-    )
-    found = np.zeros((len(turns), len(own), _BINS, _channels()), np.float16)
-    for start in range(0, len(own), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        images, aspect = tf.constant(photos.images[part]), tf.constant(photos.aspect[part])
-        for place, angles in enumerate(turns):
-            given = tf.constant(angles[part], tf.float32)
-            found[place, part] = count(images, given, aspect).numpy()
-    return found.reshape(-1, _BINS, _channels()), (turns + own).ravel()
-
-
-def _channels() -> int:
-    return 2 * 2 * len(_STRAIGHTNESS) * (_BANDS + 1)
-
-
 def _normalised(counts: Any) -> Any:
     """From counts (n, kinds * bands, bins) to roots of shares, (n, bins, channels).
 
@@ -240,7 +250,7 @@ def _normalised(counts: Any) -> Any:
     # and adds it along another (keras/src/backend/tensorflow/numpy.py, add)
     own = 0.01 * whole + ops.sum(counts, axis=4, keepdims=True)
     roots = [ops.sqrt(counts / whole), ops.sqrt(counts / own)]
-    shares = [ops.reshape(root, (-1, _channels() // 2, _BINS)) for root in roots]
+    shares = [ops.reshape(root, (-1, _COUNTED // 2, _BINS)) for root in roots]
     return ops.transpose(4 * ops.concatenate(shares, axis=1), (0, 2, 1))
 
 
