@@ -71,14 +71,14 @@ def main() -> None:
     print(f"{len(labels)} crops of {labels['photo'].nunique()} photos", file=sys.stderr)
     every = _cases(chosen.train, options)
     cases = {name: case for name, case in every.items() if name in options.cases}
-    told = [HEADER]
+    told = [HEADER] if cases else []
     details = []
     for name, case in cases.items():
         held = list(_cross_validated(name, case, labels, work, options.folds))
         told.append(_row(name, labels, held, chosen))
         details += _details(name, labels, held)
         print("\n".join(told[-1:]), file=sys.stderr, flush=True)
-    print("\n".join([*told, "", *details]))
+    print("\n".join([*told, "", *details]).strip())
     if "speed" in options.cases:
         print("\n".join(["", *_speeds(every)]))
     if options.many_hands:
