@@ -104,9 +104,9 @@ def test_one_who_turns_little_is_believed_to_have_turned_little():
 @pytest.mark.parametrize(
     ("angles", "habit"),
     [
-        ([0.0] * 200, Habit(False, 2.6)),
-        ([0.0] * 150 + [2.0] * 1, Habit(False, 2.6)),  # one of 151 is below a hundredth
-        ([0.0] * 50 + [2.0] * 10, Habit(True, 2.6)),  # ten tell no spread
+        ([0.0] * 200, Habit(False, 2.0)),
+        ([0.0] * 150 + [2.0] * 1, Habit(False, 2.0)),  # one of 151 is below a hundredth
+        ([0.0] * 50 + [2.0] * 10, Habit(True, 2.0)),  # ten tell no spread
         ([0.0] * 50 + [2.0, -4.0] * 20, Habit(True, math.sqrt(10))),  # (4 + 16) / 2
     ],
 )
