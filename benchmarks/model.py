@@ -71,14 +71,15 @@ def main() -> None:
     print(f"{len(labels)} crops of {labels['photo'].nunique()} photos", file=sys.stderr)
     every = _cases(chosen.train, options)
     cases = {name: case for name, case in every.items() if name in options.cases}
-    told = [HEADER] if cases else []
+    told = [HEADER]
     details = []
     for name, case in cases.items():
         held = list(_cross_validated(name, case, labels, work, options.folds))
         told.append(_row(name, labels, held, chosen))
         details += _details(name, labels, held)
         print("\n".join(told[-1:]), file=sys.stderr, flush=True)
-    print("\n".join([*told, "", *details]).strip())
+    if cases:
+        print("\n".join([*told, "", *details]))
     if "speed" in options.cases:
         print("\n".join(["", *_speeds(every)]))
     if options.many_hands:
@@ -328,7 +329,7 @@ def _speed(train: TrainParams) -> tuple[float, float]:
     import keras  # noqa: PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
-    from cropperhead import batches, models, prototypes, straightening, training  # noqa: PLC0415
+    from cropperhead import batches, models, prototypes, training  # noqa: PLC0415
 
     training.make_repeatable(train)
     generator = np.random.default_rng(1)
@@ -348,12 +349,7 @@ def _speed(train: TrainParams) -> tuple[float, float]:
         start = time.perf_counter()
         network.fit(given, steps_per_epoch=STEPS_TIMED, verbose=0)
         best = min(best, time.perf_counter() - start)
-    finished = network
-    if train.model != "predecessor":
-        calibration = models.Calibration(1.0, 1.0, 0.0, np.zeros(len(typical), np.float32))
-        habit = straightening.Habit(True, 2.6)
-        estimator = straightening.estimator()
-        finished = models.finished(network, estimator, typical, calibration, habit, train)
+    finished = network if train.model == "predecessor" else _finished(network, typical, train)
     seen = _random_photos(models.input_size(finished))
     fastest = np.inf
     for _ in range(1 + ROUNDS):
@@ -362,6 +358,18 @@ def _speed(train: TrainParams) -> tuple[float, float]:
         fastest = min(fastest, time.perf_counter() - start)
     keras.utils.clear_session()
     return STEPS_TIMED * size / best, PREDICTED / fastest
+
+
+def _finished(network: Any, typical: np.ndarray, train: TrainParams) -> Any:
+    """The model of a network, and of as many more as crop as one with it."""
+    from cropperhead import models, straightening  # noqa: PLC0415
+
+    median = np.array([0.1, 0.1, 0.9, 0.9, 0.0])
+    further = [models.build(train, median, typical) for _ in range(train.chosen().refits - 1)]
+    calibration = models.Calibration(1.0, 1.0, 0.0, np.zeros(len(typical), np.float32))
+    habit, estimator = straightening.Habit(True, 2.6), straightening.estimator()
+    mean = models.mean_of([network, *further])
+    return models.finished(mean, estimator, typical, calibration, habit, train)
 
 
 def _random_photos(size: int) -> Any:
