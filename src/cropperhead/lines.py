@@ -9,7 +9,6 @@ that are asked for (after Brady, "A fast discrete approximation algorithm for th
 1998). Level lines are sought in the photo, upright ones in the transposed photo.
 """
 
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 _SEGMENTS = 4  # of columns
-_WINDOWS = ((0, 1), (1, 2), (2, 3), (0, 1, 2, 3))  # that are looked at: three halves, and all
+_WINDOWS = tuple(slice(*ends) for ends in ((0, 2), (1, 3), (2, 4), (0, 4)))  # three halves, and all
 _PERIOD = 128  # px, of the Fourier domain; what leaves it below comes in above
 _FREQUENCIES = np.arange(1, 33)  # cycles in that period; 0 would be the mean brightness's change
 _PLACES = 64  # across lines, at which sums are asked for
@@ -71,9 +70,8 @@ def _sums(edges: Any, moved: Any) -> tuple[Any, Any]:
     `moved` (n, tilts): px that a line goes down for each px to the right.
     """
     side, count = edges.shape[1], moved.shape[1]
-    energy = ops.sum(edges * edges, axis=1)
-    energy = ops.sum(ops.reshape(energy, (-1, _SEGMENTS, side // _SEGMENTS)), axis=2)
-    energy = ops.expand_dims(_windowed(energy, axis=1) + 1e-3, 2)
+    energy = ops.reshape(ops.sum(edges * edges, axis=1), (-1, 1, _SEGMENTS, side // _SEGMENTS))
+    energy = ops.reshape(_windowed(ops.sum(energy, axis=3)) + 1e-3, (-1, len(_WINDOWS), 1))
     whole = _joined(_of_segments(edges, moved), moved, side // _SEGMENTS)
     whole = ops.reshape(whole, (-1, 2 * len(_FREQUENCIES), len(_WINDOWS) * count))
     cosine, sine = _waves(_about_0(_PLACES) * (_PERIOD / _PLACES))
@@ -120,14 +118,16 @@ def _joined(sums: Any, moved: Any, wide: int) -> Any:
     cosine, sine = ops.cos(phase), ops.sin(phase)
     real, imaginary = sums[:, :, 0], sums[:, :, 1]
     both = [real * cosine - imaginary * sine, real * sine + imaginary * cosine]
-    return _windowed(ops.concatenate(both, axis=1), axis=2)
+    return _windowed(ops.concatenate(both, axis=1))
 
 
-def _windowed(values: Any, axis: int) -> Any:
-    """Sums over the segments of each window: the axis of segments becomes one of windows."""
-    parts = ops.split(values, _SEGMENTS, axis=axis)
-    windows = [reduce(ops.add, [parts[each] for each in window]) for window in _WINDOWS]
-    return ops.concatenate(windows, axis=axis)
+def _windowed(values: Any) -> Any:
+    """Sums over the segments of each window: (n, any, segments, ...) to (n, any, windows, ...).
+
+    Not by adding one to another: of three or more TensorFlow begins with whichever is free.
+    """
+    sums = [ops.sum(values[:, :, window], axis=2, keepdims=True) for window in _WINDOWS]
+    return ops.concatenate(sums, axis=2)
 
 
 def _about_0(count: int) -> NDArray[np.floating[Any]]:
