@@ -87,9 +87,9 @@ def straightened(stirred):
 
 def sure_of(angle_deg):
     """A straightener that finds the same angle in every photo."""
-    histogram = straightening.estimator().input
+    seen = straightening.estimator().input
     far = np.abs((np.arange(64) + 0.5) / 2 - 16 - angle_deg).astype(np.float32)  # bins of 0.5
-    return keras.Model(histogram, histogram[:, :, 0] * 0 - 99 * far)
+    return keras.Model(seen, seen[:, :, 0] * 0 - 99 * far)
 
 
 def limits_of(raw, angle_deg, aspect):
@@ -255,8 +255,8 @@ def horizon(tilt_deg, aspect):
 
 
 def test_a_tilted_horizon_turns_the_crop_and_its_mirror_image_the_other_way(stirred):
-    histogram = straightening.estimator().input
-    level = keras.Model(histogram, 99 * histogram[:, :, 11])  # sum of bands, of all edges
+    seen = straightening.estimator().input
+    level = keras.Model(seen, 99 * seen[:, :, 11])  # sum of bands, of all edges
     images = np.concatenate([horizon(4.25, 1.5), horizon(-6.25, 0.75)])
     seen = Photos(["a", "b"], images, np.array([1.5, 0.75], np.float32))
     model = finished(stirred, level)

@@ -34,7 +34,7 @@ def scene(tilt_deg, aspect=1.5, upright=False):
     return np.asarray(image.resize((INPUT_SIDE, INPUT_SIDE), Image.Resampling.BOX))
 
 
-def histogram(images, aspect=1.5):
+def evidence(images, aspect=1.5):
     ratios = np.full((len(images), 1), aspect, np.float32)
     return np.asarray(straightening.evidence(np.stack(images), ratios))
 
@@ -42,19 +42,19 @@ def histogram(images, aspect=1.5):
 @pytest.mark.parametrize("aspect", [1.5, 0.75])
 @pytest.mark.parametrize("tilt", [-6.25, 0.25, 3.25])
 def test_a_horizon_is_counted_at_its_tilt_whatever_the_frames_shape(tilt, aspect):
-    counted = histogram([scene(tilt, aspect)], aspect)[0, :, LEVEL]
+    counted = evidence([scene(tilt, aspect)], aspect)[0, :, LEVEL]
     assert CENTRES[counted.argmax()] == pytest.approx(tilt, abs=0.5)  # a bin
 
 
 @pytest.mark.parametrize("aspect", [1.5, 0.75])
 def test_a_mast_is_counted_at_its_tilt_among_the_upright_edges(aspect):
     # turned clockwise its top goes right and its foot left
-    counted = histogram([scene(4.25, aspect, upright=True)], aspect)[0, :, UPRIGHT]
+    counted = evidence([scene(4.25, aspect, upright=True)], aspect)[0, :, UPRIGHT]
     assert CENTRES[counted.argmax()] == pytest.approx(4.25, abs=0.5)
 
 
-def test_the_histogram_of_the_mirrored_photo_is_the_histogram_mirrored():
-    straight, turned = histogram([scene(3.25)]), histogram([scene(3.25)[:, ::-1]])
+def test_the_evidence_in_the_mirrored_photo_is_the_evidence_mirrored():
+    straight, turned = evidence([scene(3.25)]), evidence([scene(3.25)[:, ::-1]])
     # slopes are taken at every other pixel, and of the mirror image at the others
     assert np.asarray(straightening.mirrored(straight)) == pytest.approx(turned, abs=0.25)
     again = straightening.mirrored(straightening.mirrored(straight))
@@ -63,7 +63,7 @@ def test_the_histogram_of_the_mirrored_photo_is_the_histogram_mirrored():
 
 def test_a_black_photo_has_no_direction_and_no_number_that_is_none():
     black = np.zeros((INPUT_SIDE, INPUT_SIDE, 3), np.uint8)
-    assert np.isfinite(histogram([black])).all()
+    assert np.isfinite(evidence([black])).all()
 
 
 def logits(probabilities):
@@ -119,7 +119,7 @@ def test_a_photo_is_turned_clockwise_without_made_up_corners():
     level = np.stack([scene(0.0)])
     turned = straightening.turned(level, np.array([5.0], np.float32), np.array([1.5], np.float32))
     assert np.asarray(turned).min() >= 49  # no black comes in
-    counted = histogram([np.asarray(turned)[0].astype(np.uint8)])[0, :, LEVEL]
+    counted = evidence([np.asarray(turned)[0].astype(np.uint8)])[0, :, LEVEL]
     assert CENTRES[counted.argmax()] == pytest.approx(5.0, abs=0.5)
 
 
@@ -153,12 +153,12 @@ def learned():
 
 @pytest.mark.parametrize("tilt", [-4.0, 0.0, 3.0])
 def test_a_horizon_is_found_level_or_tilted(learned, tilt):
-    found = straightening.angle(learned(histogram([scene(tilt)])), 2.6, 1.0, 10.0)
+    found = straightening.angle(learned(evidence([scene(tilt)])), 2.6, 1.0, 10.0)
     assert float(np.asarray(found)[0, 0]) == pytest.approx(tilt, abs=1.0)
 
 
 def test_mirrored_photos_are_found_tilted_the_other_way(learned):
-    seen = histogram([scene(3.0)])
+    seen = evidence([scene(3.0)])
     one = straightening.angle(learned(seen), 2.6, 1.0, 10.0)
     two = straightening.angle(learned(straightening.mirrored(seen)), 2.6, 1.0, 10.0)
     assert np.asarray(one) == pytest.approx(-np.asarray(two), abs=1e-3)
