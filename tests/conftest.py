@@ -162,3 +162,20 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arrays = {f"{i:03d}": each.astype("float16") for i, each in enumerate(network.get_weights())}
     np.savez(file, **arrays)
     return file
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported model, small and untrained, that straightens."""
+    import keras  # noqa: PLC0415 - few tests need it, and it takes seconds
+    from test_models import PARAMS, START, TYPICAL, finished, stir  # noqa: PLC0415
+
+    from cropperhead import export, models, straightening  # noqa: PLC0415
+
+    keras.utils.set_random_seed(1)
+    estimator = straightening.estimator()
+    estimator.set_weights([3 * weight for weight in estimator.get_weights()])
+    file = tmp_path_factory.mktemp("models") / "model.tflite"
+    network = finished(stir(models.build(PARAMS, START, TYPICAL)), estimator)
+    file.write_bytes(export.exported(network, export.FLOAT32, "0"))
+    return file

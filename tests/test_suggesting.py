@@ -8,26 +8,20 @@ import subprocess
 import sys
 from dataclasses import astuple
 
-import keras
 import numpy as np
 import pytest
 from conftest import darktable_xmp, picture, save_photo, settings, xmp
 from PIL import Image, ImageCms
 from raw_files import ASCII, SHORT, save_dng
-from test_models import PARAMS, START, TYPICAL, stir
-from test_models import finished as finished_model
 
 import cropperhead
 from cropperhead import (
     api,
     exif,
-    export,
     library,
-    models,
     photos,
     predictions,
     standing,
-    straightening,
 )
 from cropperhead.cli import main
 from cropperhead.crops import Crop
@@ -38,18 +32,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 ORIENTATION, MAKE, XRES = 0x0112, 0x010F, 0x011A
 LIMITS = ("top", "left", "bottom", "right", "angle")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A small model that straightens, untrained."""
-    keras.utils.set_random_seed(1)
-    estimator = straightening.estimator()
-    estimator.set_weights([3 * weight for weight in estimator.get_weights()])
-    file = tmp_path_factory.mktemp("models") / "model.tflite"
-    network = finished_model(stir(models.build(PARAMS, START, TYPICAL)), estimator)
-    file.write_bytes(export.exported(network, export.FLOAT32, "0"))
-    return file
 
 
 def noise(seed, width=300, height=200):

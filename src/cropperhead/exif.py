@@ -14,6 +14,7 @@ from typing import Any
 import exiftool
 from exiftool.exceptions import ExifToolException
 
+from cropperhead import filenames
 from cropperhead.errors import SetupError
 
 Tags = Mapping[str, Any]  # "Group:Tag" -> value, as ExifTool's -G1 -n -struct -json gives them
@@ -70,6 +71,18 @@ _FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+class _Process(exiftool.ExifToolHelper):  # type: ignore[misc]  # it has no types
+    """ExifTool, which takes no argument that it would read as two."""
+
+    def execute(self, *params: Any, raw_bytes: bool = False) -> Any:
+        """As PyExifTool's. Raises ValueError, and asks nothing, for a line break or a NUL."""
+        for param in params:
+            text = os.fsdecode(param) if isinstance(param, bytes) else str(param)
+            if not filenames.has_no_break(text):
+                raise ValueError(f"no argument of ExifTool's: {filenames.printable(text)}")
+        return super().execute(*params, raw_bytes=raw_bytes)
+
+
 class TagReader:
     """A running ExifTool. Not thread safe: one for each worker."""
 
@@ -83,7 +96,9 @@ class TagReader:
 
         `tags` are "Group:Tag". One bad file can spoil ExifTool's answer for a whole batch: the
         files are then asked for one by one. `with_notes` reads makers' notes too, which is slower.
+        A file whose path would be more than one argument is not asked for, and so is absent.
         """
+        files = [file for file in files if filenames.is_passable_from_here(file)]
         wanted = [*tags, _WARNING, "ExifTool:Error"]
         if self._has_died():
             self._start_anew()
@@ -155,7 +170,7 @@ def start() -> TagReader:
     return TagReader()
 
 
-def _running() -> exiftool.ExifToolHelper:
+def _running() -> _Process:
     # Perl else shuffles its tables, and of a tag that is given twice now one counts, now another
     os.environ["PERL_HASH_SEED"] = "0"
     with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
@@ -171,10 +186,10 @@ def _running() -> exiftool.ExifToolHelper:
     return process
 
 
-def require(tables: Path | None = None) -> exiftool.ExifToolHelper:
+def require(tables: Path | None = None) -> _Process:
     """ExifTool, not yet running, with tables of its own. Raises SetupError where it is missing."""
     try:
-        return exiftool.ExifToolHelper(
+        return _Process(
             auto_start=False,  # here, so that the last one's pipes are closed
             config_file=None if tables is None else str(tables),
             common_args=_COMMON,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cropperhead import catalogued, durable, sidecars
+from cropperhead import catalogued, durable, filenames, sidecars
 from cropperhead.errors import LibraryError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _PROGRAMS_FOLDER_SUFFIXES = (".lrdata", ".lrcat-data", ".photoslibrary")
 PHOTO, ORPHAN, UNREADABLE = "photo", "orphan", "unreadable"
 BROKEN_CATALOG = "broken_catalog"
 LOST = "lost"  # asked for, and no photo
+_ODD_NAME = "its name holds a line break or is not valid UTF-8"
 _ENTRIES_AT_ONCE = 1000
 
 
@@ -70,6 +71,7 @@ def scan(
 
     `catalogs` are Lightroom's that lie elsewhere, `tags` the ones wanted of them beside the crop.
     """
+    _refuse_unpassable(folder)
     if not folder.is_dir():
         raise LibraryError(
             f"{folder} is no folder. Set extract.library in params.yaml to the folder that holds "
@@ -103,6 +105,7 @@ def find(
     `deep` looks below the folder too, and into the catalogs there: names are then paths in it.
     Raises LibraryError where the folder cannot be listed.
     """
+    _refuse_unpassable(folder)
     if deep:
         entries = list(scan(folder, catalogs, tags).entries)
     else:
@@ -120,7 +123,18 @@ def find(
     return sorted(found + lost, key=_by_file)
 
 
+def _refuse_unpassable(folder: Path) -> None:
+    """Raises LibraryError for a library whose own path would end an argument of ExifTool's."""
+    if not filenames.is_passable_from_here(folder):
+        raise LibraryError(
+            f"{filenames.printable(folder)}: its path, or that of the current folder, holds a line "
+            "break or is not valid UTF-8, and cannot be passed to ExifTool. Rename the folder."
+        )
+
+
 def _lost(folder: Path, name: str) -> Entry:
+    if not filenames.is_passable(name):
+        return Entry(filenames.printable(name), UNREADABLE, (), _ODD_NAME)
     known = (folder / name).exists()
     return Entry(name, LOST, (), "no photo that is read" if known else "no such file")
 
@@ -196,6 +210,9 @@ def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSErr
     pending, seen = [""], set()
     while pending:
         relative = pending.pop()
+        if not filenames.is_passable(relative):
+            yield filenames.printable(relative), OSError(0, _ODD_NAME)
+            continue
         try:
             status = (folder / relative).stat()
             if (status.st_dev, status.st_ino) in seen:
@@ -225,6 +242,7 @@ def _is_dangling(item: os.DirEntry[str]) -> bool:
 
 def _catalogs(relative: str, files: list[os.DirEntry[str]] | OSError) -> list[str]:
     names = [] if isinstance(files, OSError) else [item.name for item in files]
+    names = [name for name in names if filenames.is_passable(name)]
     return [_joined(relative, name) for name in names if sidecars.suffix(name) == catalogued.SUFFIX]
 
 
@@ -278,10 +296,11 @@ def _sort_folder(
     if isinstance(files, OSError):
         entries.append(Entry(relative or ".", UNREADABLE, (), str(files.strerror)))
         return
-    plain = {item.name: item for item in files if _is_plain_text(item.name)}
-    odd = {_printable(item.name) for item in files if item.name not in plain}
+    plain = {item.name: item for item in files if filenames.is_passable(item.name)}
+    odd = {filenames.printable(item.name) for item in files if item.name not in plain}
     entries += [
-        Entry(_joined(relative, name), UNREADABLE, (), "name") for name in sorted(odd - set(plain))
+        Entry(_joined(relative, name), UNREADABLE, (), _ODD_NAME)
+        for name in sorted(odd - set(plain))
     ]
     owned, unclaimed = sidecars.pair(plain)
     profiles = {name for name in unclaimed if sidecars.is_profile_of_its_own(name)}
@@ -316,18 +335,3 @@ def _size_and_time(item: os.DirEntry[str]) -> str:
     except OSError as error:  # a dangling link, or gone since it was listed
         return str(error.strerror)
     return f"{status.st_size}@{status.st_mtime_ns}"
-
-
-def _is_plain_text(name: str) -> bool:
-    """Whether a name can be written into tables and passed to ExifTool line by line."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return "\n" not in name and "\r" not in name
-
-
-def _printable(name: str) -> str:
-    return (
-        name.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n").replace("\r", "\\r")
-    )
