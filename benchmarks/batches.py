@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from cropperhead import batches, params
-from cropperhead.batches import Examples, Photos, Pictures
+from cropperhead import params
+from cropperhead.training import batches
+from cropperhead.training.batches import Examples, Photos, Pictures
 
 SEED = 23
 STEPS = 10  # of a turn
@@ -133,10 +134,11 @@ def _network() -> Callable[[Iterator[Any]], object]:
     """What trains the default network by a step, on what an iterator of TensorFlow's gives."""
     import keras  # noqa: PLC0415
 
-    from cropperhead import losses, models  # noqa: PLC0415
+    from cropperhead.training import losses  # noqa: PLC0415
+    from cropperhead.training.networks import build  # noqa: PLC0415
 
     typical = np.tile(np.array([0.1, 0.1, 0.9, 0.9], np.float32), (PARAMS.prototypes, 1))
-    network = models.build(PARAMS, np.array([0.1, 0.1, 0.9, 0.9, 0.0]), typical)
+    network = build.build(PARAMS, np.array([0.1, 0.1, 0.9, 0.9, 0.0]), typical)
     network.compile(
         keras.optimizers.AdamW(PARAMS.learning_rate),
         loss={

@@ -22,11 +22,17 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from cropperhead import crops, extraction, library, params, scores, shards, sources, splits
-from cropperhead import suggestions as further
-from cropperhead.crops import CROP_COLUMNS, FULL_FRAME, Floats
+from cropperhead import params
+from cropperhead.dataset import extract, shards
+from cropperhead.dataset import split as splits
+from cropperhead.evaluation import scores
+from cropperhead.geometry import crops
+from cropperhead.geometry.crops import CROP_COLUMNS, FULL_FRAME, Floats
+from cropperhead.inference import search as further
+from cropperhead.library import scan
 from cropperhead.params import Params, TrainParams
-from cropperhead.significance import Bootstrap, Interval
+from cropperhead.stats import Bootstrap, Interval
+from cropperhead.system import code_hash
 
 ROOT = Path(__file__).parent.parent
 SALT = "fold"
@@ -123,8 +129,8 @@ def _cases(train: TrainParams, options: Any) -> dict[str, Case]:
 def _labels(folder: Path, work: Path, chosen: Params) -> pd.DataFrame:
     """The library's labels, in the order of arrival, with group and fold."""
     out = work / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    found = library.scan(folder, [], chosen.extract.tags)
-    extraction.extract_into(out, folder, found.entries, chosen.extract)
+    found = scan.scan(folder, [], chosen.extract.tags)
+    extract.extract_into(out, folder, found.entries, chosen.extract)
     labels = shards.read_labels(out / "extracted")
     dealt = splits.split(labels, chosen.split)[["photo", "group"]]
     labels = labels.merge(dealt, on="photo", validate="many_to_one")
@@ -178,13 +184,15 @@ def _cross_validated(
 def _digest(settings: object) -> str:
     """Changes with what is trained: its settings, and the code that trains."""
     digest = hashlib.sha256(repr(settings).encode())
-    for file in sources.imported_by(ROOT / "src" / "cropperhead" / "training.py"):
+    for file in code_hash.imported_by(ROOT / "src" / "cropperhead" / "training.py"):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
 
 def _train_and_predict(case: Case, dealt: pd.DataFrame, kept: Path) -> None:
-    from cropperhead import batches, models, training  # noqa: PLC0415 - TensorFlow: not for --help
+    from cropperhead.training import batches  # noqa: PLC0415 - TensorFlow: not for --help
+    from cropperhead.training import train as training  # noqa: PLC0415 - TensorFlow: not for --help
+    from cropperhead.training.networks import build  # noqa: PLC0415 - TensorFlow: not for --help
 
     folder = Path(dealt["shards"].iloc[0])
     lessons = training.read(folder, dealt, case.train)
@@ -192,8 +200,8 @@ def _train_and_predict(case: Case, dealt: pd.DataFrame, kept: Path) -> None:
     fitted = training.fit(case.train, lessons)
     seconds = time.perf_counter() - start
     test = dealt[dealt["split"] == splits.TEST]
-    examples = batches.examples(folder, test, models.input_size(fitted.model))
-    given = models.outputs(fitted.model, examples.photos)
+    examples = batches.examples(folder, test, build.input_size(fitted.model))
+    given = build.outputs(fitted.model, examples.photos)
     median = np.median(lessons.training.limits.astype(float), axis=0)
     table = {name: values[examples.photo] for name, values in given.items()}
     if "prototypes" in table:  # the same for every photo
@@ -329,15 +337,17 @@ def _speed(train: TrainParams) -> tuple[float, float]:
     import keras  # noqa: PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
-    from cropperhead import batches, models, prototypes, training  # noqa: PLC0415
+    from cropperhead.training import batches, prototypes  # noqa: PLC0415
+    from cropperhead.training import train as training  # noqa: PLC0415
+    from cropperhead.training.networks import build  # noqa: PLC0415
 
     training.make_repeatable(train)
     generator = np.random.default_rng(1)
     low, high = generator.uniform(0, 0.2, (PREDICTED, 2)), generator.uniform(0.8, 1, (PREDICTED, 2))
     limits = np.concatenate([low, high, np.zeros((PREDICTED, 1))], axis=1)
     typical = prototypes.typical(limits, train.prototypes, 1)
-    network = models.build(train, np.median(limits, axis=0), typical)
-    photos = _random_photos(models.image_size(train))
+    network = build.build(train, np.median(limits, axis=0), typical)
+    photos = _random_photos(build.image_size(train))
     known = batches.Examples(photos, np.arange(PREDICTED), limits.astype(np.float32))
     training.prepare(network, train.chosen(), typical, known)
     size = train.batch_size
@@ -350,11 +360,11 @@ def _speed(train: TrainParams) -> tuple[float, float]:
         network.fit(given, steps_per_epoch=STEPS_TIMED, verbose=0)
         best = min(best, time.perf_counter() - start)
     finished = network if train.model == "predecessor" else _finished(network, typical, train)
-    seen = _random_photos(models.input_size(finished))
+    seen = _random_photos(build.input_size(finished))
     fastest = np.inf
     for _ in range(1 + ROUNDS):
         start = time.perf_counter()
-        models.outputs(finished, seen)
+        build.outputs(finished, seen)
         fastest = min(fastest, time.perf_counter() - start)
     keras.utils.clear_session()
     return STEPS_TIMED * size / best, PREDICTED / fastest
@@ -362,18 +372,19 @@ def _speed(train: TrainParams) -> tuple[float, float]:
 
 def _finished(network: Any, typical: np.ndarray, train: TrainParams) -> Any:
     """The model of a network, and of as many more as crop as one with it."""
-    from cropperhead import models, straightening  # noqa: PLC0415
+    from cropperhead.training import straighten  # noqa: PLC0415
+    from cropperhead.training.networks import build  # noqa: PLC0415
 
     median = np.array([0.1, 0.1, 0.9, 0.9, 0.0])
-    further = [models.build(train, median, typical) for _ in range(train.chosen().refits - 1)]
-    calibration = models.Calibration(1.0, 1.0, 0.0, np.zeros(len(typical), np.float32))
-    habit, estimator = straightening.Habit(True, 2.6), straightening.estimator()
-    mean = models.mean_of([network, *further])
-    return models.finished(mean, estimator, typical, calibration, habit, train)
+    further = [build.build(train, median, typical) for _ in range(train.chosen().refits - 1)]
+    calibration = build.Calibration(1.0, 1.0, 0.0, np.zeros(len(typical), np.float32))
+    habit, estimator = straighten.Habit(True, 2.6), straighten.estimator()
+    mean = build.mean_of([network, *further])
+    return build.finished(mean, estimator, typical, calibration, habit, train)
 
 
 def _random_photos(size: int) -> Any:
-    from cropperhead.batches import Photos  # noqa: PLC0415
+    from cropperhead.training.batches import Photos  # noqa: PLC0415
 
     pixels = np.random.default_rng(2).integers(0, 256, (PREDICTED, size, size, 3), np.uint8)
     names = [str(number) for number in range(PREDICTED)]
@@ -384,23 +395,25 @@ def _many_hands(
     folder: Path, labels: pd.DataFrame, work: Path, chosen: Params
 ) -> Iterator[str] | list[str]:
     """How much people agree on one photo, and the network of the whole library with them."""
-    from cropperhead import batches, models, training  # noqa: PLC0415
+    from cropperhead.training import batches  # noqa: PLC0415
+    from cropperhead.training import train as training  # noqa: PLC0415
+    from cropperhead.training.networks import build  # noqa: PLC0415
 
-    found = library.scan(folder, [], chosen.extract.tags)
+    found = scan.scan(folder, [], chosen.extract.tags)
     out = work / "many-hands"
-    extraction.extract_into(out, folder, found.entries, chosen.extract)
+    extract.extract_into(out, folder, found.entries, chosen.extract)
     hands = shards.read_labels(out / "extracted").assign(group=lambda table: table["photo"])
     kept = work / f"many-hands-{_digest((chosen.train, len(labels)))}.keras"
     dealt = _dealt(labels, np.zeros(len(labels)), -1, None)
     lessons = training.read(Path(labels["shards"].iloc[0]), dealt, chosen.train)
     if not kept.exists():
-        models.save(training.fit(chosen.train, lessons).model, kept)
-    model = models.load(kept)
-    examples = batches.examples(out / "extracted", hands, models.input_size(model))
+        build.save(training.fit(chosen.train, lessons).model, kept)
+    model = build.load(kept)
+    examples = batches.examples(out / "extracted", hands, build.input_size(model))
     median = np.median(lessons.training.limits.astype(float), axis=0)
     rows = {
         "each person, by the others": scores.of_humans(hands),
-        "network": _scored("network", hands, models.predict(model, examples.photos), examples),
+        "network": _scored("network", hands, build.predict(model, examples.photos), examples),
         "median crop": _scored("median", hands, np.tile(median, (len(hands), 1)), None),
         "no crop": _scored("none", hands, np.tile(FULL_FRAME, (len(hands), 1)), None),
     }

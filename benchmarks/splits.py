@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cropperhead import params, splits
+from cropperhead import params
+from cropperhead.dataset import split
 
 SEED = 17
 MANY = 20_000
@@ -61,7 +62,7 @@ def measured(name: str, count: int) -> tuple[float, float, int]:
     labels = made_up(CASES.get(name, unlike), count)
     start = time.perf_counter()
     if name in CASES:
-        groups = splits.split(labels, PARAMS)["group"].nunique()
+        groups = split.split(labels, PARAMS)["group"].nunique()
     else:
         hashes = [int(text, 16) for text in labels["perceptual_hash"]]
         groups = len(np.sort(np.array(hashes, dtype=np.uint64)))

@@ -20,7 +20,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cropperhead import model_choice, photos, workers
+from cropperhead.photos import image as photos
+from cropperhead.suggest import model as model_choice
+from cropperhead.system import worker_pool
 
 SEED = 12
 CAMERA_SIZE = (6000, 4000)
@@ -44,7 +46,10 @@ def main() -> None:
         for file in folder.iterdir():
             file.read_bytes()  # into the system's cache
         print(f"{options.photos} JPEGs of 24 megapixels, {size / options.photos / 1e6:.1f} MB each")
-        print(f"{workers.count(0)} processes; model {model.name}, {model.stat().st_size:,} bytes\n")
+        print(
+            f"{worker_pool.count(0)} processes; model {model.name}, "
+            f"{model.stat().st_size:,} bytes\n"
+        )
         _print_speeds(folder, model)
     if options.venv:
         print(f"\n{options.venv}: {_size(options.venv) / 1e6:.0f} MB installed")
@@ -101,7 +106,7 @@ def _work() -> float:
 
 def _decode(folder: Path) -> None:
     files = sorted(folder.glob("*.jpg"))
-    with multiprocessing.get_context("spawn").Pool(workers.count(0)) as pool:
+    with multiprocessing.get_context("spawn").Pool(worker_pool.count(0)) as pool:
         pool.map(_load, files, chunksize=4)
 
 

@@ -17,8 +17,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from cropperhead import extraction, library, params, shards, sources, splits
+from cropperhead import params
+from cropperhead.dataset import extract, shards, split
+from cropperhead.library import scan
 from cropperhead.params import DEMO_POLICIES, Params
+from cropperhead.system import code_hash
 
 ROOT = Path(__file__).parent.parent
 EXPECTED = {"rule": "learned", "random": "no evidence"}
@@ -48,8 +51,8 @@ def main() -> None:
 
 
 def _kept(policy: str, seed: int, work: Path, chosen: Params) -> dict:
-    code = sources.imported_by(ROOT / "stages" / "evaluate.py")
-    code += sources.imported_by(ROOT / "stages" / "train.py")
+    code = code_hash.imported_by(ROOT / "stages" / "evaluate.py")
+    code += code_hash.imported_by(ROOT / "stages" / "train.py")
     digest = hashlib.sha256(repr(chosen).encode())
     for file in sorted(set(code)):
         digest.update(file.read_bytes())
@@ -61,20 +64,22 @@ def _kept(policy: str, seed: int, work: Path, chosen: Params) -> dict:
 
 
 def _judged(policy: str, seed: int, work: Path, chosen: Params) -> dict:
-    from cropperhead import evaluation, models, training  # noqa: PLC0415 - TensorFlow: not for --help
     from cropperhead.demo import draw_library  # noqa: PLC0415
+    from cropperhead.evaluation import evaluate as evaluation  # noqa: PLC0415 - TensorFlow: not for --help
+    from cropperhead.training import train as training  # noqa: PLC0415 - TensorFlow: not for --help
+    from cropperhead.training.networks import build  # noqa: PLC0415 - TensorFlow: not for --help
 
     start, folder = time.perf_counter(), work / "library"
     if not folder.exists():
         draw_library(folder, chosen.demo.photos, policy, seed)
-    found = library.scan(folder, [], chosen.extract.tags)
-    extraction.extract_into(work, folder, found.entries, chosen.extract)
+    found = scan.scan(folder, [], chosen.extract.tags)
+    extract.extract_into(work, folder, found.entries, chosen.extract)
     labels = shards.read_labels(work / "extracted")
-    dealt = labels.merge(splits.split(labels, chosen.split), on="photo")
+    dealt = labels.merge(split.split(labels, chosen.split), on="photo")
     train = replace(chosen.train, seed=seed)
     print(f"{policy} {seed}", file=sys.stderr)
     fitted = training.fit(train, training.read(work / "extracted", dealt, train))
-    models.save(fitted.model, work / "model.keras")
+    build.save(fitted.model, work / "model.keras")
     evaluate = replace(chosen.evaluate, seed=seed)
     result = evaluation.evaluate(dealt, work / "extracted", work / "model.keras", evaluate)
     return evaluation.metrics(result) | {"seconds": time.perf_counter() - start}

@@ -8,19 +8,13 @@ import json
 import sys
 from pathlib import Path
 
-from cropperhead import (
-    cards,
-    charts,
-    comparison,
-    corrections,
-    evaluation,
-    inventory,
-    params,
-    shards,
-    splits,
-    stage,
-    tracking,
-)
+from cropperhead import params
+from cropperhead.dataset import shards, split
+from cropperhead.dataset import summary as inventory
+from cropperhead.evaluation import corrections, evaluate
+from cropperhead.report import cards, chart_images, comparison
+from cropperhead.system import stage
+from cropperhead.training import tracking
 
 LOCK = Path("dvc.lock")
 
@@ -29,19 +23,19 @@ def main() -> None:
     folder, labels, splits_file, model, history, extracted, validated = map(Path, sys.argv[1:8])
     metrics, scores, page, summary, card, sheet, plots = map(Path, sys.argv[8:])
     settings = params.load()
-    found = evaluation.of_pipeline(folder, labels, splits_file, model, settings.evaluate)
-    evaluation.write_numbers(found, metrics, scores, plots)
+    found = evaluate.of_pipeline(folder, labels, splits_file, model, settings.evaluate)
+    evaluate.write_numbers(found, metrics, scores, plots)
     read, checked = (json.loads(file.read_text("utf-8")) for file in (extracted, validated))
-    known = splits.labelled(labels, splits_file)
+    known = split.labelled(labels, splits_file)
     changed = corrections.of(known, read, settings.evaluate)
     told = comparison.write_report(found, folder, history, page, summary, settings, changed)
-    charts.write(told, plots)
+    chart_images.write(told, plots)
     held = inventory.of(known, settings.train.uncropped_area)
     facts = cards.facts(model, tracking.file_hash(labels, splits_file, *shards.files(folder)))
     data = cards.Datasheet(held, read, checked, settings, changed)
     cards.write(cards.ModelCard(facts, told, held), data, card, sheet)
-    measured = evaluation.metrics(found)
-    numbers = evaluation.flat(measured)
+    measured = evaluate.metrics(found)
+    numbers = evaluate.flat(measured)
     chosen = params.as_dict(settings.evaluate) | {"outcome": measured["outcome"]}
     artifacts = [page, metrics, scores, summary, card, sheet]
     tracking.log_evaluation(model, LOCK, chosen, numbers, artifacts)

@@ -6,14 +6,17 @@ python stages/export.py SHARDS LABELS SPLITS MODEL FLOAT32 FLOAT16 REPORT
 import sys
 from pathlib import Path
 
-from cropperhead import batches, export, models, shards, splits, stage, tracking
+from cropperhead.dataset import shards, split
+from cropperhead.system import stage
+from cropperhead.training import batches, export, tracking
+from cropperhead.training.networks import build
 
 
 def main() -> None:
     folder, labels_file, splits_file, model_file, float32, float16, report = map(Path, sys.argv[1:])
-    labels = splits.labelled(labels_file, splits_file)
-    size = models.input_size(models.load(model_file))
-    examples = batches.examples(folder, labels[labels["split"] == splits.TEST], size)
+    labels = split.labelled(labels_file, splits_file)
+    size = build.input_size(build.load(model_file))
+    examples = batches.examples(folder, labels[labels["split"] == split.TEST], size)
     data_hash = tracking.file_hash(labels_file, splits_file, *shards.files(folder))
     files = {export.FLOAT32: float32, export.FLOAT16: float16}
     export.run(model_file, examples, data_hash, files, report)

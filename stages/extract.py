@@ -6,18 +6,21 @@ python stages/extract.py MANIFEST SHARDS LEDGER COUNTS REJECTED
 import sys
 from pathlib import Path
 
-from cropperhead import extraction, ledger, library, params, readings, shards, sources, stage
+from cropperhead import params
+from cropperhead.dataset import extract, ledger, rows, shards
+from cropperhead.library import scan
+from cropperhead.system import code_hash, stage
 
 
 def main() -> None:
     manifest_file, folder, ledger_file, counts, rejected = map(Path, sys.argv[1:])
     settings = params.load().extract
-    fingerprint = extraction.fingerprint(settings, sources.of(readings))
+    fingerprint = extract.fingerprint(settings, code_hash.of(rows))
     book = ledger.Ledger.load(ledger_file, fingerprint)
-    manifest = library.read_manifest(manifest_file)
-    outcomes = extraction.extract(settings.folder, manifest, folder, book, settings)
+    manifest = scan.read_manifest(manifest_file)
+    outcomes = extract.extract(settings.folder, manifest, folder, book, settings)
     ledger.write_report(outcomes, shards.sources(folder), counts, rejected)
-    extraction.require_crops(outcomes, settings.folder)
+    extract.require_crops(outcomes, settings.folder)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ python stages/scan.py MANIFEST COUNTS
 import sys
 from pathlib import Path
 
-from cropperhead import library, params, stage
+from cropperhead import params
 from cropperhead.demo.default import ensure_library
+from cropperhead.library import scan as library
+from cropperhead.system import stage
 
 
 def main() -> None:

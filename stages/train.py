@@ -6,22 +6,27 @@ python stages/train.py SHARDS LABELS SPLITS MODEL HISTORY TENSORBOARD UNFINISHED
 import sys
 from pathlib import Path
 
-from cropperhead import models, params, shards, sources, splits, stage, tracking, training
+from cropperhead import params
+from cropperhead.dataset import shards, split
+from cropperhead.system import code_hash as sources
+from cropperhead.system import stage
+from cropperhead.training import tracking, train
+from cropperhead.training.networks import build
 
 
 def main() -> None:
     folder, labels_file, splits_file, model_file, history_file, logs, kept = map(Path, sys.argv[1:])
     settings = params.load()
-    labels = splits.labelled(labels_file, splits_file)
-    lessons = training.read(folder, labels, settings.train)
+    labels = split.labelled(labels_file, splits_file)
+    lessons = train.read(folder, labels, settings.train)
     data_hash = tracking.file_hash(labels_file, splits_file, *shards.files(folder))
-    code_hash = tracking.file_hash(*sources.of(training))
-    checkpoint = training.Checkpoint(kept, f"{settings.train} {data_hash} {code_hash}")
+    code_hash = tracking.file_hash(*sources.of(train))
+    checkpoint = train.Checkpoint(kept, f"{settings.train} {data_hash} {code_hash}")
     with tracking.training_run(params.effective(settings), data_hash) as run:
-        tracking.log_dataset(labels[labels["split"] == splits.TRAIN], labels_file, data_hash)
+        tracking.log_dataset(labels[labels["split"] == split.TRAIN], labels_file, data_hash)
         logger = tracking.EpochLogger()
-        fitted = training.fit(settings.train, lessons, logs / run, [logger], checkpoint)
-        models.save(fitted.model, model_file)
+        fitted = train.fit(settings.train, lessons, logs / run, [logger], checkpoint)
+        build.save(fitted.model, model_file)
         fitted.history.to_csv(history_file, index=False, lineterminator="\n")
         tracking.log_model(fitted.model, model_file)
     checkpoint.remove()

@@ -1,5 +1,6 @@
 """Tiny real photos with real metadata, and the labels that come of them."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from hypothesis import settings as hypothesis_settings
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cropperhead.crops import CROP_COLUMNS
+from cropperhead import params
+from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.params import ExtractParams
 
 # No deadline: a slow machine is no wrong result. Derandomised: a run can be repeated.
@@ -168,14 +170,26 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported model, small and untrained, that straightens."""
     import keras  # noqa: PLC0415 - few tests need it, and it takes seconds
-    from test_models import PARAMS, START, TYPICAL, finished, stir  # noqa: PLC0415
+    from small_networks import PARAMS, START, TYPICAL, finished, stir  # noqa: PLC0415
 
-    from cropperhead import export, models, straightening  # noqa: PLC0415
+    from cropperhead.training import export, straighten  # noqa: PLC0415
+    from cropperhead.training.networks import build  # noqa: PLC0415
 
     keras.utils.set_random_seed(1)
-    estimator = straightening.estimator()
+    estimator = straighten.estimator()
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
     file = tmp_path_factory.mktemp("models") / "model.tflite"
-    network = finished(stir(models.build(PARAMS, START, TYPICAL)), estimator)
+    network = finished(stir(build.build(PARAMS, START, TYPICAL)), estimator)
     file.write_bytes(export.exported(network, export.FLOAT32, "0"))
     return file
+
+
+@pytest.fixture(scope="session", autouse=True)
+def threads() -> None:
+    """TensorFlow's threads as training sets them: once it has run, they cannot be changed."""
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf  # noqa: PLC0415
+
+        wanted = params.load(ROOT / "params.yaml").train.threads
+        tf.config.threading.set_intra_op_parallelism_threads(wanted)
+        tf.config.threading.set_inter_op_parallelism_threads(wanted)

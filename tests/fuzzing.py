@@ -37,11 +37,13 @@ from catalog_files import REAL_CROP, Photo, make_catalog, packed, real_text
 from conftest import darktable_xmp, extract_params, picture, save_photo, settings, xmp
 from raw_files import save_dng, scene
 
-from cropperhead import extraction, inspection, library, photos, shards
-from cropperhead.crops import CROP_COLUMNS, Crop
-from cropperhead.editors import darktable, lightroom, profiles, rawtherapee
+from cropperhead.dataset import extract, inspect, shards
+from cropperhead.dataset.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, Ledger
+from cropperhead.editors import darktable, lightroom, profile, rawtherapee
 from cropperhead.errors import RejectedFile
-from cropperhead.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, Ledger
+from cropperhead.geometry.crops import CROP_COLUMNS, Crop
+from cropperhead.library import scan
+from cropperhead.photos import image
 
 MEGAPIXELS = 20.0  # extract.max_megapixels of these runs
 # Pixels of 16 bits and four channels, and what is made of them on the way to eight: 8 + 16 bytes.
@@ -93,7 +95,7 @@ def _history(file: Path) -> bytes:
 
 def _profile(file: Path) -> bytes:
     del file
-    return profiles.write(rawtherapee.encode(_CROP, *_SIZE, 6, 1)).encode()
+    return profile.write(rawtherapee.encode(_CROP, *_SIZE, 6, 1)).encode()
 
 
 _MAKERS: dict[str, Callable[[Path], bytes | None]] = {
@@ -364,9 +366,9 @@ def faults(folder: Path, out: Path, workers: int = 1) -> tuple[Counter[str], lis
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     chosen = extract_params(folder, max_megapixels=MEGAPIXELS, workers=workers, tags=_TAGS)
-    found = library.scan(folder, [], chosen.tags)
-    book, manifest = Ledger.load(out / "ledger.parquet", ""), library.manifest(found.entries)
-    table = extraction.extract(folder, manifest, out / "shards", book, chosen)
+    found = scan.scan(folder, [], chosen.tags)
+    book, manifest = Ledger.load(out / "ledger.parquet", ""), scan.manifest(found.entries)
+    table = extract.extract(folder, manifest, out / "shards", book, chosen)
     missing = {entry.file for entry in found.entries} ^ set(table["file"])
     wrong = [f"{file}: no line in the ledger" for file in sorted(missing)]
     wrong += [fault for row in table.to_dict("records") for fault in _unnamed(row)]
@@ -416,15 +418,15 @@ def _undecodable(folder: Path) -> Iterator[str]:
     stated = shards.read_labels(folder).drop_duplicates("photo").set_index("photo")
     for photo, jpeg in shards.iter_images(folder):
         row = stated.loc[photo]
-        if photos.upright_size(jpeg) != (row["image_width"], row["image_height"]):
+        if image.upright_size(jpeg) != (row["image_width"], row["image_height"]):
             yield f"{photo}: the small copy is not of its size"
 
 
 def told(folder: Path) -> None:
     """Has everything that is understood of a library told."""
     chosen = extract_params(folder, max_megapixels=MEGAPIXELS, tags=_TAGS)
-    for file, reading in inspection.read([folder], chosen, [], pixels=False):
-        inspection.told(file, reading)
+    for file, reading in inspect.read([folder], chosen, [], pixels=False):
+        inspect.told(file, reading)
 
 
 def ask_editors(chance: random.Random) -> None:
@@ -584,8 +586,8 @@ def _examined(made: Path, out: Path, seed: int, number: int) -> tuple[Counter[st
     except Exception:  # nothing may leave: the trace is the find
         return Counter(), [traceback.format_exc()]
     finally:  # what an ExifTool has learned from one library must not help with the next
-        extraction._tag_reader().close()
-        extraction._tag_reader.cache_clear()
+        extract._tag_reader().close()
+        extract._tag_reader.cache_clear()
 
 
 def _most_bytes() -> int:

@@ -8,14 +8,17 @@ import pytest
 from conftest import picture, save_photo
 from PIL import Image
 from raw_files import SHORT, save_dng
-from test_models import PARAMS, START, TYPICAL, stir
-from test_models import finished as finished_model
+from small_networks import PARAMS, START, TYPICAL, stir
+from small_networks import finished as finished_model
 
 import cropperhead
-from cropperhead import api, crops, export, models, straightening
+from cropperhead import api
 from cropperhead.api import Crop
 from cropperhead.editors import lightroom
 from cropperhead.errors import ModelError, ParamsError, RejectedFile, SetupError
+from cropperhead.geometry import crops
+from cropperhead.training import export, straighten
+from cropperhead.training.networks import build
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -27,12 +30,12 @@ ORIENTATION = 274
 def folder(tmp_path_factory):
     """A small model that straightens, untrained, as Keras's and exported."""
     keras.utils.set_random_seed(1)
-    estimator = straightening.estimator()
+    estimator = straighten.estimator()
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
-    network = stir(models.build(PARAMS, START, TYPICAL))
+    network = stir(build.build(PARAMS, START, TYPICAL))
     folder = tmp_path_factory.mktemp("models")
     model = finished_model(network, estimator)
-    models.save(model, folder / "model.keras")
+    build.save(model, folder / "model.keras")
     (folder / "model.tflite").write_bytes(export.exported(model, export.FLOAT32, "0"))
     (folder / "half.tflite").write_bytes(export.exported(model, export.FLOAT16, "0"))
     return folder
@@ -55,7 +58,7 @@ def shape(crop, width, height):
 def test_the_first_crop_is_the_models_own_with_its_confidence(cropper, folder):
     image = picture(600, 400)
     (found,) = cropper.suggest(image)
-    model = models.load(folder / "model.keras")
+    model = build.load(folder / "model.keras")
     seen = np.asarray(image.resize((512, 341), Image.Resampling.LANCZOS).resize((256, 256)))
     told = model.predict({"image": seen[None], "aspect": np.array([[1.5]])}, verbose=0)
     # what is left of a copy of 512 px and of bicubic in place of bilinear
@@ -200,7 +203,7 @@ def test_what_is_no_model_is_named(tmp_path):
 
 def test_the_predecessor_tells_too_little(tmp_path):
     file = tmp_path / "old.tflite"
-    file.write_bytes(export.exported(models.predecessor(), export.FLOAT32, "0"))
+    file.write_bytes(export.exported(build.predecessor(), export.FLOAT32, "0"))
     with pytest.raises(ModelError, match="tells no confidence, prototypes, shares"):
         cropperhead.load(file)
 

@@ -19,10 +19,12 @@ from conftest import darktable_xmp, extract_params, save_photo, settings, xmp
 from PIL import Image
 from raw_files import LONG, RATIONAL, save_dng, scene
 
-from cropperhead import catalogs, exif, extraction, library, raws, shards
-from cropperhead.editors import lightroom, profiles
+from cropperhead.dataset import extract, shards
+from cropperhead.dataset.ledger import Ledger
+from cropperhead.editors import lightroom, profile
 from cropperhead.errors import RejectedFile
-from cropperhead.ledger import Ledger
+from cropperhead.library import lrcat, scan
+from cropperhead.photos import exiftool, raw
 
 CROPPED = xmp(settings())
 
@@ -30,12 +32,12 @@ CROPPED = xmp(settings())
 def extracted(folder: Path, **params: object) -> pd.DataFrame:
     """The ledger's table by file; labels go into a folder beside the library."""
     chosen = extract_params(folder, **({"max_megapixels": 1.0} | params))
-    found = library.scan(folder, [], chosen.tags)
+    found = scan.scan(folder, [], chosen.tags)
     out = folder.parent / "out"
     out.mkdir()
     book = Ledger.load(out / "ledger.parquet", "")
-    manifest = library.manifest(found.entries)
-    return extraction.extract(folder, manifest, out / "shards", book, chosen).set_index("file")
+    manifest = scan.manifest(found.entries)
+    return extract.extract(folder, manifest, out / "shards", book, chosen).set_index("file")
 
 
 def labels(folder: Path) -> pd.DataFrame:
@@ -137,7 +139,7 @@ def test_a_sidecar_made_to_do_harm_is_named(lib, content, kind):
 def test_a_million_digits_are_read_in_one_pass():
     # with ten times the digits, a pattern that tries every division of them takes hours
     with pytest.raises(RejectedFile) as caught:
-        profiles.number({"Rotation": {"Degree": "1" * 1_000_000 + "x"}}, "Rotation", "Degree", 0)
+        profile.number({"Rotation": {"Degree": "1" * 1_000_000 + "x"}}, "Rotation", "Degree", 0)
     assert caught.value.kind == "not_a_number"
 
 
@@ -148,7 +150,7 @@ def test_a_warning_that_exiftool_tells_once_in_its_life_is_no_riddle(tmp_path):
     names = [tmp_path / name for name in ("a.xmp", "b.xmp")]
     for name in names:
         name.write_bytes(CROPPED.replace(b"crs:HasCrop", b"35:HasCrop"))
-    with exif.tag_reader() as reader:
+    with exiftool.tag_reader() as reader:
         found = reader.read(names, ["XMP-crs:CropTop"])
     assert [found[name]["XMP-crs:CropTop"] for name in names] == [0.1, 0.1]
 
@@ -158,7 +160,7 @@ def test_of_a_tag_that_is_given_twice_every_exiftool_tells_the_same(tmp_path):
     (tmp_path / "a.xmp").write_bytes(CROPPED.replace(b"</rdf:D", limits + b"</rdf:D"))
     answers = set()
     for _ in range(4):
-        with exif.tag_reader() as reader:
+        with exiftool.tag_reader() as reader:
             [found] = reader.read([tmp_path / "a.xmp"], ["XMP-crs:CropTop"]).values()
             answers.add(str(found["XMP-crs:CropTop"]))
     assert len(answers) == 1
@@ -201,19 +203,19 @@ def bomb(file: Path, name: bytes, start: bytes, megabytes: int) -> Path:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system limits one process's memory")
 def test_a_bomb_ends_exiftool_and_not_the_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(exif, "_MOST_BYTES", 256 << 20)
+    monkeypatch.setattr(exiftool, "_MOST_BYTES", 256 << 20)
     save_photo(tmp_path / "lib" / "a.png", CROPPED)
     start = b"XML:com.adobe.xmp\0\1\0\0\0"
     bombs = [bomb(tmp_path / "lib" / f"{i}.png", b"iTXt", start, 300) for i in range(2)]
     whole = tmp_path / "lib" / "a.png"
-    with exif.tag_reader() as reader:
+    with exiftool.tag_reader() as reader:
         found = reader.read([*bombs, whole], ["XMP-crs:CropTop"])
     assert {file.name: tags["XMP-crs:CropTop"] for file, tags in found.items()} == {"a.png": 0.1}
 
 
 def test_an_exiftool_that_was_ended_from_outside_starts_again(tmp_path):
     file = save_photo(tmp_path / "a.jpg", CROPPED)
-    with exif.tag_reader() as reader:
+    with exiftool.tag_reader() as reader:
         asked = reader._process.get_tags
 
         def killed(*arguments, **named):
@@ -284,9 +286,9 @@ def test_a_raw_file_cut_off_in_its_preview_shows_no_other_photo(tmp_path):
     start = whole.index(b"\xff\xd8\xff")
     (tmp_path / "b.dng").write_bytes(whole[: start + 300])
     for _ in range(3):
-        with raws.opened(tmp_path / "a.dng", 1) as photo:
+        with raw.opened(tmp_path / "a.dng", 1) as photo:
             photo.picture(64)
-        with pytest.raises(RejectedFile) as caught, raws.opened(tmp_path / "b.dng", 1) as photo:
+        with pytest.raises(RejectedFile) as caught, raw.opened(tmp_path / "b.dng", 1) as photo:
             photo.picture(64)
         assert caught.value.kind == "unreadable"
 
@@ -294,8 +296,8 @@ def test_a_raw_file_cut_off_in_its_preview_shows_no_other_photo(tmp_path):
 # --- catalogs ---------------------------------------------------------------------------------
 
 
-def read(catalog: Path) -> list[catalogs.Edited]:
-    return list(catalogs.read(catalog, lightroom.TAGS))
+def read(catalog: Path) -> list[lrcat.Edited]:
+    return list(lrcat.read(catalog, lightroom.TAGS))
 
 
 def tangled(catalog: Path, deep: int) -> Path:

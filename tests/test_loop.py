@@ -11,13 +11,16 @@ import pytest
 from catalog_files import REAL_CROP, Photo, make_catalog, real_text
 from conftest import extract_params, picture, save_photo, settings, xmp
 
-from cropperhead import exif, extraction, inspection, journal, library, marks, shards, standing
-from cropperhead import writing as writings
-from cropperhead.crops import CROP_COLUMNS, Crop
+from cropperhead.dataset import extract as extraction
+from cropperhead.dataset import inspect, shards
+from cropperhead.dataset.ledger import Ledger, write_report
+from cropperhead.dataset.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.editors import darktable, lightroom
-from cropperhead.ledger import Ledger, write_report
-from cropperhead.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
-from cropperhead.writing import WRITTEN, Wanted
+from cropperhead.geometry.crops import CROP_COLUMNS, Crop
+from cropperhead.library import edited_photo, journal, marks, scan
+from cropperhead.photos import exiftool
+from cropperhead.writeback import write as writings
+from cropperhead.writeback.write import WRITTEN, Wanted
 
 CROP = Crop(0.2, 0.3, 0.75, 0.7, 0.0)
 CHANGED = Crop(0.1, 0.3, 0.75, 0.7, 0.0)
@@ -39,7 +42,7 @@ REMOVAL = {
 
 @pytest.fixture(scope="module")
 def reader():
-    with exif.tag_reader() as running:
+    with exiftool.tag_reader() as running:
         yield running
 
 
@@ -51,8 +54,8 @@ def lib(tmp_path):
 
 
 def suggest(folder: Path, reader, editor: str, crop: Crop = CROP, name: str = "a.jpg") -> Path:
-    [entry] = library.find(folder, [name], [], ())
-    [photo] = standing.look(folder, [entry], reader, 400)
+    [entry] = scan.find(folder, [name], [], ())
+    [photo] = edited_photo.look(folder, [entry], reader, 400)
     outcome = writings.write(photo, Wanted(crop, photo.upright(editor), "model 7"), editor, reader)
     assert outcome.written
     return outcome.file
@@ -76,7 +79,7 @@ def extract(folder: Path, out: Path) -> dict[str, str]:
     out.mkdir(exist_ok=True)
     params = extract_params(folder)
     book = Ledger.load(out / "ledger.parquet", "same")
-    manifest = library.manifest(library.scan(folder).entries)
+    manifest = scan.manifest(scan.scan(folder).entries)
     table = extraction.extract(folder, manifest, out / "shards", book, params)
     found = shards.sources(out / "shards")
     write_report(table, found, out / "extract.json", out / "rejected.csv")
@@ -229,7 +232,7 @@ def test_journals_and_what_they_keep_are_no_photos(lib, tmp_path, reader):
     suggest(lib, reader, "lightroom")
     save_photo(lib / journal.FOLDER / "b.jpg", xmp(settings()))
     assert extract(lib, tmp_path) == {"a.jpg": "suggested"}
-    assert library.scan(lib).others == {}
+    assert scan.scan(lib).others == {}
 
 
 def test_what_cannot_be_used_beside_a_suggestion_is_named(lib, tmp_path, reader):
@@ -251,11 +254,11 @@ def test_a_damaged_sidecar_with_a_mark_ends_no_run(lib, tmp_path, reader, damage
 def test_a_look_and_an_inspection_tell_of_suggestions(lib, reader):
     suggest(lib, reader, "darktable")
     params = extract_params(lib)
-    found = extraction.preview(lib, library.scan(lib).entries, params)
+    found = extraction.preview(lib, scan.scan(lib).entries, params)
     assert found.outcomes == {"suggested": 1}
     assert "        1 cropped as suggested, by no person" in str(found).split("\n")
-    [(file, reading)] = inspection.read([lib / "a.jpg"], params, [], pixels=False)
-    assert inspection.told(file, reading) == f"{file}\n  cropped as suggested, by no person"
+    [(file, reading)] = inspect.read([lib / "a.jpg"], params, [], pixels=False)
+    assert inspect.told(file, reading) == f"{file}\n  cropped as suggested, by no person"
 
 
 def test_shards_of_an_earlier_release_tell_of_no_suggestion(lib, tmp_path, reader):

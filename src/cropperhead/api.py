@@ -21,10 +21,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from cropperhead import crops, orientation, photos, raws, runtime, squares, suggestions
-from cropperhead.crops import Floats
 from cropperhead.editors import lightroom
 from cropperhead.errors import ModelError, ParamsError, SetupError
+from cropperhead.geometry import crops, orientation
+from cropperhead.geometry.crops import Floats
+from cropperhead.inference import litert, search
+from cropperhead.photos import image as photos
+from cropperhead.photos import network_input
+from cropperhead.photos import raw as raws
 
 Photo = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
@@ -111,20 +115,20 @@ class Cropper:
         return self.suggest_seen(*_upright(photo, _LONG_SIDE), _ratio(aspect), n)
 
     def suggest_seen(
-        self, image: Image.Image, frame: float, aspect: str = suggestions.FREE, n: int = 1
+        self, image: Image.Image, frame: float, aspect: str = search.FREE, n: int = 1
     ) -> list[Crop]:
         """As `suggest`, for what `seen` gives of a photo."""
         told = self._told(image, frame)
-        found = suggestions.suggest(*told, [frame], aspect, n)
+        found = search.suggest(*told, [frame], aspect, n)
         return [_crop(one) for one in found[0]]
 
     def straighten_seen(self, image: Image.Image, frame: float) -> Crop:
         """The largest crop of the photo's own shape that straightens it, for what `seen` gives."""
-        return _crop(suggestions.straightened(*self._told(image, frame), [frame])[0])
+        return _crop(search.straightened(*self._told(image, frame), [frame])[0])
 
     def _told(self, image: Image.Image, frame: float) -> tuple[Floats, Floats, Floats, Floats]:
         """Limits, prototypes, shares and confidence of one photo."""
-        seen = np.asarray(squares.squashed(image, self._model.input_size))
+        seen = np.asarray(network_input.squashed(image, self._model.input_size))
         told = self._model.outputs(seen[None], np.array([frame]))
         return told["limits"], told["prototypes"][0], told["shares"], told["confidence"][:, 0]
 
@@ -138,7 +142,7 @@ def load(path: str | PathLike[str], threads: int = 1) -> Cropper:
     predecessor's does, and SetupError where Keras's needs a TensorFlow that is not there.
     """
     file = model_file(Path(path))
-    model = _keras(file) if file.suffix == KERAS else runtime.load(file, threads)
+    model = _keras(file) if file.suffix == KERAS else litert.load(file, threads)
     missing = set(_NEEDED) - set(model.names)
     if missing:
         raise ModelError(
@@ -178,18 +182,18 @@ class _KerasModel:
     facts: Mapping[str, Any] = {}
 
     def __init__(self, file: Path) -> None:
-        from cropperhead import models  # noqa: PLC0415 - TensorFlow, which exported ones do without
+        from cropperhead.training.networks import build  # noqa: PLC0415 - TensorFlow, which exported ones do without
 
-        self._model = models.load(file)
+        self._model = build.load(file)
         self.names = list(self._model.output)
-        self.input_size = models.input_size(self._model)
+        self.input_size = build.input_size(self._model)
 
     def outputs(self, images: NDArray[Any], aspect: ArrayLike) -> dict[str, Floats]:
-        from cropperhead import models  # noqa: PLC0415
-        from cropperhead.batches import Photos  # noqa: PLC0415
+        from cropperhead.training.batches import Photos  # noqa: PLC0415
+        from cropperhead.training.networks import build  # noqa: PLC0415
 
         names = [str(place) for place in range(len(images))]
-        return models.outputs(self._model, Photos(names, images, np.asarray(aspect, np.float32)))
+        return build.outputs(self._model, Photos(names, images, np.asarray(aspect, np.float32)))
 
 
 def _keras(file: Path) -> _KerasModel:
@@ -278,10 +282,10 @@ def _formats_installed(file: Path) -> Iterator[None]:
 def _ratio(aspect: str | float | None) -> str:
     """A wanted shape in the words of `suggestions`."""
     if aspect is None:
-        return suggestions.FREE
+        return search.FREE
     return aspect if isinstance(aspect, str) else f"{aspect:.9f}:1"
 
 
-def _crop(found: suggestions.Suggestion) -> Crop:
+def _crop(found: search.Suggestion) -> Crop:
     top, left, bottom, right, angle = (float(value) for value in found.limits)
     return Crop(top, left, bottom, right, angle, float(found.expected_overlap))

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cropperhead.crops import Crop, Floats, Rectangle, inside_frame
 from cropperhead.demo.scenes import FORMATS, Scene, plan
+from cropperhead.geometry.crops import Crop, Floats, Rectangle, inside_frame
 
 LIMIT_NOISE = 0.016  # standard deviation of a person's hand, as a fraction of the frame's side
 ANGLE_NOISE_DEG = 0.3

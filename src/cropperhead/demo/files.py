@@ -10,12 +10,13 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cropperhead import orientation, photos
-from cropperhead.crops import FULL_FRAME
 from cropperhead.demo.packets import Value, packet
 from cropperhead.demo.painting import paint
 from cropperhead.demo.rolls import Photo
 from cropperhead.editors.lightroom import LIMIT_TAGS, encode
+from cropperhead.geometry import orientation
+from cropperhead.geometry.crops import FULL_FRAME
+from cropperhead.photos import image
 
 JPEG_QUALITY = 88
 _FORMATS: Mapping[str, str] = {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF"}
@@ -63,7 +64,7 @@ def write(file: Path, content: bytes, photo: Photo) -> None:
 
 def encoded(photo: Photo, picture: Image.Image, xmp: bytes | None) -> bytes:
     """A displayed picture as the photo's file would hold it."""
-    stored = photos.transposed(picture, orientation.inverse(photo.orientation))
+    stored = image.transposed(picture, orientation.inverse(photo.orientation))
     kind, file = _FORMATS[Path(photo.path).suffix.lower()], io.BytesIO()
     stored.save(file, kind, **_save_options(kind, photo, xmp))
     return file.getvalue()

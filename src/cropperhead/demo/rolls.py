@@ -12,11 +12,11 @@ from functools import cache
 
 import numpy as np
 
-from cropperhead.crops import Crop
 from cropperhead.demo.composition import at_random, by_hand, by_rule
 from cropperhead.demo.scenes import Scene, plan
 from cropperhead.demo.settings import SETTINGS
-from cropperhead.orientation import UPRIGHT
+from cropperhead.geometry.crops import Crop
+from cropperhead.geometry.orientation import UPRIGHT
 
 ROLL = 15
 _ROLLS_A_YEAR = 5

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cropperhead.crops import Crop
 from cropperhead.demo.files import encoded, settings_of, write
 from cropperhead.demo.packets import Value, packet
 from cropperhead.demo.painting import paint
 from cropperhead.demo.rolls import Photo, plan_photo
+from cropperhead.geometry.crops import Crop
 
 FOLDER = "bad"
 _HALF: Mapping[str, Value] = {"CropTop": 0.1, "CropLeft": 0.1, "CropBottom": 0.9, "CropRight": 0.9}

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cropperhead import orientation
-from cropperhead.crops import Crop, Rectangle
 from cropperhead.editors import darktable_history as history
-from cropperhead.editors.edits import State, require_within, stored_box
+from cropperhead.editors.base import State, require_within, stored_box
 from cropperhead.errors import RejectedFile
+from cropperhead.geometry import orientation
+from cropperhead.geometry.crops import Crop, Rectangle
 
 NAMESPACE, TAGS = history.NAMESPACE, history.TAGS
 MAX_ANGLE_DEG = 45.0

@@ -11,10 +11,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from cropperhead import orientation
-from cropperhead.crops import FULL_FRAME, Crop, Rectangle
-from cropperhead.editors.edits import State, require_within, stored_box
+from cropperhead.editors.base import State, require_within, stored_box
 from cropperhead.errors import RejectedFile
+from cropperhead.geometry import orientation
+from cropperhead.geometry.crops import FULL_FRAME, Crop, Rectangle
 
 NAMESPACE = "http://ns.adobe.com/camera-raw-settings/1.0/"
 LIMIT_TAGS = ("CropTop", "CropLeft", "CropBottom", "CropRight", "CropAngle")

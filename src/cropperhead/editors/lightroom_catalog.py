@@ -13,9 +13,9 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
-from cropperhead.crops import FULL_FRAME
 from cropperhead.editors.lightroom import LIMIT_TAGS
 from cropperhead.errors import RejectedFile
+from cropperhead.geometry.crops import FULL_FRAME
 
 BROKEN = "broken_catalog"
 MAX_TEXT_BYTES = 32 << 20  # the longest real texts, with painted masks, are below a megabyte

@@ -22,11 +22,11 @@ of the same names; what can be rendered was checked against rawtherapee-cli 5.9.
 import math
 from collections.abc import Mapping
 
-from cropperhead import orientation
-from cropperhead.crops import Crop, Rectangle
-from cropperhead.editors.edits import FRAME_TOLERANCE_PX, State, require_within
-from cropperhead.editors.profiles import Settings, flag, integer, number
+from cropperhead.editors.base import FRAME_TOLERANCE_PX, State, require_within
+from cropperhead.editors.profile import Settings, flag, integer, number
 from cropperhead.errors import RejectedFile
+from cropperhead.geometry import orientation
+from cropperhead.geometry.crops import Crop, Rectangle
 
 MAX_ANGLE_DEG = 45.0
 # Moves content by 1 % of the diagonal, with AutoFill 1.7 %; few lenses need more.

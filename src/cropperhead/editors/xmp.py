@@ -1,0 +1,204 @@
+"""Changes to the text of an XMP packet that leave every other byte as it was.
+
+A property stands in one of the top-level `rdf:Description`s, as an attribute or as an element of
+its own. Where it stands it keeps its form; a new one takes the form of its neighbours. Keywords,
+masks, unknown namespaces, comments, order, line ends, byte order mark and encoding stay.
+"""
+
+from typing import NamedTuple
+from xml.sax.saxutils import escape, quoteattr
+
+from cropperhead.editors.xmp_elements import Element, broken, decoded, parsed, resolved
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+
+
+class Name(NamedTuple):
+    """A property: its namespace, the prefix to declare where there is none, and its name there."""
+
+    namespace: str
+    prefix: str
+    local: str
+
+
+class Packet:
+    """An XMP packet, and the changes to be made to its text.
+
+    Raises RejectedFile (`broken_xmp`) for what is no well-formed XMP, and for a document type:
+    with one, entities could expand without end.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._mark, self._encoding, self.text = decoded(data)
+        self._edits: list[tuple[int, int, bytes]] = []
+        self._new: dict[Name, str] = {}
+        root = parsed(self.text)
+        rdf = root if root.is_named(RDF, "RDF") else root.child(RDF, "RDF")
+        found = [] if rdf is None else rdf.children
+        self.descriptions = [one for one in found if one.is_named(RDF, "Description")]
+        if not self.descriptions:
+            raise broken("it holds no rdf:Description")
+        self.line_end = b"\r\n" if b"\r\n" in self.text else b"\n"
+
+    def get(self, name: Name) -> str | None:
+        """The plain value of a property, None where it is not there or no plain one."""
+        for one in self.descriptions:
+            value = one.properties(name.namespace).get(name.local)
+            if value is not None:
+                return value
+        return None
+
+    def set(self, name: Name, value: str) -> None:
+        """Gives a property this plain value: in its place and form, or among its neighbours.
+
+        Raises RejectedFile (`broken_xmp`) where it now holds more than a plain value.
+        """
+        places = self._places(name)
+        for host, place in places:
+            if isinstance(place, str):
+                self.set_attribute(host, place, value)
+            else:
+                self.set_text(place, value)
+        if not places:
+            self._new[name] = value
+
+    def remove(self, name: Name) -> None:
+        """Takes a property out, with the blanks before it."""
+        for host, place in self._places(name):
+            if isinstance(place, str):
+                blank, _, end, _ = host.attributes[place]
+                self.edit(blank, end, b"")
+            else:
+                self.edit(place.start - len(self.blanks_before(place.start)), place.end, b"")
+
+    def set_attribute(self, host: Element, raw: str, value: str) -> None:
+        """Gives an attribute another value; the quotes stay."""
+        _, start, end, before = host.attributes[raw]
+        if value != before:
+            quote = self.text[start : start + 1]
+            entity = {'"': "&quot;"} if quote == b'"' else {"'": "&apos;"}
+            self.edit(start, end, quote + _ascii(escape(value, entity)) + quote)
+
+    def set_text(self, element: Element, value: str) -> None:
+        """Gives an element that holds text alone another text."""
+        if element.children:
+            raise broken(f"{element.raw} holds more than a plain value")
+        if element.text == value:
+            return
+        text = _ascii(escape(value))
+        if element.is_empty:
+            start = self.text.rindex(b"/", element.start, element.opened)
+            self.edit(start, element.opened, b">" + text + f"</{element.raw}>".encode())
+        else:
+            self.edit(element.opened, element.closing, text)
+
+    def edit(self, start: int, end: int, text: bytes) -> None:
+        """Notes that the bytes from `start` to `end` are to be `text`."""
+        self._edits.append((start, end, text))
+
+    def prefix(self, host: Element, name: Name) -> str:
+        """The prefix of a namespace at an element; is declared there where it has none."""
+        for prefix, uri in host.scope.items():
+            if prefix and uri == name.namespace:
+                return prefix
+        free = name.prefix
+        while free in host.scope:
+            free += "1"
+        host.scope = {**host.scope, free: name.namespace}
+        at, blank = self._after_attributes(host)
+        self.edit(at, at, blank + f"xmlns:{free}={quoteattr(name.namespace)}".encode())
+        return free
+
+    def host(self, namespace: str) -> Element:
+        """The description in which new properties of a namespace belong."""
+        used = [one for one in self.descriptions if _uses(one, namespace)]
+        declared = [one for one in self.descriptions if namespace in one.scope.values()]
+        return (used or declared or self.descriptions)[0]
+
+    def blanks_before(self, place: int) -> bytes:
+        """The blanks that end at a place of the text."""
+        before = self.text[:place]
+        return before[len(before.rstrip()) :]
+
+    def blanks_of_attributes(self, one: Element) -> bytes:
+        """The blanks before the first attribute of an element."""
+        blank, start, _, _ = next(iter(one.attributes.values()), (0, 0, 0, ""))
+        text = self.text[blank:start]
+        return text[: len(text) - len(text.lstrip())] or b" "
+
+    def append(self, host: Element, child: bytes, after: Element | None = None) -> None:
+        """Adds a child element, written as text, behind another or as the last."""
+        last = after or (host.children[-1] if host.children else None)
+        if last is not None:
+            self.edit(last.end, last.end, self.blanks_before(last.start) + child)
+        elif host.is_empty:
+            start = self.text.rindex(b"/", host.start, host.opened)
+            inner = self.indent(host, 1) + child + self.indent(host)
+            self.edit(start, host.opened, b">" + inner + f"</{host.raw}>".encode())
+        else:
+            self.edit(host.opened, host.opened, self.indent(host, 1) + child)
+
+    def indent(self, host: Element, deeper: int = 0) -> bytes:
+        """A new line, indented as an element is or deeper."""
+        blanks = self.blanks_before(host.start)
+        return (blanks if b"\n" in blanks else self.line_end) + b" " * deeper
+
+    def changed(self) -> bytes:
+        """The packet with all changes made."""
+        for name, value in self._new.items():
+            self._insert(name, value)
+        self._new = {}
+        parts, place = [], 0
+        # at one place, what is inserted comes first, in the order in which it was noted
+        for start, end, new in sorted(self._edits, key=lambda one: (one[0], one[1] > one[0])):
+            parts += [self.text[place:start], new]
+            place = max(place, end)
+        text = b"".join([*parts, self.text[place:]])
+        if self._encoding == "utf-8":
+            return self._mark + text
+        return self._mark + text.decode().encode(self._encoding)
+
+    def _places(self, name: Name) -> list[tuple[Element, str | Element]]:
+        found: list[tuple[Element, str | Element]] = []
+        for one in self.descriptions:
+            raw = one.attribute(name.namespace, name.local)
+            found += [(one, raw)] if raw else []
+            named = [c for c in one.children if c.is_named(name.namespace, name.local)]
+            found += [(one, child) for child in named]
+        return found
+
+    def _insert(self, name: Name, value: str) -> None:
+        host = self.host(name.namespace)
+        prefix = self.prefix(host, name)
+        neighbours = [c for c in host.children if resolved(c.raw, c.scope)[0] == name.namespace]
+        plain = [one for one in neighbours if not one.children]
+        if plain and not _attributes_of(host, name.namespace):
+            tag = f"{prefix}:{name.local}"
+            self.append(host, f"<{tag}>".encode() + _ascii(escape(value)) + f"</{tag}>".encode())
+            return
+        at, blank = self._after_attributes(host, name.namespace)
+        said = _ascii(quoteattr(value))
+        self.edit(at, at, blank + f"{prefix}:{name.local}=".encode() + said)
+
+    def _after_attributes(self, host: Element, namespace: str = "") -> tuple[int, bytes]:
+        """Behind which byte of a start tag to add an attribute, and the blanks to begin with."""
+        if not host.attributes:
+            return host.start + 1 + len(host.raw.encode()), b" "
+        raw = (_attributes_of(host, namespace) or list(host.attributes))[-1]
+        blank, start, end, _ = host.attributes[raw]
+        text = self.text[blank:start]
+        return end, text[: len(text) - len(text.lstrip())]
+
+
+def _uses(one: Element, namespace: str) -> bool:
+    names = [resolved(child.raw, child.scope)[0] for child in one.children]
+    return namespace in names or bool(_attributes_of(one, namespace))
+
+
+def _attributes_of(one: Element, namespace: str) -> list[str]:
+    return [raw for raw in one.attributes if resolved(raw, one.scope)[0] == namespace]
+
+
+def _ascii(text: str) -> bytes:
+    """Text in any encoding of XML: what is beyond ASCII as character references."""
+    return text.encode("ascii", "xmlcharrefreplace")

@@ -1,0 +1,339 @@
+"""What lies in a photo library, without opening a photo: photos, their sidecars and their traces.
+
+The scan is what tells that nothing has changed, so it reads names, sizes and times alone. Of files
+it opens Lightroom's catalogs, each of which speaks of many photos: what it says of one is part of
+that photo's trace, so that a photo is read again when its own edits changed, not the catalog.
+"""
+
+import hashlib
+import json
+import operator
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cropperhead.errors import LibraryError
+from cropperhead.library import catalogs as catalogued
+from cropperhead.library import sidecars
+from cropperhead.system import atomic, filenames
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Thumbnails and previews that programs and network drives leave beside the photos
+_PROGRAMS_FOLDERS = frozenset({"@eaDir", "__MACOSX", "lost+found"})
+_PROGRAMS_FOLDER_SUFFIXES = (".lrdata", ".lrcat-data", ".photoslibrary")
+
+PHOTO, ORPHAN, UNREADABLE = "photo", "orphan", "unreadable"
+BROKEN_CATALOG = "broken_catalog"
+LOST = "lost"  # asked for, and no photo
+_ODD_NAME = "its name holds a line break or is not valid UTF-8"
+_ENTRIES_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A photo with its sidecars, or a file that cannot be one (`kind`).
+
+    `edits` is what Lightroom catalogs say of it, a JSON text for each version.
+    """
+
+    file: str
+    kind: str
+    sidecars: tuple[str, ...]
+    trace: str
+    edits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scan:
+    """All entries of a library, sorted by path; what else was found there, counted.
+
+    `others` are files by suffix, `catalogs` the images of each Lightroom catalog by where they are.
+    """
+
+    entries: tuple[Entry, ...]
+    others: Mapping[str, int]
+    catalogs: Mapping[str, Mapping[str, int]]
+
+
+def scan(
+    folder: Path,
+    catalogs: Sequence[Path] = (),
+    tags: Collection[str] = (),
+) -> Scan:
+    """Everything in a library, at any depth. Raises LibraryError where it is missing or empty.
+
+    `catalogs` are Lightroom's that lie elsewhere, `tags` the ones wanted of them beside the crop.
+    """
+    _refuse_unpassable(folder)
+    if not folder.is_dir():
+        raise LibraryError(
+            f"{folder} is no folder. Set extract.library in params.yaml to the folder that holds "
+            "your photos."
+        )
+    entries: list[Entry] = []
+    others: Counter[str] = Counter()
+    inside: list[str] = []
+    for relative, files in _folders(folder):
+        _sort_folder(relative, files, entries, others)
+        inside += _catalogs(relative, files)
+    if not any(entry.kind == PHOTO for entry in entries):
+        raise LibraryError(
+            f"{folder} holds no photo, neither JPEG, TIFF, PNG, WebP, HEIC, AVIF nor RAW. Set "
+            "extract.library in params.yaml to the folder that holds your edited photos."
+        )
+    known = {name: folder / name for name in inside} | {str(file): file for file in catalogs}
+    edited, counts = _with_edits(folder, entries, known, tags)
+    return Scan(tuple(sorted(edited, key=_by_file)), dict(sorted(others.items())), counts)
+
+
+def find(
+    folder: Path,
+    names: Collection[str],
+    catalogs: Sequence[Path],
+    tags: Collection[str],
+    deep: bool = False,
+) -> list[Entry]:
+    """The photos of a folder that have these names, or a sidecar that has; others as LOST.
+
+    `deep` looks below the folder too, and into the catalogs there: names are then paths in it.
+    Raises LibraryError where the folder cannot be listed.
+    """
+    _refuse_unpassable(folder)
+    if deep:
+        entries = list(scan(folder, catalogs, tags).entries)
+    else:
+        entries = []
+        try:
+            with os.scandir(folder) as items:
+                files = sorted((item for item in items if _holds(item.is_file)), key=_by_name)
+        except OSError as error:
+            raise LibraryError(f"{folder}: cannot be listed: {error.strerror}") from error
+        _sort_folder("", files, entries, Counter())
+        entries, _ = _with_edits(folder, entries, {str(c): c for c in catalogs}, tags)
+    found = [entry for entry in entries if {entry.file, *entry.sidecars} & set(names)]
+    known = {name for entry in found for name in (entry.file, *entry.sidecars)}
+    lost = [_lost(folder, name) for name in sorted(set(names) - known)]
+    return sorted(found + lost, key=_by_file)
+
+
+def _refuse_unpassable(folder: Path) -> None:
+    """Raises LibraryError for a library whose own path would end an argument of ExifTool's."""
+    if not filenames.is_passable_from_here(folder):
+        raise LibraryError(
+            f"{filenames.printable(folder)}: its path, or that of the current folder, holds a line "
+            "break or is not valid UTF-8, and cannot be passed to ExifTool. Rename the folder."
+        )
+
+
+def _lost(folder: Path, name: str) -> Entry:
+    if not filenames.is_passable(name):
+        return Entry(filenames.printable(name), UNREADABLE, (), _ODD_NAME)
+    known = (folder / name).exists()
+    return Entry(name, LOST, (), "no photo that is read" if known else "no such file")
+
+
+def manifest(found: Iterable[Entry]) -> "pa.Table":
+    """The entries as a table."""
+    import pyarrow as pa  # noqa: PLC0415 - which suggesting crops does without
+
+    schema = _manifest_schema()
+    read = operator.attrgetter(*schema.names)
+    columns = list(zip(*map(read, found), strict=True)) or [()] * len(schema.names)
+    kinds = schema.types
+    arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def write_manifest(found: Iterable[Entry], file: Path) -> None:
+    """Writes the entries as Parquet, the same bytes for the same library."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    atomic.replace(file, partial(pq.write_table, manifest(found)))
+
+
+def write_counts(found: Scan, file: Path) -> None:
+    """Writes how many photos, sidecars and other files the library holds, as JSON."""
+    kinds = Counter(entry.kind for entry in found.entries)
+    counts = {
+        "photos": kinds[PHOTO],
+        "sidecars": sum(len(entry.sidecars) for entry in found.entries),
+        "sidecars_without_photo": kinds[ORPHAN],
+        "unreadable_names_or_folders": kinds[UNREADABLE],
+        "other_files": dict(found.others),
+        "catalog_images": {name: dict(counts) for name, counts in found.catalogs.items()},
+    }
+    text = json.dumps(counts, indent=2) + "\n"
+    atomic.replace(file, lambda unfinished: unfinished.write_text(text, encoding="utf-8"))
+
+
+def read_manifest(file: Path) -> "pa.Table":
+    """The table that `write_manifest` wrote; `entries` gives its rows."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    return pq.read_table(file, schema=_manifest_schema())
+
+
+def entries(manifest: "pa.Table", places: Sequence[int] | NDArray[np.int64]) -> Iterator[Entry]:
+    """The entries at some rows of a manifest, a few in memory at a time."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    for start in range(0, len(places), _ENTRIES_AT_ONCE):
+        chosen = manifest.take(pa.array(places[start : start + _ENTRIES_AT_ONCE], pa.int64()))
+        for row in chosen.to_pylist():
+            lists = {"sidecars": tuple(row["sidecars"]), "edits": tuple(row["edits"])}
+            yield Entry(**(row | lists))
+
+
+def _manifest_schema() -> "pa.Schema":
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.schema(
+        [
+            ("file", pa.string()),  # path in the library, forward slashes
+            ("kind", pa.string()),
+            ("sidecars", pa.list_(pa.string())),
+            ("trace", pa.string()),  # size, time of the photo and its sidecars, hash of its edits
+            ("edits", pa.list_(pa.string())),
+        ]
+    )
+
+
+def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSError]]:
+    """Every folder below, links followed once: its path in the library and its files."""
+    pending, seen = [""], set()
+    while pending:
+        relative = pending.pop()
+        if not filenames.is_passable(relative):
+            yield filenames.printable(relative), OSError(0, _ODD_NAME)
+            continue
+        try:
+            status = (folder / relative).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder / relative) as found:
+                inside = sorted((item for item in found if _is_users(item.name)), key=_by_name)
+        except OSError as error:
+            yield relative, error
+            continue
+        folders = [item for item in inside if _holds(item.is_dir)]
+        # pipes and devices would never end; a dangling link is listed, to be named as unreadable
+        yield relative, [i for i in inside if _holds(i.is_file) or _is_dangling(i)]
+        pending += [_joined(relative, item.name) for item in reversed(folders)]
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except OSError:  # a link that leads to itself, or to where nobody may look
+        return False
+
+
+def _is_dangling(item: os.DirEntry[str]) -> bool:
+    return item.is_symlink() and not Path(item.path).exists()
+
+
+def _catalogs(relative: str, files: list[os.DirEntry[str]] | OSError) -> list[str]:
+    names = [] if isinstance(files, OSError) else [item.name for item in files]
+    names = [name for name in names if filenames.is_passable(name)]
+    return [_joined(relative, name) for name in names if sidecars.suffix(name) == catalogued.SUFFIX]
+
+
+def _with_edits(
+    folder: Path, entries: list[Entry], named: Mapping[str, Path], tags: Collection[str]
+) -> tuple[list[Entry], Mapping[str, Mapping[str, int]]]:
+    """The entries with what catalogs say of them, and the catalogs' counts."""
+    if not named:
+        return entries, {}
+    files = [entry.file for entry in entries if entry.kind == PHOTO]
+    said = catalogued.read(folder, files, named, tags)
+    entries = [_with_edit(entry, said.edits.get(entry.file, ())) for entry in entries]
+    entries += [Entry(name, BROKEN_CATALOG, (), reason) for name, reason in said.broken.items()]
+    return entries, said.counts
+
+
+def _with_edit(entry: Entry, edits: tuple[str, ...]) -> Entry:
+    if not edits:
+        return entry
+    digest = hashlib.sha256("\0".join(edits).encode()).hexdigest()[:16]
+    return replace(entry, edits=edits, trace=f"{entry.trace} catalog:{digest}")
+
+
+def _by_file(entry: Entry) -> str:
+    return entry.file
+
+
+def _by_name(item: os.DirEntry[str]) -> str:
+    return item.name
+
+
+def _is_users(name: str) -> bool:
+    """Not hidden (macOS's ._IMG.jpg are no pictures), and not a program's own folder."""
+    return not (
+        name.startswith(".")
+        or name in _PROGRAMS_FOLDERS
+        or name.lower().endswith(_PROGRAMS_FOLDER_SUFFIXES)
+    )
+
+
+def _joined(relative: str, name: str) -> str:
+    return f"{relative}/{name}" if relative else name
+
+
+def _sort_folder(
+    relative: str,
+    files: list[os.DirEntry[str]] | OSError,
+    entries: list[Entry],
+    others: Counter[str],
+) -> None:
+    if isinstance(files, OSError):
+        entries.append(Entry(relative or ".", UNREADABLE, (), str(files.strerror)))
+        return
+    plain = {item.name: item for item in files if filenames.is_passable(item.name)}
+    odd = {filenames.printable(item.name) for item in files if item.name not in plain}
+    entries += [
+        Entry(_joined(relative, name), UNREADABLE, (), _ODD_NAME)
+        for name in sorted(odd - set(plain))
+    ]
+    owned, unclaimed = sidecars.pair(plain)
+    profiles = {name for name in unclaimed if sidecars.is_profile_of_its_own(name)}
+    for name, item in plain.items():
+        suffix = sidecars.suffix(name)
+        if suffix in sidecars.PHOTOS:
+            entries.append(_entry(relative, item, [plain[own] for own in owned.get(name, [])]))
+        elif name in profiles or suffix not in {*sidecars.SUFFIXES, catalogued.SUFFIX}:
+            others[suffix or "(none)"] += 1
+    entries += [
+        Entry(_joined(relative, name), ORPHAN, (), _trace([plain[name]]))
+        for name in sorted(unclaimed - profiles)
+    ]
+
+
+def _entry(relative: str, item: os.DirEntry[str], beside: list[os.DirEntry[str]]) -> Entry:
+    return Entry(
+        file=_joined(relative, item.name),
+        kind=PHOTO,
+        sidecars=tuple(_joined(relative, one.name) for one in beside),
+        trace=" ".join([_trace([item]), *(f"{one.name}:{_trace([one])}" for one in beside)]),
+    )
+
+
+def _trace(items: list[os.DirEntry[str]]) -> str:
+    return " ".join(_size_and_time(item) for item in items)
+
+
+def _size_and_time(item: os.DirEntry[str]) -> str:
+    try:
+        status = item.stat()
+    except OSError as error:  # a dangling link, or gone since it was listed
+        return str(error.strerror)
+    return f"{status.st_size}@{status.st_mtime_ns}"

@@ -1,0 +1,65 @@
+"""What was suggested for a photo: by the marks in its sidecars, or where an editor dropped one, by
+the journal beside it.
+
+No journal is part of the trace by which photos are read again, nor needs to be. Its line is written
+just before the sidecar, and counts only once the sidecar is no longer what it was before; `undo`
+takes away lines with the sidecars that it brings back, or such as do not count. So what a journal
+says of a sidecar changes with the sidecar. Where somebody deletes a journal, what was read by it
+stays: a suggestion does not become a person's crop.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cropperhead.errors import RejectedFile, WritingError
+from cropperhead.library import marks, settings
+from cropperhead.library.journal import Journals, Record
+from cropperhead.library.marks import Mark
+from cropperhead.library.scan import Entry
+
+Marks = Mapping[tuple[str, str], Mark]  # by author and editor
+
+# A sidecar without either has no mark. Most have none, and to parse them all would take long.
+_SIGNS = (marks.NAMESPACE.encode(), marks.SECTION.encode())
+
+
+def of(folder: Path, entry: Entry, journals: Journals) -> Marks:
+    """The suggestions that were written for a photo of the library in `folder`.
+
+    Raises RejectedFile where a journal cannot be read: a suggestion could pass for a person's crop.
+    """
+    found = {}
+    for name in entry.sidecars:
+        try:
+            mark = _mark(folder / name, journals)
+        except WritingError as error:
+            raise RejectedFile("broken_journal", str(error)) from error
+        if mark is not None:
+            found[settings.author(entry.file, name), mark.editor] = mark
+    return found
+
+
+def _mark(sidecar: Path, journals: Journals) -> Mark | None:
+    content = _content(sidecar)
+    plain = content.replace(b"\0", b"") if b"\0" in content else content  # of UTF-16, too
+    mark = marks.mark_of(content) if any(sign in plain for sign in _SIGNS) else None
+    return mark or marks.of_texts(_note(content, journals.of(sidecar)))
+
+
+def _content(sidecar: Path) -> bytes:
+    """What a sidecar holds; nothing where it is not read."""
+    try:
+        return sidecar.read_bytes() if settings.is_read(sidecar) else b""
+    except OSError:
+        return b""
+
+
+def _note(content: bytes, changes: Sequence[Record]) -> Mapping[str, str]:
+    """What was noted with the last change that the sidecar has in it."""
+    if not changes:
+        return {}
+    now = hashlib.sha256(content).hexdigest()
+    earlier = [change.before for change in changes]
+    made = changes[: earlier.index(now)] if now in earlier else changes
+    return made[-1].note if made else {}

@@ -1,0 +1,316 @@
+"""The only door to Pillow for reading photos: upright small copies, and crops cut out of pictures.
+
+A camera-sized JPEG is decoded at an eighth to a half of its size (`draft`), which takes about an
+eighth of the time of a full decode.
+
+The *stored* frame is that of the pixels as they lie in the file. Some decoders turn pictures of
+themselves: Pillow a TIFF by its orientation tag, libheif an HEIC by its container's `irot` and
+`imir`; Pillow's JPEG, PNG, WebP and AVIF decoders turn nothing. What was turned is turned back
+here, and the orientation that the caller names is applied instead. For HEIC this assumes that
+editors measure crops before the container's turn, and that EXIF orientation and container say the
+same where both speak, as phones and cameras write them.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from cropperhead.errors import RejectedFile
+from cropperhead.geometry import orientation
+from cropperhead.geometry.crops import Rectangle
+
+_HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+SUFFIXES = _HEIF_SUFFIXES | frozenset(
+    {".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".avif"}
+)
+# Each is registered by its plugin's import; JPEG opens multi-picture files (MPO) too.
+_PLUGINS = (JpegImageFile, PngImageFile, TiffImageFile, WebPImageFile, AvifImageFile)
+_FORMATS = tuple(plugin.format for plugin in _PLUGINS)
+_HEIF = "HEIF"
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION_TAG = 0x0112
+# The EXIF orientations that libheif's own turns are: `irot` in degrees anticlockwise, `imir` by its
+# axis (ISO/IEC 23008-12, 6.5.10 and 6.5.12)
+_HEIF_TURNS = {("irot", 90): 8, ("irot", 180): 3, ("irot", 270): 6, ("imir", 0): 4, ("imir", 1): 2}
+_FILE_TYPE_BOX = 64  # bytes that hold it: length, `ftyp`, the main brand, its version, more brands
+_TURNED = "turned by the decoder"  # a note in an opened picture's `info`
+_MARK = Rectangle(0.3, 0.1, 0, 0, 0)  # each of the eight orientations shows it at another place
+_DEEP_TO_EIGHT_BITS = 255 / 65535
+# Decoded somewhat larger than wanted, then reduced, for draft's own reduction is coarse. Of 24
+# megapixels 750 px for 512 differ from a full decode by 40 dB, less than the copy's own compression
+# takes; twice 512 would take a third longer.
+_DRAFT_MARGIN = 1.4
+_REDUCING_GAP = 2.0  # Pillow: box-reduced to twice the wanted size first
+
+
+@dataclass(frozen=True)
+class SmallCopy:
+    """An upright, small JPEG of a photo."""
+
+    jpeg: bytes
+    width: int
+    height: int
+    perceptual_hash: str  # 64 bits as 16 hexadecimal digits
+
+
+@contextmanager
+def opened(file: Path | BinaryIO, max_megapixels: float) -> Iterator[Image.Image]:
+    """A photo whose header is read and whose pixels are not yet; `file` may be an open file.
+
+    Raises RejectedFile, also for errors while the pixels are read within the block.
+    """
+    Image.MAX_IMAGE_PIXELS = None  # checked here, so that the limit is ours and its error too
+    try:
+        with _stream(file) as stream, Image.open(stream, formats=_formats(stream)) as image:
+            image.info[_TURNED] = _turned_by_libheif(image)
+            refuse_too_large(*image.size, max_megapixels)
+            yield image
+    except UnidentifiedImageError:
+        raise RejectedFile(
+            "not_a_photo", "no JPEG, PNG, TIFF, WebP, AVIF or HEIC picture"
+        ) from None
+    except RejectedFile:
+        raise
+    # Pillow's decoders raise nearly anything on damaged files
+    except Exception as error:
+        raise RejectedFile("unreadable", f"the picture cannot be read: {error}") from error
+
+
+def refuse_too_large(width: int, height: int, max_megapixels: float) -> None:
+    """Raises RejectedFile for more pixels than are to be read into memory."""
+    if width * height > max_megapixels * 1e6:
+        raise RejectedFile(
+            "too_large",
+            f"{width} x {height} px, expected at most {max_megapixels:g} megapixels "
+            "(extract.max_megapixels)",
+        )
+
+
+def stored_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of the pixels as they lie in the file; ask before making the small copy."""
+    # On opening, Pillow swaps the sides of a TIFF by its own tag, but not by its XMP's.
+    if isinstance(image, TiffImageFile):
+        turned = orientation.known(image.tag_v2.get(_ORIENTATION_TAG))
+    else:
+        turned = _turned_by_decoder(image)
+    return orientation.displayed_size(*image.size, orientation.inverse(turned))
+
+
+def container_orientation(image: Image.Image) -> int | None:
+    """How an HEIC's or AVIF's container says to display the stored pixels; None for other formats.
+
+    By the standard it overrules EXIF; files that were never in a camera often have it alone.
+    """
+    if image.format == _HEIF:
+        return _turned_by_decoder(image)
+    if image.format == AvifImageFile.format:  # Pillow enters it in place of EXIF's own
+        return orientation.known(image.getexif().get(_ORIENTATION_TAG))
+    return None
+
+
+def shown_as(image: Image.Image) -> int:
+    """The orientation by which the file itself says to display its stored pixels, 1 to 8.
+
+    EXIF's, or its container's where EXIF is silent; ask before the pixels are read.
+    """
+    if image.format == _HEIF:  # pillow-heif takes it out of the EXIF
+        said = image.info.get("original_orientation")
+    else:
+        said = image.getexif().get(_ORIENTATION_TAG)
+    return orientation.known(said, 0) or container_orientation(image) or orientation.UPRIGHT
+
+
+def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int) -> SmallCopy:
+    """An upright sRGB JPEG whose long side has at most `long_side` px.
+
+    `stored_as` is the orientation (1 to 8) by which the stored pixels are displayed. The picture is
+    spent afterwards: it may itself be small then.
+    """
+    import imagehash  # noqa: PLC0415 - SciPy, which suggesting crops does without
+
+    shown = upright(image, stored_as, long_side)
+    buffer = io.BytesIO()
+    # Pillow would carry a PNG's text along, or fail on a long one
+    shown.save(buffer, "JPEG", quality=quality, comment=b"")
+    return SmallCopy(
+        jpeg=buffer.getvalue(),
+        width=shown.width,
+        height=shown.height,
+        perceptual_hash=str(imagehash.phash(shown)),
+    )
+
+
+def upright(image: Image.Image, stored_as: int, long_side: int) -> Image.Image:
+    """The picture as it is displayed, in sRGB, its long side at most `long_side` px.
+
+    `stored_as` as in `small_copy`; the picture is spent afterwards, too.
+    """
+    turned = _turned_by_decoder(image)
+    load(image, long_side)
+    profile = image.info.get("icc_profile")
+    small = _eight_bits(image)
+    small.thumbnail((long_side, long_side), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
+    small = _to_srgb(small, profile)
+    return transposed(transposed(small, orientation.inverse(turned)), stored_as)
+
+
+def displayed(image: Image.Image, stored_as: int) -> Image.Image:
+    """The whole picture as it is displayed, in its own colours.
+
+    `stored_as` as in `small_copy`; the picture is spent afterwards, too.
+    """
+    turned = _turned_by_decoder(image)
+    image.load()
+    return transposed(transposed(image, orientation.inverse(turned)), stored_as)
+
+
+def load(image: Image.Image, long_side: int) -> None:
+    """Reads the pixels: of a JPEG no more than a copy with this long side needs."""
+    if image.format in {"JPEG", "MPO"}:
+        wanted = round(_DRAFT_MARGIN * long_side)
+        # both sides of what is asked for bind Pillow, but the long one alone is meant
+        image.draft(None, (wanted, 1) if image.width >= image.height else (1, wanted))
+    image.load()
+
+
+def upright_size(jpeg: bytes) -> tuple[int, int]:
+    """Width and height in px of a stored copy, once all of it is decoded.
+
+    Raises RejectedFile where it is no JPEG, is damaged, or would be displayed turned.
+    """
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+            size, turned = image.size, image.getexif().get(_ORIENTATION_TAG, orientation.UPRIGHT)
+            image.draft("L", (1, 1))  # every byte is still read, but few pixels are computed
+            image.load()
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
+        raise RejectedFile("unreadable", f"the picture cannot be read: {error}") from error
+    if turned != orientation.UPRIGHT:
+        raise RejectedFile("turned", f"its orientation is {turned}, expected an upright picture")
+    return size
+
+
+def cut(image: Image.Image, box: Rectangle) -> Image.Image:
+    """The straightened picture inside a rectangle in pixels of an upright picture."""
+    width, height = max(1, round(box.width)), max(1, round(box.height))
+    (left, top), (right_x, right_y), _, (low_x, low_y) = box.corners()
+    across, down = (right_x - left) / width, (right_y - top) / width
+    if image.mode.startswith("I;16"):  # whose pixels Pillow takes for single bytes here
+        wide = cut(image.convert("I"), box)
+        return Image.fromarray(np.clip(np.asarray(wide), 0, 65535).astype(np.uint16))
+    return image.transform(
+        (width, height),
+        Image.Transform.AFFINE,
+        (across, (low_x - left) / height, left, down, (low_y - top) / height, top),
+        resample=Image.Resampling.BICUBIC,
+    )
+
+
+def transposed(image: Image.Image, stored_as: int) -> Image.Image:
+    """Stored pixels as they are displayed by an EXIF orientation, 1 to 8."""
+    return image.transpose(_TRANSPOSE[stored_as]) if stored_as in _TRANSPOSE else image
+
+
+def _stream(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    return file.open("rb") if isinstance(file, Path) else nullcontext(file)
+
+
+def _formats(stream: BinaryIO) -> tuple[str, ...]:
+    """The formats to try; HEIF only where the file may be one, as its library loads slowly."""
+    start = stream.read(_FILE_TYPE_BOX)
+    stream.seek(0)
+    # AVIF lies in the same container, and may name its brand second
+    if start[4:8] != b"ftyp" or b"avif" in start or b"avis" in start:
+        return _FORMATS
+    import pillow_heif  # noqa: PLC0415
+
+    # Workers use the cores already. Embedded thumbnails may be older than the picture.
+    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False)
+    return (_HEIF, *_FORMATS)
+
+
+def _turned_by_libheif(image: Any) -> int:
+    """The orientation that the turns of an HEIC's container make, which its decoder obeys."""
+    if image.format != _HEIF:
+        return orientation.UPRIGHT
+    steps = image._heif_file[image.tell()]._c_image.transformations
+    # cuts (`clap`) are among the steps: what they leave is the frame
+    return _composed([_HEIF_TURNS[step] for step in steps if step in _HEIF_TURNS])
+
+
+def _composed(turns: Sequence[int]) -> int:
+    """The one orientation that several make, one after the other."""
+    landing = _MARK
+    for code in turns:
+        landing = orientation.displayed(landing, 1, 1, code)
+    return next(
+        code
+        for code in orientation.ORIENTATIONS
+        if _place(orientation.displayed(_MARK, 1, 1, code)) == _place(landing)
+    )
+
+
+def _place(mark: Rectangle) -> tuple[float, float]:
+    return round(mark.centre_x, 6), round(mark.centre_y, 6)
+
+
+def _turned_by_decoder(image: Image.Image) -> int:
+    """The orientation that the decoder applies of itself to the pixels."""
+    if image.format == TiffImageFile.format:
+        return orientation.known(image.getexif().get(_ORIENTATION_TAG))
+    return orientation.known(image.info.get(_TURNED))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":  # 16 bits, which convert() would clip
+        scale = _to_eight_bits(float(np.asarray(image).max()), image.mode)
+        image = image.convert("F").point(lambda value: value * scale + 0).convert("L")
+    if image.has_transparency_data:
+        backed = Image.new("RGBA", image.size, "white")
+        backed.alpha_composite(image.convert("RGBA"))
+        return backed.convert("RGB")
+    return image if image.mode in {"CMYK", "RGB"} else image.convert("RGB")
+
+
+def _to_eight_bits(brightest: float, mode: str) -> float:
+    """What to multiply pixels by that are in [0, 1] (floats alone), in 8 or in 16 bits."""
+    if mode == "F" and brightest <= 1:
+        return 255.0
+    return _DEEP_TO_EIGHT_BITS if brightest > 255 else 1.0
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    transform = _colour_transform(profile, image.mode) if profile else None
+    if transform is None:
+        return image.convert("RGB")
+    return transform.apply(image)
+
+
+@lru_cache(maxsize=32)
+def _colour_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """To sRGB, or None for a damaged or unfitting profile: then the numbers count as sRGB."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None

@@ -1,0 +1,277 @@
+"""Labels and shards as arrays, and as batches that a network is trained on.
+
+Photos are squashed to squares: the limits of a crop are fractions of the frame's sides, and so stay
+the same. What squashing loses, the frame's aspect, is given to the network beside the picture.
+
+Pixels wait on disk: 100,000 photos of 128 x 128 px are 5 GB.
+"""
+
+import io
+import itertools
+import os
+import shutil
+import tempfile
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from cropperhead.dataset import shards
+from cropperhead.errors import DataError
+from cropperhead.geometry.crops import CROP_COLUMNS, mirrored
+from cropperhead.params import INPUT_SIDE
+from cropperhead.photos import network_input
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Pixels = NDArray[np.uint8]
+
+_BATCHES_READ_AHEAD = 2  # one takes a twentieth of a step's time; more only fill the caches
+_DECODED_AHEAD = 64  # photos; a few MB, and work enough for any number of threads
+# For large files, as /tmp is for small ones, which many systems keep in memory (file-hierarchy(7))
+_ROOMY = Path("/var/tmp")
+
+
+class Pictures:
+    """Squares of one size in a file without a name, which the system removes once it is closed.
+
+    `shape`: (n, size, size, 3) uint8, as an array's. They begin black. Read by slices and by arrays
+    of places, as arrays are, each into an array of its own, and written one by one.
+    """
+
+    def __init__(self, count: int, size: int) -> None:
+        self.shape = (count, size, size, 3)
+        self._bytes = size * size * 3
+        folder = _roomy_folder(count * self._bytes)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it lives as long as this
+        self._file.truncate(count * self._bytes)
+        weakref.finalize(self, self._file.close)
+        self._places = np.arange(count)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, which: "slice | NDArray[np.integer[Any]]") -> Pixels:
+        places = self._places[which].tolist()
+        found = np.empty((len(places), *self.shape[1:]), np.uint8)
+        for picture, place in zip(found, places, strict=True):
+            # read, not mapped: pages that are mapped count as this process's memory
+            os.preadv(self._file.fileno(), [picture.data], place * self._bytes)
+        return found
+
+    def __iter__(self) -> Iterator[Pixels]:
+        return (self[i : i + 1][0] for i in range(len(self)))
+
+    def __setitem__(self, place: int, picture: Pixels) -> None:
+        self._file.seek(int(self._places[place]) * self._bytes)
+        self._file.write(np.ascontiguousarray(picture).data)
+        self._file.flush()  # reading goes past this file's buffer
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photos as a network sees them.
+
+    `names`: n paths in the library. `images`: (n, size, size, 3) uint8, RGB, squashed to squares,
+    in memory or on disk. `aspect`: (n,) float32, width / height of the displayed frame.
+    """
+
+    names: list[str]
+    images: Pixels | Pictures
+    aspect: NDArray[np.float32]
+
+    def inputs(self) -> dict[str, NDArray[Any]]:
+        """What a network of `models` takes: `image` (n, size, size, 3), `aspect` (n, 1)."""
+        return {"image": self.images[:], "aspect": self.aspect[:, None]}
+
+    def mirrored(self) -> "Photos":
+        """The photos mirrored left to right, in memory."""
+        return Photos(self.names, self.images[:][:, :, ::-1], self.aspect)
+
+    def first(self, count: int) -> "Photos":
+        """The first `count` photos, or all where there are fewer, in memory."""
+        return Photos(self.names[:count], self.images[:count], self.aspect[:count])
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Crops to learn from: one for each (photo, author), so that a photo may have several.
+
+    `photo`: (m,), the place of each crop's photo in `photos`. `limits`: (m, 5) float32.
+    """
+
+    photos: Photos
+    photo: NDArray[np.int64]
+    limits: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.limits)
+
+    @property
+    def aspect(self) -> NDArray[np.float32]:
+        """Width / height of the frame of each crop's photo, (m,)."""
+        return self.photos.aspect[self.photo]
+
+
+def read(folder: Path, photos: Sequence[str], size: int, threads: int | None = None) -> Photos:
+    """Photos from the shards in `folder`, in the order given, squashed to `size` x `size` px.
+
+    Their pixels go to disk. `threads` decode them; None: as many as there are cores, and some.
+    Raises DataError when the shards lack one, or the disk the room.
+    """
+    place = {name: i for i, name in enumerate(photos)}
+    images, aspect = Pictures(len(photos), size), np.zeros(len(photos), np.float32)
+    found = _decoded(shards.iter_images(folder, set(place)), size, threads)
+    for name, square, ratio in tqdm(found, "read", len(photos), unit="photo", delay=2):
+        images[place[name]], aspect[place[name]] = square, ratio
+    missing = [name for name, ratio in zip(photos, aspect, strict=True) if ratio == 0]
+    if missing:
+        raise DataError(
+            f"{folder}: {len(missing)} of {len(photos)} photos are not in the shards, "
+            f"{missing[0]} first. Run `dvc repro` again from extract."
+        )
+    return Photos(list(photos), images, aspect)
+
+
+def examples(folder: Path, labels: pd.DataFrame, size: int) -> Examples:
+    """The labels' photos, read once each, and their crops, in the order of the labels.
+
+    Raises DataError when there is no label or a photo is missing.
+    """
+    if labels.empty:
+        raise DataError(
+            f"{folder}: no label to learn from. Add photos, or check params.yaml split."
+        )
+    names = list(dict.fromkeys(labels["photo"]))
+    place = pd.Index(names).get_indexer(labels["photo"]).astype(np.int64)
+    limits = labels[list(CROP_COLUMNS)].to_numpy(np.float32)
+    return Examples(read(folder, names, size), place, limits)
+
+
+def joined(first: Examples, second: Examples) -> Examples:
+    """Both as one, the first ones first; their pixels are on disk once more."""
+    photos, others = first.photos, second.photos
+    images = Pictures(len(photos.names) + len(others.names), photos.images.shape[1])
+    for place, image in enumerate(itertools.chain(photos.images, others.images)):
+        images[place] = image
+    both = Photos(
+        [*photos.names, *others.names], images, np.concatenate([photos.aspect, others.aspect])
+    )
+    places = np.concatenate([first.photo, second.photo + len(photos.names)])
+    return Examples(both, places, np.concatenate([first.limits, second.limits]))
+
+
+def training_batches(
+    crops: Examples, size: int, jitter: float, seed: int, start: int = 0
+) -> "tf.data.Dataset":
+    """Endless batches of (inputs, limits) from number `start` on, `size` crops each.
+
+    Each pass has every crop once, in an order of its own, and its last batch has the rest. Photos
+    are mirrored and their colours changed at random (see `augment`). A batch follows from the seed
+    and its number alone. `image` (n, side, side, 3) and `aspect` (n, 1) float32, limits (n, 5).
+    """
+    import tensorflow as tf  # noqa: PLC0415 - comparing croppers needs Photos but no TensorFlow
+
+    from cropperhead.training.augment import jittered  # noqa: PLC0415
+
+    shapes = ((None, *crops.photos.images.shape[1:]), (None, 1), (None, 5))
+    gather = _gatherer(crops, size, seed)
+
+    def batch(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        # stateless, as it is: where results must repeat, TensorFlow reads nothing stateful ahead
+        gathered = tf.numpy_function(
+            gather, [step], [tf.uint8, tf.float32, tf.float32], stateful=False
+        )
+        images, aspect, limits = map(tf.ensure_shape, gathered, shapes)
+        seeds = tf.stack([tf.constant(seed, tf.int64), step])
+        return {"image": jittered(images, jitter, seeds), "aspect": aspect}, limits
+
+    return tf.data.Dataset.counter(start).map(batch).prefetch(_BATCHES_READ_AHEAD)
+
+
+def steps(crops: Examples, size: int) -> int:
+    """How many batches a pass has."""
+    return -(-len(crops) // size)
+
+
+def _gatherer(
+    crops: Examples, size: int, seed: int
+) -> Callable[[int], tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]]:
+    """What gives batch number `step`: images (n, side, side, 3), aspect (n, 1), limits (n, 5)."""
+    in_a_pass = steps(crops, size)
+
+    @lru_cache(maxsize=1)  # a pass asks for it in every batch
+    def order(number: int) -> NDArray[np.int64]:
+        return np.random.default_rng([seed, number]).permutation(len(crops))
+
+    def gathered(step: int) -> tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]:
+        number, place = divmod(int(step), in_a_pass)
+        rows = order(number)[place * size : (place + 1) * size]
+        flipped = np.random.default_rng([seed, int(step), 1]).random(len(rows)) < 0.5
+        places = crops.photo[rows]
+        images = crops.photos.images[places]
+        _mirror(images, flipped)
+        limits = np.where(flipped[:, None], mirrored(crops.limits[rows]), crops.limits[rows])
+        return images, crops.photos.aspect[places, None], limits.astype(np.float32)
+
+    return gathered
+
+
+def _mirror(images: Pixels, flipped: NDArray[np.bool_]) -> None:
+    """Mirrors left to right, in place, those images (n, height, width, 3) that `flipped` names."""
+    turned = images[flipped]
+    for channel in range(3):  # NumPy copies runs of three bytes at a fifth of this speed
+        images[flipped, :, :, channel] = turned[:, :, ::-1, channel]
+
+
+def _decoded(
+    jpegs: Iterable[tuple[str, bytes]], size: int, threads: int | None
+) -> Iterator[tuple[str, Pixels, float]]:
+    """Name, square and aspect of each picture, in order, a few in memory at a time."""
+    hand: deque[tuple[str, Future[tuple[Pixels, float]]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for name, jpeg in jpegs:
+            hand.append((name, pool.submit(_squashed, jpeg, size)))
+            if len(hand) == _DECODED_AHEAD:
+                yield _result(*hand.popleft())
+        yield from (_result(*each) for each in hand)
+
+
+def _result(name: str, future: "Future[tuple[Pixels, float]]") -> tuple[str, Pixels, float]:
+    return name, *future.result()
+
+
+def _squashed(jpeg: bytes, size: int) -> tuple[Pixels, float]:
+    """The picture as a square, and the width / height it had.
+
+    A finished model is given `INPUT_SIDE` px and takes means of them, where its network sees fewer.
+    """
+    factor = INPUT_SIDE // size if INPUT_SIDE % size == 0 else 1
+    side = size * factor
+    with Image.open(io.BytesIO(jpeg)) as image:
+        aspect = image.width / image.height
+        square = network_input.squashed(image, side)
+    return np.asarray(square.reduce(factor)), aspect
+
+
+def _roomy_folder(needed: int) -> str:
+    """Where files without a name go. Raises DataError when it has no room for `needed` bytes."""
+    folder = os.environ.get("TMPDIR") or (str(_ROOMY) if _ROOMY.is_dir() else tempfile.gettempdir())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{folder}: pixels need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free. "
+            "Make room, or name a folder on another disk in TMPDIR."
+        )
+    return folder

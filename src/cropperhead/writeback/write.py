@@ -1,0 +1,302 @@
+"""Crops written into the sidecars of editors, beside what those already say.
+
+Lightroom's is IMG.xmp, darktable's IMG.NEF.xmp, RawTherapee's IMG.NEF.pp3. Photos themselves are
+never written. Before a sidecar is replaced, the readers of this project must find in it the crop
+that was meant; what stands there so far is kept by `journal`.
+
+What the editors do with it, as far as is known:
+- Lightroom reads sidecars of RAW files; of JPEG, TIFF and DNG files it reads the packet inside. A
+  sidecar without any other setting lets Camera Raw drop its own lens defaults.
+- darktable and RawTherapee read a sidecar when they first meet a photo; of one that they know,
+  darktable asks when it starts (if told to look for updated sidecars), RawTherapee goes by it.
+- A new profile makes RawTherapee take its neutral settings for all that the profile does not name.
+"""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from cropperhead.editors import (
+    base,
+    darktable,
+    darktable_history,
+    darktable_write,
+    lightroom,
+    profile_merge,
+    rawtherapee,
+)
+from cropperhead.editors.base import PHOTOGRAPHER, State
+from cropperhead.editors.xmp import Name, Packet
+from cropperhead.errors import RejectedFile, WritingError
+from cropperhead.geometry.crops import FULL_FRAME, Crop
+from cropperhead.library import edited_photo, journal, marks
+from cropperhead.library import settings as statements
+from cropperhead.library.edited_photo import Held, Photo
+from cropperhead.library.marks import Mark
+from cropperhead.library.scan import PHOTO, Entry
+from cropperhead.library.sidecars import XMP, pair, suffix
+from cropperhead.library.versions import EDITORS
+from cropperhead.photos import exiftool, raw
+
+WRITTEN = ("lightroom", "darktable", "rawtherapee")
+# darktable 4.2 moves a limit that would leave less of the turned frame on one side.
+_LEAST_SHARE = 0.1
+_RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
+_TIFF, _PHOTOSHOP = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/photoshop/1.0/"
+_NEW = f"""<?xml version="1.0" encoding="UTF-8"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="CropperHead">
+ <rdf:RDF {_RDF}>
+  <rdf:Description rdf:about=""/>
+ </rdf:RDF>
+</x:xmpmeta>
+""".encode()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A crop to be written, as displayed by `shown_as`; of a model, where it is a suggestion."""
+
+    crop: Crop
+    shown_as: int
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a sidecar; the reason why, where nothing was written."""
+
+    file: Path
+    reason: str = ""
+
+    @property
+    def written(self) -> bool:
+        """Whether it was written, or would be but for a dry run."""
+        return not self.reason
+
+
+def target(photo: Photo, editor: str) -> Path:
+    """The sidecar in which an editor looks for a photo's crop, be it there or not.
+
+    Raises WritingError where it would be that of another photo too, or of that alone: IMG.xmp
+    beside IMG.NEF and IMG.JPG is the RAW file's.
+    """
+    photo_name, folder = photo.file.name, photo.file.parent
+    stem = PurePosixPath(photo_name).stem
+    wanted = {
+        "lightroom": f"{stem}.xmp",
+        "darktable": f"{photo_name}.xmp",
+        "rawtherapee": f"{photo_name}.pp3",
+    }[editor]
+    own = {PurePosixPath(name).name for name in photo.entry.sidecars}
+    spelled = [name for name in sorted(own) if name.lower() == wanted.lower()]
+    name = wanted if wanted in own or not spelled else spelled[0]
+    try:
+        names = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
+    except OSError as error:
+        raise WritingError(f"{folder}: cannot be listed: {error.strerror}") from error
+    if photo_name not in names:
+        raise WritingError(f"{photo.file}: it is not there any more.")
+    found, _ = pair({*names, name})
+    owners = sorted(other for other, beside in found.items() if name in beside)
+    if owners != [photo_name]:
+        raise WritingError(
+            f"{folder / name}: it would be read for {', '.join(owners)}. Not written."
+        )
+    return folder / name
+
+
+def write(
+    photo: Photo,
+    wanted: Wanted,
+    editor: str,
+    reader: exiftool.TagReader,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> Outcome:
+    """Writes a crop for an editor (one of `WRITTEN`), unless a person's crop is there.
+
+    `overwrite` replaces that too. Raises WritingError, with all as it was, where the crop cannot be
+    written so that the editor would show it, or the sidecar, the folder or the disk do not let it.
+    """
+    file = target(photo, editor)
+    reason = _reason_against(photo, wanted, editor, overwrite)
+    if reason:
+        return Outcome(file, reason)
+    try:
+        _refuse_unreadable(photo, editor, file)
+        before = file.read_bytes() if file.exists() else None
+        mark = _mark(wanted, editor)
+        after = _merged(photo, wanted, editor, before, mark)
+        _require_as_meant(photo, wanted, editor, (file, after), reader)
+    except RejectedFile as error:
+        raise WritingError(f"{file}: {error}. Left as it was.") from error
+    except OSError as error:
+        raise WritingError(f"{file}: cannot be read: {error.strerror}") from error
+    if after == before:
+        return Outcome(file, "it says so already")
+    if not dry_run:
+        _refuse_changed(photo, file, before)
+        journal.write(file, after, before, {} if mark is None else mark.texts())
+    return Outcome(file)
+
+
+def _reason_against(photo: Photo, wanted: Wanted, editor: str, overwrite: bool) -> str:
+    if astuple(wanted.crop) == FULL_FRAME:
+        return "it is the whole frame"
+    there = _there(photo, editor)
+    if there is None:
+        return "" if overwrite else _unread_elsewhere(photo, editor)
+    if _is_same(photo, wanted, there) and there.shown_as == wanted.shown_as:
+        return "the same crop is there already"
+    return "" if there.is_untouched or overwrite else f"a person's crop is there: {there}"
+
+
+def _unread_elsewhere(photo: Photo, editor: str) -> str:
+    """Where a crop may stand unread that the sidecar would take the place of: in a catalog, say."""
+    for said in photo.said:
+        ours = said.author == PHOTOGRAPHER and said.editor == editor
+        if ours and said.error and photo.folder / said.file != target(photo, editor):
+            return f"what {editor} holds cannot be read: {said.file}: {said.error}"
+    return ""
+
+
+def _there(photo: Photo, editor: str) -> Held | None:
+    """The photographer's crop in an editor."""
+    own = [one for one in photo.held if one.version.author == PHOTOGRAPHER]
+    return next((one for one in own if one.editor == editor), None)
+
+
+def _is_same(photo: Photo, wanted: Wanted, there: Held) -> bool:
+    box = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as)
+    return bool(np.abs(box.corners() - there.box.corners()).max() <= marks.ROUNDING_PX)
+
+
+def _refuse_unreadable(photo: Photo, editor: str, file: Path) -> None:
+    """Raises where what the editor's sidecar says so far is not understood."""
+    for said in photo.said:
+        if said.error and photo.folder / said.file == file:
+            raise said.error
+    for one in photo.left_out:
+        if photo.folder / one.file == file:
+            raise RejectedFile(one.kind, one.reason)
+    box = photo.settings(editor)
+    if EDITORS[editor].state(box) is State.CROPPED:
+        EDITORS[editor].decode(box, *photo.frame, photo.exif_orientation(editor))
+
+
+def _refuse_changed(photo: Photo, file: Path, before: bytes | None) -> None:
+    """Raises where the photo or a sidecar of it is not any more what was looked at."""
+    now = edited_photo.traces(photo.folder, photo.entry)
+    changed = [one for one, trace in photo.traces.items() if now[one] != trace]
+    changed += [file] if before is not None and file not in now else []
+    if changed:
+        raise WritingError(f"{changed[0]}: changed meanwhile. {file.name} was not written.")
+
+
+def _mark(wanted: Wanted, editor: str) -> Mark | None:
+    if wanted.model is None:
+        return None
+    return Mark(wanted.model, editor, wanted.crop, wanted.shown_as)
+
+
+def _merged(
+    photo: Photo, wanted: Wanted, editor: str, before: bytes | None, mark: Mark | None
+) -> bytes:
+    """The sidecar with the crop. Raises RejectedFile."""
+    settings = _encoded(photo, wanted, editor)
+    if editor == "rawtherapee":
+        return marks.put_in_profile(profile_merge.merged(before or b"", settings), mark)
+    packet = Packet(_NEW if before is None else before)
+    if editor == "darktable":
+        darktable_write.append(packet, settings, is_raw=suffix(photo.file.name) in raw.SUFFIXES)
+    else:
+        for name, value in settings.items():
+            packet.set(_lightroom_name(name), _text(value))
+        if before is None:
+            extension = photo.file.suffix[1:].upper()
+            packet.set(Name(_PHOTOSHOP, "photoshop", "SidecarForExtension"), extension)
+    marks.put_in_packet(packet, mark)
+    return packet.changed()
+
+
+def _encoded(photo: Photo, wanted: Wanted, editor: str) -> Mapping[str, Any]:
+    """The editor's settings for the crop; how it turns the photo only where that has to change."""
+    now = photo.shown_as(editor)
+    place = (wanted.crop, *photo.frame, wanted.shown_as)
+    if editor == "darktable":
+        return _within_reach(darktable.encode(*place, now))
+    if editor == "rawtherapee":
+        profile = rawtherapee.encode(*place, photo.exif_orientation(editor))
+        turns = {"Coarse Transformation"} if now == wanted.shown_as else set()
+        return {section: keys for section, keys in profile.items() if section not in turns}
+    turned = {} if now == wanted.shown_as else {"Orientation": wanted.shown_as}
+    return lightroom.encode(*place) | turned
+
+
+def _within_reach(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    last = darktable_history.steps(settings)["crop"]
+    limits = darktable_history.fields(last)
+    ends = (limits["cw"], limits["ch"], 1 - limits["cx"], 1 - limits["cy"])
+    if min(ends) < _LEAST_SHARE:
+        raise RejectedFile(
+            "outside", "the crop lies within a tenth of the frame's side, where darktable moves it"
+        )
+    return settings
+
+
+def _lightroom_name(name: str) -> Name:
+    if name == "Orientation":
+        return Name(_TIFF, "tiff", name)
+    return Name(lightroom.NAMESPACE, "crs", name)
+
+
+def _text(value: float) -> str:
+    """A value as Camera Raw writes it: True, or six decimals without the last zeros."""
+    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def _require_as_meant(
+    photo: Photo,
+    wanted: Wanted,
+    editor: str,
+    written: tuple[Path, bytes],
+    reader: exiftool.TagReader,
+) -> None:
+    """Raises RejectedFile where the readers would not find the crop in the new sidecar."""
+    settings = _read_back(photo, editor, written, reader)
+    shown_as = EDITORS[editor].shown_as(settings, photo.exif_orientation(editor))
+    if EDITORS[editor].state(settings) is not State.CROPPED or shown_as != wanted.shown_as:
+        raise RejectedFile("unlike", "with its other settings, the crop would not be shown")
+    box = EDITORS[editor].decode(settings, *photo.frame, photo.exif_orientation(editor))
+    meant = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as)
+    error = float(np.abs(box.corners() - meant.corners()).max())
+    if error > marks.ROUNDING_PX:
+        raise RejectedFile(
+            "unlike", f"with its other settings, the crop would be {error:.0f} px off"
+        )
+
+
+def _read_back(
+    photo: Photo, editor: str, written: tuple[Path, bytes], reader: exiftool.TagReader
+) -> Mapping[str, Any]:
+    """The settings of an editor in a sidecar that is not there yet."""
+    name, (file, content) = photo.file.name, written
+    with tempfile.TemporaryDirectory(prefix="cropperhead-") as place:
+        copy = Path(place, file.name)
+        copy.write_bytes(content)
+        tags = {name: photo.tags}
+        if suffix(file.name) == XMP:
+            found = reader.read([copy], statements.SIDECAR_TAGS)
+            tags |= {copy.name: found[copy]} if copy in found else {}
+        entry = Entry(name, PHOTO, (copy.name,), "")
+        said = [
+            s for s in statements.of(Path(place), entry, tags, photo.camera) if s.editor == editor
+        ]
+    own = [one for one in said if one.file == copy.name]
+    if not own or own[-1].error:
+        raise (own and own[-1].error) or RejectedFile("unlike", "the crop is not found in it")
+    return own[-1].settings

@@ -1,0 +1,611 @@
+import csv
+import dataclasses
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT, extract_params, picture, save_photo, settings, xmp
+from PIL import Image
+
+from cropperhead.dataset import extract, shards
+from cropperhead.dataset import rows as readings
+from cropperhead.dataset.ledger import Ledger, write_report
+from cropperhead.editors import lightroom
+from cropperhead.editors.base import displayed_crop
+from cropperhead.errors import LibraryError, SetupError
+from cropperhead.geometry.crops import CROP_COLUMNS, Crop, Rectangle
+from cropperhead.geometry.orientation import ORIENTATIONS, displayed, displayed_size
+from cropperhead.library import scan as libraries
+from cropperhead.photos import exiftool, image
+
+SIDECARS = ROOT / "tests" / "vectors" / "sidecars"
+
+
+def run(folder: Path, out: Path, fingerprint: str = "same", **params: object) -> pd.DataFrame:
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = extract_params(folder, **params)
+    book = Ledger.load(out / "ledger.parquet", fingerprint)
+    catalogs = [Path(name) for name in chosen.catalogs]
+    manifest = libraries.manifest(libraries.scan(folder, catalogs, chosen.tags).entries)
+    return extract.extract(folder, manifest, out / "shards", book, chosen)
+
+
+def labels(out: Path) -> pd.DataFrame:
+    return shards.read_labels(out / "shards").set_index("photo")
+
+
+def kinds(outcomes: pd.DataFrame) -> dict[str, str]:
+    rows = outcomes[["file", "kind", "outcome"]].itertuples(index=False)
+    return {file: kind or outcome for file, kind, outcome in rows}
+
+
+def shard_bytes(out: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in shards.files(out / "shards")}
+
+
+@pytest.mark.parametrize("code", ORIENTATIONS)
+@pytest.mark.parametrize("elements", [False, True])
+@pytest.mark.parametrize("sidecar", [False, True])
+def test_a_turned_and_tilted_crop_is_where_the_picture_shows_it(tmp_path, code, elements, sidecar):
+    stored = Rectangle(40, 25, 40, 20, 4)
+    shown = displayed(stored, 90, 60, code)
+    crop = Crop.from_rectangle(shown, *displayed_size(90, 60, code))
+    packet = xmp(lightroom.encode(crop, 90, 60, code), code, elements)
+    file = save_photo(tmp_path / "lib" / "a.JPG", None if sidecar else packet, exif={0x0112: code})
+    if sidecar:
+        file.with_suffix(".xmp").write_bytes(packet)
+    run(tmp_path / "lib", tmp_path)
+    row = labels(tmp_path).loc["a.JPG"]
+    # six decimals in the packet
+    assert [row[name] for name in CROP_COLUMNS] == pytest.approx(list(crop.limits()), abs=1e-5)
+    assert (row["width"], row["height"]) == displayed_size(90, 60, code)
+    assert row["orientation"] == code
+    assert row["source"] == ("lightroom sidecar" if sidecar else "lightroom embedded")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.tiff", "a.jpeg"])
+def test_every_format_gives_its_embedded_crop(tmp_path, name):
+    save_photo(tmp_path / name, xmp(settings()))
+    run(tmp_path, tmp_path / "out")
+    assert labels(tmp_path / "out").loc[name, "crop_right"] == pytest.approx(0.9)
+
+
+def test_the_stored_copy_is_upright_and_of_its_stated_size(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", xmp(settings(), 6), exif={0x0112: 6})
+    run(tmp_path / "lib", tmp_path)
+    row = labels(tmp_path).loc["a.jpg"]
+    [(_, jpeg)] = shards.iter_images(tmp_path / "shards")
+    assert (
+        Image.open(io.BytesIO(jpeg)).size == (row["image_width"], row["image_height"]) == (43, 64)
+    )
+
+
+def test_the_settings_orientation_goes_before_the_camera_s(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", exif={0x0112: 6})
+    (tmp_path / "lib" / "a.xmp").write_bytes(xmp(settings(), orientation=8))
+    save_photo(tmp_path / "lib" / "b.jpg", exif={0x0112: 6}, image=picture(92))
+    (tmp_path / "lib" / "b.xmp").write_bytes(xmp(settings()))
+    run(tmp_path / "lib", tmp_path)
+    assert labels(tmp_path)["orientation"].to_dict() == {"a.jpg": 8, "b.jpg": 6}
+
+
+def test_camera_and_time_are_kept_and_unset_times_are_none(tmp_path):
+    tags = Image.Exif()
+    tags[0x010F], tags[0x0110] = "Canon", "EOS R6 "
+    tags.get_ifd(0x8769).update({0x9003: "2024:05:06 07:08:09", 0x9291: "25"})
+    picture().save(tmp_path / "a.jpg", exif=tags, xmp=xmp(settings()))
+    tags.get_ifd(0x8769).update({0x9003: "0000:00:00 00:00:00"})
+    picture(92).save(tmp_path / "b.jpg", exif=tags, xmp=xmp(settings()))
+    run(tmp_path, tmp_path / "out")
+    found = labels(tmp_path / "out")
+    assert found.loc["a.jpg", "camera"] == "Canon EOS R6"
+    assert found.loc["a.jpg", "captured"] == "2024-05-06T07:08:09.250000"
+    assert pd.isna(found.loc["b.jpg", "captured"])
+
+
+def test_each_bad_file_is_named_with_its_reason_and_none_ends_the_run(tmp_path):
+    lib = tmp_path / "lib"
+    whole = save_photo(lib / "good.jpg", xmp(settings())).read_bytes()
+    big = save_photo(tmp_path / "big.jpg", xmp(settings()), picture(900, 600)).read_bytes()
+    content = {
+        "truncated.jpg": big[: len(big) * 2 // 3],
+        "empty.jpg": b"",
+        "text.jpg": b"this is no photo",
+        "orphan.xmp": xmp(settings()),
+        "copy.jpg": whole,
+    }
+    for name, data in content.items():
+        (lib / name).write_bytes(data)
+    for kind, values in {
+        "angle": settings(angle=170),
+        "pixels": settings(49, 12, 492, 700),
+    }.items():
+        save_photo(lib / f"{kind}.jpg", image=picture(100))
+        (lib / f"{kind}.xmp").write_bytes(xmp(values))
+    save_photo(lib / "broken.jpg")
+    (lib / "broken.xmp").write_bytes(xmp(settings())[:-40])
+    outcomes = run(lib, tmp_path)
+    assert kinds(outcomes) == {
+        "angle.jpg": "angle",
+        "broken.jpg": "broken_xmp",
+        "copy.jpg": "cropped",  # the first of two copies, in order of name
+        "empty.jpg": "empty",
+        "good.jpg": "duplicate",
+        "orphan.xmp": "orphan_sidecar",
+        "pixels.jpg": "pixels",
+        "text.jpg": "not_a_photo",
+        "truncated.jpg": "unreadable",
+    }
+    write_report(outcomes, {}, tmp_path / "extract.json", tmp_path / "rejected.csv")
+    counts = json.loads((tmp_path / "extract.json").read_text())
+    assert counts["seen"] == 9 == counts["cropped"] + counts["uncropped"] + counts["rejected_total"]
+    with (tmp_path / "rejected.csv").open(newline="") as stream:
+        listed = {row["file"]: row["reason"] for row in csv.DictReader(stream)}
+    assert listed["good.jpg"] == "duplicate: byte-identical to copy.jpg, which is kept"
+    assert len(listed) == 8
+
+
+@pytest.mark.parametrize("sidecar", sorted(SIDECARS.glob("*.xmp")), ids=lambda file: file.stem)
+def test_real_sidecars_of_raw_files_are_not_taken_for_the_jpeg_s(tmp_path, sidecar):
+    save_photo(tmp_path / "lib" / "a.jpg")
+    shutil.copy(sidecar, tmp_path / "lib" / "a.xmp")
+    expected = {
+        "CanonRebelXS": "uncropped",  # for a CR2
+        "RAW_PANASONIC_GX8_11": "pixels",
+        "acr13.3_rw2_nocrop_HasCropFalse_only": "uncropped",
+        "acr14.4_tiff_export_AlreadyApplied_True": "already_applied",
+        "acr18.3_dng_cropped_angle0.41_HasSettingsFalse": "cropped",
+        "corrections-L63A5383-2": "cropped",
+        "darktable_crop_v3_ashift_excerpt": "cropped",
+        "lrc12.5_uncropped_CR3_fields_no_HasCrop": "uncropped",
+    }
+    assert kinds(run(tmp_path / "lib", tmp_path)) == {"a.jpg": expected[sidecar.stem]}
+
+
+def test_a_sidecar_goes_before_the_packet_but_not_before_a_finished_export(tmp_path):
+    lib = tmp_path / "lib"
+    applied, pixels = settings() | {"AlreadyApplied": "True"}, settings(49, 12, 492, 700)
+    for name, packet in {
+        "a": settings(),
+        "b": applied,
+        "c": pixels,
+        "d": settings(),
+        "e": {},
+    }.items():
+        save_photo(lib / f"{name}.jpg", xmp(packet), picture(90 + 2 * ord(name)))
+    for name, packet in {
+        "a": settings(0.3),
+        "b": settings(),
+        "c": settings(),
+        "d": {"HasCrop": "False"},
+    }.items():
+        (lib / f"{name}.xmp").write_bytes(xmp(packet))
+    outcomes = kinds(run(lib, tmp_path))
+    assert outcomes == {
+        "a.jpg": "cropped",
+        "b.jpg": "already_applied",
+        "c.jpg": "cropped",
+        "d.jpg": "uncropped",
+        "e.jpg": "uncropped",
+    }
+    assert labels(tmp_path).loc["a.jpg", "crop_top"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("own", "in_xmp"), [(6, 6), (6, 8), (6, None), (None, 6), (1, 6), (6, 1)])
+def test_a_tiff_is_measured_as_it_is_stored_whoever_says_how_it_lies(tmp_path, own, in_xmp):
+    tags = {0x0112: own} if own else None
+    save_photo(tmp_path / "a.tif", xmp(settings(0.1, 0.2, 0.8, 0.9), in_xmp), exif=tags)
+    run(tmp_path, tmp_path / "out")
+    row, shown_as = labels(tmp_path / "out").loc["a.tif"], in_xmp or own
+    box = lightroom.decode(settings(0.1, 0.2, 0.8, 0.9), 90, 60)
+    expected = displayed_crop(box, 90, 60, shown_as)
+    assert (row["width"], row["height"]) == displayed_size(90, 60, shown_as)
+    assert [row[name] for name in CROP_COLUMNS] == pytest.approx(list(expected.limits()))
+    assert (row["image_width"] > row["image_height"]) == (row["width"] > row["height"])
+
+
+def test_xmp_after_the_pixels_of_a_png_is_found(tmp_path):
+    whole = save_photo(tmp_path / "a.png", xmp(settings())).read_bytes()
+    start, end = whole.index(b"iTXt") - 4, whole.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(
+        whole[:start] + whole[end:-12] + whole[start:end] + whole[-12:]
+    )
+    assert kinds(run(tmp_path, tmp_path / "out")) == {"a.png": "cropped"}
+
+
+def test_broken_xmp_is_found_behind_another_warning(tmp_path):
+    broken = xmp(settings())[:-40]
+    file = save_photo(tmp_path / "a.jpg", broken, exif={0x010F: "Canon"})
+    content = bytearray(file.read_bytes())
+    place = content.index(b"Canon\0") - 6  # the offset of the next directory, made senseless
+    content[place : place + 4] = b"\xff\xff\xff\x7f"
+    file.write_bytes(content)
+    assert kinds(run(tmp_path, tmp_path / "out")) == {"a.jpg": "broken_xmp"}
+
+
+@pytest.mark.parametrize("content", [b"", bytes(500), b"hello world", b"<html><p>not found</html>"])
+def test_a_sidecar_that_is_no_xmp_is_named(tmp_path, content):
+    save_photo(tmp_path / "a.jpg")
+    (tmp_path / "a.xmp").write_bytes(content)
+    assert kinds(run(tmp_path, tmp_path / "out")) == {"a.jpg": "unreadable_sidecar"}
+
+
+def test_a_sidecar_may_begin_with_a_mark_of_its_encoding_or_a_declaration(tmp_path):
+    declared = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    for name, start in {
+        "a": b"\xef\xbb\xbf",
+        "b": declared,
+        "c": b"\xef\xbb\xbf" + declared,
+    }.items():
+        save_photo(tmp_path / f"{name}.jpg", image=picture(90 + 2 * ord(name)))
+        (tmp_path / f"{name}.xmp").write_bytes(start + xmp(settings()))
+    assert set(kinds(run(tmp_path, tmp_path / "out")).values()) == {"cropped"}
+
+
+@pytest.mark.parametrize("name", ["-n.jpg", "#x.jpg", " lead.jpg", "a'b\"c %d.jpg", "é ü.jpg"])
+def test_odd_names_are_read_like_others(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    save_photo(Path("-lib") / name, xmp(settings()))
+    assert kinds(run(Path("-lib"), tmp_path / "out")) == {name: "cropped"}
+
+
+def test_an_export_stays_one_whatever_lies_beside_it(tmp_path):
+    save_photo(tmp_path / "a.jpg", xmp({"HasCrop": "True", "AlreadyApplied": "True"}))
+    (tmp_path / "a.xmp").write_bytes(xmp(settings()))
+    assert kinds(run(tmp_path, tmp_path / "out")) == {"a.jpg": "already_applied"}
+
+
+def test_the_photographer_s_orientation_goes_before_a_duplicate_s(tmp_path):
+    save_photo(tmp_path / "a.jpg", xmp(settings(), 6))
+    (tmp_path / "a_02.jpg.xmp").write_bytes(xmp(settings(), 1))
+    run(tmp_path, tmp_path / "out")
+    assert set(labels(tmp_path / "out")["orientation"]) == {6}
+
+
+def test_a_renamed_sidecar_is_another_author_s(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg")
+    (tmp_path / "lib" / "a.xmp").write_bytes(xmp(settings()))
+    run(tmp_path / "lib", tmp_path)
+    (tmp_path / "lib" / "a.xmp").rename(tmp_path / "lib" / "a_02.jpg.xmp")
+    run(tmp_path / "lib", tmp_path)
+    assert labels(tmp_path)["author"].tolist() == ["duplicate 02"]
+
+
+@pytest.mark.parametrize("lost", ["shard-00000.parquet", "shard-00001.parquet"])
+def test_labels_whose_shard_is_lost_are_read_again(tmp_path, library, lost):
+    folder = library(6)
+    run(folder, tmp_path)
+    (tmp_path / "shards" / lost).unlink()
+    run(folder, tmp_path)
+    assert len(labels(tmp_path)) == 6
+
+
+@pytest.mark.parametrize("damaged", ["shards/shard-00000.parquet", "ledger.parquet"])
+@pytest.mark.parametrize("content", [b"", b"PAR1 and then no more"])
+def test_what_a_loss_of_power_damaged_is_read_again(tmp_path, library, damaged, content):
+    folder = library(6)
+    run(folder, tmp_path)
+    before = labels(tmp_path).drop(columns="number")
+    (tmp_path / damaged).write_bytes(content)
+    run(folder, tmp_path)
+    pd.testing.assert_frame_equal(labels(tmp_path).drop(columns="number"), before)
+
+
+def test_a_bomb_is_named_before_it_goes_off(tmp_path, monkeypatch):
+    save_photo(tmp_path / "lib" / "a.png", xmp(settings()))
+    monkeypatch.setattr(readings.precheck, "is_bomb", lambda _: True)
+    assert kinds(run(tmp_path / "lib", tmp_path)) == {"a.png": "too_large"}
+
+
+def test_duplicates_sidecars_are_further_authors_of_one_photo(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
+    (tmp_path / "lib" / "a_01.jpg.xmp").write_bytes(xmp(settings(0.3)))
+    run(tmp_path / "lib", tmp_path)
+    found = shards.read_labels(tmp_path / "shards")
+    assert found["author"].tolist() == ["duplicate 01", "photographer"]
+    assert found["crop_top"].tolist() == pytest.approx([0.3, 0.1])
+    assert len(list(shards.iter_images(tmp_path / "shards"))) == 1
+
+
+def test_nested_looks_do_not_count(tmp_path):
+    nested = xmp(settings()).replace(
+        b"</rdf:Description>",
+        b"<crs:Look><rdf:Description><crs:Parameters><rdf:Description crs:CropTop='0.5'/>"
+        b"</crs:Parameters></rdf:Description></crs:Look></rdf:Description>",
+    )
+    save_photo(tmp_path / "a.jpg", nested)
+    run(tmp_path, tmp_path / "out")
+    assert labels(tmp_path / "out").loc["a.jpg", "crop_top"] == pytest.approx(0.1)
+
+
+def test_only_new_photos_are_read_and_old_shards_keep_their_bytes(tmp_path, library, monkeypatch):
+    folder = library(6)
+    run(folder, tmp_path)
+    before = shard_bytes(tmp_path)
+    seen: list[str] = []
+    reading = readings.read
+
+    def spy(library_folder, batch, *rest):
+        seen.extend(entry.file for entry in batch)
+        return reading(library_folder, batch, *rest)
+
+    monkeypatch.setattr(extract.readings, "read", spy)
+    run(folder, tmp_path)
+    assert seen == []
+    library(2, first=6)
+    run(folder, tmp_path)
+    assert seen == ["2024/IMG_0006.jpg", "2024/IMG_0007.jpg"]
+    after = shard_bytes(tmp_path)
+    assert {name: after[name] for name in before} == before
+    assert len(labels(tmp_path)) == 8
+
+
+def test_changed_moved_and_deleted_photos_are_brought_up_to_date(tmp_path, library):
+    folder = library(9)
+    run(folder, tmp_path)
+    numbers = labels(tmp_path)["number"]
+    untouched = shard_bytes(tmp_path)["shard-00001.parquet"]  # photos 4 to 7
+    (folder / "2024" / "IMG_0000.jpg").unlink()
+    (folder / "2024" / "IMG_0001.jpg").rename(folder / "moved.jpg")
+    save_photo(folder / "2024" / "IMG_0002.jpg", xmp(settings(0.33)), picture(200))
+    run(folder, tmp_path)
+    found = labels(tmp_path)
+    assert sorted(found.index) == [*(f"2024/IMG_000{i}.jpg" for i in range(2, 9)), "moved.jpg"]
+    assert found.loc["2024/IMG_0002.jpg", "crop_top"] == pytest.approx(0.33)
+    assert found.loc["2024/IMG_0002.jpg", "number"] == numbers["2024/IMG_0002.jpg"]
+    assert found.loc["moved.jpg", "number"] == numbers["2024/IMG_0001.jpg"]
+    assert shard_bytes(tmp_path)["shard-00001.parquet"] == untouched
+
+
+def test_a_photo_that_moves_keeps_the_name_by_which_it_came_in(tmp_path, library, monkeypatch):
+    folder = library(6)
+    run(folder, tmp_path)
+    for step, name in enumerate(["b/moved.jpg", "a/moved again.jpg"]):
+        (folder / name).parent.mkdir(exist_ok=True)
+        last = "2024/IMG_0001.jpg" if step == 0 else "b/moved.jpg"
+        (folder / last).rename(folder / name)
+        library(1, first=20 + step)  # a newcomer in the same run
+        if step:  # which is interrupted before it is done
+            with monkeypatch.context() as patch:
+                patch.setattr(extract.shards, "write", lambda *_: 1 / 0)
+                with pytest.raises(ZeroDivisionError):
+                    run(folder, tmp_path)
+        run(folder, tmp_path)
+    run(folder, tmp_path, fingerprint="other")
+    found = labels(tmp_path)
+    assert found.loc["a/moved again.jpg", ["origin", "number"]].tolist() == ["2024/IMG_0001.jpg", 1]
+    others = found.drop("a/moved again.jpg")
+    assert (others["origin"] == others.index).all()
+    assert found["number"].is_unique
+
+
+def test_the_copy_that_takes_over_keeps_how_the_photo_came_in(tmp_path):
+    lib = tmp_path / "lib"
+    save_photo(lib / "m.jpg", xmp(settings()))
+    shutil.copy(lib / "m.jpg", lib / "z.jpg")
+    run(lib, tmp_path)
+    (lib / "m.jpg").unlink()
+    run(lib, tmp_path)
+    assert labels(tmp_path).loc["z.jpg", ["origin", "number"]].tolist() == ["m.jpg", 0]
+    shutil.copy(lib / "z.jpg", lib / "a.jpg")  # a copy whose name comes first
+    (lib / "z.xmp").write_bytes(xmp(settings(0.3)))
+    run(lib, tmp_path)
+    found = labels(tmp_path)
+    assert found["origin"].to_dict() == {"z.jpg": "m.jpg"}
+    assert found.loc["z.jpg", "crop_top"] == pytest.approx(0.3)
+
+
+def test_photos_that_change_names_among_themselves_keep_how_they_came_in(tmp_path, library):
+    folder = library(3) / "2024"
+    run(folder, tmp_path)
+    (folder / "IMG_0000.jpg").unlink()
+    for number in (1, 2):
+        (folder / f"IMG_000{number}.jpg").rename(folder / f"IMG_000{number - 1}.jpg")
+    run(folder, tmp_path, fingerprint="other")
+    assert labels(tmp_path)["origin"].to_dict() == {
+        "IMG_0000.jpg": "IMG_0001.jpg",
+        "IMG_0001.jpg": "IMG_0002.jpg",
+    }
+
+
+def test_an_interruption_ends_the_run_at_once_and_leaves_no_process(tmp_path, library):
+    folder = library(200)
+    script = tmp_path / "busy.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path += {[str(Path(__file__).parent), str(ROOT / 'tests')]!r}\n"
+        "from pathlib import Path\n"
+        "from test_extract import run\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        f"        run(Path({str(folder)!r}), Path({str(tmp_path / 'cut')!r}), workers=2)\n"
+        "    except KeyboardInterrupt:\n"
+        "        sys.exit(130)\n"
+    )
+    busy = subprocess.Popen(
+        [sys.executable, script], stderr=subprocess.PIPE, start_new_session=True
+    )
+    journal = tmp_path / "cut" / "ledger.journal"
+    while not journal.exists() and busy.poll() is None:
+        time.sleep(0.02)
+    os.killpg(busy.pid, signal.SIGINT)
+    _, errors = busy.communicate(timeout=60)  # ends when no process holds the pipe any more
+    assert busy.returncode == 130
+    assert b"Traceback" not in errors
+    assert b"Warning" not in errors
+
+
+def test_a_duplicate_comes_back_when_the_copy_that_was_kept_goes(tmp_path):
+    lib = tmp_path / "lib"
+    save_photo(lib / "a.jpg", xmp(settings()))
+    shutil.copy(lib / "a.jpg", lib / "b.jpg")
+    save_photo(lib / "c.jpg", xmp(settings()), picture(120))
+    assert kinds(run(lib, tmp_path))["b.jpg"] == "duplicate"
+    (lib / "a.jpg").unlink()
+    assert kinds(run(lib, tmp_path)) == {"b.jpg": "cropped", "c.jpg": "cropped"}
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_an_uninterrupted_one(
+    tmp_path, library, monkeypatch
+):
+    folder = library(10)
+    run(folder, tmp_path / "whole")
+    write = shards.write
+    calls = iter([True, True, False])
+
+    def failing(rows, out, further):
+        name = write(rows, out, further)
+        if not next(calls):
+            raise KeyboardInterrupt  # the shard is there, the ledger does not know it yet
+        return name
+
+    monkeypatch.setattr(extract.shards, "write", failing)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, tmp_path / "cut")
+    monkeypatch.setattr(extract.shards, "write", write)
+    run(folder, tmp_path / "cut")
+    assert shard_bytes(tmp_path / "cut") == shard_bytes(tmp_path / "whole")
+
+
+def test_another_fingerprint_reads_everything_anew(tmp_path, library):
+    folder = library(3)
+    run(folder, tmp_path)
+    run(folder, tmp_path, fingerprint="other", long_side=40)
+    assert labels(tmp_path)["image_width"].tolist() == [40, 40, 40]
+
+
+def test_photos_keep_their_numbers_when_everything_is_read_anew(tmp_path, library):
+    folder = library(3, first=5)
+    run(folder, tmp_path)
+    library(2)  # newcomers that come first by name
+    run(folder, tmp_path)
+    numbers = labels(tmp_path)["number"].to_dict()
+    assert numbers["2024/IMG_0005.jpg"] == 0
+    assert numbers["2024/IMG_0000.jpg"] == 3
+    run(folder, tmp_path, fingerprint="other", long_side=40)
+    assert labels(tmp_path)["number"].to_dict() == numbers
+
+
+def test_the_fingerprint_follows_code_and_params_but_not_the_place(tmp_path):
+    params = extract_params("here")
+    source = tmp_path / "module.py"
+    source.write_text("1")
+    first = extract.fingerprint(params, [source])
+    moved = dataclasses.replace(params, library="there", batch_files=9, workers=2, catalogs=("c",))
+    assert extract.fingerprint(moved, [source]) == first
+    for other in ({"long_side": 65}, {"tags": {"XMP:Rating": 0}}):
+        assert extract.fingerprint(dataclasses.replace(params, **other), [source]) != first
+    source.write_text("2")
+    assert extract.fingerprint(params, [source]) != first
+
+
+def test_the_same_library_gives_the_same_bytes(tmp_path, library):
+    folder = library(5)
+    for name in ("one", "two"):
+        run(folder, tmp_path / name)
+    assert shard_bytes(tmp_path / "one") == shard_bytes(tmp_path / "two")
+
+
+def test_a_library_without_any_crop_says_what_to_do(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg")
+    outcomes = run(tmp_path / "lib", tmp_path)
+    with pytest.raises(LibraryError, match="save their metadata to file"):
+        extract.require_crops(outcomes, tmp_path / "lib")
+
+
+def test_without_exiftool_one_sentence_says_how_to_install_it(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with (
+        pytest.raises(SetupError, match="apt install libimage-exiftool-perl"),
+        exiftool.tag_reader(),
+    ):
+        pass
+
+
+def test_a_file_that_vanishes_or_is_forbidden_is_rejected(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
+    save_photo(tmp_path / "lib" / "b.jpg", xmp(settings()), picture(100))
+    (tmp_path / "lib" / "c.jpg").symlink_to(tmp_path / "nowhere")
+    outcomes = kinds(run(tmp_path / "lib", tmp_path))
+    assert outcomes == {"a.jpg": "cropped", "b.jpg": "cropped", "c.jpg": "unreadable"}
+
+
+def test_any_number_of_workers_gives_the_same_bytes(tmp_path, library):
+    folder = library(11)
+    save_photo(folder / "2024" / "IMG_9999.jpg", xmp(settings()), picture(90))  # as IMG_0000
+    (folder / "2024" / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
+    for number in (1, 2, 3):
+        run(folder, tmp_path / str(number), workers=number)
+    first = {file.name: file.read_bytes() for file in (tmp_path / "1").rglob("*.parquet")}
+    assert len(first) == 4
+    for other in ("2", "3"):
+        files = {file.name: file.read_bytes() for file in (tmp_path / other).rglob("*.parquet")}
+        assert files == first
+
+
+def test_a_run_that_is_killed_goes_on_and_ends_as_another(tmp_path, library):
+    folder = library(24)
+    run(folder, tmp_path / "whole")
+    script = tmp_path / "slow.py"
+    script.write_text(
+        "import os, signal, sys\n"
+        f"sys.path += {[str(Path(__file__).parent), str(ROOT / 'tests')]!r}\n"
+        "from pathlib import Path\n"
+        "from cropperhead.dataset import shards\n"
+        "from test_extract import run\n"
+        "write, written = shards._replace, []\n"
+        "def cut_off(table, file):\n"
+        "    write(table, file)\n"
+        "    written.append(file)\n"
+        "    if len(written) == 3:\n"
+        "        file.with_suffix('.unfinished').write_bytes(file.read_bytes()[:99])\n"
+        "        file.unlink()\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "shards._replace = cut_off\n"
+        "if __name__ == '__main__':\n"
+        f"    run(Path({str(folder)!r}), Path({str(tmp_path / 'cut')!r}), workers=2)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(shard_bytes(tmp_path / "cut")) == 2
+    read: list[str] = []
+    reading = readings.read
+
+    def spy(library_folder, batch, *rest):
+        read.extend(entry.file for entry in batch)
+        return reading(library_folder, batch, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extract.readings, "read", spy)
+        run(folder, tmp_path / "cut")
+    assert len(read) == 24 - 2 * 4  # the two batches that were done are not read again
+    assert shard_bytes(tmp_path / "cut") == shard_bytes(tmp_path / "whole")
+    assert not list((tmp_path / "cut").rglob("*.unfinished"))
+
+
+def test_a_look_tells_what_would_be_found_and_writes_nothing(tmp_path, library, monkeypatch):
+    folder = library(6)
+    save_photo(folder / "plain.jpg")
+    save_photo(folder / "odd.jpg", xmp(settings(angle=60)))
+    monkeypatch.setattr(image, "small_copy", None)  # no picture is decoded
+    before = {file: file.stat() for file in tmp_path.rglob("*")}
+    found = extract.preview(folder, libraries.scan(folder).entries, extract_params(folder))
+    assert found.outcomes == {"cropped": 6, "uncropped": 1, "angle": 1}
+    assert found.labels == {"lightroom embedded": 6}
+    assert {file: file.stat() for file in tmp_path.rglob("*")} == before
+    assert str(found).split("\n") == [
+        "        8 files",
+        "        6 cropped, 6 crops",
+        "                  6 lightroom embedded",
+        "        1 not cropped",
+        "        1 rejected",
+        "                  1 angle",
+    ]

@@ -1,0 +1,42 @@
+"""What the verdict says of libraries whose truth is known: crops by a rule, and crops by chance."""
+
+import dataclasses
+
+import pytest
+from conftest import ROOT
+
+from cropperhead import params
+from cropperhead.dataset import extract, shards, split
+from cropperhead.demo import draw_library
+from cropperhead.evaluation import evaluate
+from cropperhead.library import scan
+from cropperhead.training import train
+from cropperhead.training.networks import build
+
+# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PARAMS = params.load(ROOT / "params.yaml")
+TRAIN = dataclasses.replace(PARAMS.train, image_size=64, epochs=14)
+EVALUATE = dataclasses.replace(
+    PARAMS.evaluate, random_draws=10, bootstrap_samples=1000, permutations=1000
+)
+# Small copies, drawn and read in seconds; a third of the photos for the test, to tell more surely
+EXTRACT = dataclasses.replace(PARAMS.extract, long_side=256)
+SPLIT = dataclasses.replace(
+    PARAMS.split, fractions={"train": 0.55, "validation": 0.12, "test": 0.33}
+)
+
+
+@pytest.mark.parametrize(("policy", "outcome"), [("rule", "learned"), ("random", "no evidence")])
+def test_the_verdict_on_the_demo_library_is_right(policy, outcome, tmp_path):
+    folder, out = tmp_path / "library", tmp_path / "out"
+    draw_library(folder, 300, policy, 20)
+    entries = scan.scan(folder, [], EXTRACT.tags).entries
+    extract.extract_into(out, folder, entries, EXTRACT)
+    labels = shards.read_labels(out / "extracted")
+    dealt = labels.merge(split.split(labels, SPLIT), on="photo")
+    fitted = train.fit(TRAIN, train.read(out / "extracted", dealt, TRAIN))
+    build.save(fitted.model, out / "model.keras")
+    found = evaluate.evaluate(dealt, out / "extracted", out / "model.keras", EVALUATE)
+    assert evaluate.metrics(found)["outcome"] == outcome

@@ -1,0 +1,161 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, label_table
+
+from cropperhead import params
+from cropperhead.evaluation import croppers, evaluate
+from cropperhead.evaluation import verdict as verdicts
+from cropperhead.geometry import crops
+from cropperhead.geometry.crops import CROP_COLUMNS
+from cropperhead.report import comparison, page
+from cropperhead.stats import Interval
+from cropperhead.training.batches import Photos
+
+ALL_PARAMS = params.load(ROOT / "params.yaml")
+PARAMS = dataclasses.replace(
+    ALL_PARAMS.evaluate, random_draws=20, bootstrap_samples=500, gallery_photos=5
+)
+ALL_PARAMS = dataclasses.replace(ALL_PARAMS, evaluate=PARAMS)
+
+
+def result(weight: float, count: int = 60) -> evaluate.Result:
+    """A comparison with a network that goes `weight` of the way from the median to the truth."""
+    labels = label_table(count)
+    truth = labels[list(CROP_COLUMNS)].to_numpy()
+    training = label_table(300, seed=9)[list(CROP_COLUMNS)].to_numpy()
+    median = np.median(training, axis=0)
+    predicted = median + weight * (truth - median)
+    photos = Photos(
+        labels["photo"].tolist(),
+        np.zeros((count, 4, 4, 3), np.uint8),
+        (labels["width"] / labels["height"]).to_numpy(np.float32),
+    )
+    compared = [
+        croppers.network(lambda _: predicted, "small"),
+        croppers.random_within_bounds(training, PARAMS.random_percentiles, 20, PARAMS.seed),
+        croppers.no_crop(),
+        croppers.median_crop(training),
+        croppers.shuffled(lambda _: predicted, 20, PARAMS.seed),
+    ]
+    groups = dict(zip(photos.names, photos.names, strict=True))
+    return evaluate.compare(
+        evaluate.Test(labels, photos, groups), compared, {"test": count}, PARAMS
+    )
+
+
+@pytest.mark.parametrize(
+    ("median", "shuffled", "expected"),
+    [
+        ((0.03, 0.01, 0.05), (0.05, 0.02, 0.08), "learned"),
+        ((0.03, -0.01, 0.07), (0.05, 0.02, 0.08), "no evidence"),
+        ((0.03, 0.01, 0.05), (0.01, -0.02, 0.04), "no evidence"),  # tighter, but blind
+        ((-0.03, -0.05, -0.01), (0.05, 0.02, 0.08), "worse"),
+        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), "no evidence"),
+    ],
+)
+def test_the_outcome_follows_from_two_intervals(median, shuffled, expected):
+    assert verdicts.outcome(Interval(*median), Interval(*shuffled)) == expected
+
+
+def verdict(weight: float) -> str:
+    found = result(weight)
+    gain, shuffled = found.gain("cnn", "median"), found.gain("cnn", "shuffled")
+    return verdicts.verdict(gain, shuffled, 60, 0.95)
+
+
+def test_a_network_that_looks_has_learned():
+    assert "The model has learned to crop" in verdict(0.5)
+
+
+def test_a_network_that_repeats_the_constant_shows_no_evidence():
+    assert "no evidence that the model learned to crop" in verdict(0.0)
+
+
+def test_a_network_that_goes_the_wrong_way_is_worse():
+    assert "The model crops worse than a constant crop" in verdict(-0.5)
+
+
+def test_scores_have_a_row_for_each_photo_author_and_cropper():
+    found = result(0.5)
+    assert found.scores.groupby("cropper").size().to_dict() == dict.fromkeys(
+        ["human", "cnn", "random", "none", "median", "shuffled"], 60
+    )
+    limits = ["top", "left", "bottom", "right", "angle"]
+    assert list(found.scores.columns[:9]) == ["photo", "author", "group", "cropper", *limits]
+    human = found.scores[found.scores["cropper"] == "human"]
+    assert human[limits].to_numpy() == pytest.approx(
+        found.test.labels[list(CROP_COLUMNS)].to_numpy()
+    )
+
+
+def test_the_gain_is_paired_per_photo():
+    found = result(0.5)
+    values = found.scores.pivot(index="photo", columns="cropper", values="iou")
+    expected = (values["cnn"] - values["median"]).mean()
+    assert found.gain("cnn", "median").mean == pytest.approx(expected)
+
+
+def test_metrics_are_plain_numbers_with_their_intervals():
+    found = result(0.5)
+    metrics = evaluate.metrics(found)
+    assert metrics["outcome"] == "learned"
+    assert "human" not in metrics  # the reference has no score of its own
+    cnn, interval = metrics["cnn"], found.interval("cnn", "iou")
+    limits = (interval.mean, interval.low, interval.high)
+    assert (cnn["iou"], cnn["iou_low"], cnn["iou_high"]) == pytest.approx(limits, abs=1e-5)
+    flat = evaluate.flat(metrics)
+    assert flat["cnn.iou"] == cnn["iou"]
+    assert "outcome" not in flat
+
+
+def test_the_report_s_input_says_the_same_as_the_metrics():
+    found = result(0.5)
+    images = dict.fromkeys(comparison.gallery(found, PARAMS), b"jpeg")
+    history = pd.DataFrame({"epoch": [1], "loss": [0.1], "validation_loss": [0.1]})
+    told = comparison.comparison(found, history, images, ALL_PARAMS)
+    rows = {row.cropper: row for row in told.rows}
+    assert list(rows)[:3] == ["human", "cnn", "random"]
+    assert rows["human"].overlap is None
+    assert rows["cnn"].overlap.mean == found.interval("cnn", "iou").mean
+    assert rows["median"].gain is None
+    assert [len(told.pictures), len(told.limits["human"])] == [5, 60]
+    assert page.summary(told).startswith("**The model has learned")
+
+
+def test_several_people_are_scored_against_each_other():
+    base = result(0.5)
+    labels = pd.concat([base.test.labels, base.test.labels.assign(author="duplicate 01")])
+    test = dataclasses.replace(base.test, labels=labels.sort_values("number", ignore_index=True))
+    found = evaluate.compare(test, base.croppers, base.counts, PARAMS)
+    assert evaluate.metrics(found)["human"]["iou"] == pytest.approx(1)  # they agree
+
+
+def test_only_photos_of_several_people_count_for_the_human_row():
+    base = result(0.5)
+    second = base.test.labels.iloc[[0]].assign(author="duplicate 01", crop_top=0.5)
+    labels = pd.concat([base.test.labels, second]).sort_values("number", ignore_index=True)
+    found = evaluate.compare(
+        dataclasses.replace(base.test, labels=labels), base.croppers, base.counts, PARAMS
+    )
+    assert found.photos_of_several() == 1
+    first, other = labels.iloc[:2][list(CROP_COLUMNS)].to_numpy()
+    agreed = crops.overlap(first, other, 1.5)
+    assert found.interval("human", "iou").mean == pytest.approx(agreed)
+
+
+def test_a_gain_that_shuffled_crops_share_is_no_evidence():
+    said = verdicts.verdict(Interval(0.05, 0.02, 0.08), Interval(0.01, -0.02, 0.04), 60, 0.95)
+    assert "no evidence that the model learned to crop" in said
+    assert "not reliably more than its own crops laid on other photos" in said
+    assert "chance" not in said
+
+
+def test_plots_tables_hold_every_limit_and_every_photo():
+    found = result(0.5)
+    assert len(evaluate.limits_table(found)) == 5 * 60
+    overlap = evaluate.overlap_table(found)
+    assert overlap["share"].tolist() == pytest.approx(np.linspace(0, 1, 60))
+    assert (np.diff(overlap["cnn"]) >= 0).all()

@@ -1,0 +1,488 @@
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+
+from cropperhead.cli.main import main
+from cropperhead.errors import ModelError, SetupError
+from cropperhead.evaluation import gate as regression
+from cropperhead.params import GateParams
+from cropperhead.suggest import model as model_choice
+
+PARAMS = GateParams(tolerance=0.005, confidence=0.95, bootstrap_samples=500, seed=11)
+PHOTOS = [f"{letter}.jpg" for letter in "abcdefghij"]
+LIMITS = {"top": 0.1, "left": 0.1, "bottom": 0.9, "right": 0.9, "angle": 1.5}
+
+pytestmark = [
+    # MLflow's own use of what its dependencies have deprecated
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning:mlflow"),
+]
+
+
+def table(overlaps=0.7, median=0.6, photos=PHOTOS, groups=None) -> pd.DataFrame:
+    """Scores of photos by one author: the network's overlaps, and one of the median crop."""
+    one = pd.DataFrame({"photo": photos, "author": "x", "group": groups or photos}).assign(**LIMITS)
+    one = one.assign(bde=0.05, angle_error=0.5, aspect_error=0.1, area=0.6, invalid=0.0)
+    croppers = {"human": 1.0, "cnn": overlaps, "median": median}
+    rows = [
+        one.assign(cropper=key, iou=iou, reference="the author") for key, iou in croppers.items()
+    ]
+    rows[0]["reference"] = "itself"
+    return pd.concat(rows, ignore_index=True)
+
+
+def of(cropper: str, scores: pd.DataFrame, *photos: str) -> pd.Series:
+    """Which rows are a cropper's on these photos."""
+    return (scores["cropper"] == cropper) & scores["photo"].isin(photos)
+
+
+def sentence(gate: regression.Gate, name: str) -> str:
+    return next(check.sentence for check in gate.checks if check.name == name)
+
+
+def test_equal_results_pass():
+    gate = regression.compared(table(), table(), PARAMS)
+    assert gate.passed
+    assert (gate.change.mean, gate.change.low, gate.change.high) == (0, 0, 0)
+    # 0.7 - 0.6
+    assert gate.gain.mean == pytest.approx(0.1)
+    assert gate.test.kept == tuple(PHOTOS)
+    assert [check.name for check in gate.checks] == [
+        *("valid crops", "better than a constant crop", "test set", "overlap")
+    ]
+
+
+def test_a_loss_on_every_photo_fails_from_the_tolerance_on():
+    within = regression.compared(table(0.696), table(0.7), PARAMS)
+    beyond = regression.compared(table(0.694), table(0.7), PARAMS)
+    # every photo alike: the interval is the mean, -0.004 and -0.006
+    assert (within.change.mean, within.change.high) == pytest.approx((-0.004, -0.004))
+    assert within.passed
+    assert (beyond.change.low, beyond.change.high) == pytest.approx((-0.006, -0.006))
+    assert beyond.failed == ["overlap"]
+    assert "0.694, of 0.700 in the earlier results: −0.006" in sentence(beyond, "overlap")
+
+
+def test_a_loss_that_chance_explains_passes():
+    # half of the photos gain 0.1, half lose 0.14: -0.02 in the mean, and chance moves it by
+    # 0.12 / sqrt(10) = 0.038
+    now = table([0.8, 0.56] * 5)
+    gate = regression.compared(now, table(), PARAMS)
+    assert gate.change.mean == pytest.approx(-0.02)
+    assert gate.change.low < -0.005 < 0 < gate.change.high
+    assert "overlap" not in gate.failed
+
+
+def test_photos_of_one_group_are_one_witness():
+    now = table([0.67] * 9 + [0.71], groups=["burst"] * 9 + ["alone"])
+    gate = regression.compared(now, table(), PARAMS)
+    # one resample in four draws the lone photo alone: its +0.01 is within the interval
+    assert gate.change.mean == pytest.approx((9 * -0.03 + 0.01) / 10)
+    assert gate.change.high == pytest.approx(0.01)
+    assert gate.passed
+    apart = regression.compared(table([0.67] * 9 + [0.71]), table(), PARAMS)
+    assert apart.failed == ["overlap"]
+
+
+def test_a_photo_counts_once_however_many_authors_it_has():
+    several = pd.concat([table([0.7] * 10), table([0.9] * 10).assign(author="y")])
+    lone = table([0.6] * 10, photos=[f"z{i}" for i in range(10)])
+    now = pd.concat([several, lone])
+    before = pd.concat([several, table([0.64] * 10, photos=[f"z{i}" for i in range(10)])])
+    gate = regression.compared(now, before, PARAMS)
+    # ten photos alike, ten lose 0.04
+    assert gate.change.mean == pytest.approx(-0.02)
+    assert "Mean overlap 0.700, of 0.720" in sentence(gate, "overlap")
+
+
+@pytest.mark.parametrize("median", [0.7, 0.75])
+def test_a_model_no_better_than_the_constant_crop_fails_whatever_came_before(median):
+    gate = regression.compared(table(median=median), table(median=median), PARAMS)
+    assert gate.failed == ["better than a constant crop"]
+    alone = regression.compared(table(median=median), None, PARAMS, "there are none")
+    assert alone.failed == ["better than a constant crop"]
+
+
+def test_a_gain_over_the_constant_crop_that_chance_explains_is_none():
+    # +0.1 and -0.08 by turns: 0.01 in the mean, and chance moves it by 0.09 / sqrt(10) = 0.028
+    gate = regression.compared(table([0.7, 0.52] * 5, median=0.6), None, PARAMS, "there are none")
+    assert gate.gain.mean == pytest.approx(0.01)
+    assert gate.failed == ["better than a constant crop"]
+
+
+def test_without_a_constant_crop_nothing_shows_that_the_model_is_better():
+    now = table()
+    gate = regression.compared(now[now["cropper"] != "median"], None, PARAMS, "there are none")
+    assert gate.failed == ["better than a constant crop"]
+    assert "no number for cnn and median" in sentence(gate, "better than a constant crop")
+
+
+def test_one_invalid_crop_of_the_network_fails_and_is_named():
+    now = table()
+    now.loc[of("cnn", now, "c.jpg"), "invalid"] = 1
+    now.loc[of("median", now, "d.jpg"), "invalid"] = 1  # not the network's
+    gate = regression.compared(now, table(), PARAMS)
+    assert gate.failed == ["valid crops"]
+    assert gate.invalid == ("c.jpg",)
+    assert "1 of 10 photos" in sentence(gate, "valid crops")
+    assert "`c.jpg`" in sentence(gate, "valid crops")
+
+
+@pytest.mark.parametrize("column", ["iou", "left", "invalid"])
+def test_a_network_that_gives_no_number_does_not_slip_through(column):
+    now = table()
+    now.loc[of("cnn", now, *PHOTOS), column] = np.nan
+    assert "valid crops" in regression.compared(now, table(), PARAMS).failed
+    now = table()
+    now.loc[of("cnn", now, "a.jpg"), column] = np.nan
+    assert "valid crops" in regression.compared(now, table(), PARAMS).failed
+
+
+def test_everything_that_fails_is_told_at_once():
+    now, before = table(0.5), table(0.7)
+    now.loc[of("cnn", now, "a.jpg"), "invalid"] = 1
+    gate = regression.compared(now[now["photo"] != "j.jpg"], before, PARAMS)
+    assert gate.failed == ["valid crops", "better than a constant crop", "test set", "overlap"]
+    told = regression.markdown(gate)
+    assert told.startswith("## Gate: 4 of 4 checks failed\n")
+    assert told.count("| **failed** |") == 4
+
+
+def test_a_changed_test_set_fails_with_the_photos_named_and_compares_the_rest():
+    now, before = table(photos=PHOTOS[2:]), table(photos=PHOTOS[:9])
+    now.loc[of("human", now, "c.jpg"), "left"] += 0.01
+    # a and b are gone, j is new, c is cropped otherwise: d to i are left
+    now.loc[of("cnn", now, "c.jpg", "j.jpg"), "iou"] = 0.0
+    gate = regression.compared(now, before, PARAMS, told="main")
+    assert gate.test.kept == tuple(PHOTOS[3:9])
+    assert (gate.test.removed, gate.test.added) == (("a.jpg", "b.jpg"), ("j.jpg",))
+    assert gate.test.recropped == ("c.jpg",)
+    assert "test set" in gate.failed
+    assert gate.change.mean == 0
+    assert (
+        "not those of main: 2 removed: `a.jpg`, `b.jpg`; 1 added: `j.jpg`; "
+        "1 with other human crops: `c.jpg`." in sentence(gate, "test set")
+    )
+
+
+def test_a_changed_test_set_can_be_accepted_and_is_told_all_the_same():
+    now = table(photos=PHOTOS[2:])
+    gate = regression.compared(now, table(), PARAMS, accept_changed_test=True)
+    assert gate.passed
+    assert "2 removed: `a.jpg`, `b.jpg`. Accepted: compared on the 8" in sentence(gate, "test set")
+    lost = regression.compared(
+        table(0.6, 0.5, PHOTOS[2:]), table(), PARAMS, accept_changed_test=True
+    )
+    assert lost.failed == ["overlap"]
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_without_a_photo_in_common_the_gate_fails_even_when_told_to_accept(accepted):
+    others = table(photos=[f"z{i}" for i in range(7)])
+    gate = regression.compared(others, table(), PARAMS, accept_changed_test=accepted)
+    assert gate.failed == ["test set", "overlap"]
+    # ten were there before, of which five are named
+    assert "10 removed" in sentence(gate, "test set")
+    assert "`e.jpg` and 5 more; 7 added" in sentence(gate, "test set")
+
+
+def test_the_last_digit_of_a_limit_is_no_other_crop_and_another_author_is():
+    rounded = table()
+    rounded.loc[of("human", rounded, *PHOTOS), "angle"] += 1e-6
+    assert regression.compared(rounded, table(), PARAMS).passed
+    second = table(photos=["a.jpg"]).assign(author="y")
+    gate = regression.compared(pd.concat([table(), second]), table(), PARAMS)
+    assert gate.test.recropped == ("a.jpg",)
+
+
+def test_the_network_s_own_crops_may_change_freely():
+    now = table()
+    now.loc[of("cnn", now, *PHOTOS), "left"] += 0.1
+    assert regression.compared(now, table(), PARAMS).passed
+
+
+def test_without_earlier_results_the_gate_says_so_and_passes():
+    gate = regression.compared(table(), None, PARAMS, "git knows no main here")
+    assert gate.passed
+    assert sentence(gate, "overlap") == "Not compared: git knows no main here."
+
+
+def test_earlier_results_of_an_older_format_are_not_compared():
+    older = table().drop(columns=[*LIMITS, "group", "invalid", "aspect_error"])
+    gate = regression.compared(table(), older, PARAMS, "main (1234567)")
+    assert gate.passed
+    assert "reports/scores.csv of main (1234567) lacks group, top, left" in sentence(
+        gate, "overlap"
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (None, "reports/scores.csv is not there. Run `dvc repro`."),
+        (table().drop(columns="invalid"), "lacks invalid: an older format"),
+        (table().query("cropper != 'cnn'"), "has no rows of cnn"),
+        (pd.DataFrame(), "lacks photo, group"),
+    ],
+)
+def test_results_that_cannot_be_judged_fail(now, said):
+    gate = regression.compared(now, table(), PARAMS)
+    assert gate.failed == ["results"]
+    assert said in sentence(gate, "results")
+
+
+def test_scores_are_read_as_they_were_written(tmp_path):
+    written = table(photos=["007", "NA", "a|b.jpg"])
+    written.round(6).to_csv(tmp_path / "scores.csv", index=False)
+    found = regression.read(tmp_path / "scores.csv")
+    assert found is not None
+    columns = ["photo", "group", "cropper", *LIMITS, "iou", "invalid", "reference"]
+    pd.testing.assert_frame_equal(found[columns], written[columns], check_dtype=False)
+    assert regression.read(tmp_path / "nothing.csv") is None
+
+
+@pytest.mark.parametrize("broken", ["", "<<<<<<< HEAD\na,b\n", "\n\n"])
+def test_what_is_no_table_of_scores_is_told(tmp_path, broken):
+    (tmp_path / "scores.csv").write_text(broken)
+    gate = regression.compared(regression.read(tmp_path / "scores.csv"), None, PARAMS)
+    assert "lacks photo" in sentence(gate, "results")
+
+
+def test_the_marks_of_a_conflict_between_rows_are_told(tmp_path):
+    lines = table().to_csv(index=False).splitlines()
+    marked = [lines[0], "<<<<<<< HEAD", *lines[1:], "=======", *lines[1:], ">>>>>>> other"]
+    (tmp_path / "scores.csv").write_text("\n".join(marked))
+    gate = regression.compared(regression.read(tmp_path / "scores.csv"), None, PARAMS)
+    assert "has broken rows" in sentence(gate, "results")
+
+
+def test_names_of_photos_cannot_break_the_table():
+    now = table(photos=["a|b.jpg", *PHOTOS[1:]])
+    told = regression.markdown(regression.compared(now, table(), PARAMS))
+    row = next(line for line in told.splitlines() if line.startswith("| test set"))
+    assert "`a\\|b.jpg`" in row
+    assert row.replace("\\|", "").count("|") == 4
+
+
+def test_the_paths_are_those_of_the_pipeline():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert regression.SCORES.as_posix() in stages["evaluate"]["cmd"].split()
+    assert regression.MODEL.as_posix() in stages["train"]["outs"]
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.example"]
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def commit(folder: Path, scores: pd.DataFrame) -> str:
+    """Commits these scores; the first seven digits of the commit."""
+    write(folder, scores)
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "results")
+    return git(folder, "rev-parse", "--short=7", "HEAD")
+
+
+def write(folder: Path, scores: pd.DataFrame) -> None:
+    (folder / "reports").mkdir(exist_ok=True)
+    scores.to_csv(folder / "reports" / "scores.csv", index=False)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project below a repository's root, whose main has the overlap 0.7 in its second commit."""
+    folder = tmp_path / "repository" / "project"
+    folder.mkdir(parents=True)
+    git(folder.parent, "init", "--quiet", "--initial-branch", "main")
+    shutil.copy(ROOT / "params.yaml", folder)
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "no results")
+    commit(folder, table(0.7))
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return folder
+
+
+def test_a_revision_s_scores_are_those_it_was_committed_with(project):
+    write(project, table(0.9))
+    found = regression.earlier("HEAD")
+    assert found.table is not None
+    assert set(found.table.loc[found.table["cropper"] == "cnn", "iou"]) == {0.7}
+    assert found.told == f"HEAD ({git(project, 'rev-parse', '--short=7', 'HEAD')})"
+
+
+def test_what_git_does_not_have_is_told(project):
+    told = regression.earlier("HEAD~1", project).told
+    assert told.endswith(") has no reports/scores.csv")
+    for name in ("nonsense", "--all", "0" * 40):
+        assert regression.earlier(name, project) == regression.Earlier(
+            None, f"git knows no {name} here"
+        )
+
+
+def test_a_shallow_clone_without_main_says_what_to_fetch(project, tmp_path):
+    git(project, "switch", "--quiet", "--create", "feature")
+    source = (project.parent).as_uri()
+    git(tmp_path, "clone", "--quiet", "--depth=1", "--branch=feature", source, "clone")
+    clone = tmp_path / "clone" / "project"
+    found = regression.earlier(folder=clone)
+    assert found.table is None
+    assert found.told.startswith("git knows no main or origin/main here, in a shallow clone: ")
+    # as the workflow fetches it
+    git(clone, "fetch", "--no-tags", "--depth=1", "origin", "+main:refs/remotes/origin/main")
+    found = regression.earlier(folder=clone)
+    assert found.table is not None
+    assert found.told.startswith("origin/main (")
+
+
+def test_outside_of_a_repository_git_s_own_words_are_passed_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(SetupError, match="not a git repository"):
+        regression.earlier("main", tmp_path)
+
+
+def test_the_command_passes_where_nothing_was_lost(project, capsys):
+    write(project, table(0.71))
+    assert main(["gate"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("## Gate: passed\n")
+    assert "MLflow: nothing to register, models/model.keras is not here." in said.out
+    assert (project / "reports" / "gate.md").read_text().startswith("## Gate: passed\n")
+    assert not (project / "mlflow.db").exists()
+
+
+def test_a_failed_gate_is_a_status_and_a_sentence_and_touches_no_registry(project, capsys):
+    write(project, table(0.65))
+    assert main(["gate", "--against", "main", "--out", "elsewhere/gate.md"]) == 1
+    said = capsys.readouterr()
+    assert said.err.strip() == "The gate failed: overlap. See elsewhere/gate.md."
+    assert "| overlap | **failed** | Mean overlap 0.650, of 0.700 in main (" in said.out
+    assert "MLflow" not in said.out
+    assert (project / "elsewhere" / "gate.md").read_text().strip() == said.out.strip()
+
+
+def test_the_command_accepts_another_test_set_only_when_told(project, capsys):
+    write(project, table(0.7, photos=PHOTOS[1:]))
+    assert main(["gate"]) == 1
+    assert "The gate failed: test set." in capsys.readouterr().err
+    assert main(["gate", "--accept-changed-test"]) == 0
+    assert "Accepted" in capsys.readouterr().out
+
+
+def test_the_command_fails_without_results(project, capsys):
+    (project / "reports" / "scores.csv").unlink()
+    assert main(["gate"]) == 1
+    assert "The gate failed: results." in capsys.readouterr().err
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    import mlflow  # noqa: PLC0415 - takes seconds, and most tests here do without
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    yield tmp_path
+    mlflow.set_tracking_uri(None)
+
+
+def trained(file: Path, seed: int) -> str:
+    """Saves and logs a tiny model, as a training does; its run."""
+    import keras  # noqa: PLC0415 - as above
+
+    from cropperhead.training import tracking  # noqa: PLC0415
+
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((2,), name="image")
+    model = keras.Model({"image": image}, {"limits": keras.layers.Dense(5, name="limits")(image)})
+    model.save(file)
+    with tracking.training_run({"train.model": "small", "train.seed": seed}, "d" * 64) as run:
+        tracking.log_model(model, file)
+    return run
+
+
+def champion() -> tuple[str, str]:
+    """The champion's version, and the run that it is of."""
+    import mlflow  # noqa: PLC0415
+
+    version = mlflow.MlflowClient().get_model_version_by_alias("cropperhead", "champion")
+    return str(version.version), version.run_id
+
+
+def test_the_champion_is_the_model_that_passed_last_each_registered_once(store):
+    import mlflow  # noqa: PLC0415
+
+    from cropperhead.training import tracking  # noqa: PLC0415
+
+    first, second = store / "first.keras", store / "second.keras"
+    runs = [trained(first, 1), trained(second, 2)]
+    # an evaluation elsewhere of the same bytes is a newer run, but holds no model
+    with mlflow.start_run():
+        mlflow.set_tag("model_sha256", tracking.file_hash(first))
+    said = tracking.promote(first)
+    assert said == "MLflow: version 1 of cropperhead is the champion."
+    assert champion() == ("1", runs[0])
+    tracking.promote(second)
+    assert champion() == ("2", runs[1])
+    tracking.promote(first)
+    assert champion() == ("1", runs[0])
+    assert len(mlflow.MlflowClient().search_model_versions("name = 'cropperhead'")) == 2
+    served = mlflow.pyfunc.load_model("models:/cropperhead@champion")
+    assert [field.name for field in served.metadata.signature.outputs.inputs] == ["limits"]
+    (store / "third.keras").write_bytes(b"of another machine")
+    assert tracking.promote(store / "third.keras").startswith("MLflow: nothing to register, no run")
+    assert champion() == ("1", runs[0])
+
+
+def test_a_registered_model_is_fetched_by_its_name(store):
+    import keras  # noqa: PLC0415
+
+    from cropperhead.training import tracking  # noqa: PLC0415
+
+    trained(store / "model.keras", 1)
+    tracking.promote(store / "model.keras")
+    with model_choice.chosen("models:/cropperhead@champion") as file:
+        fetched = keras.models.load_model(file)
+    assert not file.exists()  # it was there for as long as it was used
+    with pytest.raises(ModelError, match="@nobody: MLflow has no such model"):
+        tracking.downloaded("models:/cropperhead@nobody", store / "none")
+    expected = keras.models.load_model(store / "model.keras").get_weights()
+    assert all(map(np.array_equal, fetched.get_weights(), expected))
+
+
+def test_without_a_store_none_is_made(store):
+    from cropperhead.training import tracking  # noqa: PLC0415
+
+    (store / "model.keras").write_bytes(b"model")
+    said = tracking.promote(store / "model.keras")
+    assert said == "MLflow: nothing to register, mlflow.db is not here."
+    assert [file.name for file in store.iterdir()] == ["model.keras"]
+
+
+def test_only_the_model_that_the_scores_are_of_is_the_evaluated_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, scored, lock = Path("model.keras"), Path("scores.csv"), Path("dvc.lock")
+    assert not regression.is_evaluated(model, scored, lock)
+    model.write_bytes(b"a")
+    scored.write_bytes(b"b")
+    # md5 of "a" and "b"
+    hashes = ("0cc175b9c0f1b6a831c399e269772661", "92eb5ffee6ae2fec3ad71c777531578f")
+    stage = {
+        "deps": [{"path": "model.keras", "md5": hashes[0]}],
+        "outs": [{"path": "scores.csv", "md5": hashes[1]}],
+    }
+    lock.write_text(yaml.safe_dump({"stages": {"evaluate": stage}}))
+    assert regression.is_evaluated(model, scored, lock)
+    model.write_bytes(b"another")
+    assert not regression.is_evaluated(model, scored, lock)

@@ -1,0 +1,90 @@
+"""The gate on real trainings: it fires on a loss that is real, and is quiet about other seeds."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, label_table
+
+from cropperhead import params
+from cropperhead.evaluation import croppers, evaluate
+from cropperhead.evaluation import gate as regression
+from cropperhead.geometry.crops import CROP_COLUMNS
+from cropperhead.training import batches, train
+from cropperhead.training.networks import build
+from cropperhead.training.train import Lessons
+
+PARAMS = params.load(ROOT / "params.yaml")
+TRAIN = dataclasses.replace(
+    PARAMS.train,
+    image_size=32,
+    epochs=4,
+    least_steps=35,
+    learning_rate=0.004,
+    refits=0,
+)
+EVALUATE = dataclasses.replace(PARAMS.evaluate, bootstrap_samples=500, permutations=500)
+SEEDS = 20
+
+
+def examples(count: int, seed: int, size: int) -> batches.Examples:
+    """A bright square on noise, and a crop that a person of an unsteady hand laid about it."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 60, (count, 32, 32, 3), dtype=np.uint8)
+    centre = generator.integers(10, 22, (count, 2))
+    for image, (down, across) in zip(images, centre, strict=True):
+        image[down - 3 : down + 3, across - 3 : across + 3] = 220
+    middle = (centre + generator.normal(0, 1, (count, 2))) / 32
+    half = generator.uniform(0.22, 0.28, (count, 2))
+    low, high = np.maximum(middle - half, 0), np.minimum(middle + half, 1)
+    limits = np.concatenate([low, high, np.zeros((count, 1))], axis=1).astype(np.float32)
+    factor = size // 32
+    large = images.repeat(factor, axis=1).repeat(factor, axis=2)
+    photos = batches.Photos([f"{i}.jpg" for i in range(count)], large, np.ones(count, np.float32))
+    return batches.Examples(photos, np.arange(count), limits)
+
+
+TRAINING, VALIDATION = examples(300, 1, 32), examples(60, 2, 32)
+TEST = examples(150, 3, params.INPUT_SIDE)
+
+
+def scored(seed: int, learnt: batches.Examples = TRAINING, **changes: object) -> pd.DataFrame:
+    """What an evaluation writes of a network that was trained with these params."""
+    chosen = dataclasses.replace(TRAIN, seed=seed, **changes)
+    model = train.fit(chosen, Lessons(learnt, VALIDATION)).model
+    labels = label_table(len(TEST)).assign(photo=TEST.photos.names, width=400, height=400)
+    labels[list(CROP_COLUMNS)] = TEST.limits.astype(float)
+    compared = [
+        croppers.network(lambda photos: build.predict(model, photos), model.name),
+        croppers.median_crop(TRAINING.limits.astype(float)),
+    ]
+    groups = dict(zip(TEST.photos.names, TEST.photos.names, strict=True))
+    test = evaluate.Test(labels, TEST.photos, groups)
+    return evaluate.compare(test, compared, {}, EVALUATE).scores
+
+
+@pytest.fixture(scope="module")
+def before() -> pd.DataFrame:
+    return scored(0)
+
+
+def test_it_is_quiet_about_other_seeds_of_the_same_params(before):
+    alarms = [
+        seed
+        for seed in range(1, SEEDS + 1)
+        if not regression.compared(scored(seed), before, PARAMS.gate).passed
+    ]
+    assert len(alarms) <= 1
+
+
+def test_it_fires_on_a_network_that_was_trained_for_one_epoch(before):
+    gate = regression.compared(scored(0, epochs=1, least_steps=1), before, PARAMS.gate)
+    assert "overlap" in gate.failed
+
+
+def test_it_fires_on_a_network_that_learned_from_shuffled_labels(before):
+    order = np.random.default_rng(1).permutation(len(TRAINING))
+    shuffled = dataclasses.replace(TRAINING, limits=TRAINING.limits[order])
+    gate = regression.compared(scored(0, shuffled), before, PARAMS.gate)
+    assert "overlap" in gate.failed

@@ -1,0 +1,126 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, label_table
+
+from cropperhead import params
+from cropperhead.evaluation import croppers, evaluate, learned
+from cropperhead.evaluation.reference_free import Unaided
+from cropperhead.geometry.crops import CROP_COLUMNS, Floats
+from cropperhead.training.batches import Photos
+
+PARAMS = dataclasses.replace(
+    params.load(ROOT / "params.yaml").evaluate,
+    random_draws=5,
+    bootstrap_samples=400,
+    permutations=400,
+)
+
+
+def compared(labels: pd.DataFrame, predicted: Floats) -> evaluate.Result:
+    """The evaluation of crops, one for each photo of the labels, beside the constant median."""
+    first = labels.drop_duplicates("photo")
+    photos = Photos(
+        first["photo"].tolist(),
+        np.zeros((len(first), 4, 4, 3), np.uint8),
+        (first["width"] / first["height"]).to_numpy(np.float32),
+    )
+    training = label_table(300, seed=9)[list(CROP_COLUMNS)].to_numpy()
+    known = [
+        croppers.network(lambda _: predicted, "small"),
+        croppers.median_crop(training),
+        croppers.shuffled(lambda _: predicted, 5, PARAMS.seed),
+    ]
+    groups = dict(zip(photos.names, photos.names, strict=True))
+    return evaluate.compare(evaluate.Test(labels, photos, groups), known, {}, PARAMS)
+
+
+def truth(labels: pd.DataFrame) -> Floats:
+    return labels[list(CROP_COLUMNS)].to_numpy()
+
+
+def half_way(labels: pd.DataFrame) -> Floats:
+    median = np.median(truth(labels), axis=0)
+    return median + 0.5 * (truth(labels) - median)
+
+
+def test_what_goes_half_way_on_a_line_explains_all_and_noise_half_of_it():
+    labels = label_table(400)
+    labels["crop_angle"] = 0.0
+    whole = learned.explained(compared(labels, half_way(labels)))
+    assert list(whole) == ["top", "left", "bottom", "right"]  # the angle has no variance
+    assert [each.mean for each in whole.values()] == pytest.approx([1] * 4)
+    noise = np.random.default_rng(2).normal(0, 1, (400, 5)) * truth(labels).std(axis=0)
+    noisy = learned.explained(compared(labels, truth(labels) + noise))
+    # as much variance of noise as of the truth: a correlation of 1 / sqrt(2)
+    for each in noisy.values():
+        assert each.low < 0.5 < each.high
+        assert each.high - each.low < 0.2
+
+
+def test_what_goes_the_wrong_way_explains_less_than_nothing():
+    labels = label_table(80)
+    found = learned.explained(compared(labels, 2 * truth(labels).mean(axis=0) - truth(labels)))
+    assert [each.mean for each in found.values()] == pytest.approx([-1] * 5)
+
+
+def test_a_network_that_looks_passes_the_tests_that_can_be_asked():
+    labels = label_table(80)
+    found = learned.answers(compared(labels, half_way(labels)))
+    assert [each.passed for each in found] == [True, True, True, None]
+    assert "p = 0.0025" in found[0].finding  # 1 of 401 draws
+
+
+def test_a_constant_passes_none():
+    labels = label_table(80)
+    constant = np.tile(np.median(truth(labels), axis=0), (80, 1))
+    found = learned.answers(compared(labels, constant))
+    assert [each.passed for each in found] == [False, False, False, None]
+
+
+def test_hiding_the_subject_must_move_crops_more_than_hiding_background():
+    labels = label_table(60)
+    result = compared(labels, half_way(labels))
+    generator = np.random.default_rng(1)
+    still = np.abs(generator.normal(0, 0.01, 60))
+    for subject, passed in ((still + 0.02, True), (still, False)):
+        moved = Unaided(result.test.photos.names, {}, [], (subject, still))
+        answer = learned.answers(dataclasses.replace(result, unaided=moved))[3]
+        assert answer.passed is passed
+    assert f"by {still.mean():.4f}: +0.0000 to +0.0000 apart" in answer.finding
+
+
+def test_slices_count_every_photo_once_by_each_property():
+    labels = label_table(80)
+    labels.loc[:29, ["width", "height"]] = [400, 600]
+    labels.loc[:9, "crop_angle"] = 0.0
+    found = learned.slices(compared(labels, half_way(labels)))
+    counts = {}
+    for each in found:
+        counts.setdefault(each.by, {})[each.part] = each.photos
+    assert counts["Orientation"] == {"landscape": 50, "portrait": 30}
+    assert counts["Tilt of the human crop"] == {"level": 10, "tilted": 70}
+    assert all(sum(parts.values()) == 80 for parts in counts.values())
+    assert all(each.gain.mean > 0 for each in found if each.photos > 20)
+
+
+def test_people_agree_or_not_where_several_cropped_a_photo():
+    halves = [(0, 0, 1, 0.5, 0), (0, 0.25, 1, 0.75, 0), (0, 0, 1, 0.5, 0)]
+    labels = label_table(1)
+    labels = pd.concat([labels] * 3, ignore_index=True).assign(author=["x", "y", "z"])
+    labels[list(CROP_COLUMNS)] = np.array(halves, float)
+    found = learned.agreements(compared(labels, np.array([halves[0]], float)))
+    by_key = {each.cropper: each for each in found}
+    # x and z agree, y overlaps either by a third: (2/3 + 1/3 + 2/3) / 3, and (1 + 1/3 + 1) / 3
+    assert by_key["human"].mean.mean == pytest.approx(5 / 9)
+    assert by_key["human"].best.mean == pytest.approx(7 / 9)
+    # x's crop: 1, 1/3, 1; whoever is left out, someone else is alike
+    assert by_key["cnn"].mean.mean == pytest.approx(7 / 9)
+    assert by_key["cnn"].best.mean == pytest.approx(1)
+
+
+def test_where_each_photo_has_one_crop_there_is_no_agreement_to_tell():
+    labels = label_table(20)
+    assert learned.agreements(compared(labels, half_way(labels))) == []

@@ -1,0 +1,126 @@
+import io
+import subprocess
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from cropperhead.errors import ModelError
+from cropperhead.inference import litert
+
+FACTS = {
+    "version": "1.2.3",
+    "inputs": {"image": {"shape": [1, 2, 2, 3]}, "aspect": {"shape": [1, 1]}},
+    "outputs": {"brightness": {"shape": [1, 1]}, "shape": {"shape": [1, 1, 2]}},
+}
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """A TFLite model of 2 x 2 px: the brightest value, and the aspect with its square."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((1, 2, 2, 3), tf.float32, name="image"),
+            tf.TensorSpec((1, 1), tf.float32, name="aspect"),
+        ]
+    )
+    def one(image, aspect):
+        return {
+            "brightness": tf.reduce_max(image, axis=(1, 2, 3))[:, None],
+            "shape": tf.stack([aspect, aspect * aspect], axis=2),
+        }
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [one.get_concrete_function()], tf.Module()
+    )
+    return converter.convert()
+
+
+@pytest.fixture
+def file(tiny, tmp_path):
+    file = tmp_path / "tiny.tflite"
+    file.write_bytes(litert.with_facts(tiny, FACTS))
+    return file
+
+
+def images(*brightest):
+    pixels = np.zeros((len(brightest), 2, 2, 3), np.uint8)
+    pixels[:, 1, 0, 2] = brightest
+    return pixels
+
+
+def test_outputs_come_by_name_for_each_photo(file):
+    told = litert.load(file).outputs(images(200, 7, 255), [1.5, 0.5, 2.0])
+    assert told["brightness"].tolist() == [[200], [7], [255]]
+    assert told["shape"].tolist() == [[[1.5, 2.25]], [[0.5, 0.25]], [[2, 4]]]
+
+
+def test_no_photos_give_outputs_of_no_rows(file):
+    told = litert.load(file).outputs(images(), [])
+    assert {name: values.shape for name, values in told.items()} == {
+        "brightness": (0, 1),
+        "shape": (0, 1, 2),
+    }
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_number_of_threads_gives_each_photo_its_own(file, threads):
+    network = litert.load(file, threads)
+    brightest = list(range(0, 250, 5))
+    told = network.outputs(images(*brightest), np.ones(50))
+    assert told["brightness"].ravel().tolist() == brightest
+
+    def one(value):
+        return network.outputs(images(value), [1.0])["brightness"][0, 0]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(one, brightest)) == brightest
+
+
+def test_a_model_tells_of_itself_and_is_still_a_tflite_file_and_a_zip_archive(file, tiny):
+    network = litert.load(file)
+    assert network.facts == FACTS
+    assert (network.input_size, network.names) == (2, ["brightness", "shape"])
+    content = file.read_bytes()
+    assert content.startswith(tiny)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.namelist() == ["cropperhead.json"]
+
+
+def test_the_same_facts_make_the_same_bytes(tiny):
+    assert litert.with_facts(tiny, FACTS) == litert.with_facts(tiny, dict(FACTS))
+
+
+def test_what_is_no_exported_model_is_named(tmp_path, tiny):
+    bare, text, wrong = (tmp_path / name for name in ("bare.tflite", "a.tflite", "b.tflite"))
+    bare.write_bytes(tiny)
+    text.write_text("no model")
+    wrong.write_bytes(litert.with_facts(b"no model, but facts", FACTS))
+    said = {
+        tmp_path / "gone.tflite": r"gone\.tflite: cannot be read: No such file",
+        bare: r"bare\.tflite: no model that CropperHead exported: it carries no cropperhead\.json",
+        text: r"a\.tflite: no model that CropperHead exported",
+        wrong: r"b\.tflite: LiteRT does not take it: ",
+    }
+    for file, message in said.items():
+        with pytest.raises(ModelError, match=message):
+            litert.load(file)
+
+
+def test_loading_and_running_a_model_loads_nothing_heavy(file):
+    script = f"""
+import sys, pathlib, numpy
+from cropperhead.inference import litert as runtime
+network = runtime.load(pathlib.Path({str(file)!r}))
+network.outputs(numpy.zeros((1, 2, 2, 3), numpy.uint8), [1.0])
+heavy = {{"tensorflow", "keras", "mlflow", "pandas", "scipy", "pyarrow", "yaml"}}
+print(*({{name.split(".")[0] for name in sys.modules}} & heavy))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""

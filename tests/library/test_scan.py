@@ -1,0 +1,133 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from cropperhead.errors import LibraryError
+from cropperhead.library import scan as library
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+def sidecars(folder: Path) -> dict[str, tuple[str, ...]]:
+    return {entry.file: entry.sidecars for entry in library.scan(folder).entries}
+
+
+def test_photos_are_found_at_any_depth_in_any_case_and_sorted(tmp_path):
+    touch(tmp_path, "b.JPG", "a/b/c/d.jpeg", "a/x.TIFF", "a/y.png", "z.tif", "notes.txt", "r.NEF")
+    touch(tmp_path, "u.HEIC", "v.avif", "w.webp", "film.mov")
+    scan = library.scan(tmp_path)
+    assert [entry.file for entry in scan.entries] == [
+        "a/b/c/d.jpeg",
+        "a/x.TIFF",
+        "a/y.png",
+        "b.JPG",
+        "r.NEF",
+        "u.HEIC",
+        "v.avif",
+        "w.webp",
+        "z.tif",
+    ]
+    assert scan.others == {".mov": 1, ".txt": 1}
+
+
+def test_sidecars_are_found_by_either_way_of_naming(tmp_path):
+    touch(tmp_path, "a.jpg", "a.xmp", "b.JPG", "B.jpg.XMP", "c.jpg", "c_01.jpg.xmp")
+    assert sidecars(tmp_path) == {
+        "a.jpg": ("a.xmp",),
+        "b.JPG": ("B.jpg.XMP",),
+        "c.jpg": ("c_01.jpg.xmp",),
+    }
+
+
+def test_a_sidecar_beside_a_raw_file_is_the_raw_s(tmp_path):
+    touch(tmp_path, "a.jpg", "a.NEF", "a.xmp")
+    assert sidecars(tmp_path) == {"a.NEF": ("a.xmp",), "a.jpg": ()}
+
+
+def test_profiles_are_named_by_the_whole_name_of_their_photo(tmp_path):
+    touch(tmp_path, "a.NEF", "a.NEF.pp3", "a.jpg", "a.jpg.out.pp3", "b.jpg", "b.JPG.arp")
+    touch(tmp_path, "gone.jpg.pp3", "my style.pp3", "b.pp3")
+    scan = library.scan(tmp_path)
+    assert {entry.file: entry.sidecars for entry in scan.entries} == {
+        "a.NEF": ("a.NEF.pp3",),
+        "a.jpg": (),
+        "b.jpg": ("b.JPG.arp",),
+        "gone.jpg.pp3": (),
+    }
+    # a style to choose from, what tells of an export, and another style
+    assert scan.others == {".pp3": 3}
+
+
+def test_a_sidecar_without_any_photo_is_an_entry_of_its_own(tmp_path):
+    touch(tmp_path, "a.jpg", "gone.xmp", "raw.cr2", "raw.xmp")
+    kinds = {entry.file: entry.kind for entry in library.scan(tmp_path).entries}
+    assert kinds == {"a.jpg": "photo", "gone.xmp": "orphan", "raw.cr2": "photo"}
+
+
+def test_what_programs_leave_behind_is_passed_over(tmp_path):
+    touch(tmp_path, "a.jpg", "._a.jpg", ".trash/b.jpg", "c.lrdata/d.jpg", "@eaDir/a.jpg")
+    assert list(sidecars(tmp_path)) == ["a.jpg"]
+
+
+def test_links_are_followed_once_and_loops_end(tmp_path):
+    touch(tmp_path, "lib/a.jpg", "other/b.jpg")
+    (tmp_path / "lib" / "loop").symlink_to(tmp_path / "lib")
+    (tmp_path / "lib" / "more").symlink_to(tmp_path / "other")
+    (tmp_path / "lib" / "dangling.jpg").symlink_to(tmp_path / "nowhere")
+    assert list(sidecars(tmp_path / "lib")) == ["a.jpg", "dangling.jpg", "more/b.jpg"]
+
+
+def test_a_link_to_itself_and_a_pipe_are_passed_over(tmp_path):
+    touch(tmp_path, "a.jpg")
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert list(sidecars(tmp_path)) == ["a.jpg"]
+
+
+def test_names_that_differ_in_case_alone_keep_their_own_sidecars(tmp_path):
+    touch(tmp_path, "a.JPG", "a.JPG.xmp", "a.jpg", "a.jpg.xmp")
+    assert sidecars(tmp_path) == {"a.JPG": ("a.JPG.xmp",), "a.jpg": ("a.jpg.xmp",)}
+
+
+def test_names_that_cannot_be_passed_on_are_listed_printably(tmp_path):
+    touch(tmp_path, "a.jpg")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg")).write_bytes(b"x")
+    (tmp_path / "line\nbreak.jpg").write_bytes(b"x")
+    kinds = {entry.file: entry.kind for entry in library.scan(tmp_path).entries}
+    assert kinds == {
+        "a.jpg": "photo",
+        "line\\nbreak.jpg": "unreadable",
+        "\\udcff.jpg": "unreadable",
+    }
+
+
+def test_a_trace_changes_with_the_photo_and_its_sidecar_and_with_nothing_else(tmp_path):
+    touch(tmp_path, "a.jpg", "a.xmp", "b.jpg")
+    first = {entry.file: entry.trace for entry in library.scan(tmp_path).entries}
+    (tmp_path / "a.xmp").write_bytes(b"longer")
+    second = {entry.file: entry.trace for entry in library.scan(tmp_path).entries}
+    assert first["a.jpg"] != second["a.jpg"]
+    assert first["b.jpg"] == second["b.jpg"]
+
+
+def test_a_manifest_reads_back_and_is_the_same_bytes(tmp_path):
+    touch(tmp_path / "lib", "a.jpg", "a.xmp", "ä ö/b.jpg", "orphan.xmp")
+    entries = library.scan(tmp_path / "lib").entries
+    for name in ("one", "two"):
+        library.write_manifest(entries, tmp_path / name)
+    manifest = library.read_manifest(tmp_path / "one")
+    assert tuple(library.entries(manifest, range(len(manifest)))) == entries
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize("prepare", [lambda _: None, Path.mkdir, lambda path: touch(path, "a.txt")])
+def test_a_library_that_is_missing_or_empty_says_what_to_do(tmp_path, prepare):
+    prepare(tmp_path / "library")
+    with pytest.raises(LibraryError, match=r"in params\.yaml to the folder that holds your"):
+        library.scan(tmp_path / "library")

@@ -1,0 +1,246 @@
+import dataclasses
+import itertools
+import json
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, label_table
+
+from cropperhead import params
+from cropperhead.dataset import summary
+from cropperhead.evaluation.corrections import Corrections
+from cropperhead.evaluation.results import Agreement, Answer, Judged, Measure, Slice
+from cropperhead.report import cards
+from cropperhead.report.cards import Datasheet, ModelCard, ModelFacts
+from cropperhead.report.page import Comparison, Row
+from cropperhead.stats import Interval
+
+GAIN = Interval(0.031, 0.012, 0.05)
+CNN = Row("cnn", "CNN", Interval(0.741, 0.72, 0.76), GAIN, GAIN, GAIN)
+NOTHING = Interval(math.nan, math.nan, math.nan)
+FACTS = ModelFacts("small", 123456, 256, 1_234_567, "a" * 64, "b" * 64)
+EXTRACTED = {
+    "seen": 52,
+    "cropped": 40,
+    "uncropped": 9,
+    "suggested": 0,
+    "rejected": {"outside": 1, "already_applied": 2},
+    "rejected_total": 3,
+    "labels": {"lightroom embedded": 40},
+    "versions_left_out": {},
+}
+VALIDATED = {
+    "failures": {"crop_left < crop_right": 1, "width above 0": 0},
+    "quarantined": 1,
+    "rows": 41,
+}
+
+
+def comparison(**changes: Any) -> Comparison:
+    base = Comparison(
+        outcome="learned",
+        verdict="The model has learned to crop: on 6 photos.",
+        evidence=["Mean overlap 0.741."],
+        rows=[CNN],
+        pictures=[],
+        limits={"human": np.zeros((0, 5))},
+        history=pd.DataFrame(),
+        counts={"test": 6},
+        facts=[("keras", "3.12"), ("train.seed", "7"), ("extract.tags", "{}")],
+        sampler="Each limit is drawn.",
+        intervals="Intervals are the middle 95 % of 2000 resamples.",
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def held() -> summary.Inventory:
+    table = label_table(40)
+    places = ["test"] * 6 + ["validation"] * 4 + ["train"] * 30
+    return summary.of(table.assign(split=places, group=table["photo"]), 0.9)
+
+
+def card(name: str = "small", **changes: Any) -> str:
+    facts = dataclasses.replace(FACTS, name=name)
+    return cards.model_card(ModelCard(facts, comparison(**changes), held()))
+
+
+def sheet(
+    extracted: dict = EXTRACTED, validated: dict = VALIDATED, changed: Corrections | None = None
+) -> str:
+    return cards.datasheet(
+        Datasheet(held(), extracted, validated, params.load(ROOT / "params.yaml"), changed)
+    )
+
+
+FULL = {
+    "answers": [Answer("Better than one crop?", "It gains 0.031.", True)],
+    "slices": [Slice("Orientation", "portrait", 4, CNN.overlap, GAIN)],
+    "measures": [
+        Measure("Thirds", "", "lower", {"human": GAIN, "cnn": NOTHING}, "How far from thirds.")
+    ],
+    "judged": [Judged("cnn", Interval(0.6, 0.5, 0.7))],
+    "agreements": [Agreement("cnn", CNN.overlap, Interval(0.8, 0.7, 0.9))],
+    "photos_of_several": 3,
+    "errors": [("x_1_.jpg", "It cuts the horizon.")],
+}
+CHANGED = Corrections(7, 3, Interval(0.8, 0.7, 0.9), Interval(0.04, 0.03, 0.05), GAIN)
+PAGES = {
+    "card": card(**FULL),
+    "bare card": card(rows=[], facts=[], evidence=[], intervals=""),
+    "card without learning": card("fine-tuned", outcome="no evidence"),
+    "card of the predecessor": card("predecessor", outcome="worse"),
+    "sheet": sheet(),
+    "sheet without losses": sheet(
+        EXTRACTED | {"rejected": {}, "rejected_total": 0},
+        {"failures": {}, "quarantined": 0, "rows": 40},
+    ),
+    "sheet with suggestions": sheet(EXTRACTED | {"suggested": 7}, changed=CHANGED),
+    "sheet with suggestions that all stand": sheet(EXTRACTED | {"suggested": 7}),
+}
+
+
+def sections(page: str) -> list[tuple[str, str]]:
+    """The headings of a page, each with what stands below it and above the next."""
+    parts = re.split(r"^(#+ .+)$", page, flags=re.MULTILINE)
+    assert parts[0] == ""
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_no_section_is_empty_and_nothing_is_left_unsaid(page):
+    for heading, body in sections(page):
+        subheading_follows = f"{heading}{body}#" in page
+        assert body.strip() or subheading_follows, heading
+    assert not re.search(r"\bNone\b(?! of)|\bnan\b|\{\{|\}\}|\{%|Interval\(|mappingproxy", page)
+    assert page.endswith("\n")
+    assert not re.search(r"\n{3,}| +\n", page)
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_tables_have_as_many_cells_in_each_row_and_stand_apart(page):
+    for block in page.split("\n\n"):
+        lines = block.split("\n")
+        if any(line.startswith("|") for line in lines):
+            assert all(line.startswith("| ") and line.endswith(" |") for line in lines)
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_headings_and_lists_stand_apart_from_text(page):
+    lines = page.split("\n")
+    for before, line in itertools.pairwise(lines):
+        if line.startswith("#"):
+            assert before == ""
+        if line.startswith("- "):
+            assert before == "" or before.lstrip().startswith("- ")
+
+
+def test_a_model_card_has_the_sections_of_mitchell_et_al():
+    titles = [heading for heading, _ in sections(PAGES["card"]) if heading.startswith("## ")]
+    assert titles == [
+        "## Model details",
+        "## Intended use",
+        "## Factors",
+        "## Metrics",
+        "## Evaluation data",
+        "## Training data",
+        "## Quantitative analyses",
+        "## Ethical considerations",
+        "## Caveats and recommendations",
+    ]
+
+
+def test_a_datasheet_has_the_sections_of_gebru_et_al():
+    titles = [heading for heading, _ in sections(PAGES["sheet"]) if heading.startswith("## ")]
+    assert titles == [
+        "## Motivation",
+        "## Composition",
+        "## Collection",
+        "## Preprocessing",
+        "## Uses",
+        "## Distribution",
+        "## Maintenance",
+    ]
+
+
+def test_a_model_card_tells_the_model_and_what_it_saw():
+    page = PAGES["card"]
+    for told in ("123,456", "256 x 256 px", "1.23 MB", "a" * 64, "b" * 64, "| train.seed | 7 |"):
+        assert told in page
+    assert "6 photos in 6 groups of like photos, with 6 crops" in page
+    assert "30 photos with 30 crops to learn from, and 4 photos with 4 crops" in page
+    assert "extract.tags" not in page
+
+
+def test_a_model_card_tells_every_finding_that_there_is():
+    page = PAGES["card"]
+    assert (
+        "| Orientation: portrait | 4 | 0.741 (0.720 to 0.760) | +0.031 (+0.012 to +0.050) |" in page
+    )
+    assert "What the scores are told apart by, below: orientation." in page
+    assert "| cropper | Thirds ↓ |" in page
+    assert "| CNN | – |" in page  # what is not a number is a dash
+    assert "| CNN | 0.600 (0.500 to 0.700) |" in page
+    assert "On 3 photos of several people." in page
+    assert "- `x_1_.jpg`: It cuts the horizon." in page
+    assert "Can a blind judge" not in PAGES["bare card"]
+
+
+def test_only_a_model_that_learned_is_meant_for_use():
+    assert "## Intended use\n\nTo propose crops" in PAGES["card"]
+    for name in ("card without learning", "card of the predecessor"):
+        assert "## Intended use\n\nFor comparison only." in PAGES[name]
+
+
+def test_a_model_card_says_where_its_features_come_from():
+    assert "ImageNet" in PAGES["card without learning"]
+    assert "ImageNet" not in PAGES["card"]
+
+
+def test_a_datasheet_tells_what_was_left_out_and_why():
+    page = PAGES["sheet"]
+    assert (
+        "Of 52 files seen, 40 had a crop that can be used, 9 had none, and 3 were rejected." in page
+    )
+    assert r"| already\_applied | 2 | 66.7 % |" in page
+    assert page.index(r"already\_applied") < page.index(
+        "| outside | 1 |"
+    )  # the most frequent first
+    assert r"| crop\_left \< crop\_right | 1 | 100.0 % |" in page
+    assert "width above 0" not in page  # held, and so no failure
+    assert "None of 40 crops broke an expectation." in PAGES["sheet without losses"]
+
+
+def test_a_datasheet_tells_the_rule_of_splits_and_what_it_made():
+    page = PAGES["sheet"]
+    assert "train (70 %), validation (15 %), test (15 %)." in page
+    assert "at most 6 of 64 bits, or where one camera took them within 2 seconds" in page
+    assert "| test | 6 | 6 | 6 |" in page
+
+
+def test_what_only_people_could_answer_is_said_to_be_unknown():
+    assert PAGES["sheet"].count("not known to the program.") >= 5
+
+
+def test_the_shape_of_the_reports_is_that_of_the_pipeline():
+    extracted, validated = (
+        json.loads((ROOT / "reports" / f"{name}.json").read_text())
+        for name in ("extract", "validate")
+    )
+    assert f"Of {extracted['seen']} files seen" in sheet(extracted, validated)
+
+
+def test_a_datasheet_tells_what_became_of_suggestions():
+    page = PAGES["sheet with suggestions"]
+    assert "9 had none, 7 had only what a model had suggested, and 3 were rejected." in page
+    assert "| 3 | 0.800 (0.700 to 0.900) | 0.040 (0.030 to 0.050) | 0.031" in page
+    assert "suggest" not in PAGES["sheet"].partition("## Collection")[2].partition("## Pre")[0]
+
+
+def test_the_same_input_gives_the_same_text():
+    assert card(**FULL) == PAGES["card"]
+    assert sheet() == PAGES["sheet"]

@@ -1,0 +1,356 @@
+import dataclasses
+import math
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from sample_comparison import (
+    CNN,
+    FINDINGS,
+    REFERENCE,
+    comparison,
+    jpeg,
+    picture,
+)
+
+from cropperhead.evaluation.corrections import Corrections
+from cropperhead.report import page as report
+from cropperhead.report.page import Interval
+
+VOID = {"meta", "input", "img", "br", "wbr"}
+TITLES = {
+    "answers": "Has it learned?",
+    "errors": "Where it fails",
+    "slices": "On which photos it does well",
+    "measures": "Composition, without a reference",
+    "judged": "Can a machine tell?",
+    "agreements": "Where several people cropped the same photo",
+    "corrections": "What became of its suggestions",
+}
+
+
+class Page(HTMLParser):
+    """What a page holds: start tags with attributes, text, and whether tags are balanced."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another tag, at {self.getpos()}"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return report.render(comparison())
+
+
+@pytest.fixture(scope="module")
+def full() -> Page:
+    return Page(report.render(comparison(**FINDINGS)))
+
+
+def titles(html: str) -> list[str]:
+    return re.findall("<h2[^>]*>(.*?)</h2>", html)
+
+
+def test_the_page_opens_with_the_verdict(html):
+    text = Page(html).text
+    assert text.index("The model learned to crop.") < text.index("Who comes closest")
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, FINDINGS, {"pictures": []}, {"limits": {}}, {"facts": [], "rows": []}]
+)
+def test_tags_are_balanced_whatever_is_missing(changes):
+    assert Page(report.render(comparison(**changes))).open == []
+
+
+def test_nothing_on_the_page_reaches_outside(html):
+    without_photos = re.sub(r"data:image/webp;base64,[\w+/=]+", "", html)
+    assert re.findall(r"https?:|//\w|@import|url\(", without_photos) == []
+    for tag, attributes in Page(html).tags:
+        assert (attributes.get("src") or "data:image/webp").startswith("data:image/webp"), tag
+        assert (attributes.get("href") or "#").startswith("#"), tag
+
+
+def test_links_within_the_page_lead_somewhere(html):
+    page = Page(html)
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    targets = [str(attributes["href"])[1:] for attributes in page.all("a")]
+    labels = [
+        name
+        for _, attributes in page.tags
+        for name in str(attributes.get("aria-labelledby") or "").split()
+    ]
+    assert targets
+    assert {*targets, *labels} <= ids
+
+
+def test_ids_are_unique(html):
+    ids = [attributes["id"] for _, attributes in Page(html).tags if "id" in attributes]
+    assert sorted(ids) == sorted(set(ids))
+
+
+def test_scores_are_shown_with_their_intervals(html):
+    for text in ("0.741", "0.722 to 0.760", "+0.031", "+0.012 to +0.050", "0.063", "1.23°"):
+        assert text in Page(html).text
+
+
+def test_every_photo_has_a_text_that_names_it_and_its_score(html):
+    texts = [attributes["alt"] for attributes in Page(html).all("img")]
+    assert len(texts) == 3  # two photos, one of them once more beside the verdict
+    assert all("/roll/" in str(text) and "by 0.81" in str(text) for text in texts)
+
+
+def test_every_chart_says_what_it_shows(html):
+    charts = [svg for svg in Page(html).all("svg") if svg.get("role") == "img"]
+    # two rows of the forest, five limits, one curve
+    assert len(charts) == 8
+    assert all(svg.get("aria-label") or svg.get("aria-labelledby") for svg in charts)
+
+
+def test_outlines_are_drawn_for_each_cropper_and_can_be_hidden(html):
+    page = Page(html)
+    boxes = [box["id"] for box in page.all("input") if box["type"] == "checkbox"]
+    assert boxes == ["show-human", "show-cnn", "show-random", "show-median"]
+    classes = [polygon["class"] for polygon in page.all("polygon")]
+    # two photos with four crops and one with three, the one beside the verdict
+    assert classes.count("line cnn") == 3
+    assert classes.count("line median") == 2
+
+
+def test_photos_can_be_sorted_without_script(html):
+    assert "#sort-worst:checked) .photos > li { order: var(--worst); }" in html
+    assert "--name:0;--best:0;--worst:0;--disagreement:0;" in html
+
+
+def test_a_photo_name_cannot_break_the_page():
+    name = "<b>&\"'.jpg"
+    html = report.render(comparison(pictures=[picture(name)]))
+    page = Page(html)
+    assert "<b>&" not in html
+    assert name in page.text
+    assert name in str(page.all("img")[-1]["alt"])
+
+
+def test_text_from_outside_is_escaped():
+    text = "<script>alert(1)</script>"
+    html = report.render(
+        comparison(verdict=text, facts=[(text, text)], sampler=text, evidence=[text])
+    )
+    assert text not in html
+    # the verdict, a line of evidence, a fact's name and value; of croppers only those of the table
+    # are described, and random is not among them
+    assert Page(html).text.count(text) == 4
+
+
+@pytest.mark.parametrize("missing", [None, Interval(math.nan, math.nan, math.nan)])
+def test_a_score_that_does_not_apply_is_a_dash(missing):
+    row = dataclasses.replace(CNN, overlap=missing, gain=missing, angle_error=missing)
+    page = Page(report.render(comparison(rows=[row])))
+    assert page.text.count("–") == 4  # the three, and the aspect error that the row lacks
+    assert "nan" not in page.text
+
+
+def test_a_mean_without_interval_stands_alone():
+    row = dataclasses.replace(CNN, overlap=Interval(0.5, math.nan, math.nan))
+    html = report.render(comparison(rows=[row], history=pd.DataFrame()))
+    assert "0.500" in Page(html).text
+    assert "nan" not in re.sub(r"data:image/webp;base64,[\w+/=]+", "", html)
+
+
+def test_one_human_crop_for_each_photo_is_called_the_reference(html):
+    assert "The reference: the others are scored against it" in Page(html).text
+
+
+def test_a_human_scored_against_others_has_numbers():
+    human = dataclasses.replace(CNN, cropper="human", label="Human", note="Eight people each.")
+    text = Page(report.render(comparison(rows=[human, CNN]))).text
+    assert "The reference: the others" not in text
+    assert "Eight people each." in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ("learned", "It learned"),
+        ("no evidence", "No evidence that it learned"),
+        ("worse", "Worse than one crop for all photos"),
+    ],
+)
+def test_the_outcome_is_said_in_words(outcome, said):
+    assert said in Page(report.render(comparison(outcome=outcome))).text
+
+
+def test_what_follows_a_colon_in_the_verdict_is_set_smaller():
+    html = report.render(comparison(verdict="It learned: by 0.03: really."))
+    assert '<h1>It learned: <span class="rest">by 0.03: really.</span></h1>' in html
+
+
+def test_how_the_numbers_were_made_is_told(html):
+    text = Page(html).text
+    assert "The median of each limit over the training photos" in text
+    assert "1,234" in text
+    assert "odd ones" in text
+    assert "The weights of epoch 2" in text  # the smaller validation loss, 1.5
+
+
+def test_only_croppers_of_the_table_are_described(html):
+    sampler = comparison().sampler
+    random = dataclasses.replace(CNN, cropper="random", label="Random within bounds")
+    assert sampler not in Page(html).text
+    assert sampler in Page(report.render(comparison(rows=[random]))).text
+
+
+def test_without_a_history_the_page_says_so():
+    html = report.render(comparison(history=pd.DataFrame()))
+    assert "No record of the training was found." in Page(html).text
+
+
+def test_the_confidence_of_the_intervals_is_named():
+    text = Page(report.render(comparison(confidence=0.9))).text
+    assert "90 % interval" in text
+    assert "95 %" not in text
+
+
+def test_the_same_comparison_gives_the_same_page_in_any_order():
+    first = comparison()
+    other = comparison(
+        pictures=first.pictures[::-1],
+        counts=dict(reversed(first.counts.items())),
+        limits=dict(reversed(first.limits.items())),
+    )
+    assert report.render(other) == report.render(first)
+
+
+def test_two_hundred_photos_stay_below_five_megabytes_even_if_they_are_noise():
+    noise = jpeg(noise=1)
+    pictures = [picture(f"{number:03}.jpg", noise) for number in range(200)]
+    assert len(report.render(comparison(pictures=pictures)).encode()) < 5_000_000
+
+
+@pytest.mark.parametrize(("finding", "title"), TITLES.items())
+def test_a_section_without_content_is_left_out(html, finding, title):
+    assert title in titles(report.render(comparison(**FINDINGS)))
+    assert title not in titles(html)
+    assert title not in titles(report.render(comparison(**{**FINDINGS, finding: []})))
+
+
+def test_links_and_labels_lead_somewhere_with_all_sections(full):
+    ids = [attributes["id"] for _, attributes in full.tags if "id" in attributes]
+    targets = {str(attributes["href"])[1:] for attributes in full.all("a")}
+    assert {"slices", "composition", "judge", "people", "errors"} <= targets <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_tests_stand_under_the_verdict_with_words_beside_their_marks(full):
+    text = " ".join(full.text.split())
+    assert "Does it beat a constant crop? Yes. By 0.062." in text
+    assert "Does it beat memory? No. By 0.002" in text
+    assert "Does it crop as people do? Cannot be told. One person" in text
+    assert text.index("learned to crop.") < text.index("Has it learned?") < text.index("Who comes")
+
+
+def test_each_part_of_the_photos_has_its_gain_drawn_beside_no_gain(full):
+    texts = [str(svg.get("aria-label")) for svg in full.all("svg") if svg.get("role") == "img"]
+    assert "Orientation, landscape: gain 0.050, 95 % interval 0.030 to 0.070" in texts
+    assert "1,200" in full.text
+    assert "−0.050" in full.text
+
+
+def test_a_failure_is_shown_with_what_went_wrong(full):
+    assert "Keeps the sky that the photographer cut away." in full.text
+    # two photos, the one beside the verdict, and b.jpg once more
+    assert len(full.all("img")) == 4
+    assert "2012/roll/b.jpg" in str(full.all("img")[-1]["alt"])
+
+
+def test_a_measure_names_its_unit_its_better_side_and_its_meaning(full):
+    text = " ".join(full.text.split())
+    assert "Horizon ° ↓" in text
+    assert "The tilt that remains." in text
+
+
+def test_the_judge_and_the_people_are_told_in_words(full):
+    text = " ".join(full.text.split())
+    assert "CNN A machine can tell these crops from a person’s." in text
+    assert "On 42 of the test photos." in text
+
+
+def test_what_became_of_suggestions_is_told_in_numbers(full):
+    text = " ".join(full.text.split())
+    # 86 of 1,300
+    assert "1,214 photos stand as a model suggested, and a person has corrected 86: 7 %" in text
+    for said in ("0.600", "0.550 to 0.650", "0.041", "0.62°", "0.00° to 1.00°"):
+        assert said in text
+
+
+def test_where_every_suggestion_stands_there_is_nothing_to_average():
+    nothing = Interval(math.nan, math.nan, math.nan)
+    found = Corrections(1, 0, nothing, nothing, nothing)
+    text = " ".join(Page(report.render(comparison(corrections=found))).text.split())
+    assert "1 photo stands as a model suggested, and a person has corrected 0: 0 %" in text
+    assert "Suggestion and correction" not in text
+
+
+def test_a_cropper_shows_its_chance_its_shape_and_its_invalid_crops():
+    row = dataclasses.replace(
+        CNN, chance=0.0004, invalid=0.0425, aspect_error=Interval(0.083, 0.071, 0.0952)
+    )
+    text = Page(report.render(comparison(rows=[row]))).text
+    for said in ("p < 0.001", "4.25 %", "8.3 %", "7.1 % to 9.5 %", "Holm’s correction"):
+        assert said in text
+
+
+def test_without_p_values_none_are_explained(html):
+    assert "Holm" not in Page(html).text
+
+
+def test_the_network_s_lean_is_told_beside_the_limits(html):
+    assert "Does it have the photographer’s habits?" in Page(html).text
+    assert "CNN less human" in Page(html).text
+
+
+def test_of_many_photos_the_first_are_shown_until_all_are_asked_for():
+    pictures = [picture(f"{number:02}.jpg") for number in range(25)]
+    page = Page(report.render(comparison(pictures=pictures)))
+    assert "Show all 25 photos" in page.text
+    assert len(page.all("button")) == 1
+    assert not Page(report.render(comparison(pictures=pictures[:24]))).all("button")
+
+
+def test_a_summary_holds_the_verdict_the_tests_and_the_table():
+    row = dataclasses.replace(CNN, chance=0.0312, aspect_error=Interval(0.083, 0.07, 0.09))
+    lines = report.summary(comparison(rows=[REFERENCE, row], **FINDINGS)).splitlines()
+    assert lines[0] == "**The model learned to crop.**"
+    assert "- Does it beat memory? **No.** By 0.002, which chance can explain." in lines
+    assert "| Human | reference | – | – | – | – | – |" in lines
+    assert (
+        "| CNN | 0.741 (0.722 to 0.760) | +0.031 (+0.012 to +0.050), p = 0.031 "
+        "| 0.063 | 1.23° | 8.3 % | 0 % |" in lines
+    )
+
+
+def test_a_label_cannot_break_the_table_of_a_summary():
+    row = dataclasses.replace(CNN, label="a|b <i>")
+    assert "| a\\|b &lt;i> |" in report.summary(comparison(rows=[row]))

@@ -1,0 +1,53 @@
+"""Networks so small that a test can build one, photos for them, and what a finished one takes."""
+
+import dataclasses
+
+import numpy as np
+
+from cropperhead import params
+from cropperhead.training.batches import Photos
+from cropperhead.training.networks import build
+from cropperhead.training.networks.build import Calibration
+from cropperhead.training.straighten import Habit
+
+START = np.array([0.1, 0.05, 0.9, 0.95, 1.0])  # its own mirror image, but for the angle
+DEFAULT = params.load().train
+PARAMS = dataclasses.replace(DEFAULT, image_size=32, max_angle_deg=10.0, least_angle_deg=1.0)
+# left half, a small one and a smaller one on the left, their mirror images, the whole frame
+TYPICAL = np.array(
+    [
+        [0.0, 0.0, 1.0, 0.5],
+        [0.1, 0.05, 0.6, 0.65],
+        [0.4, 0.0, 0.8, 0.4],
+        [0.0, 0.5, 1.0, 1.0],
+        [0.1, 0.35, 0.6, 0.95],
+        [0.4, 0.6, 0.8, 1.0],
+        [0.0, 0.0, 1.0, 1.0],
+    ],
+    np.float32,
+)
+CALIBRATION = Calibration(1.0, 1.0, 0.0, np.linspace(0, 1, 7, dtype=np.float32))
+CALIBRATION_OF_MANY = Calibration(1.0, 1.0, 0.0, np.zeros(129, np.float32))
+HABIT = Habit(turns=True, spread_deg=3.5)
+
+
+def photos(count, size=32):
+    """Fields of random colours, 32 x 32 of them whatever the size."""
+    generator = np.random.default_rng(4)
+    images = generator.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    images = images.repeat(size // 32, axis=1).repeat(size // 32, axis=2)
+    aspect = np.linspace(0.5, 2.0, count, dtype=np.float32)
+    return Photos([str(i) for i in range(count)], images, aspect)
+
+
+def finished(network, straightener=None, calibration=CALIBRATION, chosen=PARAMS):
+    return build.finished(network, straightener, TYPICAL, calibration, HABIT, chosen)
+
+
+def stir(network):
+    """Makes the crop, which begins as a constant, and the likenesses depend on the photo."""
+    generator = np.random.default_rng(2)
+    for name, spread in (("raw", 1), ("likeness", 5)):
+        kernel = network.get_layer(name).kernel
+        kernel.assign(generator.normal(0, spread, kernel.shape))
+    return network

@@ -1,0 +1,435 @@
+"""Crops suggested for photos and given back, by the command."""
+
+import hashlib
+import json
+import math
+import re
+import subprocess
+import sys
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+from conftest import darktable_xmp, picture, save_photo, settings, xmp
+from PIL import Image, ImageCms
+from raw_files import ASCII, SHORT, save_dng
+
+import cropperhead
+from cropperhead import api
+from cropperhead.cli.main import main
+from cropperhead.editors import darktable
+from cropperhead.geometry.crops import Crop
+from cropperhead.library import edited_photo, scan
+from cropperhead.photos import exiftool
+from cropperhead.photos import image as photos
+from cropperhead.suggest import predict
+
+# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+ORIENTATION, MAKE, XRES = 0x0112, 0x010F, 0x011A
+LIMITS = ("top", "left", "bottom", "right", "angle")
+
+
+def noise(seed, width=300, height=200):
+    """A picture unlike any other, of stripes that lean by an angle of its own."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    slope = math.tan(math.radians(generator.uniform(-8, 8)))
+    stripes = 127 + 100 * np.sin((y + slope * x) / generator.uniform(3, 9))
+    pixels = stripes[..., None] * generator.uniform(0.4, 1, 3)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def run(capsys, model, *arguments):
+    """The exit status and what was said, on standard output and error."""
+    capsys.readouterr()
+    status = main(["suggest", *map(str, arguments), "--model", str(model)])
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def hashes(folder):
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def held(folder, name):
+    with exiftool.tag_reader() as reader:
+        [photo] = edited_photo.look(folder, scan.find(folder, [name], [], ()), reader, 400)
+    return {one.editor: one for one in photo.held}
+
+
+def test_json_tells_each_photo_s_crops_as_the_api_does(model, tmp_path, capsys):
+    save_photo(tmp_path / "a.jpg", image=noise(1))
+    save_photo(tmp_path / "deep" / "b.png", image=noise(2), exif={ORIENTATION: 6})
+    (tmp_path / ".cropperhead").mkdir()
+    save_photo(tmp_path / ".cropperhead" / "hidden.jpg")
+    status, out, err = run(capsys, model, tmp_path, "--json", "--alternatives", 2)
+    told = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [one["photo"] for one in told] == [
+        str(tmp_path / "a.jpg"),
+        str(tmp_path / "deep" / "b.png"),
+    ]
+    assert "2 suggested, 0 skipped, 0 failed" in err
+    cropper = cropperhead.load(model)
+    for one in told:
+        assert list(one) == ["photo", *LIMITS, "confidence", "alternatives", "model"]
+        expected = cropper.suggest(one["photo"], n=3)
+        found = [one, *one["alternatives"]]
+        assert len(found) == len(expected)
+        for crop, told_crop in zip(expected, found, strict=True):
+            numbers = [told_crop[name] for name in (*LIMITS, "confidence")]
+            # rounded to six decimals
+            assert numbers == pytest.approx([*crop.limits(), crop.confidence], abs=1e-6)
+        assert one["model"] == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
+    assert (
+        run(capsys, model, tmp_path / "a.jpg", "-")[1]
+        == run(capsys, model, tmp_path / "*.jpg", "--json")[1]
+    )
+
+
+def test_without_any_output_each_photo_has_a_line(model, tmp_path, capsys):
+    save_photo(tmp_path / "a.jpg", image=noise(1))
+    before = hashes(tmp_path)
+    status, out, _ = run(capsys, model, tmp_path)
+    assert status == 0
+    assert out.startswith(f"{tmp_path / 'a.jpg'}: keeps ")
+    assert out.splitlines()[-1] == "1 suggested, 0 skipped, 0 failed"
+    assert hashes(tmp_path) == before
+
+
+def test_what_is_written_is_the_suggestion_with_a_mark_and_can_be_undone(model, tmp_path, capsys):
+    save_photo(tmp_path / "IMG_1.jpg", image=noise(1))
+    save_photo(tmp_path / "IMG_2.jpg", image=noise(2), exif={ORIENTATION: 6})
+    (tmp_path / "IMG_2.xmp").write_bytes(xmp({"Exposure2012": "+0.50"}))
+    before = hashes(tmp_path)
+    for number, editor in enumerate(("lightroom", "darktable", "rawtherapee"), 1):
+        status, out, _ = run(capsys, model, tmp_path, "--write", editor)
+        assert status == 0
+        assert f"2 suggested, 2 written for {editor}, 0 skipped, 0 failed" in out
+        for name in ("IMG_1.jpg", "IMG_2.jpg"):
+            found = held(tmp_path, name)
+            assert len(found) == number
+            [crop] = cropperhead.load(model).suggest(tmp_path / name)
+            # RawTherapee rounds to pixels: half of one of 200, at both ends of a side
+            assert astuple(found[editor].crop)[:4] == pytest.approx(crop.limits()[:4], abs=0.006)
+            assert found[editor].is_untouched
+            assert found[editor].mark.model == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
+    assert b"Exposure2012" in (tmp_path / "IMG_2.xmp").read_bytes()
+    assert main(["suggest", str(tmp_path), "--undo"]) == 0
+    assert "1 sidecars restored, 5 removed, 0 left" in capsys.readouterr().out
+    assert hashes(tmp_path) == before
+
+
+def test_a_person_s_crop_in_any_editor_stays_unless_told(model, tmp_path, capsys):
+    save_photo(tmp_path / "IMG_1.jpg", image=noise(1))
+    save_photo(tmp_path / "IMG_2.jpg", xmp(settings()), image=noise(2))
+    person = Crop(0.1, 0.2, 0.8, 0.9, 0.0)
+    (tmp_path / "IMG_1.jpg.xmp").write_bytes(darktable_xmp(darktable.encode(person, 300, 200)))
+    before = hashes(tmp_path)
+    for editor in ("lightroom", "darktable", "rawtherapee"):
+        status, out, _ = run(capsys, model, tmp_path, "--write", editor)
+        assert status == 0
+        assert "2 skipped" in out
+        assert "skipped: 2: a person has cropped it (IMG_1.jpg, IMG_2.jpg)" in out
+        assert hashes(tmp_path) == before
+    _, out, _ = run(capsys, model, tmp_path, "--write", "darktable", "--overwrite")
+    assert "2 written for darktable" in out
+    assert astuple(held(tmp_path, "IMG_1.jpg")["darktable"].crop) != astuple(person)
+
+
+def test_a_second_run_skips_what_is_there_and_another_shape_replaces_it(model, tmp_path, capsys):
+    for number in range(3):
+        save_photo(tmp_path / f"IMG_{number}.jpg", image=noise(number))
+    run(capsys, model, tmp_path / "IMG_0.jpg", "--write", "darktable")
+    first = (tmp_path / "IMG_0.jpg.xmp").read_bytes()
+    _, out, _ = run(capsys, model, tmp_path, "--write", "darktable")
+    assert "2 suggested, 2 written for darktable, 1 skipped, 0 failed" in out
+    assert "this model's crop is there already (IMG_0.jpg)" in out
+    assert (tmp_path / "IMG_0.jpg.xmp").read_bytes() == first
+    _, out, _ = run(capsys, model, tmp_path, "--write", "darktable", "--aspect", "1:1")
+    assert "3 written" in out
+    box = held(tmp_path, "IMG_0.jpg")["darktable"].box
+    assert box.width / box.height == pytest.approx(1, abs=1e-3)
+
+
+def test_what_is_not_sure_enough_is_left_uncropped(model, tmp_path, capsys):
+    save_photo(tmp_path / "a.jpg", image=noise(1))
+    before = hashes(tmp_path)
+    ways = ("--min-confidence", "1", "--write", "lightroom", "--json")
+    status, out, err = run(capsys, model, tmp_path, *ways)
+    assert (status, out) == (0, "")
+    assert "0 suggested, 0 written for lightroom, 1 skipped, 0 failed" in err
+    assert "its confidence is below --min-confidence (a.jpg)" in err
+    assert hashes(tmp_path) == before
+
+
+def test_straightening_alone_keeps_the_frame_s_shape_and_all_that_fits(model, tmp_path, capsys):
+    for number in range(6):
+        save_photo(tmp_path / f"{number}.png", image=noise(number))
+    _, out, _ = run(capsys, model, tmp_path, "--straighten-only", "--json")
+    told = [json.loads(line) for line in out.splitlines()]
+    assert any(one["angle"] for one in told)
+    for one in told:
+        width, height = one["right"] - one["left"], one["bottom"] - one["top"]
+        assert width == pytest.approx(height, abs=2e-6)  # as fractions: the frame's own shape
+        # of 3 x 2, turned by t: (2 cos t + 3 sin t) h = 2 where the height binds first
+        turn = math.radians(abs(one["angle"]))
+        assert height == pytest.approx(2 / (2 * math.cos(turn) + 3 * math.sin(turn)), abs=1e-5)
+        assert 0 < one["confidence"] <= 1
+        assert one["top"] + one["bottom"] == pytest.approx(1, abs=2e-6)
+
+
+def test_a_wanted_shape_is_kept_to(model, tmp_path, capsys):
+    save_photo(tmp_path / "a.png", image=noise(1, 300, 200))
+    for aspect, ratio in (("4:5", 0.8), ("16:9", 16 / 9), ("original", 1.5)):
+        _, out, _ = run(capsys, model, tmp_path, "--aspect", aspect, "--json")
+        one = json.loads(out)
+        width, height = (one["right"] - one["left"]) * 300, (one["bottom"] - one["top"]) * 200
+        assert width / height == pytest.approx(ratio, abs=1e-4)
+
+
+@pytest.mark.parametrize("code", [1, 3, 6, 8])
+def test_a_copy_is_cut_out_of_the_upright_picture(model, tmp_path, capsys, code):
+    for number in range(3):
+        save_photo(tmp_path / "in" / f"{number}.png", image=noise(number), exif={ORIENTATION: code})
+    status, out, _ = run(capsys, model, tmp_path / "in", "--apply", tmp_path / "out")
+    assert status == 0
+    assert f"3 copied to {tmp_path / 'out'}" in out
+    for number in range(3):
+        name = f"{number}.png"
+        [crop] = cropperhead.load(model).suggest(tmp_path / "in" / name)
+        upright = photos.transposed(noise(number), code)
+        if crop.angle:
+            expected = photos.cut(upright, crop.in_pixels(*upright.size))
+        else:
+            expected = upright.crop(crop.pixels(*upright.size))
+        with Image.open(tmp_path / "out" / name) as image:
+            assert np.array_equal(np.asarray(image), np.asarray(expected))
+            assert image.getexif().get(ORIENTATION) == 1
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_a_copy_keeps_profile_and_metadata_but_no_crop_to_be_made(model, tmp_path, capsys, suffix):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes() + b"own"
+    tags = Image.Exif()
+    tags[MAKE], tags[ORIENTATION] = "Maker", 6
+    tags.get_ifd(0x8769)[0x9003] = "2024:05:06 07:08:09"  # DateTimeOriginal
+    packet = xmp(settings() | {"Exposure2012": "+0.50"}, orientation=6)
+    extra = {"xmp": packet} if suffix in {".jpg", ".webp"} else {}
+    file = tmp_path / "in" / f"a{suffix}"
+    file.parent.mkdir()
+    noise(1).save(file, icc_profile=profile, exif=tags.tobytes(), **extra)
+    assert run(capsys, model, file, "--apply", tmp_path / "out")[0] == 0
+    with Image.open(file) as before, Image.open(tmp_path / "out" / file.name) as image:
+        image.load()
+        assert image.format == before.format
+        assert image.info["icc_profile"] == profile
+        assert image.getexif()[MAKE] == "Maker"
+        assert image.getexif().get(ORIENTATION, 1) == 1  # which Pillow removes from a TIFF
+        assert image.getexif().get_ifd(0x8769)[0x9003] == "2024:05:06 07:08:09"
+        if extra:
+            assert b"HasCrop" not in image.info["xmp"]
+            assert b"CropTop" not in image.info["xmp"]
+            assert b'tiff:Orientation="1"' in image.info["xmp"]
+            assert b'Exposure2012="+0.50"' in image.info["xmp"]
+
+
+def test_copies_are_skipped_once_there_and_no_other_file_is_written_over(model, tmp_path, capsys):
+    for number in range(2):
+        save_photo(tmp_path / "in" / f"{number}.jpg", image=noise(number))
+    out = tmp_path / "in" / "out"
+    out.mkdir()
+    (out / "1.jpg").write_bytes(b"somebody's")
+    status, said, err = run(capsys, model, tmp_path / "in" / "0.jpg", "--apply", out)
+    assert status == 0
+    first = hashes(out)
+    arguments = (tmp_path / "in", "--apply", out)
+    status, said, err = run(capsys, model, *arguments)
+    assert status == 1
+    assert "1.jpg: a file that CropperHead did not write is there." in err
+    assert "this copy is there already (0.jpg)" in said
+    assert "it is a copy that CropperHead made (0.jpg)" in said
+    assert hashes(out) == first
+    run(capsys, model, tmp_path / "in" / "0.jpg", "--apply", out, "--quality", 50)
+    assert (out / "0.jpg").read_bytes() != first[str(out / "0.jpg")]
+    main(["suggest", str(out), "--undo"])
+    assert sorted(file.name for file in out.iterdir()) == ["1.jpg"]
+
+
+def test_a_sheet_shows_every_photo(model, tmp_path, capsys):
+    for number in range(7):
+        save_photo(tmp_path / f"{number}.jpg", image=noise(number))
+    assert run(capsys, model, tmp_path, "--sheet", tmp_path / "s" / "sheet.png")[0] == 0
+    with Image.open(tmp_path / "s" / "sheet.png") as sheet:
+        sheet.load()
+        assert (sheet.format, sheet.width) == ("PNG", 2000)
+        # two rows of five pictures of 3 : 2, 388 px wide and 259 px high, and a caption below each
+        assert sheet.height == pytest.approx(10 + 2 * (259 + 28), abs=2)
+
+
+def test_failures_are_named_and_the_rest_goes_on(model, tmp_path, capsys):
+    whole = save_photo(tmp_path / "a.jpg", image=noise(1)).read_bytes()
+    (tmp_path / "b.jpg").write_text("no photo")
+    (tmp_path / "c.jpg").write_bytes(whole[: len(whole) // 2])
+    save_photo(tmp_path / "d.jpg", image=noise(2))
+    gone, empty = tmp_path / "gone.jpg", tmp_path / "empty"
+    empty.mkdir()
+    names = [*sorted(tmp_path.glob("?.jpg")), gone, empty]
+    for ways, done in ((("--json",), "2 suggested"), (("--write", "lightroom"), "2 written")):
+        status, out, err = run(capsys, model, *names, *ways)
+        assert status == 1
+        assert done in out + err
+        assert "4 failed" in out + err
+        assert f"{tmp_path / 'b.jpg'}: no JPEG, PNG" in err
+        assert f"{tmp_path / 'c.jpg'}: the picture cannot be read" in err or "c.jpg" in err
+        assert f"{gone}: no such file" in err
+        assert f"{empty}: no photo is in it" in err
+        assert "failed: 1: no such file (gone.jpg)" in out + err
+
+
+def test_a_photo_that_changes_while_it_is_read_is_left_and_the_rest_goes_on(
+    model, tmp_path, monkeypatch
+):
+    """An editor saves the photo between its decoding and the model's answer."""
+    file, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    for seed, each in enumerate((file, other)):
+        save_photo(each, image=noise(seed))
+    loaded = predict.cropper(model)
+    looked = loaded.suggest_seen
+
+    def interrupted(_, *arguments):
+        if not (tmp_path / "saved").exists():
+            (tmp_path / "saved").touch()
+            save_photo(file, image=noise(9))
+        return looked(*arguments)
+
+    monkeypatch.setattr(type(loaded), "suggest_seen", interrupted)
+    wish = predict.Wish(model, "free", 1, False, 0.0, False, None)
+    asked = [predict.Asked(each, None, False) for each in (file, other)]
+    first, second = predict.answers(wish, asked)
+    assert (first.failure, first.crops) == ("it changed while it was read", ())
+    assert (second.failure, len(second.crops)) == ("", 1)
+
+
+def test_a_dry_run_writes_nothing(model, tmp_path, capsys):
+    save_photo(tmp_path / "in" / "a.jpg", image=noise(1))
+    before = hashes(tmp_path)
+    outputs = ("--write", "darktable", "--apply", tmp_path / "out", "--sheet", tmp_path / "s.jpg")
+    status, out, _ = run(capsys, model, tmp_path / "in", *outputs, "--dry-run")
+    assert status == 0
+    assert "1 to be written for darktable, 1 to be copied to" in out
+    assert hashes(tmp_path) == before
+    assert [file.name for file in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--aspect", "3by4"),
+        ("--quality", "0"),
+        ("--min-confidence", "2"),
+        ("--sheet", "sheet.gif"),
+        ("--undo",),
+        ("--straighten-only", "--aspect", "1:1"),
+    ],
+)
+def test_what_cannot_be_meant_ends_with_status_2(tmp_path, capsys, wrong):
+    with pytest.raises(SystemExit) as ended:
+        main(["suggest", str(tmp_path / "a.jpg"), *wrong])
+    assert ended.value.code == 2
+    assert (
+        "expected" in (said := capsys.readouterr().err)
+        or "goes with" in said
+        or "no folder" in said
+    )
+
+
+def test_nothing_to_do_ends_with_status_1(model, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("no photo")
+    assert run(capsys, model, tmp_path)[0] == 1
+    assert run(capsys, model, tmp_path / "*.jpg")[0] == 1
+    assert run(capsys, tmp_path / "none.tflite", tmp_path)[0] == 1
+
+
+def test_suggesting_needs_nothing_that_only_the_pipeline_needs(model, tmp_path):
+    file = save_photo(tmp_path / "a.jpg", image=noise(1))
+    hidden = ["tensorflow", "keras", "mlflow", "pandas", "scipy", "pyarrow", "imagehash"]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({hidden!r}))\n"
+        "from cropperhead.cli.main import main\n"
+        "if __name__ == '__main__': sys.exit(main(sys.argv[1:]))"
+    )
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    command = [sys.executable, script, "suggest", file, "--model", model]
+    done = subprocess.run(
+        [*command, "--json", "--apply", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stdout)["photo"]) == (0, str(file))
+    done = subprocess.run(
+        [*command, "--write", "lightroom"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (
+        0,
+        "1 suggested, 1 written for lightroom, 0 skipped, 0 failed\n",
+    )
+
+
+def test_an_orientation_of_choice_shows_a_photo_so(tmp_path):
+    file = save_photo(tmp_path / "a.png", image=picture(300, 200), exif={ORIENTATION: 3})
+    image, frame = api.seen(file, 6)
+    assert image.size == (200, 300)
+    assert frame == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "sheet.png"])
+def test_a_sheet_takes_no_other_picture_s_place_but_its_own(model, tmp_path, capsys, name):
+    photo = save_photo(tmp_path / "photo.jpg", image=noise(1))
+    target = tmp_path / name
+    if name == "sheet.png":
+        assert run(capsys, model, photo, "--sheet", target)[0] == 0
+        assert run(capsys, model, photo, "--sheet", target)[0] == 0  # again over its own
+        target.write_bytes(photo.read_bytes())
+    before = target.read_bytes()
+    status, _, err = run(capsys, model, tmp_path, "--sheet", target)
+    assert status == 1
+    assert f"{target} is there already, and is no sheet" in err
+    assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize("editor", ["lightroom", "darktable", "rawtherapee"])
+def test_a_suggestion_that_a_person_has_taken_out_is_not_put_back(model, tmp_path, capsys, editor):
+    photo = save_photo(tmp_path / "a.jpg", image=noise(3))
+    assert run(capsys, model, photo, "--write", editor)[0] == 0
+    [sidecar] = [file for file in tmp_path.iterdir() if file.suffix in (".xmp", ".pp3")]
+    text = sidecar.read_bytes()
+    off = {
+        "lightroom": (b'HasCrop="True"', b'HasCrop="False"'),
+        "darktable": (b'enabled="1"', b'enabled="0"'),
+        "rawtherapee": (b"Enabled=true", b"Enabled=false"),
+    }[editor]
+    assert off[0] in text
+    taken = text.replace(*off)
+    if editor == "rawtherapee":
+        taken = re.sub(rb"(?m)^Degree=.*$", b"Degree=0", taken)
+    sidecar.write_bytes(taken)
+    _, out, err = run(capsys, model, photo, "--write", editor)
+    assert "the suggested crop was taken out" in out + err
+    assert sidecar.read_bytes() == taken
+
+
+def test_a_copy_of_a_raw_photo_tells_its_camera_and_stands_upright(model, tmp_path, capsys):
+    raw = save_dng(tmp_path / "a.dng", tags={MAKE: (ASCII, b"Maker\0"), ORIENTATION: (SHORT, [6])})
+    assert run(capsys, model, raw, "--apply", tmp_path / "copies")[0] == 0
+    [copy] = (tmp_path / "copies").glob("*.jpg")
+    with Image.open(copy) as image:
+        told = image.getexif()
+        assert told[MAKE] == "Maker"
+        assert told[ORIENTATION] == 1
+        assert image.height > image.width  # 1200 x 800, a quarter turned

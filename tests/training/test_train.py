@@ -1,0 +1,488 @@
+import dataclasses
+import io
+import pickle
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorflow.core.util.event_pb2 import Event
+
+from cropperhead import params
+from cropperhead.dataset import shards
+from cropperhead.geometry import crops
+from cropperhead.training import batches, train
+from cropperhead.training.networks import build
+from cropperhead.training.train import HISTORY_COLUMNS, Checkpoint, Lessons
+
+# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PARAMS = dataclasses.replace(
+    params.load().train,
+    image_size=64,
+    epochs=1,
+    batch_size=16,
+    least_steps=1,
+    learning_rate=0.005,
+    dropout=0.0,
+    refits=0,
+    prototypes=9,
+)
+# TensorFlow's threads are fixed by its first use, which other tests may be
+tf.config.threading.set_intra_op_parallelism_threads(PARAMS.threads)
+tf.config.threading.set_inter_op_parallelism_threads(PARAMS.threads)
+
+
+def examples(count, seed, size=64):
+    """Noise with a bright column, where the crop begins."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 60, (count, size, size, 3), dtype=np.uint8)
+    columns = generator.integers(1, 24, count)
+    for image, column in zip(images, columns, strict=True):
+        image[:, column : column + 6] = 255
+    limits = np.tile(np.array([0.1, 0.0, 0.9, 1.0, 0.0], np.float32), (count, 1))
+    limits[:, 1] = columns / 64
+    aspect = np.full(count, 1.5, np.float32)
+    photos = batches.Photos([f"{seed}-{i}" for i in range(count)], images, aspect)
+    return batches.Examples(photos, np.arange(count), limits)
+
+
+def with_a_second_author(given):
+    """The same, and the first photo's whole frame by somebody else."""
+    limits = np.concatenate([given.limits[:1], given.limits])
+    limits[1] = crops.FULL_FRAME
+    return batches.Examples(given.photos, np.concatenate([[0], given.photo]), limits)
+
+
+def large(photos):
+    """The same photos at the size that finished models take, each pixel a square."""
+    times = 256 // photos.images.shape[1]
+    images = photos.images.repeat(times, axis=1).repeat(times, axis=2)
+    return dataclasses.replace(photos, images=images)
+
+
+TRAINING, VALIDATION = examples(160, 1), with_a_second_author(examples(24, 2))
+LESSONS = Lessons(TRAINING, VALIDATION)
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    """A training of a few epochs: what it gave, what callbacks saw, and TensorBoard's folder."""
+    logs, seen = tmp_path_factory.mktemp("logs"), []
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, row: seen.append(dict(row)))
+    longer = dataclasses.replace(PARAMS, epochs=8)
+    return train.fit(longer, LESSONS, logs, [watcher]), seen, logs
+
+
+def overlaps(model, given=VALIDATION):
+    predicted = build.predict(model, large(given.photos))[given.photo]
+    return crops.overlap(given.limits, predicted, given.aspect)
+
+
+def test_a_rule_is_learned_and_the_median_crop_beaten(learned):
+    median = np.tile(np.median(TRAINING.limits, axis=0), (25, 1))
+    gain = overlaps(learned[0].model) - crops.overlap(VALIDATION.limits, median, VALIDATION.aspect)
+    # left limits lie evenly from 1/64 to 23/64: a constant is 0.09 of the width off on average
+    assert gain.mean() > 0.04
+
+
+def test_the_history_has_the_start_and_a_row_for_each_epoch_that_callbacks_see_too(learned):
+    fitted, seen, _ = learned
+    assert tuple(fitted.history.columns) == HISTORY_COLUMNS
+    assert fitted.history["epoch"].tolist() == list(range(9))
+    assert seen == fitted.history[1:].to_dict("records")
+    start = fitted.history.iloc[0]
+    assert np.isnan(start["loss"])  # nothing was trained on yet
+    # the median crop, and its mirror image, as which a mirrored photo's crop is turned back
+    median = np.median(TRAINING.limits.astype(float), axis=0)
+    median = (median + crops.mirrored(median)) / 2
+    truth, aspect = VALIDATION.limits.astype(float), VALIDATION.aspect
+    constant = crops.overlap(np.tile(median, (len(truth), 1)), truth, aspect).mean()
+    # the network nears a margin of 0 no closer than 0.003 of the side
+    assert start["validation_iou"] == pytest.approx(constant, abs=0.01)
+
+
+def test_the_rate_warms_up_and_falls_along_a_cosine(learned):
+    rate = learned[0].history["learning_rate"]
+    # up over two epochs to 0.005; half of it half way through the six that are left
+    assert rate[2] == pytest.approx(0.005, rel=0.01)
+    assert rate[5] == pytest.approx(0.0025, rel=0.03)
+    assert rate[8] == pytest.approx(0.00005, rel=0.03)
+
+
+def test_the_network_has_the_weights_of_its_best_epoch_by_every_authors_crops(learned):
+    history = learned[0].history
+    best = history.loc[history["validation_loss"].idxmin()]
+    assert overlaps(learned[0].model).mean() == pytest.approx(best["validation_iou"], abs=1e-6)
+
+
+def test_on_the_validation_crops_the_confidence_is_right_on_average(learned):
+    told = build.outputs(learned[0].model, large(VALIDATION.photos))
+    confidence = told["confidence"][VALIDATION.photo]
+    # exactly so by its offset; 25 crops are too few for a slope
+    assert confidence.mean() == pytest.approx(overlaps(learned[0].model).mean(), abs=1e-5)
+
+
+def test_a_finished_model_keeps_the_prototypes_and_no_loss(learned):
+    told = build.outputs(learned[0].model, large(VALIDATION.photos.first(1)))
+    # eight of the 160 training crops' kinds, and the whole frame
+    assert told["prototypes"].shape == (1, 9, 4)
+    assert told["prototypes"][0, -1].tolist() == [0, 0, 1, 1]
+    assert not learned[0].model.compiled
+    assert (told["limits"][:, 4] == 0).all()  # no training crop is turned
+
+
+def written(folder):
+    """TensorBoard's values in a folder: (step, tag, tensor)."""
+    records = tf.data.TFRecordDataset([str(file) for file in folder.glob("events.out.tfevents.*")])
+    events = [Event.FromString(record.numpy()) for record in records]
+    return [(event.step, each.tag, each.tensor) for event in events for each in event.summary.value]
+
+
+def test_tensorboard_gets_each_epochs_numbers_and_a_picture(learned):
+    fitted, _, logs = learned
+    values = written(logs)
+    found = [tf.make_ndarray(tensor) for _, tag, tensor in values if tag == "validation_iou"]
+    assert found == pytest.approx(fitted.history["validation_iou"][1:].tolist(), abs=1e-6)
+    pictures = [(step, tensor) for step, tag, tensor in values if tag.startswith("validation ")]
+    assert [step for step, _ in pictures] == list(range(1, 9))
+    width, height, png = pictures[0][1].string_val  # as TensorBoard's image summaries are laid out
+    assert (int(width), int(height)) == Image.open(io.BytesIO(png)).size
+
+
+def test_where_nothing_can_be_learned_training_stops_and_the_median_crop_stays(capsys):
+    # two kinds of crops that no photo tells apart; between them lies every validation crop
+    kinds = np.array([[0.0, 0.1, 0.8, 0.9, 0.0], [0.2, 0.1, 1.0, 0.9, 0.0]], np.float32)
+    blind = dataclasses.replace(TRAINING, limits=np.repeat(kinds, 80, axis=0))
+    median = np.tile(np.array([0.1, 0.1, 0.9, 0.9, 0.0], np.float32), (25, 1))
+    same = dataclasses.replace(VALIDATION, limits=median)
+    stopping = dataclasses.replace(PARAMS, epochs=9, patience=2)
+    fitted = train.fit(stopping, Lessons(blind, same))
+    assert fitted.history["epoch"].tolist() == [0, 1, 2]
+    predicted = build.predict(fitted.model, large(VALIDATION.photos))
+    assert predicted == pytest.approx(median[:24], abs=1e-5)
+    assert "epoch 2 of 9: loss " in capsys.readouterr().err
+
+
+def test_the_predecessor_trains_by_the_same_door():
+    photos = batches.Photos(["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32))
+    one = batches.Examples(photos, np.array([0]), np.array([[0.1, 0, 0.9, 1, 0]], np.float32))
+    chosen = dataclasses.replace(PARAMS, model="predecessor", batch_size=1)
+    fitted = train.fit(chosen, Lessons(one, one))
+    history = fitted.history
+    assert build.predict(fitted.model, photos).shape == (1, 5)
+    assert history["learning_rate"].tolist() == pytest.approx([0.0, 0.001])
+    # a black photo: only biases learn; (0.1^2 + 0.9^2 + 1) / 5 = 0.364 at the start, then less
+    assert 0 < history["loss"][1] < 0.364
+
+
+QUICK = dataclasses.replace(
+    PARAMS,
+    image_size=32,
+    batch_size=4,
+    epochs=4,
+    least_steps=3,
+    dropout=0.3,
+    refits=1,
+    prototypes=5,
+)
+
+
+def with_turns(given):
+    """The same photos at full size, every other crop turned by two degrees."""
+    limits = given.limits.copy()
+    limits[::2, 4] = 2
+    return dataclasses.replace(given, photos=large(given.photos), limits=limits)
+
+
+def turning_lessons():
+    """Few photos of 32 px, and as many from which to learn to straighten."""
+    given = examples(8, 3, size=32)
+    turned = with_turns(given)
+    given = dataclasses.replace(given, limits=turned.limits)
+    return Lessons(given, examples(18, 4, size=32), turned)
+
+
+class Interruption(keras.callbacks.Callback):
+    """What a user's Ctrl+C does in the second step of the third of four epochs."""
+
+    def on_epoch_begin(self, epoch, logs=None):  # noqa: ARG002 - Keras's signature
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):  # noqa: ARG002
+        if (self.epoch, batch) == (2, 1):
+            raise KeyboardInterrupt
+
+
+def saved(fitted, file):
+    build.save(fitted.model, file)
+    return file.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A training that also straightens, and the bytes of its model."""
+    fitted = train.fit(QUICK, turning_lessons())
+    return fitted, saved(fitted, tmp_path_factory.mktemp("one") / "model.keras")
+
+
+def test_an_interrupted_training_goes_on_and_ends_with_the_same_bytes(
+    uninterrupted, tmp_path, capsys
+):
+    checkpoint = Checkpoint(tmp_path / "kept" / "unfinished.npz", "same")
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(QUICK, turning_lessons(), callbacks=[Interruption()], checkpoint=checkpoint)
+    seen = []
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: seen.append(epoch))
+    fitted = train.fit(QUICK, turning_lessons(), callbacks=[watcher], checkpoint=checkpoint)
+    assert seen == [2, 3]  # the third epoch anew, the first two no more
+    assert "goes on after epoch 2" in capsys.readouterr().err
+    pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
+    assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
+
+
+class Interrupted(Checkpoint):
+    """One whose user presses Ctrl+C after the second epoch of the further training is kept."""
+
+    def beside(self, name):
+        further = super().beside(name)
+        keep = further.write
+
+        def write(told, arrays):
+            keep(told, arrays)
+            if told["best_epoch"] == 2:
+                raise KeyboardInterrupt
+
+        further.write = write
+        return further
+
+
+def test_a_further_training_that_was_interrupted_goes_on_and_ends_with_the_same_bytes(
+    uninterrupted, tmp_path, capsys
+):
+    kept = tmp_path / "unfinished.npz"
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(QUICK, turning_lessons(), checkpoint=Interrupted(kept, "same"))
+    assert "learns once more, from validation photos, too" in capsys.readouterr().err
+    checkpoint = Checkpoint(kept, "same")
+    fitted = train.fit(QUICK, turning_lessons(), checkpoint=checkpoint)
+    told = capsys.readouterr().err
+    assert "goes on after epoch 4" in told  # the first has nothing left to do
+    assert "goes on after epoch 2" in told
+    assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
+    checkpoint.remove()
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_once_the_best_epoch_is_known_validation_photos_are_learned_from_too(capsys):
+    """What only they show, crops a third as high, is known to the network in the end."""
+    lower = examples(160, 3)
+    limits = lower.limits.copy()
+    limits[:, [0, 2]] = 0.35, 0.65
+    lessons = Lessons(examples(60, 1), dataclasses.replace(lower, limits=limits))
+    chosen = dataclasses.replace(PARAMS, epochs=6, least_steps=10, refits=1)
+    before = train.fit(dataclasses.replace(chosen, refits=0), lessons)
+    after = train.fit(chosen, lessons)
+    assert "learns once more" in capsys.readouterr().err
+    pd.testing.assert_frame_equal(before.history, after.history, check_exact=True)
+    given = lessons.validation
+    assert overlaps(after.model, given).mean() > overlaps(before.model, given).mean() + 0.2
+
+
+def test_the_same_training_gives_the_same_bytes_and_a_cut_off_checkpoint_begins_anew(
+    uninterrupted, tmp_path, capsys
+):
+    file = tmp_path / "unfinished.npz"
+    checkpoint = Checkpoint(file, "same")
+    checkpoint.write({"rows": [1, 2, 3]}, {"state": [np.zeros(1000)]})
+    file.write_bytes(file.read_bytes()[:5000])
+    fitted = train.fit(QUICK, turning_lessons(), checkpoint=checkpoint)
+    assert "goes on" not in capsys.readouterr().err
+    pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
+    assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
+
+
+def test_where_crops_are_turned_the_finished_model_turns_too(uninterrupted):
+    model = uninterrupted[0].model
+    assert any(layer.name == "estimator" for layer in model.layers)
+    assert np.isfinite(build.predict(model, large(examples(3, 5, size=32).photos))).all()
+
+
+def test_what_a_checkpoint_keeps_is_read_as_it_was_written(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "deep" / "unfinished.npz", "mine")
+    assert checkpoint.read() is None  # nothing yet
+    # eleven of a name: their order is that of numbers, not of letters
+    state = [np.full(2, i, np.float32) for i in range(11)]
+    told = {"rows": [{"epoch": 0, "loss": float("nan")}], "best_loss": 0.1 + 0.2}
+    checkpoint.write(told, {"state": state, "best": [np.arange(3)]})
+    read, arrays = checkpoint.read()
+    assert read["best_loss"] == 0.1 + 0.2
+    assert np.isnan(read["rows"][0]["loss"])
+    assert [float(each[0]) for each in arrays["state"]] == list(range(11))
+    assert (arrays["state"][0].dtype, arrays["best"][0].tolist()) == (np.float32, [0, 1, 2])
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["unfinished.npz"]
+
+
+def test_another_trainings_checkpoint_is_of_no_use(tmp_path):
+    Checkpoint(tmp_path / "unfinished.npz", "mine").write({}, {})
+    assert Checkpoint(tmp_path / "unfinished.npz", "other").read() is None
+    assert Checkpoint(tmp_path / "unfinished.npz", "mine").read() is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
+def test_a_file_that_is_no_checkpoint_is_of_no_use(tmp_path, content):
+    (tmp_path / "unfinished.npz").write_bytes(content)
+    assert Checkpoint(tmp_path / "unfinished.npz", "mine").read() is None
+
+
+def test_an_array_is_no_checkpoint(tmp_path):
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    assert Checkpoint(tmp_path / "array.npy", "mine").read() is None
+
+
+def test_a_checkpoint_whose_writing_fails_leaves_the_one_before(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "unfinished.npz", "mine")
+    checkpoint.write({"steps": 1}, {"state": [np.zeros(3)]})
+    unwritable = np.array([lambda: 0], dtype=object)  # after the first array is in the file
+    with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
+        checkpoint.write({"steps": 2}, {"state": [np.zeros(3), unwritable]})
+    told, _ = checkpoint.read()
+    assert told["steps"] == 1
+
+
+def test_a_removed_checkpoint_is_gone_and_may_be_gone_before(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "unfinished.npz", "mine")
+    checkpoint.write({}, {})
+    checkpoint.remove()
+    checkpoint.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_in_mixed_precision_gives_a_model_that_saves_and_loads(tmp_path):
+    chosen = dataclasses.replace(QUICK, precision="mixed_float16", epochs=1)
+    given = examples(8, 6, size=32)
+    fitted = train.fit(chosen, Lessons(given, given))
+    network = fitted.model.get_layer("small")
+    assert "float16" in {layer.compute_dtype for layer in network.layers}
+    assert {str(each.dtype) for each in fitted.model.output.values()} == {"float32"}
+    assert np.isfinite(fitted.history["loss"][1])
+    build.save(fitted.model, tmp_path / "model.keras")
+    seen = large(given.photos)
+    one, two = (
+        build.predict(model, seen) for model in (fitted.model, build.load(tmp_path / "model.keras"))
+    )
+    assert np.isfinite(one).all()
+    assert np.array_equal(one, two)
+
+
+def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_statistics(features):
+    tuning = dataclasses.replace(
+        QUICK.fine_tuning, image_size=32, epochs=3, learning_rate=0.003, refits=2
+    )
+    chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning, averaging=0.0)
+    given = examples(20, 7, size=32)
+    before = build.build(chosen, np.median(given.limits, axis=0), np.zeros((3, 4), np.float32))
+    fitted = train.fit(chosen, Lessons(given, given))
+    both = fitted.model.get_layer("fine-tuned")
+    refitted = [both.get_layer(f"fine-tuned-{number}") for number in (1, 2)]
+    one, two, other = (model.get_layer("mobilenet_v2") for model in (before, *refitted))
+    moved = {
+        layer.name: any(
+            # the moving average of equal numbers is equal but for float32's last digit
+            np.abs(old - new).max() > 1e-6 * max(1, np.abs(old).max())
+            for old, new in zip(layer.get_weights(), same.get_weights(), strict=True)
+        )
+        for layer, same in zip(one.layers, two.layers, strict=True)
+        if layer.get_weights()
+    }
+    assert not any(moved[name] for name in moved if name.endswith("_BN"))
+    names = list(moved)
+    frozen = names[: names.index("block_6_expand")]
+    assert not any(moved[name] for name in frozen)
+    assert all(moved[name] for name in ("block_6_expand", "block_12_project"))
+    learnt = [each.get_layer("block_12_project").get_weights()[0] for each in (two, other)]
+    assert not np.array_equal(*learnt)
+
+
+def test_features_learn_at_a_third_of_the_rate_of_the_layers_after_them(features):
+    tuning = dataclasses.replace(QUICK.fine_tuning, image_size=32, learning_rate=0.01)
+    chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning).chosen()
+    chosen = dataclasses.replace(chosen, warm_up_epochs=0, weight_decay=0.0)
+    typical, given = np.zeros((3, 4), np.float32), examples(4, 7, size=32)
+    network = build.build(chosen, given.limits[0], typical)
+    train.prepare(network, chosen, typical, given)
+    pretrained = {id(variable) for variable in build.pretrained(network)}
+    before = [variable.numpy() for variable in network.trainable_variables]
+    slopes = [np.ones_like(value) for value in before]
+    network.optimizer.apply(slopes, network.trainable_variables)
+    for variable, value in zip(network.trainable_variables, before, strict=True):
+        # Adam's first step is the rate, however steep the slope
+        expected = 0.01 / 3 if id(variable) in pretrained else 0.01
+        assert value - variable.numpy() == pytest.approx(expected, abs=1e-5)
+    assert len(pretrained) == 21  # three convolutions in each of the blocks 6 to 12
+
+
+@pytest.mark.parametrize(
+    ("told", "best", "expected"),
+    [
+        ([1.0, 0.8, 0.9], 1, 1),  # the last lost half of what was gained
+        ([1.0, 0.8, 0.82], 1, 2),  # a tenth: luck
+        ([1.0, 0.9, 0.8], 2, 2),
+        ([1.0, 0.8], 1, 1),  # stopped before its last epoch
+        ([1.0, 1.1, 1.2], 0, 0),
+    ],
+)
+def test_all_epochs_are_good_where_the_last_is_nearly_as_good_as_the_best(told, best, expected):
+    judge = train.Referee(dataclasses.replace(PARAMS, epochs=2), VALIDATION, None)
+    judge.rows = [{"epoch": i, "validation_loss": loss} for i, loss in enumerate(told)]
+    judge.best_epoch = best
+    assert judge.good_epochs == expected
+
+
+def jpeg(width, height):
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), (90, 120, 200)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def row(number, angle=0.0):
+    crop = {"crop_top": 0.0, "crop_left": 0.0, "crop_bottom": 1.0, "crop_right": 0.5}
+    return {
+        "photo": f"{number}.jpg", "author": "photographer", "source": "lightroom",
+        "number": number, "width": 600, "height": 300, **crop, "crop_angle": angle,
+        "orientation": 1, "camera": None, "captured": None, "sha256": "",
+        "perceptual_hash": "0" * 16, "image_width": 60, "image_height": 30, "image": jpeg(60, 30),
+    }  # fmt: skip
+
+
+def test_lessons_are_read_at_the_networks_size_and_for_straightening_at_full_size(tmp_path):
+    shards.write([row(number) for number in range(5)], tmp_path)
+    labels = shards.read_labels(tmp_path)
+    labels["split"] = ["train", "train", "train", "validation", "test"]
+    lessons = train.read(tmp_path, labels, QUICK)
+    assert lessons.training.photos.names == ["0.jpg", "1.jpg", "2.jpg"]
+    assert lessons.validation.photos.names == ["3.jpg"]
+    assert lessons.training.photos.images.shape == (3, 32, 32, 3)
+    assert lessons.upright.photos.images.shape == (3, 256, 256, 3)
+    assert lessons.upright.photos.names == lessons.training.photos.names
+    old = train.read(tmp_path, labels, dataclasses.replace(QUICK, model="predecessor"))
+    assert old.training.photos.images.shape == (3, 300, 300, 3)
+    assert old.upright is None
+
+
+def test_a_handful_of_validation_crops_does_not_make_luck_a_better_model():
+    # nothing can be learned from noise; some epoch is better on five crops all the same
+    noise = dataclasses.replace(QUICK, epochs=6, patience=6)
+    generator = np.random.default_rng(8)
+    given = examples(8, 8, size=32)
+    limits = given.limits.copy()
+    limits[:, 1] = generator.uniform(0, 0.3, 8)
+    few = examples(5, 9, size=32)
+    fitted = train.fit(noise, Lessons(dataclasses.replace(given, limits=limits), few))
+    median = np.median(limits, axis=0)
+    predicted = build.predict(fitted.model, large(few.photos))
+    # margins near 0 are met within half a hundredth
+    assert predicted == pytest.approx(np.tile(median, (5, 1)), abs=0.006)
