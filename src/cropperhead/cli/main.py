@@ -66,7 +66,15 @@ def _add_demo_library(commands: "_Commands[argparse.ArgumentParser]", name: str)
 
 
 def _draw_demo_library(options: argparse.Namespace) -> None:
-    from cropperhead.demo import draw_library  # noqa: PLC0415  (Pillow: not for --help)
+    try:
+        from cropperhead.demo import draw_library  # noqa: PLC0415  (Pillow: not for --help)
+    except ModuleNotFoundError as error:
+        if error.name != "cropperhead.demo":
+            raise
+        raise CropperheadError(
+            "The demo library is not part of the installed package: "
+            "run `make setup` in a checkout of CropperHead's repository."
+        ) from None
 
     counts = draw_library(options.folder, options.photos, options.policy, options.seed)
     drawn = ", ".join(f"{count} {name}" for name, count in counts.items())
