@@ -10,6 +10,7 @@ from PIL import Image
 
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.results import Agreement, Answer, Judged, Measure, Slice
+from cropperhead.evaluation.verdict import Verdict
 from cropperhead.report.page import Comparison, Interval, Picture, Row
 
 HALF = np.array([0.25, 0.25, 0.75, 0.75, 2.0])
@@ -68,8 +69,7 @@ def picture(name: str = "2012/roll/a.jpg", photo: bytes = b"") -> Picture:
 
 def comparison(**changes: Any) -> Comparison:
     base = Comparison(
-        outcome="learned",
-        verdict="The model learned to crop.",
+        verdict=Verdict("learned", "The model learned to crop", "It gains 0.031."),
         evidence=["On 2 photos in 3 it is closer."],
         rows=[REFERENCE, CNN, MEDIAN],
         pictures=[picture(), picture("2012/roll/b.jpg")],

@@ -57,25 +57,32 @@ def result(weight: float, count: int = 60) -> evaluate.Result:
     ],
 )
 def test_the_outcome_follows_from_two_intervals(median, shuffled, expected):
-    assert verdicts.outcome(Interval(*median), Interval(*shuffled)) == expected
+    assert verdicts.conclude(Interval(*median), Interval(*shuffled)) == expected
 
 
-def verdict(weight: float) -> str:
+def verdict(weight: float) -> verdicts.Verdict:
     found = result(weight)
     gain, shuffled = found.gain("cnn", "median"), found.gain("cnn", "shuffled")
-    return verdicts.verdict(gain, shuffled, 60, 0.95)
+    return verdicts.state_verdict(gain, shuffled, 60, 0.95)
 
 
 def test_a_network_that_looks_has_learned():
-    assert "The model has learned to crop" in verdict(0.5)
+    stated = verdict(0.5)
+    assert stated.headline == "The model has learned to crop"
+    assert stated.sentence.startswith("On 60 photos it never saw, its crops overlap")
+    assert stated.sentence.endswith(" more than the constant median crop does.")
 
 
 def test_a_network_that_repeats_the_constant_shows_no_evidence():
-    assert "no evidence that the model learned to crop" in verdict(0.0)
+    stated = verdict(0.0)
+    assert stated.headline == "There is no evidence that the model learned to crop"
+    assert stated.sentence.endswith(", which chance alone can explain.")
 
 
 def test_a_network_that_goes_the_wrong_way_is_worse():
-    assert "The model crops worse than a constant crop" in verdict(-0.5)
+    stated = verdict(-0.5)
+    assert stated.headline == "The model crops worse than a constant crop"
+    assert stated.sentence.endswith(" less than the constant median crop does.")
 
 
 def test_scores_have_a_row_for_each_photo_author_and_cropper():
@@ -122,7 +129,7 @@ def test_the_report_s_input_says_the_same_as_the_metrics():
     assert rows["cnn"].overlap.mean == found.interval("cnn", "iou").mean
     assert rows["median"].gain is None
     assert [len(told.pictures), len(told.limits["human"])] == [5, 60]
-    assert page.summary(told).startswith("**The model has learned")
+    assert page.summary(told).startswith("**The model has learned to crop.** On 60 photos")
 
 
 def test_several_people_are_scored_against_each_other():
@@ -147,10 +154,14 @@ def test_only_photos_of_several_people_count_for_the_human_row():
 
 
 def test_a_gain_that_shuffled_crops_share_is_no_evidence():
-    said = verdicts.verdict(Interval(0.05, 0.02, 0.08), Interval(0.01, -0.02, 0.04), 60, 0.95)
-    assert "no evidence that the model learned to crop" in said
-    assert "not reliably more than its own crops laid on other photos" in said
-    assert "chance" not in said
+    gain, over_shuffled = Interval(0.05, 0.02, 0.08), Interval(0.01, -0.02, 0.04)
+    stated = verdicts.state_verdict(gain, over_shuffled, 60, 0.95)
+    assert "no evidence that the model learned to crop" in stated.headline
+    assert stated.sentence == (
+        "On 60 photos it never saw, its crops overlap the photographer's by 0.050 (95 % interval "
+        "+0.020 to +0.080) more than the constant median crop does, but not reliably more than its "
+        "own crops do when placed on other photos."
+    )
 
 
 def test_plots_tables_hold_every_limit_and_every_photo():

@@ -14,6 +14,7 @@ from cropperhead import params
 from cropperhead.dataset import summary
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.results import Agreement, Answer, Judged, Measure, Slice
+from cropperhead.evaluation.verdict import Verdict
 from cropperhead.report import cards
 from cropperhead.report.cards import Datasheet, ModelCard, ModelFacts
 from cropperhead.report.page import Comparison, Row
@@ -42,8 +43,7 @@ VALIDATED = {
 
 def comparison(**changes: Any) -> Comparison:
     base = Comparison(
-        outcome="learned",
-        verdict="The model has learned to crop: on 6 photos.",
+        verdict=Verdict("learned", "The model has learned to crop", "On 6 photos."),
         evidence=["Mean overlap 0.741."],
         rows=[CNN],
         pictures=[],
@@ -91,8 +91,12 @@ CHANGED = Corrections(7, 3, Interval(0.8, 0.7, 0.9), Interval(0.04, 0.03, 0.05),
 PAGES = {
     "card": card(**FULL),
     "bare card": card(rows=[], facts=[], evidence=[], intervals=""),
-    "card without learning": card("fine-tuned", outcome="no evidence"),
-    "card of the predecessor": card("predecessor", outcome="worse"),
+    "card without learning": card(
+        "fine-tuned", verdict=Verdict("no evidence", "There is no evidence", "On 6 photos.")
+    ),
+    "card of the predecessor": card(
+        "predecessor", verdict=Verdict("worse", "The model crops worse", "On 6 photos.")
+    ),
     "sheet": sheet(),
     "sheet without losses": sheet(
         EXTRACTED | {"rejected": {}, "rejected_total": 0},
@@ -165,6 +169,11 @@ def test_a_datasheet_has_the_sections_of_gebru_et_al():
         "## Distribution",
         "## Maintenance",
     ]
+
+
+def test_a_model_card_opens_with_the_verdict():
+    head = "# Model card: CropperHead, small\n\n**The model has learned to crop.** On 6 photos.\n"
+    assert PAGES["card"].startswith(head)
 
 
 def test_a_model_card_tells_the_model_and_what_it_saw():

@@ -15,6 +15,7 @@ from sample_comparison import (
 )
 
 from cropperhead.evaluation.corrections import Corrections
+from cropperhead.evaluation.verdict import Verdict
 from cropperhead.report import page as report
 from cropperhead.report.page import Interval
 
@@ -75,7 +76,11 @@ def titles(html: str) -> list[str]:
 
 def test_the_page_opens_with_the_verdict(html):
     text = Page(html).text
-    assert text.index("The model learned to crop.") < text.index("Who comes closest")
+    assert (
+        text.index("The model learned to crop")
+        < text.index("It gains 0.031.")
+        < text.index("Who comes closest")
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,12 +161,17 @@ def test_a_photo_name_cannot_break_the_page():
 def test_text_from_outside_is_escaped():
     text = "<script>alert(1)</script>"
     html = report.render(
-        comparison(verdict=text, facts=[(text, text)], sampler=text, evidence=[text])
+        comparison(
+            verdict=Verdict("learned", text, text),
+            facts=[(text, text)],
+            sampler=text,
+            evidence=[text],
+        )
     )
     assert text not in html
-    # the verdict, a line of evidence, a fact's name and value; of croppers only those of the table
-    # are described, and random is not among them
-    assert Page(html).text.count(text) == 4
+    # both parts of the verdict, a line of evidence, a fact's name and value; of croppers only those
+    # of the table are described, and random is not among them
+    assert Page(html).text.count(text) == 5
 
 
 @pytest.mark.parametrize("missing", [None, Interval(math.nan, math.nan, math.nan)])
@@ -199,12 +209,14 @@ def test_a_human_scored_against_others_has_numbers():
     ],
 )
 def test_the_outcome_is_said_in_words(outcome, said):
-    assert said in Page(report.render(comparison(outcome=outcome))).text
+    verdict = dataclasses.replace(comparison().verdict, outcome=outcome)
+    assert said in Page(report.render(comparison(verdict=verdict))).text
 
 
-def test_what_follows_a_colon_in_the_verdict_is_set_smaller():
-    html = report.render(comparison(verdict="It learned: by 0.03: really."))
-    assert '<h1>It learned: <span class="rest">by 0.03: really.</span></h1>' in html
+def test_the_headline_is_a_heading_and_its_sentence_a_paragraph():
+    html = report.render(comparison(verdict=Verdict("learned", "It learned", "By 0.03: really.")))
+    assert "<h1>It learned</h1>" in html
+    assert '<p class="rest">By 0.03: really.</p>' in html
 
 
 def test_how_the_numbers_were_made_is_told(html):
@@ -268,7 +280,7 @@ def test_the_tests_stand_under_the_verdict_with_words_beside_their_marks(full):
     assert "Does it beat a constant crop? Yes. By 0.062." in text
     assert "Does it beat memory? No. By 0.002" in text
     assert "Does it crop as people do? Cannot be told. One person" in text
-    assert text.index("learned to crop.") < text.index("Has it learned?") < text.index("Who comes")
+    assert text.index("learned to crop") < text.index("Has it learned?") < text.index("Who comes")
 
 
 def test_each_part_of_the_photos_has_its_gain_drawn_beside_no_gain(full):
@@ -342,7 +354,7 @@ def test_of_many_photos_the_first_are_shown_until_all_are_asked_for():
 def test_a_summary_holds_the_verdict_the_tests_and_the_table():
     row = dataclasses.replace(CNN, chance=0.0312, aspect_error=Interval(0.083, 0.07, 0.09))
     lines = report.summary(comparison(rows=[REFERENCE, row], **FINDINGS)).splitlines()
-    assert lines[0] == "**The model learned to crop.**"
+    assert lines[0] == "**The model learned to crop.** It gains 0.031."
     assert "- Does it beat memory? **No.** By 0.002, which chance can explain." in lines
     assert "| Human | reference | – | – | – | – | – |" in lines
     assert (

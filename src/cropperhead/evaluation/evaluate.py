@@ -18,7 +18,7 @@ from cropperhead.evaluation import reference_free as unaided
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED, Cropper
 from cropperhead.evaluation.reference_free import Unaided
 from cropperhead.evaluation.third_party import rivals
-from cropperhead.evaluation.verdict import outcome
+from cropperhead.evaluation.verdict import conclude
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.params import INPUT_SIDE, EvaluateParams
 from cropperhead.stats import Bootstrap, Interval
@@ -189,7 +189,7 @@ def metrics(result: Result) -> dict[str, object]:
     """The numbers that `dvc metrics` and MLflow keep: the gains, and each cropper's scores."""
     gain, shuffled = result.gain(CNN, MEDIAN), result.gain(CNN, SHUFFLED)
     table: dict[str, object] = {
-        "outcome": outcome(gain, shuffled),
+        "outcome": conclude(gain, shuffled),
         "test_photos": len(result.test.photos.names),
         "gain_over_median": _rounded(gain),
         "gain_over_shuffled": _rounded(shuffled),

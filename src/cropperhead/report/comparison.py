@@ -58,8 +58,7 @@ def comparison(
     samplers = {cropper.key: cropper.sampler for cropper in result.croppers}
     photos, chosen = len(result.test.photos.names), params.evaluate
     return Comparison(
-        outcome=verdict.outcome(gain, shuffled),
-        verdict=verdict.verdict(gain, shuffled, photos, chosen.confidence),
+        verdict=verdict.state_verdict(gain, shuffled, photos, chosen.confidence),
         evidence=_evidence(result),
         rows=_rows(result),
         pictures=[_picture(result, name, images[name]) for name in gallery(result, chosen)],

@@ -7,7 +7,7 @@ from its input alone. Wording and looks are in `templates/`, charts in `figures`
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.results import Agreement, Answer, Judged, Measure, Slice
+from cropperhead.evaluation.verdict import Verdict
 from cropperhead.geometry.crops import Floats
 from cropperhead.photos import drawing
 from cropperhead.report import charts, gallery, tables
@@ -82,15 +83,14 @@ class Comparison:
     `limits` holds the test crops, (n, 5), of human and cnn; `history` one row an epoch with columns
     epoch, loss, validation_loss and maybe validation_iou and learning_rate; `counts` the numbers
     that `COUNT_NAMES` knows, and any others; `facts` names and values of versions, params and data;
-    `sampler` and `intervals` say in a sentence how random crops and intervals are drawn. What
-    stands before the first colon of `verdict` is the page's headline. `agreements` are of
+    `sampler` and `intervals` say in a sentence how random crops and intervals are drawn.
+    `agreements` are of
     `photos_of_several` photos that several people cropped; `errors` names photos of the gallery on
     which the network fails, each with a sentence on how; `corrections` tells what became of
     suggestions, where any were written for the editors.
     """
 
-    outcome: Literal["learned", "no evidence", "worse"]
-    verdict: str
+    verdict: Verdict
     evidence: Sequence[str]
     rows: Sequence[Row]
     pictures: Sequence[Picture]
@@ -117,8 +117,7 @@ def render(comparison: Comparison) -> str:
     page = _templates().get_template("comparison.html.j2")
     return page.render(
         comparison=comparison,
-        outcome=OUTCOMES[comparison.outcome],
-        verdict=_headline(comparison.verdict),
+        outcome=OUTCOMES[comparison.verdict.outcome],
         answered=ANSWERED,
         percent=f"{comparison.confidence * 100:g} %",
         counts=_named(comparison.counts),
@@ -138,7 +137,7 @@ def summary(comparison: Comparison) -> str:
     rows = [_in_columns(line) for line in map(_line, comparison.rows)]
     table = [SUMMARY_COLUMNS, ("---", *["---:"] * (len(SUMMARY_COLUMNS) - 1)), *rows]
     blocks = [
-        [f"**{_in_markdown(comparison.verdict)}**"],
+        [_verdict(comparison.verdict)],
         [f"- {_in_markdown(line)}" for line in comparison.evidence],
         [
             f"- {_in_markdown(answer.question)} **{ANSWERED[answer.passed].capitalize()}.** "
@@ -148,6 +147,10 @@ def summary(comparison: Comparison) -> str:
         ["| " + " | ".join(row) + " |" for row in table],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _verdict(verdict: Verdict) -> str:
+    return f"**{_in_markdown(verdict.headline)}.** {_in_markdown(verdict.sentence)}"
 
 
 def _of_croppers(comparison: Comparison) -> dict[str, Any]:
@@ -226,12 +229,6 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-
-
-def _headline(verdict: str) -> tuple[str, str]:
-    """A sentence as its headline, with the colon that ends it, and the rest."""
-    head, colon, rest = verdict.partition(": ")
-    return head + colon.strip(), rest
 
 
 def _line(row: Row) -> Line:
