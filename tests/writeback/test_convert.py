@@ -126,7 +126,7 @@ def test_what_fails_is_named_and_the_rest_is_converted(tmp_path, capsys):
     assert "skipped: 1 with no crop of a person in another editor" in said.out
     assert "IMG_1.jpg.pp3: [Perspective] Horizontal is 9" in said.out
     assert "IMG_2.jpg.pp3: line 1 of the profile" in said.out
-    assert "Not every crop was converted." in said.err
+    assert "Some crops were not converted." in said.err
     done = journal.undo(tmp_path)
     assert [file.name for file in done.removed] == ["IMG_0.jpg.pp3"]
     assert hashes(tmp_path) == before

@@ -1,4 +1,4 @@
-"""`python -m cropperhead.cli`: the same as the command `cropperhead`."""
+"""`python -m cropperhead.cli` runs the command `cropperhead`."""
 
 import sys
 

@@ -1,0 +1,27 @@
+"""The command `compare`: compare the trained model with other croppers on another library."""
+
+from pathlib import Path
+
+import click
+
+from cropperhead.cli.options import PATH, catalog_option
+
+
+@click.command
+@click.argument("library", type=PATH)
+@click.option(
+    "--out", type=PATH, required=True, metavar="DIR", help="Write small copies and the report here."
+)
+@catalog_option
+def command(library: Path, out: Path, catalogs: tuple[Path, ...]) -> None:
+    """Score every cropper on the photos in the folder LIBRARY, which is opened read-only.
+
+    The scores and the report are those that the pipeline makes of its test photos. Photos that the
+    model was trained on are skipped.
+    """
+    from cropperhead import params
+    from cropperhead.report import other_library
+
+    settings = params.load()
+    all_catalogs = [*settings.extract.catalog_files, *catalogs]
+    click.echo(other_library.compare(library, all_catalogs, out, settings))

@@ -1,0 +1,48 @@
+"""The command `convert`: copy crops from one editor to another."""
+
+from pathlib import Path
+
+import click
+
+from cropperhead.cli.options import PATH, catalog_option
+from cropperhead.editors.names import NAMES, WRITABLE_NAMES
+from cropperhead.errors import CropperheadError
+
+
+@click.command
+@click.argument("paths", type=PATH, nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--to", required=True, type=click.Choice(WRITABLE_NAMES), help="The editor to write for."
+)
+@click.option(
+    "--from", "source", type=click.Choice(NAMES), help="Use only the crops made in this editor."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+@click.option("--overwrite", is_flag=True, help="Replace crops you already made in that editor.")
+@catalog_option
+def command(
+    paths: tuple[Path, ...],
+    to: str,
+    source: str | None,
+    dry_run: bool,
+    overwrite: bool,
+    catalogs: tuple[Path, ...],
+) -> None:
+    """Copy your crops from other editors into one editor's sidecars.
+
+    PATH is a photo or a folder of photos. Photos are never changed, and everything else in a
+    sidecar is kept. Crops you already made in that editor are kept unless you pass --overwrite.
+    Where several other editors have a crop, the first of lightroom, darktable, rawtherapee and art
+    is used.
+    """
+    from cropperhead import params
+    from cropperhead.writeback import convert
+
+    if source == to:
+        raise CropperheadError(f"--from and --to are both {to}, expected two editors.")
+    settings = params.load_nearest().extract
+    order = convert.Order(to, source, overwrite, dry_run)
+    summary = convert.convert(paths, order, settings, [*settings.catalog_files, *catalogs])
+    click.echo(summary)
+    if summary.failed:
+        raise CropperheadError("Some crops were not converted.")

@@ -1,0 +1,35 @@
+"""The command `data-diff`: show what has changed in the data since an earlier commit."""
+
+from pathlib import Path
+
+import click
+
+from cropperhead.cli.options import PATH
+
+
+@click.command
+@click.argument("revision", metavar="REV")
+@click.option(
+    "--out",
+    type=PATH,
+    default=Path("reports"),
+    show_default=True,
+    metavar="DIR",
+    help="Write the page and its picture here.",
+)
+def command(revision: str, out: Path) -> None:
+    """Compare this workspace's labels and splits with those of a commit.
+
+    REV is a commit, branch or tag. The comparison covers photos, crops, moves between splits, and
+    the distribution of the crops.
+    """
+    from cropperhead.dataset import revisions
+    from cropperhead.report import data_diff
+
+    root = Path()
+    changes = data_diff.between(revisions.at(root, revision), revisions.workspace(root))
+    page, picture = data_diff.write(changes, out)
+    click.echo(f"{changes}\nSee {page} and {picture}.")
+    if changes.leaks:
+        count = len(changes.leaks)
+        click.echo(f"Photos that leak into or out of the test split: {count:,}.", err=True)

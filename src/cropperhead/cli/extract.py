@@ -1,0 +1,37 @@
+"""The command `extract`: read the crops in a photo library."""
+
+from pathlib import Path
+
+import click
+
+from cropperhead.cli.options import PATH, catalog_option
+
+
+@click.command
+@click.argument("library", type=PATH)
+@click.option(
+    "--dry-run", is_flag=True, help="Count what is there. No picture is decoded, no file written."
+)
+@click.option("--out", type=PATH, metavar="DIR", help="Write labels and small copies here.")
+@catalog_option
+def command(library: Path, dry_run: bool, out: Path | None, catalogs: tuple[Path, ...]) -> None:
+    """Read every crop in the folder LIBRARY, which is opened read-only.
+
+    Pass either --dry-run or --out. `dvc repro` reads the library named in params.yaml in the same
+    way, and keeps versions of the result.
+    """
+    if dry_run == (out is not None):
+        raise click.UsageError("Pass either --dry-run or --out DIR.")
+    from cropperhead import params
+    from cropperhead.dataset import extract
+    from cropperhead.library import scan
+
+    settings = params.load_nearest().extract
+    found = scan.scan(library, [*settings.catalog_files, *catalogs], settings.tags)
+    if out is None:
+        summary = extract.preview(library, found.entries, settings)
+        message = "No picture was decoded, so damaged files and duplicates are counted as photos."
+        click.echo(message, err=True)
+    else:
+        summary = extract.extract_into(out, library, found.entries, settings)
+    click.echo(f"{library}\n{summary}")

@@ -1,0 +1,61 @@
+"""The command `gate`: fail if the results are worse than an earlier commit's."""
+
+from pathlib import Path
+
+import click
+
+from cropperhead.cli.options import PATH
+from cropperhead.errors import CropperheadError
+
+
+@click.command
+@click.option(
+    "--against",
+    metavar="REV",
+    help="Compare with this git revision.  [default: main, or else origin/main]",
+)
+@click.option(
+    "--out",
+    type=PATH,
+    default=Path("reports/gate.md"),
+    show_default=True,
+    metavar="FILE",
+    help="Write the findings here, as Markdown.",
+)
+@click.option(
+    "--accept-changed-test",
+    is_flag=True,
+    help="Accept other test photos or human crops, and compare on those that are left.",
+)
+def command(against: str | None, out: Path, accept_changed_test: bool) -> None:
+    """Compare this workspace's results with a commit's, on the photos that both tested.
+
+    If the gate passes, the model becomes the champion in MLflow's registry.
+    """
+    from cropperhead import params
+    from cropperhead.evaluation import gate
+
+    settings, scores = params.load().gate, gate.read(gate.SCORES)
+    before = gate.earlier(against)
+    result = gate.compared(
+        scores, before.table, settings, before.told, accept_changed_test=accept_changed_test
+    )
+    findings = gate.markdown(result)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(findings, encoding="utf-8")
+    click.echo(findings)
+    if not result.passed:
+        raise CropperheadError(f"The gate failed: {', '.join(result.failed)}. See {out}.")
+    _promote()
+
+
+def _promote() -> None:
+    """Make the model the champion, if the scores are its own."""
+    from cropperhead.evaluation.gate import LOCK, MODEL, SCORES, is_evaluated
+
+    if MODEL.exists() and not is_evaluated(MODEL, SCORES, LOCK):
+        click.echo(f"MLflow: {MODEL} was not promoted, because {SCORES} is not of this model.")
+        return
+    from cropperhead.training import tracking
+
+    click.echo(tracking.promote(MODEL))

@@ -1,0 +1,156 @@
+"""The command `suggest`: suggest crops for photos, and write them to an editor's sidecars."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cropperhead.cli.options import PATH, catalog_option
+from cropperhead.editors.names import WRITABLE_NAMES
+from cropperhead.errors import CropperheadError
+
+_STANDARD_OUTPUT = "-"  # as a path: the same as --json
+_SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def _check_aspect(_: click.Context, __: click.Parameter, aspect: str) -> str:
+    from cropperhead.inference import search
+
+    try:
+        search.parse_ratio(aspect, 1.0)
+    except CropperheadError as error:
+        raise click.BadParameter(f"{error}.") from None
+    return aspect
+
+
+def _check_confidence(_: click.Context, __: click.Parameter, confidence: float) -> float:
+    if math.isnan(confidence):  # which a range of click's lets through
+        raise click.BadParameter("nan is not in the range 0<=x<=1.")
+    return confidence
+
+
+def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> Path | None:
+    if sheet is not None and not sheet.name.lower().endswith(_SHEET_SUFFIXES):
+        raise click.BadParameter(f"'{sheet}' does not end in .jpg or .png.")
+    return sheet
+
+
+@click.command
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--write",
+    type=click.Choice(WRITABLE_NAMES),
+    help="Write the crops to this editor's sidecars.",
+)
+@click.option("--overwrite", is_flag=True, help="With --write: replace crops that people made.")
+@click.option("--json", is_flag=True, help="Print a JSON object for each photo.")
+@click.option("--apply", type=PATH, metavar="DIR", help="Save cropped, straightened copies here.")
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    default=95,
+    show_default=True,
+    metavar="N",
+    help="The quality of JPEG and WebP copies.",
+)
+@click.option(
+    "--sheet",
+    type=PATH,
+    callback=_check_sheet,
+    metavar="FILE",
+    help="Draw all photos with their crops on one picture, .jpg or .png.",
+)
+@click.option(
+    "--aspect",
+    default="free",
+    show_default=True,
+    callback=_check_aspect,
+    metavar="RATIO",
+    help="The crops' aspect ratio: free, original, or width:height such as 4:5.",
+)
+@click.option(
+    "--min-confidence",
+    "least_confidence",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    callback=_check_confidence,
+    metavar="X",
+    help="Skip photos whose crop has a confidence below X.",
+)
+@click.option(
+    "--straighten-only",
+    is_flag=True,
+    help="Straighten only; crop no more than the rotation requires.",
+)
+@click.option(
+    "--alternatives",
+    type=click.IntRange(0, 20),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Print up to N further crops of each photo.",
+)
+@click.option(
+    "--model",
+    help="A model's file or folder, or its name in MLflow's registry, such as "
+    "models:/cropperhead@champion.  [default: the model in models/]",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+@click.option(
+    "--undo", is_flag=True, help="Undo everything CropperHead wrote in these folders, and stop."
+)
+@catalog_option
+def command(
+    paths: tuple[str, ...],
+    model: str | None,
+    undo: bool,
+    catalogs: tuple[Path, ...],
+    **options: Any,
+) -> None:
+    """Suggest crops with the trained model.
+
+    PATH is a photo, a folder of photos or a pattern; - is the same as --json. Photos are never
+    changed. Crops that people made, in any editor, are kept unless you pass --overwrite. Without
+    --write, --json, --apply or --sheet, each photo's crop is printed. The exit status is 1 if
+    anything failed or no photo was found.
+    """
+    files = [Path(path).expanduser() for path in paths if path != _STANDARD_OUTPUT]
+    if not files:
+        raise click.UsageError("Pass a photo, a folder or a pattern.")
+    if undo:
+        _undo(files)
+        return
+    if options["straighten_only"] and (options["aspect"] != "free" or options["alternatives"]):
+        raise click.UsageError("--straighten-only excludes --aspect and --alternatives.")
+    options["json"] |= _STANDARD_OUTPUT in paths
+    _suggest(files, model, catalogs, options)
+
+
+def _suggest(
+    files: list[Path], model: str | None, catalogs: tuple[Path, ...], options: dict[str, Any]
+) -> None:
+    from cropperhead import params
+    from cropperhead.suggest import run
+    from cropperhead.suggest.order import Order
+
+    # A small installation has no params.yaml
+    configured = params.load_nearest().extract.catalog_files if params.is_near() else []
+    summary = run.suggest(files, Order(**options), model, [*configured, *catalogs])
+    click.echo(summary, err=options["json"])
+    if summary.failed:
+        raise CropperheadError("Some photos failed.")
+
+
+def _undo(folders: list[Path]) -> None:
+    from cropperhead.library import journal
+
+    for folder in folders:
+        if not folder.is_dir():
+            raise click.UsageError(f"--undo: {folder} is not a folder.")
+    results = [journal.undo(folder) for folder in folders]
+    for folder, result in zip(folders, results, strict=True):
+        click.echo(f"{folder}: {result}")
+    if any(result.left for result in results):
+        raise CropperheadError("Some files were not restored.")
