@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# dvc calls `python` and `cropperhead`: those of the environment
+# This environment comes first for stages too (stages/run.sh), whatever other is active
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test gate check setup system lock clean

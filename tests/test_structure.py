@@ -50,7 +50,7 @@ def test_bytecode_makes_no_stage_stale():
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_has_its_keys_in_one_order_and_a_script_of_its_name(stage):
     assert list(STAGES[stage]) == [key for key in KEYS if key in STAGES[stage]]
-    assert f"python stages/{stage}.py " in STAGES[stage]["cmd"]
+    assert STAGES[stage]["cmd"].startswith(f"sh stages/run.sh {stage} ")
 
 
 @pytest.mark.parametrize("stage", STAGES)
