@@ -21,9 +21,9 @@ from raw_files import LONG, RATIONAL, save_dng, scene
 
 from cropperhead.dataset import extract, shards
 from cropperhead.dataset.ledger import Ledger
-from cropperhead.editors import lightroom, profile
+from cropperhead.editors import lightroom, lightroom_catalog, profile
 from cropperhead.errors import RejectedFile
-from cropperhead.library import lrcat, scan
+from cropperhead.library import scan
 from cropperhead.photos import exiftool, raw
 
 CROPPED = xmp(settings())
@@ -296,8 +296,8 @@ def test_a_raw_file_cut_off_in_its_preview_shows_no_other_photo(tmp_path):
 # --- catalogs ---------------------------------------------------------------------------------
 
 
-def read(catalog: Path) -> list[lrcat.Edited]:
-    return list(lrcat.read(catalog, lightroom.TAGS))
+def read(catalog: Path) -> list[lightroom_catalog.Edited]:
+    return list(lightroom_catalog.read(catalog, lightroom.TAGS))
 
 
 def tangled(catalog: Path, deep: int) -> Path:

@@ -15,12 +15,13 @@ from cropperhead.dataset import extract as extraction
 from cropperhead.dataset import inspect, shards
 from cropperhead.dataset.ledger import Ledger, write_report
 from cropperhead.dataset.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
-from cropperhead.editors import darktable, lightroom
+from cropperhead.editors import darktable, lightroom, suggestion_mark
+from cropperhead.editors.names import WRITABLE_NAMES
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop
 from cropperhead.library import edited_photo, journal, marks, scan
 from cropperhead.photos import exiftool
 from cropperhead.writeback import write as writings
-from cropperhead.writeback.write import WRITTEN, Wanted
+from cropperhead.writeback.write import Wanted
 
 CROP = Crop(0.2, 0.3, 0.75, 0.7, 0.0)
 CHANGED = Crop(0.1, 0.3, 0.75, 0.7, 0.0)
@@ -71,7 +72,7 @@ def change(file: Path, replaced: list[tuple[str, str]]) -> None:
 
 def drop_mark(profile: Path) -> None:
     """As RawTherapee does, which writes the sections that it knows."""
-    profile.write_bytes(marks.put_in_profile(profile.read_bytes(), None))
+    profile.write_bytes(suggestion_mark.put_in_profile(profile.read_bytes(), {}))
 
 
 def extract(folder: Path, out: Path) -> dict[str, str]:
@@ -98,7 +99,7 @@ def counts(out: Path) -> dict:
     return found
 
 
-@pytest.mark.parametrize("editor", WRITTEN)
+@pytest.mark.parametrize("editor", WRITABLE_NAMES)
 def test_a_suggestion_that_stands_is_no_label_and_is_counted(lib, tmp_path, reader, editor):
     suggest(lib, reader, editor)
     assert extract(lib, tmp_path) == {"a.jpg": "suggested"}
@@ -107,7 +108,7 @@ def test_a_suggestion_that_stands_is_no_label_and_is_counted(lib, tmp_path, read
     assert list(shards.iter_images(tmp_path / "shards")) == []
 
 
-@pytest.mark.parametrize("editor", WRITTEN)
+@pytest.mark.parametrize("editor", WRITABLE_NAMES)
 def test_a_changed_suggestion_is_a_label_with_the_suggestion_beside_it(
     lib, tmp_path, reader, editor
 ):
@@ -123,7 +124,7 @@ def test_a_changed_suggestion_is_a_label_with_the_suggestion_beside_it(
     assert counts(tmp_path)["suggested"] == 0
 
 
-@pytest.mark.parametrize("editor", WRITTEN)
+@pytest.mark.parametrize("editor", WRITABLE_NAMES)
 def test_a_suggestion_that_was_removed_leaves_the_photo_uncropped(lib, tmp_path, reader, editor):
     change(suggest(lib, reader, editor), REMOVAL[editor])
     assert extract(lib, tmp_path) == {"a.jpg": "uncropped"}
@@ -163,8 +164,8 @@ def test_a_suggestion_that_another_editor_took_over_is_still_one(lib, tmp_path, 
     other = suggest(lib, reader, "darktable")
     other.write_bytes(other.read_bytes().replace(b"cropperhead", b"somebodyelse"))
     shutil.rmtree(lib / journal.FOLDER)
-    assert marks.mark_of(sidecar.read_bytes())
-    assert marks.mark_of(other.read_bytes()) is None
+    assert marks.read_mark(sidecar.name, sidecar.read_bytes())
+    assert marks.read_mark(other.name, other.read_bytes()) is None
     assert extract(lib, tmp_path) == {"a.jpg": "suggested"}
 
 

@@ -173,13 +173,13 @@ def test_a_suggestion_that_rawtherapee_has_saved_itself_is_still_known(tmp_path)
         [seen] = edited_photo.look(tmp_path, [entry], reader, 400)
         wanted = write.Wanted(Crop(0.3, 0.3, 0.75, 0.7, 4), 6, "model 7")
         written = write.write(seen, wanted, "rawtherapee", reader).file
-        assert marks.mark_of(written.read_bytes()).model == "model 7"
+        assert marks.read_mark(written.name, written.read_bytes()).model == "model 7"
         home = {name: str(tmp_path / "home") for name in ("HOME", "XDG_CONFIG_HOME")}
         command = [PROGRAM, "-p", written, "-O", tmp_path / "saved.png", "-n", "-Y", "-c", file]
         subprocess.run(command, env=os.environ | home, check=True, capture_output=True, timeout=120)
         (tmp_path / "saved.png.pp3").replace(written)
         assert (
-            marks.mark_of(written.read_bytes()) is None
+            marks.read_mark(written.name, written.read_bytes()) is None
         )  # RawTherapee drops what it does not know
         [entry] = scan.find(tmp_path, [file.name], [], ())
         [seen] = edited_photo.look(tmp_path, [entry], reader, 400)

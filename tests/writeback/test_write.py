@@ -9,7 +9,8 @@ import pytest
 from conftest import darktable_xmp, save_photo, settings, xmp
 from raw_files import SHORT, save_dng
 
-from cropperhead.editors import darktable, lightroom
+from cropperhead.editors import darktable, lightroom, suggestion_mark
+from cropperhead.editors.names import WRITABLE_NAMES
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.geometry.crops import Crop
 from cropperhead.library import edited_photo, journal, marks, scan
@@ -50,7 +51,7 @@ def held(folder, reader, editor, name="IMG_1.jpg"):
     return next(one for one in look(folder, reader, name).held if one.editor == editor)
 
 
-@pytest.mark.parametrize("editor", writing.WRITTEN)
+@pytest.mark.parametrize("editor", WRITABLE_NAMES)
 @pytest.mark.parametrize("code", range(1, 9))
 def test_what_is_written_is_read_as_the_crop_however_the_photo_is_turned(
     tmp_path, reader, editor, code
@@ -313,14 +314,14 @@ def test_a_byte_order_mark_that_rawtherapee_cannot_read_is_no_profile_to_add_to(
         write(tmp_path, reader, "rawtherapee")
 
 
-@pytest.mark.parametrize("editor", writing.WRITTEN)
+@pytest.mark.parametrize("editor", WRITABLE_NAMES)
 def test_a_suggestion_is_told_from_a_correction(tmp_path, reader, editor):
     save_photo(tmp_path / "IMG_1.jpg", exif={ORIENTATION: 6})
     write(tmp_path, reader, editor, TILTED, model="model 7 \u2192 é")
     found = held(tmp_path, reader, editor)
     assert found.is_untouched
     assert found.mark == marks.Mark("model 7 \u2192 é", editor, TILTED, 6)
-    assert marks.mark_of((tmp_path / found.version.file).read_bytes()) == found.mark
+    assert mark_in(tmp_path / found.version.file) == found.mark
     assert edited_photo.cropped_by_a_person(look(tmp_path, reader)) is None
     # a suggestion makes way for another, and a person's correction does not
     assert write(tmp_path, reader, editor, CROP, model="8").written
@@ -334,7 +335,11 @@ def test_a_suggestion_is_told_from_a_correction(tmp_path, reader, editor):
     assert outcome.reason == f"a person's crop is there: {person}"
     # and a person's own crop carries no mark
     assert write(tmp_path, reader, editor, TILTED, overwrite=True).written
-    assert marks.mark_of((tmp_path / found.version.file).read_bytes()) is None
+    assert mark_in(tmp_path / found.version.file) is None
+
+
+def mark_in(sidecar):
+    return marks.read_mark(sidecar.name, sidecar.read_bytes())
 
 
 def correct(folder, reader, editor):
@@ -350,8 +355,10 @@ def test_the_journal_knows_a_suggestion_whose_mark_the_editor_has_dropped(tmp_pa
     save_photo(tmp_path / "IMG_1.jpg")
     write(tmp_path, reader, "rawtherapee", model="7")
     file = tmp_path / "IMG_1.jpg.pp3"
-    file.write_bytes(marks.put_in_profile(file.read_bytes(), None) + b"[Exposure]\nAuto=true\n")
-    assert marks.mark_of(file.read_bytes()) is None
+    file.write_bytes(
+        suggestion_mark.put_in_profile(file.read_bytes(), {}) + b"[Exposure]\nAuto=true\n"
+    )
+    assert mark_in(file) is None
     assert held(tmp_path, reader, "rawtherapee").is_untouched
 
 
@@ -457,7 +464,7 @@ def test_a_crop_that_a_person_makes_meanwhile_is_not_written_over(tmp_path, read
     assert names(tmp_path) == ["IMG_1.jpg", "IMG_1.jpg.xmp"]
 
 
-@pytest.mark.parametrize("editor", writing.WRITTEN)
+@pytest.mark.parametrize("editor", WRITABLE_NAMES)
 def test_a_raw_file_is_cropped_in_the_frame_of_its_camera(tmp_path, reader, editor):
     file = save_dng(tmp_path / "IMG_1.dng", tags={ORIENTATION: (SHORT, [6])})
     before = file.read_bytes()

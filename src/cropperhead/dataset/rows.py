@@ -16,12 +16,12 @@ from cropperhead.editors import base
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import CROP_COLUMNS, FULL_FRAME, Crop
-from cropperhead.library import marks, scan, settings, suggestion_history, versions
+from cropperhead.library import marks, scan, settings
 from cropperhead.library.journal import Journals
 from cropperhead.library.marks import Mark
 from cropperhead.library.scan import Entry
-from cropperhead.library.suggestion_history import Marks
-from cropperhead.library.versions import Version
+from cropperhead.library.suggestion_history import Marks, find_suggestions
+from cropperhead.library.versions import PhotoVersions, Version, find_versions
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool, precheck
 from cropperhead.photos import image as photos
@@ -91,11 +91,11 @@ def _asked(
     """What ExifTool says of photos and of their XMP sidecars."""
     extra = list(params.tags)
     notes = any(exiftool.is_in_notes(tag) for tag in extra)
-    wanted = [*settings.EMBEDDED_TAGS, *_CAMERA_TAGS, *extra]
+    wanted = [*settings.photo_tags(), *_CAMERA_TAGS, *extra]
     said = reader.read([folder / entry.file for entry in asked], wanted, with_notes=notes)
     sidecars = [folder / name for entry in asked for name in entry.sidecars]
     xmp = [file for file in sidecars if settings.is_for_exiftool(file)]
-    said |= reader.read(xmp, [*settings.SIDECAR_TAGS, *extra])
+    said |= reader.read(xmp, [*settings.sidecar_tags(), *extra])
     return {file.relative_to(folder).as_posix(): one for file, one in said.items()}
 
 
@@ -108,7 +108,7 @@ def _may_be_cropped(folder: Path, entry: Entry) -> bool:
             return False
         if entry.sidecars or entry.edits:
             return True
-        return not precheck.is_silent(folder / entry.file)
+        return not precheck.is_silent(folder / entry.file, settings.header_words())
     except OSError:
         return False  # named when its turn comes
 
@@ -131,10 +131,10 @@ def _reading(
             _refuse_no_photo(folder, entry)
             return Reading(outcome)
         tags = told.tags
-        found = versions.of(folder, entry, tags, lambda: _container(folder / entry.file, params))
+        found = find_versions(folder, entry, tags, lambda: _container(folder / entry.file, params))
         if not found.cropped:
             return Reading(outcome)
-        suggested = suggestion_history.of(folder, entry, told.journals)
+        suggested = find_suggestions(folder, entry, told.journals)
         rows, crops = _rows(folder, entry, (found, suggested), tags, params, pixels)
     except RejectedFile as error:
         return Reading(replace(outcome, outcome=REJECTED, kind=error.kind, reason=str(error)))
@@ -174,7 +174,7 @@ def _refuse_no_photo(folder: Path, entry: Entry) -> None:
 def _rows(
     folder: Path,
     entry: Entry,
-    said: tuple[versions.Found, Marks],
+    said: tuple[PhotoVersions, Marks],
     tags: Tags,
     params: ExtractParams,
     pixels: bool,
@@ -210,7 +210,7 @@ class _Crops:
     left_out: tuple[base.LeftOut, ...]
 
 
-def _crops(found: versions.Found, suggested: Marks, frame: tuple[int, int]) -> _Crops:
+def _crops(found: PhotoVersions, suggested: Marks, frame: tuple[int, int]) -> _Crops:
     """The crops of all versions, but of those that keep the whole frame.
 
     A suggestion is one in whichever editor it stands: darktable takes it from Lightroom's sidecar,
@@ -230,7 +230,7 @@ def _crops(found: versions.Found, suggested: Marks, frame: tuple[int, int]) -> _
         if any(marks.is_untouched(mark, box, *frame) for mark in suggested.values()):
             is_suggested = True
             continue
-        made.append((version, crop, suggested.get((version.author, version.source.split()[0]))))
+        made.append((version, crop, suggested.get((version.author, version.editor.name))))
     if errors and not made and not is_suggested:
         raise errors[0]
     return _Crops(tuple(made), is_suggested, tuple(left_out))
@@ -301,7 +301,7 @@ def _pixels(file: Path, photo: _Photo, shown_as: int, params: ExtractParams) -> 
 def _extra(entry: Entry, tags: Tags, params: ExtractParams) -> dict[str, Any]:
     """The columns that params ask for: as the photographer's sidecar says, else the photo."""
     own = settings.own_sidecars(entry, tags)
-    said = [settings.catalogued(entry), *(tags.get(name, {}) for name in (*own, entry.file))]
+    said = [settings.catalog_tags(entry), *(tags.get(name, {}) for name in (*own, entry.file))]
     return {tag: _first_fitting(said, tag, default) for tag, default in params.tags.items()}
 
 

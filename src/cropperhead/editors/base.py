@@ -1,7 +1,10 @@
-"""What the modules of all editors share: the shape of their answers, and when a crop is refused."""
+"""What every editor offers to the rest of the project, and when a crop is refused."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
@@ -9,9 +12,12 @@ from cropperhead.geometry.crops import Crop, Rectangle
 
 # Six decimals of a fraction are 0.01 px at 10,000 px; editors themselves round corners to pixels.
 FRAME_TOLERANCE_PX = 1.0
-
-
 PHOTOGRAPHER = "photographer"  # the author of a photo's own crop; duplicates are further authors
+ALREADY_APPLIED = "already_applied"  # the kind of rejection that no sidecar can mend
+
+Settings = Mapping[str, Any]  # in the shape that the editor's own module defines
+Tags = Mapping[str, Any]  # "Group:Tag" -> value, as `photos.exiftool` gives them
+MarkTexts = Mapping[str, str]  # a suggestion's mark, as `library.marks` writes and parses it
 
 
 class State(Enum):
@@ -23,39 +29,134 @@ class State(Enum):
 
 
 class LeftOut(NamedTuple):
-    """A version that could not be used of a photo with others: the file it stands in, and why."""
+    """A version that cannot be used, of a photo that has others: its file, and why."""
 
     file: str
     kind: str
     reason: str
 
 
-def require_within(
-    box: Rectangle, width: float, height: float, said: str, tolerance: float = FRAME_TOLERANCE_PX
-) -> Rectangle:
-    """The same rectangle, if it has an area and leaves the frame by at most `tolerance` px.
+@dataclass(frozen=True)
+class SidecarRule:
+    """How an editor names its sidecars, which lie next to the photo."""
 
-    `width` and `height` are the frame's in pixels, `said` the editor's own numbers, for the error.
+    suffix: str  # with its dot, in lower case; several editors may share one
+    max_megabytes: int  # a larger file is not read
+    drops_photo_suffix: bool = False  # IMG.xmp for IMG.NEF, otherwise IMG.NEF.xmp
+    numbers_duplicates: bool = False  # IMG_01.NEF.xmp is the second version of IMG.NEF
+
+    def name_for(self, photo: str) -> str:
+        """The name of a photo's own sidecar."""
+        return (PurePosixPath(photo).stem if self.drops_photo_suffix else photo) + self.suffix
+
+
+@dataclass(frozen=True)
+class CropToWrite:
+    """A crop to be written, and the photo that it is for."""
+
+    photo: str  # the photo's file name
+    frame: tuple[int, int]  # width and height of its stored frame in px
+    exif_orientation: int  # the camera's, as the editor reads it
+    shown_now: int  # the orientation by which the editor displays the photo so far
+    crop: Crop  # as displayed by `shown_as`
+    shown_as: int  # the orientation by which the editor is to display the photo
+
+
+class Editor(Protocol):
+    """How one editor keeps the crops of photos. The modules of this package offer it themselves.
+
+    `settings` are what `read_settings` gives, `width` and `height` the stored frame's in pixels,
+    `exif_orientation` is the camera's as the editor reads it (1 to 8).
+    """
+
+    name: str  # on the command line, in a label's `source` and in marks
+    tags: tuple[str, ...]  # "Group:Tag" to ask ExifTool for; empty: its sidecars are not XMP
+    header_words: tuple[bytes, ...]  # one of them is in the header of a photo that has such tags
+    embeds_crops: bool  # its tags inside a photo are the photo's crop; otherwise an export's
+    sidecars: SidecarRule
+    ignores_exif_of: frozenset[str]  # suffixes of photos whose EXIF orientation it does not read
+
+    def read_settings(self, file: Path, tags: Tags) -> Settings:
+        """What one file, a sidecar or the photo, says of one version.
+
+        `tags` are the file's; a photo's `XMP-tiff:Orientation` stands in for that of its sidecar.
+        Raises RejectedFile, or OSError where the file itself is read.
+        """
+
+    def state(self, settings: Settings) -> State:
+        """Whether the settings hold a crop. Raises RejectedFile where they cannot be used."""
+
+    def shown_as(self, settings: Settings, exif_orientation: int) -> int:
+        """The orientation by which the editor displays the photo. Raises RejectedFile."""
+
+    def decode(
+        self, settings: Settings, width: int, height: int, exif_orientation: int
+    ) -> Rectangle:
+        """The crop, of a `state` that is CROPPED, in pixels of the stored frame.
+
+        Raises RejectedFile where the settings make no rectangle within the frame.
+        """
+
+    def read_mark(self, sidecar: bytes) -> MarkTexts:
+        """The mark of a suggestion in a sidecar's bytes; empty where there is none."""
+
+
+@runtime_checkable
+class WritableEditor(Editor, Protocol):
+    """An editor whose sidecars can be written, too."""
+
+    def write(self, before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
+        """A sidecar with the crop, and all else as it was `before` (None: there was none).
+
+        An empty `mark` removes one. Raises RejectedFile where the editor could not show the crop,
+        or `before` cannot be changed.
+        """
+
+
+def exif_orientation(editor: Editor, photo: str, camera: int) -> int:
+    """The camera's orientation as an editor reads it from a photo of this name."""
+    ignored = PurePosixPath(photo).suffix.lower() in editor.ignores_exif_of
+    return orientation.UPRIGHT if ignored else camera
+
+
+def tags_in_group(tags: Tags, group: str) -> dict[str, Any]:
+    """The tags of one group, such as `XMP-crs:`, by their names without it."""
+    return {
+        name.removeprefix(group): value for name, value in tags.items() if name.startswith(group)
+    }
+
+
+def finished_export() -> RejectedFile:
+    """The reason why a photo whose pixels are the crop gives no label."""
+    return RejectedFile(ALREADY_APPLIED, "a finished export: its picture is cropped already")
+
+
+def require_within(
+    box: Rectangle, width: float, height: float, numbers: str, tolerance: float = FRAME_TOLERANCE_PX
+) -> Rectangle:
+    """Returns the rectangle if it has an area and leaves the frame by at most `tolerance` px.
+
+    `width` and `height` are the frame's in pixels, `numbers` the editor's own, for the error.
     Raises RejectedFile (`inverted`, `outside`).
     """
     if not (box.width > 0 and box.height > 0):
-        raise RejectedFile("inverted", f"the crop has no area: {said}")
+        raise RejectedFile("inverted", f"the crop has no area: {numbers}")
     if not box.outside(width, height) <= tolerance:
-        raise RejectedFile("outside", f"the crop leaves the frame: {said}")
+        raise RejectedFile("outside", f"the crop leaves the frame: {numbers}")
     return box
 
 
 def displayed_crop(box: Rectangle, width: int, height: int, shown_as: int) -> Crop:
-    """The displayed crop that a rectangle in pixels of the stored frame makes.
+    """Converts a rectangle in pixels of the stored frame into a crop of the displayed picture.
 
-    `width` and `height` are the stored frame's, `shown_as` (1 to 8) the orientation by which it is
-    displayed.
+    `width` and `height` are the stored frame's, `shown_as` (1 to 8) is the orientation by which it
+    is displayed.
     """
     shown = orientation.displayed(box, width, height, shown_as)
     return Crop.from_rectangle(shown, *orientation.displayed_size(width, height, shown_as))
 
 
 def stored_box(crop: Crop, width: int, height: int, shown_as: int) -> Rectangle:
-    """The rectangle in pixels of the stored frame that a displayed crop is: the reverse."""
+    """Converts a crop of the displayed picture into a rectangle in pixels of the stored frame."""
     size = orientation.displayed_size(width, height, shown_as)
     return orientation.stored(crop.in_pixels(*size), *size, orientation=shown_as)

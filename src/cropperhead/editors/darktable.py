@@ -1,4 +1,4 @@
-"""How darktable stores a crop in its sidecars, and nothing else.
+"""How darktable keeps a crop in its sidecars.
 
 Four modules of the history reframe, in this order unless the sidecar names another: `ashift` turns
 the frame, `flip` turns and mirrors it in steps of 90 degrees, `clipping` (up to darktable 3.6)
@@ -11,16 +11,32 @@ Sources: darktable's `src/iop/{ashift,flip,clipping,crop}.c`, and what darktable
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cropperhead.editors import darktable_history as history
-from cropperhead.editors.base import State, require_within, stored_box
+from cropperhead.editors import darktable_write, suggestion_mark
+from cropperhead.editors.base import (
+    CropToWrite,
+    MarkTexts,
+    Settings,
+    SidecarRule,
+    State,
+    Tags,
+    require_within,
+    stored_box,
+    tags_in_group,
+)
+from cropperhead.editors.xmp import EMPTY, Packet
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop, Rectangle
+from cropperhead.photos import raw
 
 NAMESPACE, TAGS = history.NAMESPACE, history.TAGS
 MAX_ANGLE_DEG = 45.0
+# darktable 4.2 moves a limit that would leave less of the turned frame on one side.
+_LEAST_SHARE = 0.1
 # What is smaller, darktable takes for neutral (ashift.c).
 _NEUTRAL = 1e-4
 
@@ -28,9 +44,26 @@ _NEUTRAL = 1e-4
 _EXIF_OF_FLIP = (1, 4, 2, 3, 5, 6, 8, 7)
 _FLIP_FROM_EXIF, _FLIP_Y, _FLIP_X, _SWAP = -1, 1, 2, 4
 _NO_OLD_FLIP = (0, 0xFF)
+_GROUP = "XMP-darktable:"
+
+name = "darktable"
+tags: tuple[str, ...] = tuple(_GROUP + tag for tag in TAGS)
+header_words: tuple[bytes, ...] = (b"darktable",)
+embeds_crops = False  # its exports carry the history of what was edited
+# With many masks, sidecars have a few megabytes.
+sidecars = SidecarRule(".xmp", max_megabytes=64, numbers_duplicates=True)
+ignores_exif_of: frozenset[str] = frozenset()
+
+read_mark = suggestion_mark.read_packet
 
 
-def state(settings: Mapping[str, Any]) -> State:
+def read_settings(file: Path, tags: Tags) -> Settings:
+    """The values of `TAGS`, by name without namespace."""
+    del file  # ExifTool has read it
+    return tags_in_group(tags, _GROUP)
+
+
+def state(settings: Settings) -> State:
     """Whether settings (tag name without namespace -> value, of `TAGS`) hold a crop.
 
     A photo that is only straightened is cropped; one that is only turned by 90 degrees or mirrored
@@ -42,7 +75,7 @@ def state(settings: Mapping[str, Any]) -> State:
     return State.UNCROPPED if all(map(_is_neutral, turns.values())) else State.CROPPED
 
 
-def shown_as(settings: Mapping[str, Any], exif_orientation: int) -> int:
+def shown_as(settings: Settings, exif_orientation: int) -> int:
     """The orientation by which darktable displays the photo: its own, EXIF's where it has none.
 
     Raises RejectedFile where the settings cannot be used.
@@ -56,7 +89,7 @@ def shown_as(settings: Mapping[str, Any], exif_orientation: int) -> int:
 
 
 def decode(
-    settings: Mapping[str, Any],
+    settings: Settings,
     width: int,
     height: int,
     exif_orientation: int = orientation.UPRIGHT,
@@ -106,6 +139,30 @@ def encode(
     free_ratio = (0, 0)
     entries.append(history.entry("crop", *_limits(box, width, height, shown_as), *free_ratio))
     return history.written(entries)
+
+
+def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
+    """The sidecar with the crop: see `base.WritableEditor`.
+
+    darktable reads a sidecar when it first meets a photo. Of a photo that it knows, it asks when it
+    starts, if it is set to look for updated sidecars.
+    """
+    packet = Packet(EMPTY if before is None else before)
+    settings = encode(new.crop, *new.frame, new.shown_as, new.shown_now)
+    _refuse_out_of_reach(settings)
+    is_raw = PurePosixPath(new.photo).suffix.lower() in raw.SUFFIXES
+    darktable_write.append(packet, settings, is_raw)
+    suggestion_mark.put_in_packet(packet, mark)
+    return packet.changed()
+
+
+def _refuse_out_of_reach(settings: Settings) -> None:
+    limits = history.fields(history.steps(settings)["crop"])
+    ends = (limits["cw"], limits["ch"], 1 - limits["cx"], 1 - limits["cy"])
+    if min(ends) < _LEAST_SHARE:
+        raise RejectedFile(
+            "outside", "the crop lies within a tenth of the frame's side, where darktable moves it"
+        )
 
 
 @dataclass(frozen=True)
@@ -186,9 +243,7 @@ def _refuse_reframed(steps: Mapping[str, history.Step]) -> None:
             raise RejectedFile("reframed", f"{name} is on: the crop lies in another frame")
 
 
-def _flip(
-    settings: Mapping[str, Any], steps: Mapping[str, history.Step], exif_orientation: int
-) -> int:
+def _flip(settings: Settings, steps: Mapping[str, history.Step], exif_orientation: int) -> int:
     """The bits of the flip between the stored frame and the one that is displayed."""
     from_exif = _EXIF_OF_FLIP.index(orientation.known(exif_orientation))
     if "flip" not in steps:

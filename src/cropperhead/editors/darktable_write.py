@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from cropperhead.editors import darktable
+from cropperhead.editors import darktable_history
 from cropperhead.editors.xmp import RDF, Name, Packet
 from cropperhead.editors.xmp_elements import Element
 from cropperhead.errors import RejectedFile
@@ -39,8 +39,8 @@ def append(packet: Packet, settings: Mapping[str, Any], is_raw: bool) -> None:
         raise RejectedFile(
             "old_history", f"xmp_version is {version}: open the photo in darktable once, and save"
         )
-    host = packet.host(darktable.NAMESPACE)
-    history = host.child(darktable.NAMESPACE, "history")
+    host = packet.host(darktable_history.NAMESPACE)
+    history = host.child(darktable_history.NAMESPACE, "history")
     sequence = None if history is None else history.child(RDF, "Seq")
     if history is not None and sequence is None:
         raise RejectedFile("bad_history", "darktable:history holds no rdf:Seq")
@@ -68,12 +68,12 @@ def append(packet: Packet, settings: Mapping[str, Any], is_raw: bool) -> None:
 
 
 def _name(local: str) -> Name:
-    return Name(darktable.NAMESPACE, "darktable", local)
+    return Name(darktable_history.NAMESPACE, "darktable", local)
 
 
 def _fields(entry: Element) -> Step:
     inner = entry.child(RDF, "Description") or entry
-    return inner.properties(darktable.NAMESPACE)
+    return inner.properties(darktable_history.NAMESPACE)
 
 
 def _whole(text: str) -> int:
@@ -154,17 +154,20 @@ def _shift(packet: Packet, end: int, by: int) -> None:
     """Moves what was undone, the steps and their masks, behind `by` new steps."""
     for host in packet.descriptions:
         for list_name, number in (("history", "num"), ("masks_history", "mask_num")):
-            found = host.child(darktable.NAMESPACE, list_name)
+            found = host.child(darktable_history.NAMESPACE, list_name)
             sequence = None if found is None else found.child(RDF, "Seq")
             for entry in [] if sequence is None else sequence.children:
                 _move(packet, entry.child(RDF, "Description") or entry, number, end, by)
 
 
 def _move(packet: Packet, entry: Element, name: str, end: int, by: int) -> None:
-    place = _whole(entry.properties(darktable.NAMESPACE).get(name, "0"))
+    place = _whole(entry.properties(darktable_history.NAMESPACE).get(name, "0"))
     if place < end:
         return
-    raw, child = entry.attribute(darktable.NAMESPACE, name), entry.child(darktable.NAMESPACE, name)
+    raw, child = (
+        entry.attribute(darktable_history.NAMESPACE, name),
+        entry.child(darktable_history.NAMESPACE, name),
+    )
     if raw is not None:
         packet.set_attribute(entry, raw, str(place + by))
     elif child is not None:

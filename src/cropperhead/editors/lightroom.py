@@ -1,17 +1,31 @@
-"""How Lightroom and Camera Raw store a crop, and nothing else.
+"""How Lightroom and Camera Raw keep a crop.
 
-XMP, namespace `http://ns.adobe.com/camera-raw-settings/1.0/`. `(CropLeft, CropTop)` and
-`(CropRight, CropBottom)` are two opposite corners of the *tilted* rectangle, as fractions of the
-*stored* frame: the pixels as they lie in the file, before orientation. `CropAngle` turns the box
-clockwise, in degrees. `CropLeft > CropRight` is legal for a tall, strongly tilted crop, so the
-corners are neither sorted nor made positive.
+XMP (in a sidecar, or inside the photo) of the namespace
+`http://ns.adobe.com/camera-raw-settings/1.0/`; `lightroom_catalog` reads catalogs. `(CropLeft,
+CropTop)` and `(CropRight, CropBottom)` are two opposite corners of the *tilted* rectangle, as
+fractions of the *stored* frame: the pixels as they are in the file, before orientation. `CropAngle`
+turns the box clockwise, in degrees. `CropLeft > CropRight` is legal for a tall, strongly tilted
+crop, so the corners are neither sorted nor made positive.
 """
 
 import math
-from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cropperhead.editors.base import State, require_within, stored_box
+from cropperhead.editors import suggestion_mark
+from cropperhead.editors.base import (
+    CropToWrite,
+    MarkTexts,
+    Settings,
+    SidecarRule,
+    State,
+    Tags,
+    finished_export,
+    require_within,
+    stored_box,
+    tags_in_group,
+)
+from cropperhead.editors.xmp import EMPTY, Name, Packet
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import FULL_FRAME, Crop, Rectangle
@@ -30,13 +44,49 @@ _WARPS = {
     "PerspectiveY": 0,
 }
 TAGS = ("HasCrop", "AlreadyApplied", *LIMIT_TAGS, *_WARPS)
-ALREADY_APPLIED = "already_applied"  # the kind of rejection that no sidecar can mend
 MAX_ANGLE_DEG = 45.0
 # Fractions reach a little beyond 1 when tilted; anything far above is a count of pixels.
 _LARGEST_FRACTION = 2.0
+_CRS, _ORIENTATION = "XMP-crs:", "XMP-tiff:Orientation"
+_TIFF, _PHOTOSHOP = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/photoshop/1.0/"
+# The orientations 5 and 7 are mirrored quarter turns: public readers of catalogs disagree which
+# letters are which of the two, so that the camera's own value goes before a catalog's.
+_UNSURE = (5, 7)
+
+name = "lightroom"
+tags: tuple[str, ...] = (*(_CRS + tag for tag in TAGS), _ORIENTATION)
+header_words: tuple[bytes, ...] = (b"camera-raw-settings",)
+embeds_crops = True
+# With many masks, sidecars have a few megabytes.
+sidecars = SidecarRule(".xmp", max_megabytes=64, drops_photo_suffix=True)
+ignores_exif_of: frozenset[str] = frozenset()
+
+read_mark = suggestion_mark.read_packet
 
 
-def state(settings: Mapping[str, Any]) -> State:
+def read_settings(file: Path, tags: Tags) -> Settings:
+    """Camera Raw's settings by name, and `Orientation`: the one that the XMP states."""
+    del file  # ExifTool has read it
+    return tags_in_group(tags, _CRS) | {"Orientation": tags.get(_ORIENTATION)}
+
+
+def read_catalog_settings(settings: Settings, photo: Tags, camera: int) -> Settings:
+    """Settings from a catalog, in the shape that `read_settings` gives.
+
+    `photo` are the photo's own tags, `camera` is its EXIF orientation.
+    """
+    known = {"Orientation": photo.get(_ORIENTATION)} | dict(settings)
+    if camera in _UNSURE and known["Orientation"] in _UNSURE:
+        known["Orientation"] = camera
+    return known
+
+
+def as_tags(settings: Settings) -> Tags:
+    """Settings by the names that ExifTool gives them."""
+    return {_CRS + name: value for name, value in settings.items()}
+
+
+def state(settings: Settings) -> State:
     """Whether settings (tag name without namespace -> value) hold a crop.
 
     `HasCrop` gates everything, the angle included. Raises RejectedFile where the settings
@@ -57,12 +107,7 @@ def state(settings: Mapping[str, Any]) -> State:
     return State.CROPPED
 
 
-def finished_export() -> RejectedFile:
-    """The reason why a photo whose pixels are the crop gives no label."""
-    return RejectedFile(ALREADY_APPLIED, "a finished export: its picture is cropped already")
-
-
-def shown_as(settings: Mapping[str, Any], exif_orientation: int) -> int:
+def shown_as(settings: Settings, exif_orientation: int) -> int:
     """The orientation by which Lightroom displays the photo: its own, which holds the user's turns.
 
     `Orientation` among the settings is the XMP's (`tiff:Orientation`), EXIF's where it is silent.
@@ -70,9 +115,7 @@ def shown_as(settings: Mapping[str, Any], exif_orientation: int) -> int:
     return orientation.known(settings.get("Orientation"), exif_orientation)
 
 
-def decode(
-    settings: Mapping[str, Any], width: int, height: int, exif_orientation: int = 1
-) -> Rectangle:
+def decode(settings: Settings, width: int, height: int, exif_orientation: int = 1) -> Rectangle:
     """The crop of a photo whose `state` is CROPPED, in pixels of the stored frame.
 
     `width` and `height` are the stored frame's in pixels; the orientation changes nothing here.
@@ -109,6 +152,32 @@ def encode(
     return {"HasCrop": True, **limits, "CropConstrainToWarp": 0, "AlreadyApplied": False}
 
 
+def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
+    """The sidecar with the crop: see `base.WritableEditor`.
+
+    Lightroom reads sidecars of RAW files; of JPEG, TIFF and DNG files it reads the packet inside.
+    A sidecar without any other setting makes Camera Raw drop its own lens defaults.
+    """
+    packet = Packet(EMPTY if before is None else before)
+    turned = {} if new.shown_now == new.shown_as else {"Orientation": new.shown_as}
+    for tag, value in (encode(new.crop, *new.frame, new.shown_as) | turned).items():
+        packet.set(_property(tag), _text(value))
+    if before is None:
+        extension = PurePosixPath(new.photo).suffix[1:].upper()
+        packet.set(Name(_PHOTOSHOP, "photoshop", "SidecarForExtension"), extension)
+    suggestion_mark.put_in_packet(packet, mark)
+    return packet.changed()
+
+
+def _property(tag: str) -> Name:
+    return Name(_TIFF, "tiff", tag) if tag == "Orientation" else Name(NAMESPACE, "crs", tag)
+
+
+def _text(value: float) -> str:
+    """A value as Camera Raw writes it: True, or up to six decimals without trailing zeros."""
+    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
 def _rectangle(
     top: float, left: float, bottom: float, right: float, angle: float, width: int, height: int
 ) -> Rectangle:
@@ -128,7 +197,7 @@ def _cos_sin(angle_deg: float) -> tuple[float, float]:
     return math.cos(radians), math.sin(radians)
 
 
-def _flag(settings: Mapping[str, Any], tag: str) -> bool | None:
+def _flag(settings: Settings, tag: str) -> bool | None:
     value = settings.get(tag)
     if value is None or isinstance(value, bool):
         return value
@@ -138,7 +207,7 @@ def _flag(settings: Mapping[str, Any], tag: str) -> bool | None:
     return known
 
 
-def _number(settings: Mapping[str, Any], tag: str) -> float:
+def _number(settings: Settings, tag: str) -> float:
     value = settings[tag]
     try:
         number = float(value)
@@ -149,7 +218,7 @@ def _number(settings: Mapping[str, Any], tag: str) -> float:
     return number
 
 
-def _limits(settings: Mapping[str, Any]) -> tuple[float, ...]:
+def _limits(settings: Settings) -> tuple[float, ...]:
     missing = [tag for tag in LIMIT_TAGS[:4] if tag not in settings]
     if missing:
         raise RejectedFile("incomplete", f"{', '.join(missing)} missing beside {_said(settings)}")
@@ -157,20 +226,20 @@ def _limits(settings: Mapping[str, Any]) -> tuple[float, ...]:
     return (*(_number(settings, tag) for tag in LIMIT_TAGS[:4]), angle)
 
 
-def _is_whole_frame(settings: Mapping[str, Any]) -> bool:
+def _is_whole_frame(settings: Settings) -> bool:
     try:
         return _limits(settings) == FULL_FRAME
     except RejectedFile:
         return False
 
 
-def _without_flag(settings: Mapping[str, Any]) -> RejectedFile:
+def _without_flag(settings: Settings) -> RejectedFile:
     if _in_pixels(settings):
         return _pixels(settings)
     return RejectedFile("no_flag", f"limits of a crop without HasCrop: {_said(settings)}")
 
 
-def _refuse_warped(settings: Mapping[str, Any]) -> None:
+def _refuse_warped(settings: Settings) -> None:
     for tag, off in _WARPS.items():
         if tag in settings and _number(settings, tag) != off:
             raise RejectedFile(
@@ -178,20 +247,20 @@ def _refuse_warped(settings: Mapping[str, Any]) -> None:
             )
 
 
-def _refuse_impossible(settings: Mapping[str, Any], angle: float) -> None:
+def _refuse_impossible(settings: Settings, angle: float) -> None:
     if _in_pixels(settings):
         raise _pixels(settings)
     if abs(angle) > MAX_ANGLE_DEG:
         raise RejectedFile("angle", f"CropAngle is {angle:g}, expected degrees in [-45, 45]")
 
 
-def _in_pixels(settings: Mapping[str, Any]) -> bool:
+def _in_pixels(settings: Settings) -> bool:
     return any(abs(_number(settings, tag)) > _LARGEST_FRACTION for tag in LIMIT_TAGS[:4])
 
 
-def _pixels(settings: Mapping[str, Any]) -> RejectedFile:
+def _pixels(settings: Settings) -> RejectedFile:
     return RejectedFile("pixels", f"limits in pixels, expected fractions: {_said(settings)}")
 
 
-def _said(settings: Mapping[str, Any]) -> str:
+def _said(settings: Settings) -> str:
     return ", ".join(f"{tag} {settings[tag]}" for tag in LIMIT_TAGS if tag in settings)

@@ -1,205 +1,293 @@
-"""How a Lightroom catalog writes the settings of one image, and nothing else.
+"""Lightroom catalogs (`.lrcat`), the only door to SQLite: read, and never written to.
 
-`Adobe_imageDevelopSettings.text` holds a Lua table, `s = { CropAngle = 0.41, Look = { ... } }`,
-whose keys are those of the namespace `crs` without `HasCrop`: an image whose table names no limits
-of a crop, or those of the whole frame, is not cropped. Nested tables hold masks and looks, which
-repeat names of the top level and mean other things by them. Some versions of Lightroom compress
-such texts (seen in the steps of the history): four bytes of length, big-endian, then zlib.
+Tables and columns as in the catalogs of Lightroom 3 to Lightroom Classic 15: `Adobe_images` (a
+photo's master and each of its virtual copies) -> `AgLibraryFile` -> `AgLibraryFolder` ->
+`AgLibraryRootFolder`, and `Adobe_imageDevelopSettings` for the edits.
 """
 
+import os
 import re
-import zlib
-from collections.abc import Collection, Mapping
-from functools import lru_cache
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
 from typing import Any
 
-from cropperhead.editors.lightroom import LIMIT_TAGS
+from cropperhead.editors import lightroom_develop_settings
+from cropperhead.editors.base import PHOTOGRAPHER
+from cropperhead.editors.lightroom_develop_settings import BROKEN
 from cropperhead.errors import RejectedFile
-from cropperhead.geometry.crops import FULL_FRAME
 
-BROKEN = "broken_catalog"
-MAX_TEXT_BYTES = 32 << 20  # the longest real texts, with painted masks, are below a megabyte
-# `Adobe_images.orientation` names the corners at which the stored picture's upper two are shown.
-# (Of CB and AD public readers disagree which is 5 and which is 7.)
-_ORIENTATIONS = {"AB": 1, "BA": 2, "CD": 3, "DC": 4, "CB": 5, "BC": 6, "AD": 7, "DA": 8}
-_LEFT_OPEN = -999999  # stands for a setting that Lightroom has yet to work out
-_SHOWN = 40  # characters of a value that are shown in an error
-_KEPT = 1000  # characters of a text that is a setting: those wanted are names
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "Adobe_images": ("rootFile", "masterImage", "copyName", "orientation"),
+    "Adobe_imageDevelopSettings": ("image", "text"),
+    "AgLibraryFile": ("folder", "baseName", "extension"),
+    "AgLibraryFolder": ("rootFolder", "pathFromRoot"),
+    "AgLibraryRootFolder": ("absolutePath",),
+}
+# Joined by primary keys alone, so that no catalog makes more rows than it has images.
+_IMAGES = """
+    SELECT images.id_local, images.rootFile, images.masterImage, images.copyName,
+           images.orientation, roots.absolutePath, folders.pathFromRoot, files.baseName,
+           files.extension, edits.latest
+    FROM Adobe_images AS images
+    LEFT JOIN AgLibraryFile AS files ON files.id_local = images.rootFile
+    LEFT JOIN AgLibraryFolder AS folders ON folders.id_local = files.folder
+    LEFT JOIN AgLibraryRootFolder AS roots ON roots.id_local = folders.rootFolder
+    LEFT JOIN (
+        SELECT image, max(id_local) AS latest FROM Adobe_imageDevelopSettings GROUP BY image
+    ) AS edits ON edits.image = images.id_local
+    ORDER BY images.rootFile, images.id_local
+"""
+_SETTINGS = "SELECT text FROM Adobe_imageDevelopSettings WHERE id_local = ?"
 
-_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"' + r"|'[^'\\]*+(?:\\.[^'\\]*+)*+'"
-# Every branch starts with a plain character: only then does `re` leap from one start to the next.
-_NESTED = _STRING + r"""|\{|\}|--|\[=*+\[|"|'"""
-_TOP = _NESTED + r"|\["
-_SKIPPED = re.compile(_NESTED, re.DOTALL)
-_OPENING = re.compile(r"\s*+(?:[A-Za-z_]\w*+\s*+=\s*+)?\{")
-_LONG = re.compile(r"\[(=*+)\[")
-_BRACKETED = re.compile(r"""\[\s*+(?:"(\w++)"|'(\w++)')\s*+\]""")
-_NUMBER = r"-?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,4})?"
-_VALUE = re.compile(
-    rf"(?:({_NUMBER})|(true|false|nil)|({_STRING}))(?=\s*+(?:[,;}}]|--))", re.DOTALL
+_MAGIC = b"SQLite format 3\0"
+_WRITE_VERSION = 18  # the byte of the header that tells a write-ahead log (2) from a journal (1)
+_SIDE_FILES = ("-wal", "-journal")
+_WAL_HEADER_BYTES = 32  # its salts change when the log starts anew
+_PATIENCE_S = 1.0  # for a lock that another program holds for one commit
+_COPY_ATTEMPTS = 5
+# A real catalog takes half a step of SQLite's machine for a byte; one whose pages lead to each
+# other in circles would take all time and memory.
+_MOST_STEPS_PER_BYTE = 10
+_STEPS_AT_ONCE = 1000
+_LONGEST_NAME = 32767  # Windows' longest path
+_NAMES = (
+    ("AgLibraryRootFolder", "absolutePath"),
+    ("AgLibraryFolder", "pathFromRoot"),
+    ("AgLibraryFile", "baseName"),
+    ("AgLibraryFile", "extension"),
 )
-_ASSIGNED = re.compile(r"\s*+=\s*+(?!=)")
-_ESCAPE = re.compile(r"\\(?:([0-9]{1,3})|(.))", re.DOTALL)
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_WORDS = {"true": True, "false": False, "nil": None}
+# SQLite's message may quote names of the catalog, and Python fails to decode a damaged one.
+_FAILURES = (sqlite3.Error, UnicodeDecodeError)
 
 
-def settings(stored: bytes, wanted: Collection[str], letters: str | None = None) -> dict[str, Any]:
-    """The settings of one image in the names of `lightroom.TAGS`, with `HasCrop` made explicit.
+@dataclass(frozen=True)
+class Edited:
+    """One image of a catalog as it was edited in Lightroom.
 
-    `stored` is the column `text` as it lies in the catalog, `wanted` the names to keep, `letters`
-    the column `orientation` (AB, BC ...), which becomes `Orientation`, EXIF 1 to 8. Numbers are
-    numbers, a value that is no number, word or text stands as it is written. An empty text gives
-    no settings at all. Raises RejectedFile (`broken_catalog`) where it is no Lua table.
+    `path` is the photo's absolute path where the catalog last saw it, `from_root` the part of it
+    below the folder that Lightroom lists as a root; both with forward slashes, and empty where the
+    catalog names no file. `author` is unique among the images of one photo. `settings` are those
+    of `editors/lightroom.py`; empty, but for `Orientation`, where Lightroom holds no edits.
+    `problem` says why the image cannot be used.
     """
-    shown = {"Orientation": _ORIENTATIONS[letters]} if letters in _ORIENTATIONS else {}
-    text = _unpacked(stored).decode("utf-8", errors="replace")
-    if not text.strip():
-        return shown
-    found = table(text, {*wanted, *LIMIT_TAGS, "HasCrop"})
-    flag = {"HasCrop": found.get("HasCrop", _is_cropped(found))}
-    return {name: found[name] for name in sorted(wanted) if name in found} | flag | shown
+
+    path: str
+    from_root: str
+    author: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    problem: RejectedFile | None = None
 
 
-def table(text: str, wanted: Collection[str]) -> dict[str, Any]:
-    """The wanted entries of a Lua table's top level, in one pass that is linear in its length.
+def read(file: Path, wanted: Collection[str]) -> Iterator[Edited]:
+    """The images of a catalog, ordered by photo, each photo's master before its younger copies.
 
-    Raises RejectedFile (`broken_catalog`) where the table does not begin, end or nest as it should.
+    `wanted` are names of settings, such as `lightroom.TAGS`. Nothing is written beside the catalog,
+    and what is committed is read also while Lightroom has it open. A catalog that nobody has open
+    is locked against writing until the last image is taken: take them without delay. Raises
+    RejectedFile (`broken_catalog`, `unreadable`) where the catalog as a whole cannot be read.
     """
-    opening = _OPENING.match(text)
-    if not opening:
-        raise RejectedFile(BROKEN, f"its settings are no Lua table: {text[:_SHOWN]!r}")
-    names = _top_level(frozenset(wanted))
-    found: dict[str, Any] = {}
-    at = opening.end()
-    while True:
-        token = names.search(text, at)
-        if token is None:
-            raise _cut_off()
-        first = text[token.start()]
-        if first == "}":
-            return {name: value for name, value in found.items() if not _is_open(value)}
-        at = _after(text, token) if first in "{\"'-[" else _entry(text, token, found)
-        if first == "[" and at == token.end():
-            at = _bracketed(text, token.start(), wanted, found)
-
-
-def _unpacked(stored: bytes) -> bytes:
-    """The text itself, inflated within MAX_TEXT_BYTES where it is stored compressed."""
-    if stored[:1] > (MAX_TEXT_BYTES >> 24).to_bytes(1):  # no text starts as low as these lengths
-        return stored
-    length = int.from_bytes(stored[:4])
-    stream = zlib.decompressobj()
     try:
-        text = stream.decompress(stored[4:], min(length, MAX_TEXT_BYTES) + 1)
-    except zlib.error as error:
-        raise RejectedFile(BROKEN, f"its compressed settings are broken: {error}") from error
-    if stored and (len(text) != length or not stream.eof):
-        raise RejectedFile(BROKEN, f"its compressed settings are not the {length} bytes they claim")
-    return text
+        with _opened(Path(os.path.realpath(file))) as database:
+            _require_tables(database)
+            _refuse_long_names(database)
+            yield from _images(database, frozenset(wanted))
+    except _FAILURES as error:
+        raise RejectedFile(BROKEN, f"the catalog cannot be read: {error}") from error
+    except OSError as error:
+        raise RejectedFile(
+            "unreadable", f"the catalog cannot be opened or copied: {error.strerror}"
+        ) from error
 
 
-def _is_cropped(found: Mapping[str, Any]) -> bool:
-    """Whether the limits of a crop are those of a part of the frame.
+@contextmanager
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+    """The catalog in one reading transaction; a copy of it where another program may write."""
+    with file.open("rb") as stream:
+        header = stream.read(100)
+    if not header.startswith(_MAGIC):
+        raise RejectedFile(BROKEN, "it is no Lightroom catalog: no SQLite database, or encrypted")
+    logs = header[_WRITE_VERSION] == 2
+    before = _trace(file)
+    database = None if _is_in_use(file) else _unlocked(file, "immutable=1" if logs else "mode=ro")
+    if database is None:
+        with _copied(file) as copy, closing(_connected(copy, "mode=rw")) as database:
+            yield database
+        return
+    with closing(database):
+        yield database
+    if logs and _trace(file) != before:  # an immutable file is read without a lock
+        raise RejectedFile(BROKEN, "the catalog changed while it was read. Run again")
 
-    An angle without limits is no crop that could be drawn, but no whole frame either.
+
+def _is_in_use(file: Path) -> bool:
+    """Whether Lightroom has the catalog open, or left a log beside it that has to be worked in."""
+    logs = [Path(f"{file}{suffix}") for suffix in _SIDE_FILES]
+    return Path(f"{file}.lock").exists() or any(log.exists() and log.stat().st_size for log in logs)
+
+
+def _unlocked(file: Path, how: str) -> sqlite3.Connection | None:
+    """A connection to the catalog itself, or None where another program holds it."""
+    try:
+        return _connected(file, how)
+    except sqlite3.OperationalError:  # locked, a transaction cut short, a disk without locks
+        return None
+
+
+def _connected(file: Path, how: str) -> sqlite3.Connection:
+    """A connection that has begun to read. Texts come as bytes: one that is no UTF-8 ends nothing.
+
+    `how` are parameters of SQLite's file addresses, https://www.sqlite.org/uri.html.
     """
-    limits = dict(zip(LIMIT_TAGS, FULL_FRAME, strict=True))
-    return any(found.get(name, whole) != whole for name, whole in limits.items())
+    address = f"{file.as_uri()}?{how}"
+    database = sqlite3.connect(address, uri=True, timeout=_PATIENCE_S, isolation_level=None)
+    try:
+        database.text_factory = bytes
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, lightroom_develop_settings.MAX_TEXT_BYTES)
+        database.set_progress_handler(_limit(file), _STEPS_AT_ONCE)
+        database.execute("PRAGMA trusted_schema = OFF")
+        database.execute("PRAGMA query_only = ON")
+        database.execute("BEGIN")
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except _FAILURES:
+        database.close()
+        raise
+    return database
 
 
-@lru_cache(maxsize=8)
-def _top_level(wanted: frozenset[str]) -> re.Pattern[str]:
-    names = "".join(rf"|{re.escape(name)}\b" for name in sorted(wanted))
-    return re.compile(_TOP + names, re.DOTALL)
+def _limit(file: Path) -> Callable[[], bool]:
+    """Tells SQLite to stop when it has taken more steps than a catalog of this size can need."""
+    log = Path(f"{file}-wal")
+    most = _MOST_STEPS_PER_BYTE * sum(one.stat().st_size for one in (file, log) if one.exists())
+    steps = count(_STEPS_AT_ONCE, _STEPS_AT_ONCE)
+    return lambda: next(steps) > most
 
 
-def _after(text: str, token: re.Match[str]) -> int:
-    """Where the text, comment or nested table ends that starts with this token."""
-    start, end = token.span()
-    first = text[start]
-    if first == "{":
-        return _after_table(text, end)
-    if first == "-":
-        opening = _LONG.match(text, end)
-        return _after_long(text, opening) if opening else _after_line(text, end)
-    if first == "[":
-        opening = _LONG.match(text, start)
-        return _after_long(text, opening) if opening else end
-    if end - start == 1:
-        raise _cut_off()
-    return end
+@contextmanager
+def _copied(file: Path) -> Iterator[Path]:
+    """A copy of the catalog with its logs, of one moment, in a folder that goes away again.
+
+    A log may grow while it is copied: its unfinished end is passed over. But the catalog itself
+    must not change meanwhile, nor the log start anew.
+    """
+    with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
+        copy = Path(folder, "catalog.lrcat")
+        for _ in range(_COPY_ATTEMPTS):
+            before = _trace(file)
+            shutil.copyfile(file, copy)
+            for suffix in _SIDE_FILES:
+                _copy_log(Path(f"{file}{suffix}"), Path(f"{copy}{suffix}"))
+            if _trace(file) == before:
+                yield copy
+                return
+        raise RejectedFile(BROKEN, "the catalog kept changing while it was copied. Run again")
 
 
-def _after_table(text: str, at: int) -> int:
-    """Where a nested table ends whose entries start at `at`; as deep as it may be."""
-    depth = 1
-    while depth:
-        token = _SKIPPED.search(text, at)
-        if token is None:
-            raise _cut_off()
-        first, at = text[token.start()], token.end()
-        if first == "{":
-            depth += 1
-        elif first == "}":
-            depth -= 1
-        else:
-            at = _after(text, token)
-    return at
+def _copy_log(log: Path, copy: Path) -> None:
+    try:
+        shutil.copyfile(log, copy)
+    except FileNotFoundError:
+        copy.unlink(missing_ok=True)
 
 
-def _after_long(text: str, opening: re.Match[str]) -> int:
-    closing = f"]{opening[1]}]"
-    end = text.find(closing, opening.end())
-    if end < 0:
-        raise _cut_off()
-    return end + len(closing)
+def _trace(file: Path) -> tuple[int, int, bytes]:
+    """What changes when anything is written into the catalog, or its log starts anew."""
+    found = file.stat()
+    try:
+        with Path(f"{file}-wal").open("rb") as log:
+            start = log.read(_WAL_HEADER_BYTES)
+    except FileNotFoundError:
+        start = b""
+    return found.st_size, found.st_mtime_ns, start
 
 
-def _after_line(text: str, at: int) -> int:
-    end = text.find("\n", at)
-    return len(text) if end < 0 else end
+def _require_tables(database: sqlite3.Connection) -> None:
+    """Refuses what is no catalog: also views and the like, by which a file could keep us busy."""
+    for table, columns in _COLUMNS.items():
+        real = database.execute(
+            "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
+        ).fetchone()
+        shape = database.execute("SELECT name, type, pk FROM pragma_table_info(?)", (table,))
+        known = {name.decode(errors="replace"): (kind.upper(), key) for name, kind, key in shape}
+        missing = [column for column in columns if column not in known]
+        if not real or not real[0] or missing or known.get("id_local") != (b"INTEGER", 1):
+            lack = f"table {table} lacks {', '.join(missing or ['its key'])}" if known else table
+            raise RejectedFile(BROKEN, f"it is no Lightroom catalog that is known: no {lack}")
 
 
-def _entry(text: str, token: re.Match[str], found: dict[str, Any]) -> int:
-    """Enters a wanted name with its value; where to go on."""
-    start, end = token.span()
-    assigned = _ASSIGNED.match(text, end)
-    if assigned is None or text[start - 1].isalnum() or text[start - 1] in "_.":
-        return end
-    return _assign(token[0], text, assigned.end(), found)
+def _refuse_long_names(database: sqlite3.Connection) -> None:
+    """A folder's name is stored once and read for each image in it: a long one takes all memory."""
+    for table, column in _NAMES:
+        [longest] = database.execute(f"SELECT max(length({column})) FROM {table}").fetchone()
+        if (longest or 0) > _LONGEST_NAME:
+            raise RejectedFile(BROKEN, f"{table} has a name of {longest} characters")
 
 
-def _bracketed(text: str, start: int, wanted: Collection[str], found: dict[str, Any]) -> int:
-    """Enters a wanted name that is written `["CropTop"]`; where to go on."""
-    key = _BRACKETED.match(text, start)
-    assigned = key and _ASSIGNED.match(text, key.end())
-    if key is None or not assigned:
-        return start + 1
-    name = key[1] or key[2]
-    return _assign(name, text, assigned.end(), found) if name in wanted else assigned.end()
+def _images(database: sqlite3.Connection, wanted: frozenset[str]) -> Iterator[Edited]:
+    photo, authors = None, dict[str, int]()
+    for image, file, master, name, letters, *place, edits in database.execute(_IMAGES):
+        if file != photo:
+            photo, authors = file, {}
+        author = _author(master, name, authors)
+        path, from_root, problem = _placed(*place)
+        settings: Mapping[str, Any] = {}
+        try:
+            if problem:
+                raise problem
+            stored = _stored(database, edits)
+            settings = lightroom_develop_settings.settings(stored, wanted, _text(letters))
+        except RejectedFile as error:
+            problem = RejectedFile(error.kind, f"image {image} of the catalog: {error}")
+        yield Edited(path, from_root, author, settings, problem)
 
 
-def _assign(name: str, text: str, at: int, found: dict[str, Any]) -> int:
-    value = _VALUE.match(text, at)
-    found[name] = _read(value) if value else text[at : at + _SHOWN]
-    return value.end() if value else at
+def _author(master: Any, name: Any, taken: dict[str, int]) -> str:
+    """The photographer, or `copy NAME`; numbered where an older image of the photo has the name.
+
+    `taken` are the photo's authors so far, each with the last number that was given to the name.
+    """
+    author = " ".join(["copy", *_text(name).split()]) if master else PHOTOGRAPHER
+    if author in taken:
+        numbers = count(taken[author] + 1)
+        taken[author] = next(n for n in numbers if f"{author} ({n})" not in taken)
+        author = f"{author} ({taken[author]})"
+    taken[author] = 1
+    return author
 
 
-def _read(value: re.Match[str]) -> Any:
-    number, word, string = value.groups()
-    if number:
-        return int(number) if number.lstrip("-").isdigit() else float(number)
-    return _WORDS[word] if word else _ESCAPE.sub(_unescaped, string[1:-1][:_KEPT])
+def _stored(database: sqlite3.Connection, edits: int | None) -> bytes:
+    """The text of one image's edits, as it lies in the catalog; empty where there are none."""
+    try:
+        row = database.execute(_SETTINGS, (edits,)).fetchone()
+    except _FAILURES as error:
+        raise RejectedFile(BROKEN, f"its settings cannot be read: {error}") from error
+    return row[0] if row and isinstance(row[0], bytes) else b""
 
 
-def _unescaped(escape: re.Match[str]) -> str:
-    return chr(int(escape[1])) if escape[1] else _ESCAPED.get(escape[2], escape[2])
+def _placed(
+    root: Any, folder: Any, base: Any, extension: Any
+) -> tuple[str, str, RejectedFile | None]:
+    """A photo's absolute path and its path from the root folder; what is wrong with them, if so."""
+    if not (_text(root) and _text(base)):
+        return "", "", RejectedFile(BROKEN, "the catalog names no file for it")
+    name = f"{_text(base)}.{_text(extension)}" if extension else _text(base)
+    from_root = _joined(_text(folder), name)
+    path = _joined(_text(root), from_root)
+    if "\0" in path or "\ufffd" in path:
+        return "", "", RejectedFile(BROKEN, f"the path of its file is broken: {path!r}")
+    return path, from_root, None
 
 
-def _is_open(value: Any) -> bool:
-    return value is None or value == _LEFT_OPEN
+def _joined(folder: str, name: str) -> str:
+    if re.match(r"[A-Za-z]:|\\\\", folder):  # of Windows, where no name can hold a backslash
+        folder = folder.replace("\\", "/")
+    return f"{folder.rstrip('/')}/{name}" if folder else name
 
 
-def _cut_off() -> RejectedFile:
-    return RejectedFile(BROKEN, "its settings are cut off within a table, text or comment")
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")

@@ -1,6 +1,6 @@
-"""How RawTherapee (`.pp3`) and ART (`.arp`) store a crop, and nothing else.
+"""How RawTherapee (`.pp3`) and ART (`.arp`) keep a crop.
 
-`settings` is what `profiles.parse` makes of a profile, section -> key -> text. The editor first
+`settings` is what `profile.parse` makes of a profile, section -> key -> text. The editor first
 turns the stored picture by EXIF, then by [Coarse Transformation] (clockwise quarter turns, then the
 flips); EXIF's mirrored orientations 2, 4, 5 and 7 it shows unturned, and a PNG's EXIF it does not
 read. [Rotation] Degree then straightens that *displayed* picture about its centre, on a canvas that
@@ -21,8 +21,18 @@ of the same names; what can be rendered was checked against rawtherapee-cli 5.9.
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
-from cropperhead.editors.base import FRAME_TOLERANCE_PX, State, require_within
+from cropperhead.editors import profile, profile_merge, suggestion_mark
+from cropperhead.editors.base import (
+    FRAME_TOLERANCE_PX,
+    CropToWrite,
+    MarkTexts,
+    SidecarRule,
+    State,
+    Tags,
+    require_within,
+)
 from cropperhead.editors.profile import Settings, flag, integer, number
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
@@ -74,6 +84,21 @@ _STRETCHES = {"Scale horizontally": 1.0, "Scale vertically": 1.0}
 
 # AutoFill searches its scale by halving this interval until it is no longer than the precision.
 _SMALLEST_SCALE, _LARGEST_SCALE, _SCALE_PRECISION = 0.001, 2.0, 0.001
+
+name = "rawtherapee"
+tags: tuple[str, ...] = ()
+header_words: tuple[bytes, ...] = ()
+embeds_crops = False
+sidecars = SidecarRule(".pp3", max_megabytes=4)  # profiles have a few kilobytes
+ignores_exif_of = frozenset({".png"})  # measured with 5.9
+
+read_mark = suggestion_mark.read_profile
+
+
+def read_settings(file: Path, tags: Tags) -> Settings:
+    """The sections of a profile. Raises RejectedFile (`broken_profile`), OSError."""
+    del tags  # ExifTool cannot read profiles
+    return profile.parse(file.read_bytes().decode("utf-8", "replace"))
 
 
 def state(settings: Settings) -> State:
@@ -158,6 +183,18 @@ def encode(
         # Enabled is ART's, where it gates the rest; RawTherapee passes over it
         _ROTATION: {"Enabled": "true", "Degree": f"{round(box.angle, 4) + 0.0}"},
     }
+
+
+def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
+    """The profile with the crop: see `base.WritableEditor`.
+
+    RawTherapee reads a sidecar when it first meets a photo, and of one that it knows goes by it. A
+    new profile makes it use its neutral settings for all that the profile does not name.
+    """
+    settings = encode(new.crop, *new.frame, new.shown_as, new.exif_orientation)
+    if new.shown_now == new.shown_as:
+        del settings[_COARSE]
+    return suggestion_mark.put_in_profile(profile_merge.merged(before or b"", settings), mark)
 
 
 def _on_canvas(settings: Settings, width: int, height: int) -> Rectangle:

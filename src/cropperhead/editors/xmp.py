@@ -11,6 +11,13 @@ from xml.sax.saxutils import escape, quoteattr
 from cropperhead.editors.xmp_elements import Element, broken, decoded, parsed, resolved
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+EMPTY = f"""<?xml version="1.0" encoding="UTF-8"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="CropperHead">
+ <rdf:RDF xmlns:rdf="{RDF}">
+  <rdf:Description rdf:about=""/>
+ </rdf:RDF>
+</x:xmpmeta>
+""".encode()
 
 
 class Name(NamedTuple):

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cropperhead.editors import lightroom
+from cropperhead.editors import lightroom, lightroom_catalog
+from cropperhead.editors.lightroom_catalog import Edited
 from cropperhead.errors import RejectedFile
-from cropperhead.library import catalog_matching, lrcat
-from cropperhead.library.lrcat import Edited
+from cropperhead.library import catalog_matching
 
 SUFFIX = ".lrcat"
 _CRS = "xmp-crs:"
@@ -43,7 +43,7 @@ def read(
     broken: dict[str, str] = {}
     for name, file in sorted(named.items(), key=lambda one: (_written(one[1]), one[0])):
         try:
-            images = list(lrcat.read(file, _wanted(tags)))
+            images = list(lightroom_catalog.read(file, _wanted(tags)))
         except RejectedFile as error:
             broken[name] = str(error)
             continue

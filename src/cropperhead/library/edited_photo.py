@@ -3,21 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
 
-from cropperhead.editors import base
-from cropperhead.editors.base import PHOTOGRAPHER, LeftOut
+from cropperhead.editors import base, registry
+from cropperhead.editors.base import PHOTOGRAPHER, LeftOut, Settings
 from cropperhead.errors import RejectedFile
-from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import FULL_FRAME, Crop, Rectangle
-from cropperhead.library import marks, suggestion_history
-from cropperhead.library import settings as statements
+from cropperhead.library import marks, settings
 from cropperhead.library.journal import Journals
 from cropperhead.library.marks import Mark
 from cropperhead.library.scan import Entry
-from cropperhead.library.sidecars import PROFILES
-from cropperhead.library.suggestion_history import Marks
-from cropperhead.library.versions import EDITORS, Version, of
+from cropperhead.library.settings import FileSettings
+from cropperhead.library.suggestion_history import Marks, find_suggestions
+from cropperhead.library.versions import Version, find_versions
 from cropperhead.photos import exiftool, precheck
 from cropperhead.photos import image as photos
 from cropperhead.photos import raw as raws
@@ -55,7 +52,7 @@ class Photo:
     held: tuple[Held, ...]  # the photographer's first
     left_out: tuple[LeftOut, ...]
     tags: exiftool.Tags  # its own, without its sidecars'
-    said: tuple[statements.Statement, ...]
+    said: tuple[FileSettings, ...]
     traces: Mapping[Path, Trace]  # its own and its sidecars', from before anything was read
     suggested: Marks  # what was written for it, whatever became of that
 
@@ -65,17 +62,17 @@ class Photo:
         return self.folder / self.entry.file
 
     def exif_orientation(self, editor: str) -> int:
-        """EXIF's orientation as an editor reads it: RawTherapee passes over that of a PNG."""
-        blind = editor in PROFILES.values() and self.file.suffix.lower() == ".png"
-        return orientation.UPRIGHT if blind else self.camera
+        """EXIF's orientation as an editor reads it."""
+        return base.exif_orientation(registry.find_editor(editor), self.file.name, self.camera)
 
     def shown_as(self, editor: str) -> int:
         """The orientation by which an editor displays the photo now. Raises RejectedFile."""
-        return EDITORS[editor].shown_as(self.settings(editor), self.exif_orientation(editor))
+        exif_orientation = self.exif_orientation(editor)
+        return registry.find_editor(editor).shown_as(self.settings(editor), exif_orientation)
 
     def is_turned(self, editor: str) -> bool:
         """Whether a person has turned or mirrored the photo in an editor. Raises RejectedFile."""
-        untouched = EDITORS[editor].shown_as({}, self.exif_orientation(editor))
+        untouched = registry.find_editor(editor).shown_as({}, self.exif_orientation(editor))
         return self.shown_as(editor) != untouched
 
     def upright(self, editor: str) -> int:
@@ -85,12 +82,12 @@ class Photo:
         """
         return self.shown_as(editor) if self.is_turned(editor) else self.camera
 
-    def settings(self, editor: str) -> Mapping[str, Any]:
+    def settings(self, editor: str) -> Settings:
         """What the photographer's version in an editor says last; nothing where nothing is said."""
         own = [
             one.settings
             for one in self.said
-            if (one.author, one.editor) == (PHOTOGRAPHER, editor)
+            if (one.author, one.editor.name) == (PHOTOGRAPHER, editor)
             and any(value is not None for value in one.settings.values())
         ]
         return own[-1] if own else {}  # a sidecar of another editor says nothing for this one
@@ -147,9 +144,9 @@ def _tags(
     """What ExifTool says of photos and of their XMP sidecars, by path in the library."""
     asked = [folder / entry.file for entry in batch if not _is_bomb(folder / entry.file)]
     sidecars = [folder / name for entry in batch for name in entry.sidecars]
-    said = reader.read(asked, [*statements.EMBEDDED_TAGS, *_ORIENTATIONS])
-    xmp = [file for file in sidecars if statements.is_for_exiftool(file)]
-    said |= reader.read(xmp, statements.SIDECAR_TAGS)
+    said = reader.read(asked, [*settings.photo_tags(), *_ORIENTATIONS])
+    xmp = [file for file in sidecars if settings.is_for_exiftool(file)]
+    said |= reader.read(xmp, settings.sidecar_tags())
     return {file.relative_to(folder).as_posix(): one for file, one in said.items()}
 
 
@@ -169,10 +166,9 @@ def _photo(
 ) -> Photo:
     seen, journals = known
     frame, container = _frame(folder / entry.file, max_megapixels)
-    found = of(folder, entry, tags, lambda: container)
+    found = find_versions(folder, entry, tags, lambda: container)
     own = tags[entry.file]
-    camera = orientation.known(own.get("IFD0:Orientation"), 0) or container or orientation.UPRIGHT
-    suggested = suggestion_history.of(folder, entry, journals)
+    suggested = find_suggestions(folder, entry, journals)
     held, left_out = [], list(found.left_out)
     for version in found.cropped:
         try:
@@ -182,16 +178,15 @@ def _photo(
             continue
         if astuple(one.crop) != FULL_FRAME:
             held.append(one)
-    said = tuple(statements.of(folder, entry, tags, camera))
-    return Photo(
-        folder, entry, frame, camera, tuple(held), tuple(left_out), own, said, seen, suggested
-    )
+    places = frame, found.camera
+    crops = tuple(held), tuple(left_out)
+    return Photo(folder, entry, *places, *crops, own, found.settings, seen, suggested)
 
 
 def _held(version: Version, frame: tuple[int, int], suggested: Marks) -> Held:
     """A crop; untouched in whichever editor it stands, for one editor takes over another's."""
     box, shown_as = version.decode(*frame), version.shown_as()
-    editor = version.source.split()[0]
+    editor = version.editor.name
     same = [mark for mark in suggested.values() if marks.is_untouched(mark, box, *frame)]
     mark = suggested.get((version.author, editor), same[0] if same else None)
     crop = base.displayed_crop(box, *frame, shown_as)

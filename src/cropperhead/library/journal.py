@@ -102,7 +102,7 @@ class Journals:
     def __init__(self) -> None:
         self._changes: dict[Path, dict[str, list[Record]]] = {}
 
-    def of(self, file: Path) -> Sequence[Record]:
+    def changes(self, file: Path) -> Sequence[Record]:
         """The changes to a file, the earliest first. Raises WritingError."""
         if file.parent not in self._changes:
             found: dict[str, list[Record]] = {}
@@ -113,7 +113,7 @@ class Journals:
 
     def last(self, file: Path) -> Record | None:
         """The last change to a file, None for none. Raises WritingError."""
-        changes = self.of(file)
+        changes = self.changes(file)
         return changes[-1] if changes else None
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cropperhead.editors import registry
 from cropperhead.errors import LibraryError
 from cropperhead.library import catalogs as catalogued
 from cropperhead.library import sidecars
@@ -305,12 +306,13 @@ def _sort_folder(
         for name in sorted(odd - set(plain))
     ]
     owned, unclaimed = sidecars.pair(plain)
-    profiles = {name for name in unclaimed if sidecars.is_profile_of_its_own(name)}
+    profiles = {name for name in unclaimed if sidecars.is_standalone_profile(name)}
+    known = registry.sidecar_suffixes() | {catalogued.SUFFIX}
     for name, item in plain.items():
         suffix = sidecars.suffix(name)
         if suffix in sidecars.PHOTOS:
             entries.append(_entry(relative, item, [plain[own] for own in owned.get(name, [])]))
-        elif name in profiles or suffix not in {*sidecars.SUFFIXES, catalogued.SUFFIX}:
+        elif name in profiles or suffix not in known:
             others[suffix or "(none)"] += 1
     entries += [
         Entry(_joined(relative, name), ORPHAN, (), _trace([plain[name]]))

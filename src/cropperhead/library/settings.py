@@ -4,76 +4,85 @@ Nothing is judged here; `versions` decides what counts.
 """
 
 import json
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cropperhead.editors import darktable, lightroom, profile
-from cropperhead.editors.base import PHOTOGRAPHER, State
+from cropperhead.editors import lightroom, registry
+from cropperhead.editors.base import (
+    ALREADY_APPLIED,
+    PHOTOGRAPHER,
+    Editor,
+    Settings,
+    State,
+    Tags,
+    finished_export,
+)
 from cropperhead.errors import RejectedFile
+from cropperhead.library import sidecars
 from cropperhead.library.scan import Entry
-from cropperhead.library.sidecars import PROFILES, XMP
 from cropperhead.photos import exiftool
 
-_CRS, _DARKTABLE = "XMP-crs:", "XMP-darktable:"
-_XMP_ORIENTATION = "XMP-tiff:Orientation"
-EMBEDDED_TAGS = (
-    *(_CRS + tag for tag in lightroom.TAGS),
-    *(_DARKTABLE + tag for tag in darktable.TAGS),
-    _XMP_ORIENTATION,
-)
-SIDECAR_TAGS = (*EMBEDDED_TAGS, "File:MIMEType", "XMP-photoshop:SidecarForExtension")
+_XMP_ORIENTATION, _MEANT_FOR = "XMP-tiff:Orientation", "XMP-photoshop:SidecarForExtension"
 _XMP_TYPE = "application/rdf+xml"
-# Mirrored quarter turns: public readers of catalogs disagree which letters are which of the two, so
-# that a camera's own word on it counts more.
-_UNSURE = (5, 7)
 _SAME_FORMAT = {".jpeg": ".jpg", ".jpe": ".jpg", ".tiff": ".tif"}
-# Sidecars with many masks have a few megabytes, profiles a few kilobytes.
-_LARGEST_XMP_MB, _LARGEST_PROFILE_MB = 64, 4
 
 
 @dataclass(frozen=True)
-class Statement:
-    """What one file says of one author's version: settings, or what is wrong with them."""
+class FileSettings:
+    """What one file says of one author's version in one editor: settings, or what is wrong."""
 
     author: str
-    editor: str
+    editor: Editor
     source: str
     file: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
     error: RejectedFile | None = None
 
 
-def of(
-    folder: Path, entry: Entry, tags: Mapping[str, exiftool.Tags], camera: int
-) -> Iterator[Statement]:
-    """All that is said of a photo, what counts least first.
+def photo_tags() -> list[str]:
+    """The tags of all editors that ExifTool is asked for in a photo."""
+    return list(dict.fromkeys(tag for editor in registry.EDITORS for tag in editor.tags))
 
-    A sidecar that speaks of a crop is newer than the photo's own packet, which no editor that
-    writes sidecars touches; a catalog is what Lightroom itself goes by. But a finished export stays
-    one, whatever lies beside it.
+
+def header_words() -> list[bytes]:
+    """The words of which one is in the header of a photo that has any editor's tags."""
+    return [word for editor in registry.EDITORS for word in editor.header_words]
+
+
+def sidecar_tags() -> list[str]:
+    """The tags that ExifTool is asked for in an XMP sidecar."""
+    return [*photo_tags(), "File:MIMEType", _MEANT_FOR]
+
+
+def read_settings(
+    folder: Path, entry: Entry, tags: Mapping[str, Tags], camera: int
+) -> Iterator[FileSettings]:
+    """Reads all that is said of a photo of the library in `folder`; what counts least comes first.
+
+    `tags` are those of the photo and its XMP sidecars, by path in the library, `camera` is the
+    photo's EXIF orientation. A sidecar that speaks of a crop is newer than the photo's own packet,
+    which no editor that writes sidecars touches; a catalog is what Lightroom itself goes by. But a
+    finished export stays one, whatever is next to it: raises RejectedFile.
     """
-    yield _embedded(entry, tags[entry.file])
+    yield from _embedded(folder, entry, tags[entry.file])
     for name in entry.sidecars:
-        if PurePosixPath(name).suffix.lower() == XMP:
-            yield from _in_xmp(folder, entry, name, tags)
-        else:
-            yield _in_profile(folder, entry, name)
-    packet = tags[entry.file].get(_XMP_ORIENTATION)
+        yield from _in_sidecar(folder, entry, name, tags)
     for edit in map(json.loads, entry.edits):
-        yield _in_catalog(edit, packet, camera)
+        yield _in_catalog(edit, tags[entry.file], camera)
 
 
 def author(photo: str, sidecar: str) -> str:
-    """The photographer, or the number that names a duplicate's sidecar: IMG_02.jpg.xmp."""
+    """The photographer, or the number in the name of a duplicate's sidecar: IMG_02.jpg.xmp."""
     stem, named = PurePosixPath(photo).stem, PurePosixPath(PurePosixPath(sidecar).stem)
     extra = named.stem[len(stem) :].lstrip("_")
     return f"duplicate {extra}" if extra else PHOTOGRAPHER
 
 
-def own_sidecars(entry: Entry, tags: Mapping[str, exiftool.Tags]) -> list[str]:
-    """The photographer's that are sound and meant for the photo; what counts most comes first."""
+def own_sidecars(entry: Entry, tags: Mapping[str, Tags]) -> list[str]:
+    """The photographer's sound XMP that is meant for the photo; what counts most comes first."""
     own = [name for name in entry.sidecars if author(entry.file, name) == PHOTOGRAPHER]
     return [
         name
@@ -85,135 +94,134 @@ def own_sidecars(entry: Entry, tags: Mapping[str, exiftool.Tags]) -> list[str]:
 
 
 def is_for_exiftool(sidecar: Path) -> bool:
-    """Whether it is XMP of a size that is worth reading."""
-    return sidecar.suffix.lower() == XMP and is_read(sidecar)
+    """Whether ExifTool can read a sidecar, and it is of a size that is worth reading."""
+    return _is_xmp(sidecar.name) and is_small_enough(sidecar)
 
 
-def is_read(sidecar: Path) -> bool:
+def is_small_enough(sidecar: Path) -> bool:
     """Whether a sidecar is of a size that is worth reading."""
-    is_xmp = sidecar.suffix.lower() == XMP
-    return not _is_larger(sidecar, _LARGEST_XMP_MB if is_xmp else _LARGEST_PROFILE_MB)
+    try:
+        return sidecar.stat().st_size <= _max_megabytes(sidecar.name) * 1_000_000
+    except OSError:
+        return True  # reading it will tell
 
 
-def catalogued(entry: Entry) -> exiftool.Tags:
-    """What Lightroom's catalog says of the photographer's version, as ExifTool would."""
+def catalog_tags(entry: Entry) -> Tags:
+    """What Lightroom's catalog says of the photographer's version, in ExifTool's names."""
     own = [edit for edit in map(json.loads, entry.edits) if edit["author"] == PHOTOGRAPHER]
-    return {_CRS + name: value for edit in own for name, value in edit["settings"].items()}
+    return dict(ChainMap(*(dict(lightroom.as_tags(edit["settings"])) for edit in reversed(own))))
 
 
-def _embedded(entry: Entry, tags: exiftool.Tags) -> Statement:
-    """What the photo's own packet says. Raises RejectedFile for a finished export."""
-    where = (PHOTOGRAPHER, "lightroom", "lightroom embedded", entry.file)
-    broken = _broken(tags, "its XMP")
-    if broken:
-        return Statement(*where, error=broken)
-    _refuse_export(tags)
-    return Statement(*where, _lightroom_settings(tags, None))
+def _embedded(folder: Path, entry: Entry, tags: Tags) -> Iterator[FileSettings]:
+    """What the photo's own metadata says. Raises RejectedFile for a finished export."""
+    broken = _broken_xmp(tags, "its XMP")
+    for editor in registry.EDITORS:
+        if not editor.tags:
+            continue
+        settings = {} if broken else editor.read_settings(folder / entry.file, tags)
+        _refuse_export(editor, settings)
+        if editor.embeds_crops:
+            source = f"{editor.name} embedded"
+            yield FileSettings(PHOTOGRAPHER, editor, source, entry.file, settings, broken)
 
 
-def _refuse_export(tags: exiftool.Tags) -> None:
-    """Neither Lightroom's exports nor darktable's, which carry the history of what was edited."""
+def _refuse_export(editor: Editor, settings: Settings) -> None:
+    """Refuses a photo whose own metadata says that its pixels are the crop."""
     try:
-        lightroom.state(_settings(tags, _CRS))
+        is_cropped = editor.state(settings) is State.CROPPED
     except RejectedFile as error:
-        if error.kind == lightroom.ALREADY_APPLIED:
+        if error.kind == ALREADY_APPLIED:
             raise
+        return
+    if is_cropped and not editor.embeds_crops:
+        raise finished_export()
+
+
+def _in_sidecar(
+    folder: Path, entry: Entry, name: str, tags: Mapping[str, Tags]
+) -> Iterator[FileSettings]:
+    """What a sidecar says for each editor that may have written it."""
+    whose, editors = author(entry.file, name), registry.with_sidecars(sidecars.suffix(name))
     try:
-        exported = darktable.state(_settings(tags, _DARKTABLE)) is State.CROPPED
-    except RejectedFile:
-        exported = False
-    if exported:
-        raise lightroom.finished_export()
-
-
-def _in_xmp(
-    folder: Path, entry: Entry, name: str, tags: Mapping[str, exiftool.Tags]
-) -> Iterator[Statement]:
-    whose = author(entry.file, name)
-    # darktable names its sidecars by the whole name of the photo, Lightroom by its stem
-    named = PurePosixPath(PurePosixPath(name).stem).suffix
-    namesake = named.lower() == PurePosixPath(entry.file).suffix.lower()
-    fault = _fault(folder, name, tags.get(name))
-    if fault:
-        editor = "darktable" if namesake else "lightroom"
-        yield Statement(whose, editor, f"{editor} sidecar", name, error=fault)
-    elif _is_meant_for(entry.file, tags[name]):
-        packet = tags[entry.file].get(_XMP_ORIENTATION)
-        crs = _lightroom_settings(tags[name], packet)
-        yield Statement(whose, "lightroom", "lightroom sidecar", name, crs)
-        history = _settings(tags[name], _DARKTABLE)
-        yield Statement(whose, "darktable", "darktable sidecar", name, history)
-
-
-def _fault(folder: Path, name: str, tags: exiftool.Tags | None) -> RejectedFile | None:
-    """What is wrong with an XMP sidecar."""
-    if _is_larger(folder / name, _LARGEST_XMP_MB):
-        return RejectedFile("too_large", f"{name}: more than {_LARGEST_XMP_MB} MB of XMP")
-    if tags is None:
-        return RejectedFile("unreadable_sidecar", f"ExifTool cannot read {name}")
-    if tags.get("File:MIMEType") != _XMP_TYPE:
-        problem = exiftool.error(tags) or "its content is no XMP"
-        return RejectedFile("unreadable_sidecar", f"{name}: {problem}")
-    return _broken(tags, f"the XMP of {name}")
-
-
-def _in_profile(folder: Path, entry: Entry, name: str) -> Statement:
-    """What a profile of RawTherapee or ART says."""
-    editor = PROFILES[PurePosixPath(name).suffix.lower()]
-    where = (author(entry.file, name), editor, f"{editor} sidecar", name)
-    try:
-        if _is_larger(folder / name, _LARGEST_PROFILE_MB):
-            raise RejectedFile("too_large", f"{name}: more than {_LARGEST_PROFILE_MB} MB")
-        text = (folder / name).read_bytes().decode("utf-8", "replace")
-        return Statement(*where, profile.parse(text))
-    except OSError as error:
-        problem = f"{name}: cannot be opened: {error.strerror}"
-        return Statement(*where, error=RejectedFile("unreadable_sidecar", problem))
+        _refuse_unreadable(folder, name, tags.get(name))
     except RejectedFile as error:
-        return Statement(*where, error=error)
+        editor = _named_by(editors, entry.file, name)
+        yield FileSettings(whose, editor, f"{editor.name} sidecar", name, error=error)
+        return
+    own = tags.get(name, {})
+    if not _is_meant_for(entry.file, own):
+        return
+    orientation = {_XMP_ORIENTATION: tags[entry.file].get(_XMP_ORIENTATION)}
+    for editor in editors:
+        source = f"{editor.name} sidecar"
+        try:
+            settings = _read(editor, folder / name, orientation | dict(own))
+            yield FileSettings(whose, editor, source, name, settings)
+        except RejectedFile as error:
+            yield FileSettings(whose, editor, source, name, error=error)
 
 
-def _in_catalog(edit: Mapping[str, Any], packet: Any, camera: int) -> Statement:
-    where = (edit["author"], "lightroom", "lightroom catalog", edit["catalog"])
+def _read(editor: Editor, sidecar: Path, tags: Tags) -> Settings:
+    try:
+        return editor.read_settings(sidecar, tags)
+    except OSError as error:
+        problem = f"{sidecar.name}: cannot be opened: {error.strerror}"
+        raise RejectedFile("unreadable_sidecar", problem) from error
+
+
+def _named_by(editors: list[Editor], photo: str, sidecar: str) -> Editor:
+    """The editor that names its sidecars in this way: IMG.xmp or IMG.NEF.xmp."""
+    named = sidecars.suffix(PurePosixPath(sidecar).stem)
+    drops_suffix = named != sidecars.suffix(photo)
+    fitting = [one for one in editors if one.sidecars.drops_photo_suffix == drops_suffix]
+    return (fitting or editors)[0]
+
+
+def _refuse_unreadable(folder: Path, name: str, tags: Tags | None) -> None:
+    """Raises RejectedFile for a sidecar that is too large, or is no XMP though it should be."""
+    if not is_small_enough(folder / name):
+        raise RejectedFile("too_large", f"{name}: more than {_max_megabytes(name)} MB")
+    if not _is_xmp(name):
+        return
+    if tags is None:
+        raise RejectedFile("unreadable_sidecar", f"ExifTool cannot read {name}")
+    if tags.get("File:MIMEType") != _XMP_TYPE:
+        problem = exiftool.error(tags) or "its content is not XMP"
+        raise RejectedFile("unreadable_sidecar", f"{name}: {problem}")
+    broken = _broken_xmp(tags, f"the XMP of {name}")
+    if broken:
+        raise broken
+
+
+def _in_catalog(edit: Mapping[str, Any], photo: Tags, camera: int) -> FileSettings:
+    source, file = "lightroom catalog", edit["catalog"]
     if edit["problem"]:
-        return Statement(*where, error=RejectedFile(*edit["problem"]))
-    settings = {"Orientation": packet} | edit["settings"]
-    if camera in _UNSURE and settings["Orientation"] in _UNSURE:
-        settings["Orientation"] = camera
-    return Statement(*where, settings)
+        error = RejectedFile(*edit["problem"])
+        return FileSettings(edit["author"], lightroom, source, file, error=error)
+    settings = lightroom.read_catalog_settings(edit["settings"], photo, camera)
+    return FileSettings(edit["author"], lightroom, source, file, settings)
 
 
-def _broken(tags: exiftool.Tags, where: str) -> RejectedFile | None:
+def _broken_xmp(tags: Tags, where: str) -> RejectedFile | None:
     if not exiftool.is_broken_xmp(tags):
         return None
     return RejectedFile("broken_xmp", f"{where} is broken: {tags['ExifTool:Warning']}")
 
 
-def _lightroom_settings(tags: exiftool.Tags, packet: Any) -> dict[str, Any]:
-    """Camera Raw's settings, with the orientation that the XMP states, else the photo's packet."""
-    said = tags.get(_XMP_ORIENTATION)
-    return _settings(tags, _CRS) | {"Orientation": packet if said is None else said}
-
-
-def _settings(tags: exiftool.Tags, group: str) -> dict[str, Any]:
-    return {
-        name.removeprefix(group): value for name, value in tags.items() if name.startswith(group)
-    }
-
-
-def _is_meant_for(photo: str, tags: exiftool.Tags) -> bool:
-    """Whether a sidecar does not name another format, such as the RAW file that lay here once."""
-    meant = tags.get("XMP-photoshop:SidecarForExtension")
-    suffix = PurePosixPath(photo).suffix.lower()
-    return meant is None or _format(f".{meant}".lower()) == _format(suffix)
+def _is_meant_for(photo: str, tags: Tags) -> bool:
+    """Whether a sidecar names no other format, such as a RAW file that was here once."""
+    meant = tags.get(_MEANT_FOR)
+    return meant is None or _format(f".{meant}".lower()) == _format(sidecars.suffix(photo))
 
 
 def _format(suffix: str) -> str:
     return _SAME_FORMAT.get(suffix, suffix)
 
 
-def _is_larger(file: Path, megabytes: int) -> bool:
-    try:
-        return file.stat().st_size > megabytes * 1_000_000
-    except OSError:
-        return False
+def _is_xmp(sidecar: str) -> bool:
+    return any(editor.tags for editor in registry.with_sidecars(sidecars.suffix(sidecar)))
+
+
+def _max_megabytes(sidecar: str) -> int:
+    editors = registry.with_sidecars(sidecars.suffix(sidecar))
+    return max(editor.sidecars.max_megabytes for editor in editors)

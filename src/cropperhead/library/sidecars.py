@@ -1,67 +1,78 @@
-"""Which sidecar goes with which photo, by their names alone."""
+"""Which sidecar belongs to which photo, by their names alone."""
 
 import re
 from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
-from types import MappingProxyType
 
+from cropperhead.editors import registry
+from cropperhead.editors.base import SidecarRule
 from cropperhead.photos import image, raw
 
 PHOTOS = image.SUFFIXES | raw.SUFFIXES
-XMP = ".xmp"
-# Of the editors that keep profiles of their own, by suffix
-PROFILES: Mapping[str, str] = MappingProxyType({".pp3": "rawtherapee", ".arp": "art"})
-SUFFIXES = frozenset({XMP, *PROFILES})
-# darktable's duplicates: IMG_1_02.jpg.xmp is the third version of IMG_1.jpg
+# IMG_1_02.jpg.xmp is the third version of IMG_1.jpg
 _DUPLICATE = re.compile(r"^(?P<stem>.+)_\d{2,}(?P<suffix>\.[^.]+)$")
+
+Rules = Mapping[str, list[SidecarRule]]  # by suffix
 
 
 def pair(names: Collection[str]) -> tuple[dict[str, list[str]], set[str]]:
-    """Which sidecars among the names in one folder go with which photo, and which with no file."""
+    """Pairs the sidecars among the names in one folder with their photos.
+
+    Returns the sidecars of each photo, and the sidecars that have none.
+    """
+    rules = _rules()
     by_stem: dict[str, list[str]] = {}
     by_name: dict[str, str] = {}
-    own = {name: None for name in names if suffix(name) in SUFFIXES}
+    own = {name: None for name in names if suffix(name) in rules}
     for name in names:
         if name not in own:
             by_stem.setdefault(PurePosixPath(name).stem.lower(), []).append(name)
             by_name[name.lower()] = name
-    found: dict[str, list[str]] = {}
-    unclaimed = set()
+    paired: dict[str, list[str]] = {}
+    unpaired = set()
     for sidecar in own:
-        exact = PurePosixPath(sidecar).stem  # where IMG.jpg and IMG.JPG lie side by side
+        exact = PurePosixPath(sidecar).stem  # where IMG.jpg and IMG.JPG are in one folder
         partners = [exact] if exact in names and suffix(exact) else []
-        partners = partners or _partners(sidecar.lower(), by_stem, by_name)
+        partners = partners or _partners(sidecar.lower(), rules, by_stem, by_name)
         for photo in partners:
-            found.setdefault(photo, []).append(sidecar)
+            paired.setdefault(photo, []).append(sidecar)
         if not partners:
-            unclaimed.add(sidecar)
-    return found, unclaimed
+            unpaired.add(sidecar)
+    return paired, unpaired
 
 
-def _partners(sidecar: str, by_stem: dict[str, list[str]], by_name: dict[str, str]) -> list[str]:
-    stem = PurePosixPath(sidecar).stem
-    if stem in by_name and suffix(stem):
-        return [by_name[stem]]
-    if suffix(sidecar) in PROFILES:  # always named by the photo's whole name
-        return []
-    duplicate = _DUPLICATE.match(stem)
-    original = duplicate["stem"] + duplicate["suffix"] if duplicate else ""
-    if original in by_name:
-        return [by_name[original]]
-    beside = by_stem.get(stem, [])
-    # IMG_1.xmp beside both IMG_1.NEF and IMG_1.JPG is the RAW's: a JPEG's settings are within it
-    return [name for name in beside if suffix(name) in raw.SUFFIXES] or beside
-
-
-def is_profile_of_its_own(name: str) -> bool:
+def is_standalone_profile(name: str) -> bool:
     """Whether a file is a style to choose from, or describes an export, rather than a lost sidecar.
 
     RawTherapee names a sidecar IMG.NEF.pp3, and what describes an export IMG.jpg.out.pp3.
     """
-    named = suffix(PurePosixPath(name).stem)
-    return suffix(name) in PROFILES and named not in PHOTOS
+    rules = [editor.sidecars for editor in registry.with_sidecars(suffix(name))]
+    needs_suffix = bool(rules) and not any(rule.drops_photo_suffix for rule in rules)
+    return needs_suffix and suffix(PurePosixPath(name).stem) not in PHOTOS
 
 
 def suffix(name: str) -> str:
-    """The last part of a name with its dot, in small letters."""
+    """The last part of a name with its dot, in lower case."""
     return PurePosixPath(name).suffix.lower()
+
+
+def _rules() -> Rules:
+    suffixes = registry.sidecar_suffixes()
+    return {one: [editor.sidecars for editor in registry.with_sidecars(one)] for one in suffixes}
+
+
+def _partners(
+    sidecar: str, rules: Rules, by_stem: dict[str, list[str]], by_name: dict[str, str]
+) -> list[str]:
+    stem, own_rules = PurePosixPath(sidecar).stem, rules[suffix(sidecar)]
+    if stem in by_name and suffix(stem):
+        return [by_name[stem]]
+    duplicate = _DUPLICATE.match(stem)
+    original = duplicate["stem"] + duplicate["suffix"] if duplicate else ""
+    if original in by_name and any(rule.numbers_duplicates for rule in own_rules):
+        return [by_name[original]]
+    if not any(rule.drops_photo_suffix for rule in own_rules):
+        return []
+    photos = by_stem.get(stem, [])
+    # IMG_1.xmp next to both IMG_1.NEF and IMG_1.JPG is the RAW's: a JPEG's settings are within it
+    return [name for name in photos if suffix(name) in raw.SUFFIXES] or photos

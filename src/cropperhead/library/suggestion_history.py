@@ -1,5 +1,6 @@
-"""What was suggested for a photo: by the marks in its sidecars, or where an editor dropped one, by
-the journal beside it.
+"""What was suggested for a photo: by the marks in its sidecars, or by the journal next to it.
+
+An editor may drop a mark; the journal keeps what was written.
 
 No journal is part of the trace by which photos are read again, nor needs to be. Its line is written
 just before the sidecar, and counts only once the sidecar is no longer what it was before; `undo`
@@ -20,14 +21,11 @@ from cropperhead.library.scan import Entry
 
 Marks = Mapping[tuple[str, str], Mark]  # by author and editor
 
-# A sidecar without either has no mark. Most have none, and to parse them all would take long.
-_SIGNS = (marks.NAMESPACE.encode(), marks.SECTION.encode())
 
+def find_suggestions(folder: Path, entry: Entry, journals: Journals) -> Marks:
+    """Finds the suggestions that were written for a photo of the library in `folder`.
 
-def of(folder: Path, entry: Entry, journals: Journals) -> Marks:
-    """The suggestions that were written for a photo of the library in `folder`.
-
-    Raises RejectedFile where a journal cannot be read: a suggestion could pass for a person's crop.
+    Raises RejectedFile if a journal cannot be read: a suggestion could pass for a person's crop.
     """
     found = {}
     for name in entry.sidecars:
@@ -42,21 +40,20 @@ def of(folder: Path, entry: Entry, journals: Journals) -> Marks:
 
 def _mark(sidecar: Path, journals: Journals) -> Mark | None:
     content = _content(sidecar)
-    plain = content.replace(b"\0", b"") if b"\0" in content else content  # of UTF-16, too
-    mark = marks.mark_of(content) if any(sign in plain for sign in _SIGNS) else None
-    return mark or marks.of_texts(_note(content, journals.of(sidecar)))
+    mark = marks.read_mark(sidecar.name, content)
+    return mark or marks.parse_mark(_note(content, journals.changes(sidecar)))
 
 
 def _content(sidecar: Path) -> bytes:
-    """What a sidecar holds; nothing where it is not read."""
+    """The bytes of a sidecar; none for one that cannot be read or is too large."""
     try:
-        return sidecar.read_bytes() if settings.is_read(sidecar) else b""
+        return sidecar.read_bytes() if settings.is_small_enough(sidecar) else b""
     except OSError:
         return b""
 
 
 def _note(content: bytes, changes: Sequence[Record]) -> Mapping[str, str]:
-    """What was noted with the last change that the sidecar has in it."""
+    """The note of the last change that the sidecar contains."""
     if not changes:
         return {}
     now = hashlib.sha256(content).hexdigest()

@@ -6,6 +6,7 @@ only when their compressed texts are of a sensible size: ExifTool unpacks them w
 """
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,19 +15,20 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = frozenset({b"iTXt", b"zTXt", b"iCCP"})  # PNG specification, 11.3
 _START, _SCAN = b"\xff\xd8", 0xDA  # SOI and SOS of ITU T.81, table B.1
 _READ_AT_ONCE = 1 << 16
-# The namespaces of those who store crops in XMP; and XMP of more than one segment (XMP
-# specification, part 3, 1.1.3.1), between two of which a name may be divided.
-_WORDS = (b"camera-raw-settings", b"darktable", b"http://ns.adobe.com/xmp/extension/")
-_WORDS_UTF16 = tuple(word.decode().encode("utf-16-le") for word in _WORDS[:2])
+# XMP of more than one segment (XMP specification, part 3, 1.1.3.1), between two of which a name may
+# be divided
+_DIVIDED = b"http://ns.adobe.com/xmp/extension/"
 
 
-def is_silent(file: Path) -> bool:
-    """Whether a file is a JPEG with a sound header that names no editor's settings.
+def is_silent(file: Path, words: Sequence[bytes]) -> bool:
+    """Whether a file is a JPEG with a sound header that holds none of the editors' words.
 
-    False says nothing: ExifTool has to be asked. Raises OSError where it cannot be opened.
+    `words` are ASCII. False says nothing: ExifTool has to be asked. Raises OSError if the file
+    cannot be opened.
     """
+    wide = [word.decode().encode("utf-16-le") for word in words]
     with file.open("rb", buffering=_READ_AT_ONCE) as stream:
-        return stream.read(2) == _START and _names_no_editor(stream)
+        return stream.read(2) == _START and _holds_none(stream, [*words, *wide, _DIVIDED])
 
 
 def is_bomb(file: Path) -> bool:
@@ -66,7 +68,7 @@ def _unpacked(chunk: bytes, room: int) -> int:
     return most
 
 
-def _names_no_editor(stream: BinaryIO) -> bool:
+def _holds_none(stream: BinaryIO, words: Sequence[bytes]) -> bool:
     while True:
         head = stream.read(4)  # marker and length, which counts itself
         length = int.from_bytes(head[2:]) - 2
@@ -75,5 +77,5 @@ def _names_no_editor(stream: BinaryIO) -> bool:
         if head[1] == _SCAN:
             return True
         segment = stream.read(length)
-        if len(segment) < length or any(word in segment for word in (*_WORDS, *_WORDS_UTF16)):
+        if len(segment) < length or any(word in segment for word in words):
             return False

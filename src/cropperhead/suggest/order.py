@@ -18,8 +18,9 @@ _NAMED = 3  # files for each reason
 class Order:
     """What is wanted of the crops, and where they go.
 
-    `write` is an editor, one of `writing.WRITTEN`, `apply` the folder of copies, `sheet` a picture
-    file. `aspect` as in `suggestions.parse_ratio`; `alternatives` are the crops beside the best.
+    `write` is one of `editors.names.WRITABLE_NAMES`, `apply` the folder of copies, `sheet` a
+    picture file. `aspect` as in `suggestions.parse_ratio`; `alternatives` are the crops beside the
+    best.
     """
 
     write: str | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cropperhead import api
-from cropperhead.editors.lightroom import ALREADY_APPLIED
+from cropperhead.editors.base import ALREADY_APPLIED
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.geometry.crops import Crop
 from cropperhead.library import edited_photo
@@ -42,7 +42,7 @@ class Look:
 class SidecarCrops:
     """How crops are written: for which editor, as whose (a mark's model), and over whose."""
 
-    editor: str  # one of `writing.WRITTEN`
+    editor: str  # one of `editors.names.WRITABLE_NAMES`
     maker: str
     overwrite: bool
     dry_run: bool

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from cropperhead.editors import base
+from cropperhead.editors import base, registry
 from cropperhead.editors.base import PHOTOGRAPHER
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.library import edited_photo, marks, scan
 from cropperhead.library import selection as named
 from cropperhead.library.edited_photo import Held, Photo
 from cropperhead.library.scan import Entry
-from cropperhead.library.versions import EDITORS
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
 from cropperhead.writeback import write
@@ -49,8 +48,8 @@ class Summary:
 class Order:
     """What is to be converted, and how."""
 
-    to: str  # one of `writing.WRITTEN`
-    source: str | None = None  # an editor, else the first of `versions.EDITORS` that has a crop
+    to: str  # one of `editors.names.WRITABLE_NAMES`
+    source: str | None = None  # an editor, else the first of `registry.EDITORS` that has a crop
     overwrite: bool = False
     dry_run: bool = False
 
@@ -111,7 +110,8 @@ def _convert(
 def _sources(photo: Photo, order: Order) -> list[Held]:
     """The photographer's crops in other editors, that which counts first."""
     own = [one for one in photo.held if one.version.author == PHOTOGRAPHER]
-    named = [order.source] if order.source else [name for name in EDITORS if name != order.to]
+    others = [one.name for one in registry.EDITORS if one.name != order.to]
+    named = [order.source] if order.source else others
     return [one for one in own if one.editor in named and not one.is_untouched]
 
 

@@ -1,59 +1,26 @@
 """Crops written into the sidecars of editors, beside what those already say.
 
-Lightroom's is IMG.xmp, darktable's IMG.NEF.xmp, RawTherapee's IMG.NEF.pp3. Photos themselves are
-never written. Before a sidecar is replaced, the readers of this project must find in it the crop
-that was meant; what stands there so far is kept by `journal`.
-
-What the editors do with it, as far as is known:
-- Lightroom reads sidecars of RAW files; of JPEG, TIFF and DNG files it reads the packet inside. A
-  sidecar without any other setting lets Camera Raw drop its own lens defaults.
-- darktable and RawTherapee read a sidecar when they first meet a photo; of one that they know,
-  darktable asks when it starts (if told to look for updated sidecars), RawTherapee goes by it.
-- A new profile makes RawTherapee take its neutral settings for all that the profile does not name.
+Photos themselves are never written. Before a sidecar is replaced, the readers of this project must
+find in it the crop that was meant; `journal` keeps what was there before. How each editor writes,
+and what it does with the sidecar, is in its module of `editors`.
 """
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
-from cropperhead.editors import (
-    base,
-    darktable,
-    darktable_history,
-    darktable_write,
-    lightroom,
-    profile_merge,
-    rawtherapee,
-)
-from cropperhead.editors.base import PHOTOGRAPHER, State
-from cropperhead.editors.xmp import Name, Packet
+from cropperhead.editors import base, registry
+from cropperhead.editors.base import PHOTOGRAPHER, CropToWrite, Settings, State
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.geometry.crops import FULL_FRAME, Crop
-from cropperhead.library import edited_photo, journal, marks
-from cropperhead.library import settings as statements
+from cropperhead.library import edited_photo, journal, marks, settings
 from cropperhead.library.edited_photo import Held, Photo
 from cropperhead.library.marks import Mark
 from cropperhead.library.scan import PHOTO, Entry
-from cropperhead.library.sidecars import XMP, pair, suffix
-from cropperhead.library.versions import EDITORS
-from cropperhead.photos import exiftool, raw
-
-WRITTEN = ("lightroom", "darktable", "rawtherapee")
-# darktable 4.2 moves a limit that would leave less of the turned frame on one side.
-_LEAST_SHARE = 0.1
-_RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
-_TIFF, _PHOTOSHOP = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/photoshop/1.0/"
-_NEW = f"""<?xml version="1.0" encoding="UTF-8"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="CropperHead">
- <rdf:RDF {_RDF}>
-  <rdf:Description rdf:about=""/>
- </rdf:RDF>
-</x:xmpmeta>
-""".encode()
+from cropperhead.library.sidecars import pair
+from cropperhead.photos import exiftool
 
 
 @dataclass(frozen=True)
@@ -85,12 +52,7 @@ def target(photo: Photo, editor: str) -> Path:
     beside IMG.NEF and IMG.JPG is the RAW file's.
     """
     photo_name, folder = photo.file.name, photo.file.parent
-    stem = PurePosixPath(photo_name).stem
-    wanted = {
-        "lightroom": f"{stem}.xmp",
-        "darktable": f"{photo_name}.xmp",
-        "rawtherapee": f"{photo_name}.pp3",
-    }[editor]
+    wanted = registry.find_editor(editor).sidecars.name_for(photo_name)
     own = {PurePosixPath(name).name for name in photo.entry.sidecars}
     spelled = [name for name in sorted(own) if name.lower() == wanted.lower()]
     name = wanted if wanted in own or not spelled else spelled[0]
@@ -117,7 +79,7 @@ def write(
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
-    """Writes a crop for an editor (one of `WRITTEN`), unless a person's crop is there.
+    """Writes a crop for an editor, one of `names.WRITABLE_NAMES`, unless a person's crop is there.
 
     `overwrite` replaces that too. Raises WritingError, with all as it was, where the crop cannot be
     written so that the editor would show it, or the sidecar, the folder or the disk do not let it.
@@ -158,7 +120,7 @@ def _reason_against(photo: Photo, wanted: Wanted, editor: str, overwrite: bool) 
 def _unread_elsewhere(photo: Photo, editor: str) -> str:
     """Where a crop may stand unread that the sidecar would take the place of: in a catalog, say."""
     for said in photo.said:
-        ours = said.author == PHOTOGRAPHER and said.editor == editor
+        ours = said.author == PHOTOGRAPHER and said.editor.name == editor
         if ours and said.error and photo.folder / said.file != target(photo, editor):
             return f"what {editor} holds cannot be read: {said.file}: {said.error}"
     return ""
@@ -183,9 +145,9 @@ def _refuse_unreadable(photo: Photo, editor: str, file: Path) -> None:
     for one in photo.left_out:
         if photo.folder / one.file == file:
             raise RejectedFile(one.kind, one.reason)
-    box = photo.settings(editor)
-    if EDITORS[editor].state(box) is State.CROPPED:
-        EDITORS[editor].decode(box, *photo.frame, photo.exif_orientation(editor))
+    module, now = registry.find_editor(editor), photo.settings(editor)
+    if module.state(now) is State.CROPPED:
+        module.decode(now, *photo.frame, photo.exif_orientation(editor))
 
 
 def _refuse_changed(photo: Photo, file: Path, before: bytes | None) -> None:
@@ -207,56 +169,16 @@ def _merged(
     photo: Photo, wanted: Wanted, editor: str, before: bytes | None, mark: Mark | None
 ) -> bytes:
     """The sidecar with the crop. Raises RejectedFile."""
-    settings = _encoded(photo, wanted, editor)
-    if editor == "rawtherapee":
-        return marks.put_in_profile(profile_merge.merged(before or b"", settings), mark)
-    packet = Packet(_NEW if before is None else before)
-    if editor == "darktable":
-        darktable_write.append(packet, settings, is_raw=suffix(photo.file.name) in raw.SUFFIXES)
-    else:
-        for name, value in settings.items():
-            packet.set(_lightroom_name(name), _text(value))
-        if before is None:
-            extension = photo.file.suffix[1:].upper()
-            packet.set(Name(_PHOTOSHOP, "photoshop", "SidecarForExtension"), extension)
-    marks.put_in_packet(packet, mark)
-    return packet.changed()
-
-
-def _encoded(photo: Photo, wanted: Wanted, editor: str) -> Mapping[str, Any]:
-    """The editor's settings for the crop; how it turns the photo only where that has to change."""
-    now = photo.shown_as(editor)
-    place = (wanted.crop, *photo.frame, wanted.shown_as)
-    if editor == "darktable":
-        return _within_reach(darktable.encode(*place, now))
-    if editor == "rawtherapee":
-        profile = rawtherapee.encode(*place, photo.exif_orientation(editor))
-        turns = {"Coarse Transformation"} if now == wanted.shown_as else set()
-        return {section: keys for section, keys in profile.items() if section not in turns}
-    turned = {} if now == wanted.shown_as else {"Orientation": wanted.shown_as}
-    return lightroom.encode(*place) | turned
-
-
-def _within_reach(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    last = darktable_history.steps(settings)["crop"]
-    limits = darktable_history.fields(last)
-    ends = (limits["cw"], limits["ch"], 1 - limits["cx"], 1 - limits["cy"])
-    if min(ends) < _LEAST_SHARE:
-        raise RejectedFile(
-            "outside", "the crop lies within a tenth of the frame's side, where darktable moves it"
-        )
-    return settings
-
-
-def _lightroom_name(name: str) -> Name:
-    if name == "Orientation":
-        return Name(_TIFF, "tiff", name)
-    return Name(lightroom.NAMESPACE, "crs", name)
-
-
-def _text(value: float) -> str:
-    """A value as Camera Raw writes it: True, or six decimals without the last zeros."""
-    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    new = CropToWrite(
+        photo=photo.file.name,
+        frame=photo.frame,
+        exif_orientation=photo.exif_orientation(editor),
+        shown_now=photo.shown_as(editor),
+        crop=wanted.crop,
+        shown_as=wanted.shown_as,
+    )
+    texts = {} if mark is None else mark.texts()
+    return registry.find_writable(editor).write(before, new, texts)
 
 
 def _require_as_meant(
@@ -267,11 +189,11 @@ def _require_as_meant(
     reader: exiftool.TagReader,
 ) -> None:
     """Raises RejectedFile where the readers would not find the crop in the new sidecar."""
-    settings = _read_back(photo, editor, written, reader)
-    shown_as = EDITORS[editor].shown_as(settings, photo.exif_orientation(editor))
-    if EDITORS[editor].state(settings) is not State.CROPPED or shown_as != wanted.shown_as:
+    now, module = _read_back(photo, editor, written, reader), registry.find_editor(editor)
+    shown_as = module.shown_as(now, photo.exif_orientation(editor))
+    if module.state(now) is not State.CROPPED or shown_as != wanted.shown_as:
         raise RejectedFile("unlike", "with its other settings, the crop would not be shown")
-    box = EDITORS[editor].decode(settings, *photo.frame, photo.exif_orientation(editor))
+    box = module.decode(now, *photo.frame, photo.exif_orientation(editor))
     meant = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as)
     error = float(np.abs(box.corners() - meant.corners()).max())
     if error > marks.ROUNDING_PX:
@@ -282,21 +204,19 @@ def _require_as_meant(
 
 def _read_back(
     photo: Photo, editor: str, written: tuple[Path, bytes], reader: exiftool.TagReader
-) -> Mapping[str, Any]:
+) -> Settings:
     """The settings of an editor in a sidecar that is not there yet."""
     name, (file, content) = photo.file.name, written
     with tempfile.TemporaryDirectory(prefix="cropperhead-") as place:
         copy = Path(place, file.name)
         copy.write_bytes(content)
         tags = {name: photo.tags}
-        if suffix(file.name) == XMP:
-            found = reader.read([copy], statements.SIDECAR_TAGS)
+        if settings.is_for_exiftool(copy):
+            found = reader.read([copy], settings.sidecar_tags())
             tags |= {copy.name: found[copy]} if copy in found else {}
         entry = Entry(name, PHOTO, (copy.name,), "")
-        said = [
-            s for s in statements.of(Path(place), entry, tags, photo.camera) if s.editor == editor
-        ]
-    own = [one for one in said if one.file == copy.name]
+        found_now = list(settings.read_settings(Path(place), entry, tags, photo.camera))
+    own = [one for one in found_now if (one.editor.name, one.file) == (editor, copy.name)]
     if not own or own[-1].error:
         raise (own and own[-1].error) or RejectedFile("unlike", "the crop is not found in it")
     return own[-1].settings

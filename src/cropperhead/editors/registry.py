@@ -1,0 +1,40 @@
+"""The editors that CropperHead knows. A new one is a module of this package and a name here.
+
+Their names for the command line are in `names`.
+"""
+
+from cropperhead.editors import art, darktable, lightroom, rawtherapee
+from cropperhead.editors.base import Editor, WritableEditor
+
+# In the order in which their word on how a photo is displayed counts
+EDITORS: tuple[Editor, ...] = (lightroom, darktable, rawtherapee, art)
+
+
+def find_editor(name: str) -> Editor:
+    """The editor of a name, one of `names.NAMES`."""
+    return next(editor for editor in EDITORS if editor.name == name)
+
+
+def find_writable(name: str) -> WritableEditor:
+    """The editor of a name whose sidecars can be written, one of `names.WRITABLE_NAMES`."""
+    return next(editor for editor in writable() if editor.name == name)
+
+
+def writable() -> list[WritableEditor]:
+    """The editors whose sidecars can be written."""
+    return [editor for editor in EDITORS if isinstance(editor, WritableEditor)]
+
+
+def with_sidecars(suffix: str) -> list[Editor]:
+    """The editors whose sidecars have this suffix."""
+    return [editor for editor in EDITORS if editor.sidecars.suffix == suffix]
+
+
+def sidecar_suffixes() -> set[str]:
+    """The suffixes of all editors' sidecars."""
+    return {editor.sidecars.suffix for editor in EDITORS}
+
+
+def rank(editor: Editor) -> int:
+    """An editor's place in the order of `EDITORS`."""
+    return [one.name for one in EDITORS].index(editor.name)
