@@ -17,7 +17,6 @@ without CropperHead. The predecessor's gives limits alone.
 import io
 import json
 import math
-import os
 import re
 import warnings
 import zipfile
@@ -26,12 +25,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-# oneDNN picks its kernels by processor. Held to AVX2, which all of the last ten years have, their
-# last digits depend less on the machine; measured at 4 % more processor time. Read at first use.
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
-# TensorFlow tells at every start which processor it found; warnings and errors still show.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
 import keras
 import numpy as np
