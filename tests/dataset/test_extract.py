@@ -22,7 +22,7 @@ from cropperhead.editors import lightroom
 from cropperhead.editors.base import displayed_crop
 from cropperhead.errors import LibraryError, SetupError
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop, Rectangle
-from cropperhead.geometry.orientation import ORIENTATIONS, displayed, displayed_size
+from cropperhead.geometry.orientation import ORIENTATIONS, displayed_size, to_displayed
 from cropperhead.library import scan as libraries
 from cropperhead.photos import exiftool, image
 
@@ -56,7 +56,7 @@ def shard_bytes(out: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("sidecar", [False, True])
 def test_a_turned_and_tilted_crop_is_where_the_picture_shows_it(tmp_path, code, elements, sidecar):
     stored = Rectangle(40, 25, 40, 20, 4)
-    shown = displayed(stored, 90, 60, code)
+    shown = to_displayed(stored, 90, 60, code)
     crop = Crop.from_rectangle(shown, *displayed_size(90, 60, code))
     packet = xmp(lightroom.encode(crop, 90, 60, code), code, elements)
     file = save_photo(tmp_path / "lib" / "a.JPG", None if sidecar else packet, exif={0x0112: code})

@@ -98,7 +98,7 @@ def rendered_by(folder, file, written):
 def cut(image, box, code, size):
     """The displayed picture inside a box of the stored frame, at the size of the rendering."""
     upright = photos.transposed(image, code)
-    inside = photos.cut(upright, orientation.displayed(box, *image.size, orientation=code))
+    inside = photos.cut(upright, orientation.to_displayed(box, *image.size, orientation=code))
     return inside.resize(size, Image.Resampling.BICUBIC)
 
 
@@ -170,7 +170,7 @@ def test_what_is_encoded_is_rendered_as_the_crop(tmp_path, exif, code, crop):
     file, image = photo(tmp_path, exif)
     found = rendered(tmp_path, file, darktable.encode(crop, *image.size, code, exif))
     size = orientation.displayed_size(*image.size, code)
-    box = orientation.stored(crop.in_pixels(*size), *size, orientation=code)
+    box = orientation.to_stored(crop.in_pixels(*size), *size, orientation=code)
     require_same(found, image, box, code)
 
 
@@ -214,12 +214,12 @@ def require_rendered(folder, file, image, crop, code):
         wanted = write.Wanted(crop, code)
         written = write.write(seen, wanted, "darktable", reader, overwrite=True)
     size = orientation.displayed_size(*image.size, code)
-    box = orientation.stored(crop.in_pixels(*size), *size, orientation=code)
+    box = orientation.to_stored(crop.in_pixels(*size), *size, orientation=code)
     require_same(rendered_by(folder, file, written.file), image, box, code)
 
 
 def require_same(found, image, box, code):
-    expected = orientation.displayed(box, *image.size, orientation=code)
+    expected = orientation.to_displayed(box, *image.size, orientation=code)
     assert found.size == pytest.approx((expected.width, expected.height), abs=2)
     assert difference(found, cut(image, box, code, found.size)) < LARGEST_DIFFERENCE
     wrong = replace(box, angle=-box.angle) if box.angle else replace(box, width=box.height)

@@ -143,7 +143,7 @@ def test_what_is_encoded_decodes_to_the_same_crop(values, exif, code, stored):
     assert rawtherapee.shown_as(read, exif) == code
     box = rawtherapee.decode(read, *stored, exif)
     again, asked = (
-        orientation.displayed(box, *stored, orientation=code),
+        orientation.to_displayed(box, *stored, orientation=code),
         crop.in_pixels(*frame),
     )
     assert again.angle == pytest.approx(asked.angle, abs=5.1e-5)  # four decimals

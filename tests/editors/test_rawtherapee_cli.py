@@ -86,7 +86,7 @@ def settings(crop, degree=0.0, autofill=False, rotate=0, flip=(False, False)):
 def cut(image, box, code, size):
     """The displayed picture inside a box of the stored frame, at the size of the rendering."""
     upright = photos.transposed(image, code)
-    inside = photos.cut(upright, orientation.displayed(box, *image.size, orientation=code))
+    inside = photos.cut(upright, orientation.to_displayed(box, *image.size, orientation=code))
     return inside.resize(size, Image.Resampling.BICUBIC)
 
 
@@ -111,7 +111,7 @@ def test_a_profile_is_decoded_as_it_is_rendered(tmp_path, exif, profile):
     found = rendered(tmp_path, file, profile)
     # with AutoFill the rendering is enlarged back to the canvas' pixels
     filled = profile.get(COMMON, {}).get("AutoFill") != "0"
-    expected = orientation.displayed(box, *image.size, orientation=code)
+    expected = orientation.to_displayed(box, *image.size, orientation=code)
     if not filled or not box.angle:
         assert found.size == pytest.approx((expected.width, expected.height), abs=1)
     assert difference(found, cut(image, box, code, found.size)) < LARGEST_DIFFERENCE

@@ -19,8 +19,8 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("code", orientation.ORIENTATIONS)
-def test_a_box_is_shown_where_each_orientation_puts_it(code):
-    shown = orientation.displayed(SHOWN[1], 60, 40, code)
+def test_each_orientation_displays_a_box_in_its_place(code):
+    shown = orientation.to_displayed(SHOWN[1], 60, 40, code)
     assert vars(shown) == pytest.approx(vars(SHOWN[code]))
 
 
@@ -30,10 +30,10 @@ def test_a_box_is_shown_where_each_orientation_puts_it(code):
     st.floats(0, 40),
     st.floats(-45, 45),
 )
-def test_stored_undoes_displayed(code, x, y, angle):
+def test_to_stored_undoes_to_displayed(code, x, y, angle):
     box = Rectangle(x, y, 12, 7, angle)
-    shown = orientation.displayed(box, 60, 40, code)
-    back = orientation.stored(shown, *orientation.displayed_size(60, 40, code), code)
+    shown = orientation.to_displayed(box, 60, 40, code)
+    back = orientation.to_stored(shown, *orientation.displayed_size(60, 40, code), code)
     assert vars(back) == pytest.approx(vars(box))
 
 

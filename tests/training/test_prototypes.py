@@ -34,7 +34,7 @@ def test_crops_that_are_all_alike_give_themselves():
 def test_each_has_its_mirror_image_where_it_is_said_to_be():
     found = prototypes.typical(spread(100), 33, seed=1)
     padded = np.concatenate([found, np.zeros((len(found), 1))], axis=1)
-    mirrored = crops.mirrored(padded)[:, :4]
+    mirrored = crops.mirror(padded)[:, :4]
     assert found[prototypes.mirror_places(found)] == pytest.approx(mirrored, abs=1e-6)
 
 

@@ -98,7 +98,7 @@ def test_the_history_has_the_start_and_a_row_for_each_epoch_that_callbacks_see_t
     assert np.isnan(start["loss"])  # nothing was trained on yet
     # the median crop, and its mirror image, as which a mirrored photo's crop is turned back
     median = np.median(TRAINING.limits.astype(float), axis=0)
-    median = (median + crops.mirrored(median)) / 2
+    median = (median + crops.mirror(median)) / 2
     truth, aspect = VALIDATION.limits.astype(float), VALIDATION.aspect
     constant = crops.overlap(np.tile(median, (len(truth), 1)), truth, aspect).mean()
     # the network nears a margin of 0 no closer than 0.003 of the side

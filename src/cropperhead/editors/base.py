@@ -152,11 +152,11 @@ def displayed_crop(box: Rectangle, width: int, height: int, shown_as: int) -> Cr
     `width` and `height` are the stored frame's, `shown_as` (1 to 8) is the orientation by which it
     is displayed.
     """
-    shown = orientation.displayed(box, width, height, shown_as)
+    shown = orientation.to_displayed(box, width, height, shown_as)
     return Crop.from_rectangle(shown, *orientation.displayed_size(width, height, shown_as))
 
 
 def stored_box(crop: Crop, width: int, height: int, shown_as: int) -> Rectangle:
     """Converts a crop of the displayed picture into a rectangle in pixels of the stored frame."""
     size = orientation.displayed_size(width, height, shown_as)
-    return orientation.stored(crop.in_pixels(*size), *size, orientation=shown_as)
+    return orientation.to_stored(crop.in_pixels(*size), *size, orientation=shown_as)

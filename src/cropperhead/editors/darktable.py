@@ -245,7 +245,7 @@ def _refuse_reframed(steps: Mapping[str, history.Step]) -> None:
 
 def _flip(settings: Settings, steps: Mapping[str, history.Step], exif_orientation: int) -> int:
     """The bits of the flip between the stored frame and the one that is displayed."""
-    from_exif = _EXIF_OF_FLIP.index(orientation.known(exif_orientation))
+    from_exif = _EXIF_OF_FLIP.index(orientation.parse_orientation(exif_orientation))
     if "flip" not in steps:
         old = history.old_flip(settings)
         return from_exif if old in _NO_OLD_FLIP else _merged(_bits(old), from_exif)
@@ -281,7 +281,7 @@ def _turned(frame: Rectangle, turn: _Turn, shown_as: int) -> Rectangle:
     left, top, right, bottom = turn.limits
     middle = (left + right) / 2 * width, (top + bottom) / 2 * height
     seen = Rectangle(*middle, (right - left) * width, (bottom - top) * height, turn.angle)
-    box = orientation.stored(seen, width, height, shown_as)
+    box = orientation.to_stored(seen, width, height, shown_as)
     angle = frame.angle + box.angle
     width, height = _displayed_size(width, height, shown_as)
     x, y = _rotated(box.centre_x - width / 2, box.centre_y - height / 2, angle)
@@ -294,14 +294,14 @@ def _limits(box: Rectangle, width: int, height: int, shown_as: int) -> tuple[flo
     x, y = _rotated(box.centre_x - width / 2, box.centre_y - height / 2, -box.angle)
     upright = Rectangle(around[0] / 2 + x, around[1] / 2 + y, box.width, box.height, 0.0)
     crop = Crop.from_rectangle(
-        orientation.displayed(upright, *around, shown_as), *_displayed_size(*around, shown_as)
+        orientation.to_displayed(upright, *around, shown_as), *_displayed_size(*around, shown_as)
     )
     return crop.left, crop.top, crop.right, crop.bottom
 
 
 def _displayed_size(width: float, height: float, shown_as: int) -> tuple[float, float]:
     box = Rectangle(width / 2, height / 2, width, height, 0.0)
-    shown = orientation.displayed(box, width, height, shown_as)
+    shown = orientation.to_displayed(box, width, height, shown_as)
     return shown.width, shown.height
 
 

@@ -112,7 +112,7 @@ def shown_as(settings: Settings, exif_orientation: int) -> int:
 
     `Orientation` among the settings is the XMP's (`tiff:Orientation`), EXIF's where it is silent.
     """
-    return orientation.known(settings.get("Orientation"), exif_orientation)
+    return orientation.parse_orientation(settings.get("Orientation"), exif_orientation)
 
 
 def decode(settings: Settings, width: int, height: int, exif_orientation: int = 1) -> Rectangle:

@@ -145,7 +145,7 @@ def decode(
     frame = orientation.displayed_size(width, height, shown)
     on_canvas = _on_canvas(settings, *frame)
     box = _turned(on_canvas, *frame, angle=tilt, scale=_scale(settings, *frame))
-    stored = orientation.stored(box, *frame, orientation=shown)
+    stored = orientation.to_stored(box, *frame, orientation=shown)
     return require_within(stored, width, height, _said(settings))
 
 

@@ -1,13 +1,13 @@
 """Crop geometry, in the displayed, upright frame of a photo.
 
-A crop is a rectangle that is turned about its own centre. It is kept as five values, in this
-order everywhere: **top, left, bottom, right** of the *untilted* rectangle as fractions of the
-displayed frame's sides, and **angle** in degrees, positive when the box turns clockwise (y points
-down), as in Lightroom's `CropAngle`.
+A crop is a rectangle rotated about its own centre. It has five values, in this order everywhere:
+**top, left, bottom, right** of the *unrotated* rectangle, as fractions of the displayed frame's
+sides, and **angle** in degrees, positive when the rectangle turns clockwise (y points down), as in
+Lightroom's `CropAngle`.
 
-Functions on many crops take arrays of shape (n, 5), called `limits`, and `aspect` (n,), the frame's
-width / height: a tilted rectangle has no shape until the frame's is known. Lengths are then in
-units of the frame's height.
+Functions on many crops take `limits`, an array of shape (n, 5), and `aspect` (n,), the frame's
+width / height: the shape of a tilted rectangle depends on the frame's. Lengths are then in units of
+the frame's height.
 """
 
 from dataclasses import astuple, dataclass
@@ -26,7 +26,7 @@ _CORNER_SIGNS = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], dtype=float)  # t
 
 @dataclass(frozen=True)
 class Rectangle:
-    """A rectangle in pixels of some frame, turned `angle` degrees clockwise about its centre."""
+    """A rectangle in pixels of some frame, rotated `angle` degrees clockwise about its centre."""
 
     centre_x: float
     centre_y: float
@@ -35,14 +35,14 @@ class Rectangle:
     angle: float
 
     def corners(self) -> Floats:
-        """The corners in pixels, (4, 2): top left, top right, bottom right, bottom left."""
+        """Return the corners in pixels, (4, 2): top left, top right, bottom right, bottom left."""
         half = np.array([self.width, self.height]) / 2
         return (
             np.array([self.centre_x, self.centre_y]) + (_CORNER_SIGNS * half) @ _turn(self.angle).T
         )
 
     def outside(self, frame_width: float, frame_height: float) -> float:
-        """How many pixels the farthest corner lies outside the frame; 0 when all lie inside."""
+        """Return by how many pixels the farthest corner is outside the frame; 0 if none is."""
         corners = self.corners()
         excess = np.maximum(-corners, corners - np.array([frame_width, frame_height]))
         return float(max(0.0, excess.max()))
@@ -50,7 +50,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Crop:
-    """One crop: the five values of the module's docstring."""
+    """One crop: the five values described in the module's docstring."""
 
     top: float
     left: float
@@ -60,9 +60,9 @@ class Crop:
 
     @classmethod
     def from_rectangle(cls, box: Rectangle, frame_width: float, frame_height: float) -> Self:
-        """The crop that a rectangle in pixels of the displayed frame makes.
+        """Convert a rectangle in pixels of the displayed frame to a crop.
 
-        Editors round corners to pixels: a limit less than one beyond the frame is put on its edge.
+        Editors round corners to pixels, so a limit up to 1 px outside the frame moves to its edge.
         """
         half_width, half_height = box.width / 2, box.height / 2
         return cls(
@@ -74,7 +74,7 @@ class Crop:
         )
 
     def in_pixels(self, frame_width: float, frame_height: float) -> Rectangle:
-        """The crop's rectangle in pixels of a displayed frame of that size."""
+        """Return the crop's rectangle in pixels of a displayed frame of the given size."""
         return Rectangle(
             centre_x=(self.left + self.right) / 2 * frame_width,
             centre_y=(self.top + self.bottom) / 2 * frame_height,
@@ -84,12 +84,12 @@ class Crop:
         )
 
     def limits(self) -> Floats:
-        """The five values as an array, (5,)."""
+        """Return the five values as an array, (5,)."""
         return np.array(astuple(self), dtype=float)
 
 
 def corners(limits: ArrayLike, aspect: ArrayLike) -> Floats:
-    """Corners of tilted crops, (n, 4, 2), clockwise from the top left, in frame heights."""
+    """Return the crops' corners, (n, 4, 2), clockwise from the top left, in frame heights."""
     limits, aspect = np.asarray(limits, dtype=float), np.asarray(aspect, dtype=float)
     top, left, bottom, right, angle = np.moveaxis(limits, -1, 0)
     centre = np.stack([(left + right) / 2 * aspect, (top + bottom) / 2], axis=-1)
@@ -100,16 +100,16 @@ def corners(limits: ArrayLike, aspect: ArrayLike) -> Floats:
 
 
 def outside(limits: ArrayLike, aspect: ArrayLike) -> Floats:
-    """How far the farthest corner lies outside the frame, as a fraction of its side, (n,)."""
+    """Return how far the farthest corner is outside the frame, as a fraction of its side, (n,)."""
     points = corners(limits, aspect)
     points[..., 0] /= np.asarray(aspect, dtype=float)[..., None]
     return np.asarray(np.maximum(0.0, np.maximum(-points, points - 1).max(axis=(-1, -2))))
 
 
 def inside_frame(limits: ArrayLike, aspect: ArrayLike) -> Floats:
-    """The same crops, shrunk about their centres just enough that every corner lies in the frame.
+    """Shrink crops about their centres just enough that every corner is inside the frame, (n, 5).
 
-    Centres must lie inside the frame. Crops that fit are returned unchanged.
+    Centres must be inside the frame. Crops that fit are returned unchanged.
     """
     limits, aspect = np.array(limits, dtype=float), np.asarray(aspect, dtype=float)
     frame = np.stack([aspect, np.ones_like(aspect)], axis=-1)
@@ -123,24 +123,24 @@ def inside_frame(limits: ArrayLike, aspect: ArrayLike) -> Floats:
     return np.concatenate([middle - half, middle + half, limits[..., 4:]], axis=-1)
 
 
-def mirrored(limits: ArrayLike) -> Floats:
-    """The crops of the photos mirrored left to right, (n, 5)."""
+def mirror(limits: ArrayLike) -> Floats:
+    """Return the crops of the photos mirrored left to right, (n, 5)."""
     top, left, bottom, right, angle = np.moveaxis(np.asarray(limits, dtype=float), -1, 0)
     return np.stack([top, 1 - right, bottom, 1 - left, -angle], axis=-1)
 
 
 def area(limits: ArrayLike) -> Floats:
-    """The share of the frame's area that each crop keeps, (n,)."""
+    """Return the share of the frame's area that each crop keeps, (n,)."""
     limits = np.asarray(limits, dtype=float)
     sides = np.maximum(limits[..., 2:4] - limits[..., :2], 0.0)
     return np.asarray(sides.prod(axis=-1))
 
 
 def overlap(first: ArrayLike, second: ArrayLike, aspect: ArrayLike) -> Floats:
-    """Intersection over union of the tilted rectangles, (n,), in [0, 1]; 0 for one without area.
+    """Return the tilted rectangles' intersection over union, (n,), in [0, 1]; 0 without an area.
 
-    The intersection of two convex polygons is the convex hull of the corners of each that lie in
-    the other and of the crossings of their edges; its area follows from the shoelace formula.
+    The intersection of two convex polygons is the convex hull of each polygon's corners inside the
+    other and the points where their edges cross. The shoelace formula gives its area.
     """
     one, two = corners(first, aspect), corners(second, aspect)
     points = np.concatenate([one, two, _crossings(one, two)], axis=-2)
@@ -149,12 +149,12 @@ def overlap(first: ArrayLike, second: ArrayLike, aspect: ArrayLike) -> Floats:
     )
     shared = _hull_area(points, kept)
     union = _shoelace(one) + _shoelace(two) - shared
-    real = (area(first) > 0) & (area(second) > 0)  # a crop can be inside out, and then has none
-    return np.where(real, np.clip(shared / np.maximum(union, 1e-12), 0.0, 1.0), 0.0)
+    has_area = (area(first) > 0) & (area(second) > 0)  # a crop that is inside out has none
+    return np.where(has_area, np.clip(shared / np.maximum(union, 1e-12), 0.0, 1.0), 0.0)
 
 
 def boundary_displacement(first: ArrayLike, second: ArrayLike) -> Floats:
-    """Mean distance of the four limits, as a fraction of the frame's side they lie along, (n,).
+    """Return the mean distance of the four limits, as fractions of the frame's sides, (n,).
 
     The boundary displacement error of the cropping literature (Chen et al., WACV 2017).
     """
@@ -168,7 +168,7 @@ def _on_edge(limit: float, tolerance: float) -> float:
 
 
 def _turn(angle_deg: ArrayLike) -> Floats:
-    """Rotation matrices (..., 2, 2) that turn clockwise where y points down."""
+    """Return rotation matrices (..., 2, 2), clockwise where y points down."""
     radians = np.deg2rad(np.asarray(angle_deg, dtype=float))
     cosine, sine = np.cos(radians), np.sin(radians)
     return np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], -2)
@@ -179,15 +179,15 @@ def _cross(u: Floats, v: Floats) -> Floats:
 
 
 def _inside(points: Floats, polygon: Floats) -> NDArray[np.bool_]:
-    """Which points (n, p, 2) lie in or on the convex polygons (n, q, 2), (n, p)."""
+    """Return which points (n, p, 2) are inside or on the convex polygons (n, q, 2), (n, p)."""
     edges = np.roll(polygon, -1, axis=-2) - polygon
     reach = points[..., :, None, :] - polygon[..., None, :, :]
-    # 1e-9 of the frame height squared: a corner that lies on an edge counts as inside
+    # tolerance of 1e-9 squared frame heights: a corner on an edge counts as inside
     return np.asarray((_cross(edges[..., None, :, :], reach) >= -1e-9).all(axis=-1))
 
 
 def _crossings(one: Floats, two: Floats) -> Floats:
-    """Where the edges of two quadrilaterals cross, (n, 16, 2); NaN where a pair does not."""
+    """Return where the edges of two quadrilaterals cross, (n, 16, 2); NaN if a pair does not."""
     start, edge = one[..., :, None, :], (np.roll(one, -1, axis=-2) - one)[..., :, None, :]
     other, span = two[..., None, :, :], (np.roll(two, -1, axis=-2) - two)[..., None, :, :]
     slope = _cross(edge, span)
@@ -201,11 +201,11 @@ def _crossings(one: Floats, two: Floats) -> Floats:
 
 
 def _hull_area(points: Floats, kept: NDArray[np.bool_]) -> Floats:
-    """Area of the convex polygons whose corners, in no order, are the kept points (n, p, 2)."""
+    """Return the areas of the convex hulls of the kept points (n, p, 2), in any order, (n,)."""
     count = kept.sum(axis=-1)
     safe = np.where(kept[..., None], points, 0.0)
     middle = safe.sum(axis=-2) / np.maximum(count, 1)[..., None]
-    # points that are left out fall on the first kept one, where they add no area
+    # the other points move onto the first kept one, where they add no area
     first = np.take_along_axis(safe, kept.argmax(axis=-1)[..., None, None], axis=-2)
     rays = np.where(kept[..., None], safe, first) - middle[..., None, :]
     order = np.argsort(np.arctan2(rays[..., 1], rays[..., 0]), axis=-1)

@@ -1,8 +1,8 @@
-"""EXIF orientation 1 to 8: from the frame as it is stored to the frame as it is displayed.
+"""EXIF orientations, 1 to 8: conversion between the stored frame and the displayed frame.
 
-Source: EXIF 2.32, tag 0x0112. A stored point (u, v), in fractions of the stored sides, is
-displayed at the place that `_POINTS` gives. 5 to 8 swap the sides; 2, 4, 5 and 7 mirror, and so
-negate an angle.
+Source: EXIF 2.32, tag 0x0112. `_POINTS` maps a stored point (u, v), in fractions of the stored
+sides, to its place in the displayed frame. 5 to 8 swap the sides. 2, 4, 5 and 7 mirror the frame
+and therefore negate angles.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,25 +27,25 @@ _MIRRORING = {2, 4, 5, 7}
 _INVERSE = {6: 8, 8: 6}
 
 
-def known(value: object, otherwise: int = UPRIGHT) -> int:
-    """An orientation as it stands in metadata, where it is one of the eight."""
+def parse_orientation(value: object, otherwise: int = UPRIGHT) -> int:
+    """Return a value from metadata if it is one of the eight orientations, else `otherwise`."""
     if isinstance(value, bool) or not isinstance(value, int):  # Python's True equals 1
         return otherwise
     return value if value in ORIENTATIONS else otherwise
 
 
 def inverse(orientation: int) -> int:
-    """The orientation that undoes this one: 6 and 8 undo each other, the rest themselves."""
+    """Return the orientation that undoes this one: 6 and 8 undo each other, others themselves."""
     return _INVERSE.get(orientation, orientation)
 
 
 def displayed_size(width: int, height: int, orientation: int) -> tuple[int, int]:
-    """Width and height of the displayed frame, from the stored one's."""
+    """Return the displayed frame's width and height, given the stored frame's."""
     return (height, width) if orientation in _SWAPPING else (width, height)
 
 
-def displayed(box: Rectangle, width: float, height: float, orientation: int) -> Rectangle:
-    """A rectangle in pixels of the stored frame (`width` x `height`), in pixels as displayed."""
+def to_displayed(box: Rectangle, width: float, height: float, orientation: int) -> Rectangle:
+    """Convert pixels of the stored frame (`width` x `height`) to pixels of the displayed frame."""
     x, y = _POINTS[orientation](box.centre_x / width, box.centre_y / height)
     swaps = orientation in _SWAPPING
     frame_width, frame_height = (height, width) if swaps else (width, height)
@@ -58,6 +58,6 @@ def displayed(box: Rectangle, width: float, height: float, orientation: int) -> 
     )
 
 
-def stored(box: Rectangle, width: float, height: float, orientation: int) -> Rectangle:
-    """A rectangle in pixels of the displayed frame (`width` x `height`), in pixels as stored."""
-    return displayed(box, width, height, inverse(orientation))
+def to_stored(box: Rectangle, width: float, height: float, orientation: int) -> Rectangle:
+    """Convert pixels of the displayed frame (`width` x `height`) to pixels of the stored frame."""
+    return to_displayed(box, width, height, inverse(orientation))

@@ -41,7 +41,7 @@ def parse_mark(texts: Mapping[str, Any]) -> Mark | None:
     """Parses what `Mark.texts` gives; None for texts that make no mark."""
     try:
         limits = [float(value) for value in texts["Crop"].split()]
-        turned = orientation.known(int(texts["Orientation"]), 0)
+        turned = orientation.parse_orientation(int(texts["Orientation"]), 0)
         crop = Crop(*limits)
     except (KeyError, ValueError, TypeError, AttributeError):
         return None

@@ -67,7 +67,7 @@ def find_versions(
         raise RejectedFile("unreadable", "ExifTool cannot read it")
     if not str(own.get("File:MIMEType", "")).startswith("image/"):
         raise RejectedFile("not_a_photo", "its content is not a picture")
-    embedded = orientation.known(own.get("IFD0:Orientation"), 0)
+    embedded = orientation.parse_orientation(own.get("IFD0:Orientation"), 0)
     camera = embedded or (_has_boxes(own) and container()) or orientation.UPRIGHT
     settings = tuple(read_settings(folder, entry, tags, camera))
     latest = _Latest(entry.file, camera)

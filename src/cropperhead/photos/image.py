@@ -110,7 +110,7 @@ def stored_size(image: Image.Image) -> tuple[int, int]:
     """Width and height of the pixels as they lie in the file; ask before making the small copy."""
     # On opening, Pillow swaps the sides of a TIFF by its own tag, but not by its XMP's.
     if isinstance(image, TiffImageFile):
-        turned = orientation.known(image.tag_v2.get(_ORIENTATION_TAG))
+        turned = orientation.parse_orientation(image.tag_v2.get(_ORIENTATION_TAG))
     else:
         turned = _turned_by_decoder(image)
     return orientation.displayed_size(*image.size, orientation.inverse(turned))
@@ -124,7 +124,7 @@ def container_orientation(image: Image.Image) -> int | None:
     if image.format == _HEIF:
         return _turned_by_decoder(image)
     if image.format == AvifImageFile.format:  # Pillow enters it in place of EXIF's own
-        return orientation.known(image.getexif().get(_ORIENTATION_TAG))
+        return orientation.parse_orientation(image.getexif().get(_ORIENTATION_TAG))
     return None
 
 
@@ -137,7 +137,11 @@ def shown_as(image: Image.Image) -> int:
         said = image.info.get("original_orientation")
     else:
         said = image.getexif().get(_ORIENTATION_TAG)
-    return orientation.known(said, 0) or container_orientation(image) or orientation.UPRIGHT
+    return (
+        orientation.parse_orientation(said, 0)
+        or container_orientation(image)
+        or orientation.UPRIGHT
+    )
 
 
 def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int) -> SmallCopy:
@@ -262,11 +266,11 @@ def _composed(turns: Sequence[int]) -> int:
     """The one orientation that several make, one after the other."""
     landing = _MARK
     for code in turns:
-        landing = orientation.displayed(landing, 1, 1, code)
+        landing = orientation.to_displayed(landing, 1, 1, code)
     return next(
         code
         for code in orientation.ORIENTATIONS
-        if _place(orientation.displayed(_MARK, 1, 1, code)) == _place(landing)
+        if _place(orientation.to_displayed(_MARK, 1, 1, code)) == _place(landing)
     )
 
 
@@ -277,8 +281,8 @@ def _place(mark: Rectangle) -> tuple[float, float]:
 def _turned_by_decoder(image: Image.Image) -> int:
     """The orientation that the decoder applies of itself to the pixels."""
     if image.format == TiffImageFile.format:
-        return orientation.known(image.getexif().get(_ORIENTATION_TAG))
-    return orientation.known(image.info.get(_TURNED))
+        return orientation.parse_orientation(image.getexif().get(_ORIENTATION_TAG))
+    return orientation.parse_orientation(image.info.get(_TURNED))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from cropperhead.dataset import shards
 from cropperhead.errors import DataError
-from cropperhead.geometry.crops import CROP_COLUMNS, mirrored
+from cropperhead.geometry.crops import CROP_COLUMNS, mirror
 from cropperhead.params import INPUT_SIDE
 from cropperhead.photos import network_input
 
@@ -222,7 +222,7 @@ def _gatherer(
         places = crops.photo[rows]
         images = crops.photos.images[places]
         _mirror(images, flipped)
-        limits = np.where(flipped[:, None], mirrored(crops.limits[rows]), crops.limits[rows])
+        limits = np.where(flipped[:, None], mirror(crops.limits[rows]), crops.limits[rows])
         return images, crops.photos.aspect[places, None], limits.astype(np.float32)
 
     return gathered

@@ -23,13 +23,13 @@ def typical(limits: Floats, count: int, seed: int) -> NDArray[np.float32]:
     """
     pairs = max(1, min(count - 1, len(limits)) // 2)
     on_the_right = limits[:, 1] + limits[:, 3] > 1
-    on_the_left = np.where(on_the_right[:, None], crops.mirrored(limits), limits)[:, :4]
+    on_the_left = np.where(on_the_right[:, None], crops.mirror(limits), limits)[:, :4]
     centres = np.unique(on_the_left, axis=0)
     if len(centres) > pairs:
         generator = np.random.default_rng(seed)
         centres, _ = kmeans2(on_the_left, pairs, _ROUNDS, minit="++", rng=generator)
     padded = np.concatenate([centres, np.zeros((len(centres), 1))], axis=1)
-    found = np.concatenate([centres, crops.mirrored(padded)[:, :4], [FULL_FRAME[:4]]])
+    found = np.concatenate([centres, crops.mirror(padded)[:, :4], [FULL_FRAME[:4]]])
     return found.astype(np.float32)
 
 

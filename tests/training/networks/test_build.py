@@ -162,7 +162,7 @@ def test_a_start_at_the_frames_edge_is_met_within_half_a_hundredth():
 def test_mirrored_photos_get_mirrored_crops_when_two_looks_are_taken(stirred):
     seen, both = photos(4), build.two_looks(stirred, TYPICAL)
     straight, turned = build.predict(both, seen), build.predict(both, seen.mirrored())
-    assert turned == pytest.approx(crops.mirrored(straight), abs=1e-5)
+    assert turned == pytest.approx(crops.mirror(straight), abs=1e-5)
     assert np.abs(build.predict(stirred, seen) - straight).max() > 0.01
 
 
@@ -206,7 +206,7 @@ def test_a_finished_model_sees_the_photo_at_the_size_its_network_was_trained_on(
 def test_the_mirrored_photo_gets_the_mirrored_crop_and_the_shares_of_mirrored_prototypes(upright):
     seen = photos(4, 256)
     straight, turned = build.outputs(upright, seen), build.outputs(upright, seen.mirrored())
-    assert turned["limits"] == pytest.approx(crops.mirrored(straight["limits"]), abs=1e-5)
+    assert turned["limits"] == pytest.approx(crops.mirror(straight["limits"]), abs=1e-5)
     # prototypes 0, 1, 2 are those on the left, 3, 4, 5 their mirror images
     expected = straight["shares"][:, [3, 4, 5, 0, 1, 2, 6]]
     assert turned["shares"] == pytest.approx(expected, abs=1e-5)
