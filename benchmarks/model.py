@@ -349,7 +349,7 @@ def _speed(train: TrainParams) -> tuple[float, float]:
     network = build.build(train, np.median(limits, axis=0), typical)
     photos = _random_photos(build.image_size(train))
     known = batches.Examples(photos, np.arange(PREDICTED), limits.astype(np.float32))
-    training.prepare(network, train.chosen(), typical, known)
+    training.prepare(network, train.for_network(), typical, known)
     size = train.batch_size
     inputs = {k: v[:size].astype(np.float32) for k, v in photos.inputs().items()}
     truth = dict.fromkeys(network.output, known.limits[:size])
@@ -376,7 +376,7 @@ def _finished(network: Any, typical: np.ndarray, train: TrainParams) -> Any:
     from cropperhead.training.networks import build  # noqa: PLC0415
 
     median = np.array([0.1, 0.1, 0.9, 0.9, 0.0])
-    further = [build.build(train, median, typical) for _ in range(train.chosen().refits - 1)]
+    further = [build.build(train, median, typical) for _ in range(train.for_network().refits - 1)]
     calibration = build.Calibration(1.0, 1.0, 0.0, np.zeros(len(typical), np.float32))
     habit, estimator = straighten.Habit(True, 2.6), straighten.estimator()
     mean = build.mean_of([network, *further])

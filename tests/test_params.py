@@ -8,7 +8,7 @@ from cropperhead import params
 from cropperhead.errors import ParamsError
 
 
-def changed(tmp_path: Path, block: str, **values: object) -> Path:
+def with_values(tmp_path: Path, block: str, **values: object) -> Path:
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content[block] |= values
     file = tmp_path / "params.yaml"
@@ -16,12 +16,12 @@ def changed(tmp_path: Path, block: str, **values: object) -> Path:
     return file
 
 
-def test_the_project_s_own_params_are_sound():
+def test_the_project_s_own_params_are_valid():
     assert params.load(ROOT / "params.yaml").train.model == "small"
 
 
 @pytest.mark.parametrize(
-    ("block", "values", "said"),
+    ("block", "values", "message"),
     [
         ("extract", {"long_side": "512"}, "extract.long_side is '512', expected a whole number"),
         ("extract", {"long_side": True}, "extract.long_side is True, expected a whole number"),
@@ -53,14 +53,14 @@ def test_the_project_s_own_params_are_sound():
         ("gate", {"seed": -1}, "gate.seed is -1, expected 0 or more"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named(tmp_path, block, values, said):
+def test_the_error_names_an_unusable_value(tmp_path, block, values, message):
     with pytest.raises(ParamsError) as caught:
-        params.load(changed(tmp_path, block, **values))
-    assert said in str(caught.value)
+        params.load(with_values(tmp_path, block, **values))
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"epochs": 0}, "train.fine_tuning.epochs is 0, expected above 0"),
         ({"image_size": 224}, "train.fine_tuning.image_size is 224, expected one of 32, 64"),
@@ -69,15 +69,15 @@ def test_a_value_that_cannot_be_used_is_named(tmp_path, block, values, said):
         ({"epoch": 3}, "train.fine_tuning: unknown key epoch"),
     ],
 )
-def test_a_nested_value_that_cannot_be_used_is_named_with_its_block(tmp_path, values, said):
+def test_the_error_names_an_unusable_nested_value_and_its_block(tmp_path, values, message):
     own = params.as_dict(params.load(ROOT / "params.yaml").train.fine_tuning)
     with pytest.raises(ParamsError) as caught:
-        params.load(changed(tmp_path, "train", fine_tuning=own | values))
-    assert said in str(caught.value)
+        params.load(with_values(tmp_path, "train", fine_tuning=own | values))
+    assert message in str(caught.value)
 
 
-def loaded(tmp_path, **train):
-    return params.load(changed(tmp_path, "train", **train))
+def load_with(tmp_path, **train):
+    return params.load(with_values(tmp_path, "train", **train))
 
 
 TUNING = {
@@ -86,26 +86,28 @@ TUNING = {
 }
 
 
-def test_a_network_of_features_has_values_of_its_own_and_shares_the_others(tmp_path):
-    given = {"weights": "features.npz", "fine_tuning": TUNING, "batch_size": 5}
-    chosen = loaded(tmp_path, **given).train.chosen()
+def test_a_fine_tuned_network_has_its_own_values_and_shares_the_others(tmp_path):
+    values = {"weights": "features.npz", "fine_tuning": TUNING, "batch_size": 5}
+    chosen = load_with(tmp_path, **values).train.for_network()
     assert {name: getattr(chosen, name) for name in TUNING} == TUNING
     assert (chosen.batch_size, chosen.weights) == (5, "features.npz")
 
 
 @pytest.mark.parametrize("values", [{"weights": "none"}, {"model": "predecessor"}])
-def test_a_network_without_features_heeds_nothing_of_fine_tuning(tmp_path, values):
-    given = loaded(tmp_path, **{"weights": "imagenet", "fine_tuning": TUNING, "epochs": 7} | values)
-    assert given.train.chosen() == given.train
-    assert given.train.chosen().epochs == 7
+def test_other_networks_ignore_the_values_of_fine_tuning(tmp_path, values):
+    loaded = load_with(
+        tmp_path, **{"weights": "imagenet", "fine_tuning": TUNING, "epochs": 7} | values
+    )
+    assert loaded.train.for_network() == loaded.train
+    assert loaded.train.for_network().epochs == 7
 
 
-def test_the_diary_holds_the_values_that_the_chosen_network_heeds(tmp_path):
-    small = params.effective(loaded(tmp_path, weights="none"))
-    tuned = params.effective(loaded(tmp_path, weights="imagenet"))
-    old = params.effective(loaded(tmp_path, model="predecessor"))
+def test_the_effective_values_are_those_that_the_chosen_network_uses(tmp_path):
+    small = params.effective(load_with(tmp_path, weights="none"))
+    tuned = params.effective(load_with(tmp_path, weights="imagenet"))
+    old = params.effective(load_with(tmp_path, model="predecessor"))
     assert {"train.epochs", "train.precision", "split.salt"} <= set(small)
-    # the values of fine-tuning take the place of those of the same names
+    # the values of fine-tuning replace those of the same names
     assert set(tuned) - set(small) == {f"train.fine_tuning.{name}" for name in TUNING}
     assert set(small) - set(tuned) == {f"train.{name}" for name in TUNING}
     assert set(old) - set(small) == {"train.predecessor_loss"}
@@ -117,10 +119,10 @@ def test_fractions_must_sum_to_one(tmp_path):
     # 0.8 + 0.2 + 0.1 = 1.1
     fractions = {"train": 0.8, "validation": 0.2, "test": 0.1}
     with pytest.raises(ParamsError, match=r"must be above 0 and sum to 1, got 1\.1 from"):
-        params.load(changed(tmp_path, "split", fractions=fractions))
+        params.load(with_values(tmp_path, "split", fractions=fractions))
 
 
-def test_a_missing_key_a_missing_file_and_broken_yaml_are_named(tmp_path):
+def test_the_error_names_a_missing_key_a_missing_file_and_broken_yaml(tmp_path):
     file = tmp_path / "params.yaml"
     with pytest.raises(ParamsError, match="not found"):
         params.load(file)
@@ -132,6 +134,6 @@ def test_a_missing_key_a_missing_file_and_broken_yaml_are_named(tmp_path):
         params.load(file)
 
 
-def test_blocks_become_plain_values():
+def test_a_block_converts_to_plain_values():
     split = params.as_dict(params.load(ROOT / "params.yaml").split)
     assert split["fractions"] == {"train": 0.7, "validation": 0.15, "test": 0.15}

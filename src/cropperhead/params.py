@@ -1,6 +1,7 @@
-"""params.yaml as frozen, checked dataclasses: its only reader.
+"""Reads params.yaml into frozen dataclasses and checks every value.
 
-A value that cannot be used is refused here, before any work, with the place it stands at.
+The only reader of params.yaml. A value that cannot be used raises ParamsError with its name, before
+any work is done.
 """
 
 import dataclasses
@@ -19,11 +20,11 @@ from cropperhead.errors import ParamsError
 
 FILE = Path("params.yaml")
 
-# As ExifTool writes them: the name of a tag, and of its group before it
-# (without a group it could be one of ExifTool's options, some of which write files)
+# A tag's name after its group's, as ExifTool writes them. Without a group it could be one of
+# ExifTool's options, some of which write files
 _EXIFTOOL_TAG = re.compile(r"([A-Za-z][\w-]*:)+[A-Za-z][\w-]*", re.ASCII)
 
-# A network sees the photo squashed to 256 px, or a half, a quarter or an eighth of that
+# A network sees the photo squashed to a square of 256 px, or a half, a quarter or an eighth of that
 INPUT_SIDE = 256
 IMAGE_SIZES = (32, 64, 128, 256)
 
@@ -34,7 +35,7 @@ DEMO_POLICIES: tuple[DemoPolicy, ...] = typing.get_args(DemoPolicy)
 
 @dataclass(frozen=True)
 class ExtractParams:
-    """Where the photos are, and what is kept of each."""
+    """The photo library, and what to extract from each photo."""
 
     library: str
     catalogs: tuple[str, ...]
@@ -47,12 +48,12 @@ class ExtractParams:
 
     @property
     def catalog_files(self) -> list[Path]:
-        """The catalogs that are named, with the user's home in place of a leading ~."""
+        """Return the paths of the catalogs; a leading ~ is the user's home."""
         return [Path(name).expanduser() for name in self.catalogs]
 
     @property
     def folder(self) -> Path:
-        """The photo library, with the user's home in place of a leading ~."""
+        """Return the path of the photo library; a leading ~ is the user's home."""
         return Path(self.library).expanduser()
 
     def __post_init__(self) -> None:
@@ -63,14 +64,14 @@ class ExtractParams:
         _require("extract.batch_files", self.batch_files, self.batch_files >= 1, "at least 1")
         _require("extract.workers", self.workers, self.workers >= 0, "0 (one a core) or more")
         for tag in self.tags:
-            known = _EXIFTOOL_TAG.fullmatch(str(tag))
+            matches = _EXIFTOOL_TAG.fullmatch(str(tag)) is not None
             expected = "ExifTool's name of a group and a tag, such as XMP:Rating"
-            _require("extract.tags", tag, known is not None, expected)
+            _require("extract.tags", tag, matches, expected)
 
 
 @dataclass(frozen=True)
 class DemoParams:
-    """The library that CropperHead draws where there are no photos."""
+    """The library of illustrated scenes that is drawn for a first try without photos."""
 
     folder: str
     photos: int
@@ -83,7 +84,7 @@ class DemoParams:
 
 @dataclass(frozen=True)
 class ValidateParams:
-    """The ranges that sound labels keep to."""
+    """The ranges of sound labels, and when the stage fails."""
 
     limits: tuple[float, float]
     min_side: float
@@ -104,7 +105,7 @@ class ValidateParams:
 
 @dataclass(frozen=True)
 class SplitParams:
-    """How groups of photos are dealt to training, validation and test."""
+    """How photos are grouped and assigned to the training, validation and test splits."""
 
     fractions: Mapping[str, float]
     salt: str
@@ -132,7 +133,7 @@ class SplitParams:
 
 @dataclass(frozen=True)
 class FineTuningParams:
-    """What a network that starts from ImageNet's features has of its own."""
+    """The values that a network with ImageNet's features uses instead of TrainParams' own."""
 
     image_size: int
     epochs: int
@@ -147,7 +148,7 @@ class FineTuningParams:
 
 @dataclass(frozen=True)
 class TrainParams:
-    """The network and how it is trained."""
+    """The network and its training."""
 
     model: Literal["small", "predecessor"]
     weights: str
@@ -175,13 +176,13 @@ class TrainParams:
     predecessor_loss: Literal["squared_error", "clip_penalty", "both_penalties"]
 
     @property
-    def fine_tuned(self) -> bool:
-        """Whether the network starts from ImageNet's features."""
+    def fine_tunes(self) -> bool:
+        """Return whether the network starts from ImageNet's features."""
         return self.model == "small" and self.weights != "none"
 
-    def chosen(self) -> "TrainParams":
-        """With the values of `fine_tuning` in place where the network starts from features."""
-        if not self.fine_tuned:
+    def for_network(self) -> "TrainParams":
+        """Return the values the network uses: those of `fine_tuning` if it fine-tunes features."""
+        if not self.fine_tunes:
             return self
         return dataclasses.replace(self, **dataclasses.asdict(self.fine_tuning))
 
@@ -204,7 +205,7 @@ class TrainParams:
 
 @dataclass(frozen=True)
 class EvaluateParams:
-    """How croppers are compared."""
+    """The comparison of croppers."""
 
     seed: int
     random_percentiles: tuple[float, float]
@@ -220,19 +221,19 @@ class EvaluateParams:
         _require_rising("evaluate.random_percentiles", self.random_percentiles)
         low, high = self.random_percentiles
         _require("evaluate.random_percentiles", [low, high], low >= 0 and high <= 100, "0 to 100")
-        shown = self.gallery_photos
-        _require("evaluate.gallery_photos", shown, shown >= 1, "at least 1")
+        photos = self.gallery_photos
+        _require("evaluate.gallery_photos", photos, photos >= 1, "at least 1")
         _require("evaluate.random_draws", self.random_draws, self.random_draws >= 1, "at least 1")
         samples = self.bootstrap_samples
         _require("evaluate.bootstrap_samples", samples, samples >= 100, "at least 100")
-        drawn = self.permutations
-        _require("evaluate.permutations", drawn, drawn >= 100, "at least 100")
+        permutations = self.permutations
+        _require("evaluate.permutations", permutations, permutations >= 100, "at least 100")
         _require("evaluate.confidence", self.confidence, 0.5 <= self.confidence < 1, "in [0.5, 1)")
 
 
 @dataclass(frozen=True)
 class GateParams:
-    """When results count as worse than earlier ones."""
+    """When results count as worse than those of another commit."""
 
     tolerance: float
     confidence: float
@@ -249,7 +250,7 @@ class GateParams:
 
 @dataclass(frozen=True)
 class Params:
-    """All of params.yaml, a block for each stage and one for the gate."""
+    """All of params.yaml: a block for each stage, the drawn library and the gate."""
 
     extract: ExtractParams
     demo: DemoParams
@@ -261,7 +262,7 @@ class Params:
 
 
 def load(file: Path = FILE) -> Params:
-    """Reads and checks params.yaml. Raises ParamsError naming the value that cannot be used."""
+    """Read and check params.yaml. Raises ParamsError with the name of an unusable value."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -269,17 +270,17 @@ def load(file: Path = FILE) -> Params:
     except yaml.YAMLError as error:
         raise ParamsError(f"{file}: not readable as YAML: {error}") from error
     blocks = typing.get_type_hints(Params)
-    _refuse_unknown(file.name, content, blocks)
+    _require_keys(file.name, content, blocks)
     return Params(**{name: _block(name, kind, content[name]) for name, kind in blocks.items()})
 
 
 def load_nearest() -> Params:
-    """The params of the folder one stands in, else those of the project that is installed."""
+    """Load params.yaml from the working directory, else from the checkout this code is in."""
     return load(_nearest())
 
 
-def is_near() -> bool:
-    """Whether `load_nearest` finds a file."""
+def can_load_nearest() -> bool:
+    """Return whether `load_nearest` has a file to read."""
     return _nearest().exists()
 
 
@@ -289,17 +290,17 @@ def _nearest() -> Path:
 
 def _block(name: str, kind: Any, content: Any) -> Any:
     hints = typing.get_type_hints(kind)
-    _refuse_unknown(f"{FILE}: {name}", content, hints)
+    _require_keys(f"{FILE}: {name}", content, hints)
     return kind(**{key: _cast(f"{name}.{key}", hints[key], content[key]) for key in hints})
 
 
-def _refuse_unknown(where: str, content: Any, known: Mapping[str, Any]) -> None:
+def _require_keys(where: str, content: Any, keys: Mapping[str, Any]) -> None:
     if not isinstance(content, Mapping):
-        raise ParamsError(f"{where}: expected the keys {', '.join(known)}, got {content!r}")
-    wrong = sorted(set(known) ^ set(content))
+        raise ParamsError(f"{where}: expected the keys {', '.join(keys)}, got {content!r}")
+    wrong = sorted(set(keys) ^ set(content))
     if wrong:
-        word = "missing" if wrong[0] in known else "unknown"
-        raise ParamsError(f"{where}: {word} key {wrong[0]}, expected {', '.join(known)}")
+        word = "missing" if wrong[0] in keys else "unknown"
+        raise ParamsError(f"{where}: {word} key {wrong[0]}, expected {', '.join(keys)}")
 
 
 def _cast(where: str, kind: Any, value: Any) -> Any:
@@ -309,7 +310,7 @@ def _cast(where: str, kind: Any, value: Any) -> Any:
     if origin is Literal:
         _require(where, value, value in arguments, "one of " + ", ".join(map(str, arguments)))
         return value
-    if origin is types.UnionType:  # of plain kinds: what YAML made of it stands
+    if origin is types.UnionType:  # of plain types: YAML has chosen one of them
         fits = isinstance(value, arguments) and not isinstance(value, bool)
         _require(where, value, fits, "text or a number")
         return value
@@ -317,8 +318,8 @@ def _cast(where: str, kind: Any, value: Any) -> Any:
         return _tuple(where, arguments, value)
     if origin is not None and issubclass(origin, Mapping):
         _require(where, value, isinstance(value, dict), "a mapping")
-        cast = {k: _cast(f"{where}.{k}", arguments[1], v) for k, v in value.items()}
-        return types.MappingProxyType(cast)
+        values = {k: _cast(f"{where}.{k}", arguments[1], v) for k, v in value.items()}
+        return types.MappingProxyType(values)
     return _scalar(where, kind, value)
 
 
@@ -352,7 +353,7 @@ def _require_rising(where: str, pair: tuple[float, float]) -> None:
 
 
 def _require_trainable(where: str, block: Any) -> None:
-    """What every network's own values must be."""
+    """Check the values that TrainParams and FineTuningParams share."""
     for name in ("epochs", "learning_rate"):
         value = getattr(block, name)
         _require(f"{where}.{name}", value, value > 0, "above 0")
@@ -370,7 +371,7 @@ def _require_share(where: str, value: float) -> None:
 
 
 def as_dict(block: Any) -> dict[str, Any]:
-    """A block of params as plain values, for JSON and MLflow."""
+    """Convert a block of params to plain values, for JSON and MLflow."""
     plain = {field.name: getattr(block, field.name) for field in dataclasses.fields(block)}
     return {
         key: dict(value)
@@ -382,9 +383,9 @@ def as_dict(block: Any) -> dict[str, Any]:
     }
 
 
-# Of TrainParams, what only some networks heed
-_OWN_TO_PREDECESSOR = {"predecessor_loss"}
-_UNKNOWN_TO_PREDECESSOR = {
+# The values of TrainParams that only one kind of network uses
+_PREDECESSOR_ONLY = {"predecessor_loss"}
+_NOT_FOR_PREDECESSOR = {
     *("weights", "image_size", "overlap_weight", "learning_rate", "warm_up_epochs"),
     *("weight_decay", "dropout", "prototypes", "uncropped_area", "least_angle_deg"),
     *("max_angle_deg", "precision", "refits"),
@@ -392,17 +393,17 @@ _UNKNOWN_TO_PREDECESSOR = {
 
 
 def effective(params: Params) -> dict[str, Any]:
-    """`flat` without the values that the chosen network does not heed."""
+    """Return `flatten`'s values without those that the chosen network ignores."""
     train = params.train
     own = {field.name for field in dataclasses.fields(FineTuningParams)}
-    unheeded = _UNKNOWN_TO_PREDECESSOR if train.model == "predecessor" else _OWN_TO_PREDECESSOR
-    names = {f"train.{name}" for name in unheeded}
-    names |= {f"train.{'' if train.fine_tuned else 'fine_tuning.'}{name}" for name in own}
-    return {name: value for name, value in flat(params).items() if name not in names}
+    unused = _NOT_FOR_PREDECESSOR if train.model == "predecessor" else _PREDECESSOR_ONLY
+    names = {f"train.{name}" for name in unused}
+    names |= {f"train.{'' if train.fine_tunes else 'fine_tuning.'}{name}" for name in own}
+    return {name: value for name, value in flatten(params).items() if name not in names}
 
 
-def flat(params: Params) -> dict[str, Any]:
-    """Every value by its dotted name, as in params.yaml."""
+def flatten(params: Params) -> dict[str, Any]:
+    """Return every value by its dotted name, as in params.yaml."""
     return {
         name: value
         for block in dataclasses.fields(params)

@@ -409,7 +409,7 @@ def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_stat
 
 def test_features_learn_at_a_third_of_the_rate_of_the_layers_after_them(features):
     tuning = dataclasses.replace(QUICK.fine_tuning, image_size=32, learning_rate=0.01)
-    chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning).chosen()
+    chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning).for_network()
     chosen = dataclasses.replace(chosen, warm_up_epochs=0, weight_decay=0.0)
     typical, given = np.zeros((3, 4), np.float32), examples(4, 7, size=32)
     network = build.build(chosen, given.limits[0], typical)

@@ -136,7 +136,7 @@ def _suggest(
     from cropperhead.suggest.order import Order
 
     # A small installation has no params.yaml
-    configured = params.load_nearest().extract.catalog_files if params.is_near() else []
+    configured = params.load_nearest().extract.catalog_files if params.can_load_nearest() else []
     summary = run.suggest(files, Order(**options), model, [*configured, *catalogs])
     click.echo(summary, err=options["json"])
     if summary.failed:

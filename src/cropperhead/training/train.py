@@ -111,7 +111,7 @@ def fit(
     known = lessons.training.limits.astype(float)
     typical = prototypes.typical(known, params.prototypes, params.seed)
     alone = params.model == "predecessor"
-    chosen = params.chosen()
+    chosen = params.for_network()
 
     def untrained(learnt: Examples, seed: int) -> Any:
         keras.utils.set_random_seed(seed)

@@ -398,7 +398,7 @@ def test_a_finished_model_takes_less_than_five_megabytes_at_two_bytes_a_weight(f
     whole = fine_tuned(features, DEFAULT.fine_tuning.image_size)
     sizes = []
     for chosen in (DEFAULT, whole):
-        count = max(1, chosen.chosen().refits)
+        count = max(1, chosen.for_network().refits)
         network = build.mean_of([build.build(chosen, START, many) for _ in range(count)])
         model = build.finished(
             network, straighten.estimator(), many, CALIBRATION_OF_MANY, HABIT, chosen

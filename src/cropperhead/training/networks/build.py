@@ -77,7 +77,7 @@ class Calibration:
 
 def image_size(params: TrainParams) -> int:
     """The side in px of the square photos that the chosen network is trained on."""
-    return PREDECESSOR_SIZE if params.model == "predecessor" else params.chosen().image_size
+    return PREDECESSOR_SIZE if params.model == "predecessor" else params.for_network().image_size
 
 
 def input_size(model: Any) -> int:
@@ -94,16 +94,16 @@ def build(params: TrainParams, start: Floats, typical: NDArray[np.float32]) -> A
     """
     if params.model == "predecessor":
         return predecessor()
-    chosen = params.chosen()
+    chosen = params.for_network()
     image, aspect = _inputs(chosen.image_size)
     with _precision(chosen):
-        fields = _features(image, chosen) if chosen.fine_tuned else _strided(image)
+        fields = _features(image, chosen) if chosen.fine_tunes else _strided(image)
         hidden = _hidden(fields, aspect, chosen)
     raw = layers.Dense(6, kernel_initializer="zeros", name="raw")
     limits = valid_limits(raw(hidden), ops.zeros_like(aspect), aspect)
     # what the likenesses learn must not pull at what finds the crop
     likeness = layers.Dense(len(typical), name="likeness")(ops.stop_gradient(hidden))
-    name = "fine-tuned" if chosen.fine_tuned else "small"
+    name = "fine-tuned" if chosen.fine_tunes else "small"
     model = keras.Model(
         {"image": image, "aspect": aspect}, {"limits": limits, "likeness": likeness}, name=name
     )
@@ -353,7 +353,7 @@ def _read_weights(file: Path, network: Any) -> list[Any]:
 
 def _hidden(fields: Any, aspect: Any, params: TrainParams) -> Any:
     """What is known of the photo, (n, hidden), from its fields and its shape."""
-    fine = params.fine_tuned
+    fine = params.fine_tunes
     x = layers.Concatenate()([*_profiles(fields, fine, params.dropout), ops.log(aspect)])
     x = layers.Dropout(params.dropout)(x)
     x = layers.Dense(_FEATURE_HIDDEN if fine else _HIDDEN, activation="relu")(x)
