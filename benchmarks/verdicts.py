@@ -81,8 +81,8 @@ def _judged(policy: str, seed: int, work: Path, chosen: Params) -> dict:
     fitted = training.fit(train, training.read(work / "extracted", dealt, train))
     build.save(fitted.model, work / "model.keras")
     evaluate = replace(chosen.evaluate, seed=seed)
-    result = evaluation.evaluate(dealt, work / "extracted", work / "model.keras", evaluate)
-    return evaluation.metrics(result) | {"seconds": time.perf_counter() - start}
+    result = evaluation.evaluate_model(dealt, work / "extracted", work / "model.keras", evaluate)
+    return evaluation.summary_metrics(result) | {"seconds": time.perf_counter() - start}
 
 
 def _shown(gain: dict) -> str:

@@ -14,28 +14,27 @@ from cropperhead.dataset import summary as inventory
 from cropperhead.evaluation import corrections, evaluate
 from cropperhead.report import cards, chart_images, comparison
 from cropperhead.system import stage
+from cropperhead.system.project_files import LOCK
 from cropperhead.training import tracking
-
-LOCK = Path("dvc.lock")
 
 
 def main() -> None:
     folder, labels, splits_file, model, history, extracted, validated = map(Path, sys.argv[1:8])
     metrics, scores, page, summary, card, sheet, plots = map(Path, sys.argv[8:])
     settings = params.load()
-    found = evaluate.of_pipeline(folder, labels, splits_file, model, settings.evaluate)
+    found = evaluate.evaluate_pipeline(folder, labels, splits_file, model, settings.evaluate)
     evaluate.write_numbers(found, metrics, scores, plots)
     read, checked = (json.loads(file.read_text("utf-8")) for file in (extracted, validated))
     known = split.labelled(labels, splits_file)
-    changed = corrections.of(known, read, settings.evaluate)
+    changed = corrections.summarise_corrections(known, read, settings.evaluate)
     told = comparison.write_report(found, folder, history, page, summary, settings, changed)
     chart_images.write(told, plots)
     held = inventory.of(known, settings.train.uncropped_area)
     facts = cards.facts(model, tracking.file_hash(labels, splits_file, *shards.files(folder)))
     data = cards.Datasheet(held, read, checked, settings, changed)
     cards.write(cards.ModelCard(facts, told, held), data, card, sheet)
-    measured = evaluate.metrics(found)
-    numbers = evaluate.flat(measured)
+    measured = evaluate.summary_metrics(found)
+    numbers = evaluate.flatten_metrics(measured)
     chosen = params.as_dict(settings.evaluate) | {"outcome": measured["outcome"]}
     artifacts = [page, metrics, scores, summary, card, sheet]
     tracking.log_evaluation(model, LOCK, chosen, numbers, artifacts)

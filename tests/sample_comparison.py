@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from cropperhead.evaluation.corrections import Corrections
-from cropperhead.evaluation.results import Agreement, Answer, Judged, Measure, Slice
+from cropperhead.evaluation.findings import Agreement, JudgeScore, LearningCheck, Measure, Slice
 from cropperhead.evaluation.verdict import Verdict
 from cropperhead.report.page import Comparison, Interval, Picture, Row
 
@@ -32,9 +32,9 @@ MEDIAN = dataclasses.replace(
 SOME = Interval(0.6, 0.55, 0.65)
 FINDINGS: dict[str, Any] = {
     "answers": [
-        Answer("Does it beat a constant crop?", "By 0.062.", True),
-        Answer("Does it beat memory?", "By 0.002, which chance can explain.", False),
-        Answer("Does it crop as people do?", "One person cropped each photo.", None),
+        LearningCheck("Does it beat a constant crop?", "By 0.062.", True),
+        LearningCheck("Does it beat memory?", "By 0.002, which chance can explain.", False),
+        LearningCheck("Does it crop as people do?", "One person cropped each photo.", None),
     ],
     "slices": [
         Slice("Orientation", "landscape", 1200, SOME, Interval(0.05, 0.03, 0.07)),
@@ -43,7 +43,7 @@ FINDINGS: dict[str, Any] = {
     "measures": [
         Measure("Horizon", "°", "lower", {"human": SOME, "cnn": SOME}, "The tilt that remains.")
     ],
-    "judged": [Judged("cnn", SOME)],
+    "judged": [JudgeScore("cnn", SOME)],
     "agreements": [Agreement("human", SOME, SOME), Agreement("cnn", SOME, SOME)],
     "photos_of_several": 42,
     "errors": [("2012/roll/b.jpg", "Keeps the sky that the photographer cut away.")],

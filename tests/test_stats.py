@@ -56,36 +56,39 @@ def test_weights_give_the_same_interval_as_the_mean():
     resampled = Bootstrap(groups, 300, 0.9, 4)
     weights = resampled.weights()
     means = weights @ values / weights.sum(axis=1)
-    found = resampled.of_weighted(float(values.mean()), means)
+    found = resampled.statistic_interval(float(values.mean()), means)
     expected = resampled.interval(values)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_the_chance_of_three_equal_gains_is_a_quarter():
     # of 2^3 = 8 draws of signs two, all plus and all minus, are as far from 0
-    found = stats.chance(np.array([0.1, 0.1, 0.1]), list("abc"), 20_000, seed=1)
+    found = stats.permutation_p_value(np.array([0.1, 0.1, 0.1]), list("abc"), 20_000, seed=1)
     assert found == pytest.approx(0.25, abs=0.01)
 
 
 def test_signs_are_drawn_for_groups_not_photos():
     values = np.full(6, 0.1)
     # one group: either sign of it is as far, whatever the number of its photos
-    assert stats.chance(values, ["a"] * 6, 500, seed=1) == 1
+    assert stats.permutation_p_value(values, ["a"] * 6, 500, seed=1) == 1
     # six groups: 2 of 64
-    alone = stats.chance(values, list("abcdef"), 20_000, seed=1)
+    alone = stats.permutation_p_value(values, list("abcdef"), 20_000, seed=1)
     assert alone == pytest.approx(2 / 64, abs=0.006)
 
 
 def test_under_no_difference_chances_are_evenly_spread():
     generator, groups = np.random.default_rng(2), [str(i) for i in range(40)]
-    found = [stats.chance(generator.normal(0, 1, 40), groups, 200, seed) for seed in range(400)]
+    found = [
+        stats.permutation_p_value(generator.normal(0, 1, 40), groups, 200, seed)
+        for seed in range(400)
+    ]
     # at most 5 % below 0.05: standard deviation sqrt(0.05 x 0.95 / 400) = 0.011, three of them
     assert np.mean(np.array(found) <= 0.05) <= 0.05 + 0.033
     assert np.mean(found) == pytest.approx(0.5, abs=0.05)
 
 
 def test_holm_s_correction_is_worked_by_hand():
-    found = stats.corrected({"a": 0.01, "b": 0.04, "c": 0.03, "d": float("nan")})
+    found = stats.holm_correction({"a": 0.01, "b": 0.04, "c": 0.03, "d": float("nan")})
     # smallest 0.01 x 3 = 0.03; then 0.03 x 2 = 0.06; then 0.04 x 1, no less than the one before
     assert [found[name] for name in "abc"] == pytest.approx([0.03, 0.06, 0.06])
     assert np.isnan(found["d"])
@@ -94,8 +97,8 @@ def test_holm_s_correction_is_worked_by_hand():
 def test_what_is_detectable_falls_with_the_root_of_the_groups():
     values, groups = np.array([-0.1, 0.1] * 50), [str(i) for i in range(100)]
     # standard deviation 0.1 x sqrt(100 / 99), of the mean 0.01005; (1.960 + 0.842) x 0.01005
-    assert stats.detectable(values, groups, 0.95) == pytest.approx(0.02816, abs=1e-4)
-    quarter = stats.detectable(values[:25], groups[:25], 0.95)
+    assert stats.detectable_difference(values, groups, 0.95) == pytest.approx(0.02816, abs=1e-4)
+    quarter = stats.detectable_difference(values[:25], groups[:25], 0.95)
     assert quarter == pytest.approx(2 * 0.02816, rel=0.03)
 
 

@@ -9,7 +9,7 @@ import yaml
 from conftest import ROOT
 
 from cropperhead.cli.main import COMMANDS
-from cropperhead.system import code_hash
+from cropperhead.system import code_hash, project_files
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = PIPELINE["stages"]
@@ -58,6 +58,18 @@ def test_every_output_stands_in_the_command(stage):
     command = STAGES[stage]["cmd"].split()
     for kind in ("outs", "metrics", "plots"):
         assert set(paths(STAGES[stage].get(kind, []))) <= set(command)
+
+
+def test_the_files_that_commands_read_are_outputs_of_the_pipeline():
+    outs = {
+        path
+        for stage in STAGES.values()
+        for kind in ("outs", "metrics", "plots")
+        for path in paths(stage.get(kind, []))
+    }
+    files = ("EXTRACTED", "LABELS", "SPLITS", "MODEL", "HISTORY", "SCORES")
+    assert {getattr(project_files, name).as_posix() for name in files} <= outs
+    assert project_files.MODEL.parent == project_files.MODELS
 
 
 def test_every_param_is_a_dependency_of_some_stage_and_is_read():

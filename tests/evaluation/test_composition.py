@@ -2,22 +2,22 @@ import numpy as np
 import pytest
 
 from cropperhead.evaluation import composition
-from cropperhead.evaluation.composition import DESCRIPTIONS, GRID, Fields
+from cropperhead.evaluation.composition import GRID, MEASURES, PhotoMaps
 from cropperhead.training.batches import Photos, Pictures
 
 SIDE = 128
 
 
-def fields_of(saliency, aspect=1.0, direction=np.nan):
-    """Fields of one photo with a map, which need not sum to 1."""
+def maps_of(saliency, aspect=1.0, direction=np.nan):
+    """PhotoMaps of one photo with a map, which need not sum to 1."""
     maps = np.zeros((1, GRID, GRID), np.float32)
     share = (np.asarray(saliency) / np.sum(saliency))[None].astype(np.float32)
-    return Fields(np.array([aspect]), share, maps, maps, np.array([direction]))
+    return PhotoMaps(np.array([aspect]), share, maps, maps, np.array([direction]))
 
 
 def measured(saliency, *limits, aspect=1.0, direction=np.nan):
-    found = composition.measured(
-        fields_of(saliency, aspect, direction), np.array([limits], dtype=float)
+    found = composition.measure_crops(
+        maps_of(saliency, aspect, direction), np.array([limits], dtype=float)
     )
     return {name: float(values[0]) for name, values in found.items()}
 
@@ -113,15 +113,15 @@ def test_a_crop_without_an_area_keeps_nothing_and_has_no_composition():
 
 
 def test_the_measures_are_those_that_are_described():
-    assert list(measured(spot(16, 16), 0, 0, 1, 1, 0)) == [each.key for each in DESCRIPTIONS]
-    nothing = fields_of(spot(16, 16)).of(np.array([], int))
-    found = composition.measured(nothing, np.zeros((0, 5)))
+    assert list(measured(spot(16, 16), 0, 0, 1, 1, 0)) == [each.key for each in MEASURES]
+    nothing = maps_of(spot(16, 16)).select(np.array([], int))
+    found = composition.measure_crops(nothing, np.zeros((0, 5)))
     assert {len(values) for values in found.values()} == {0}
 
 
 @pytest.mark.parametrize(("x", "y"), [(0.25, 0.7), (0.6, 0.3), (0.1, 0.1)])
 def test_a_bright_disc_is_where_a_photo_is_most_salient(x, y):
-    found = composition.fields(photos_of(disc(x, y)))
+    found = composition.photo_maps(photos_of(disc(x, y)))
     assert found.saliency.sum() == pytest.approx(1, abs=1e-5)
     row, column = np.unravel_index(found.saliency[0].argmax(), (GRID, GRID))
     # in the disc (0.06), or at its border, by as much as the map is smoothed (2.5 / 64)
@@ -130,7 +130,7 @@ def test_a_bright_disc_is_where_a_photo_is_most_salient(x, y):
 
 @pytest.mark.parametrize("shade", [0.0, 0.5, 1.0])
 def test_nothing_is_salient_in_an_even_picture(shade):
-    found = composition.fields(photos_of(np.full((SIDE, SIDE), shade)))
+    found = composition.photo_maps(photos_of(np.full((SIDE, SIDE), shade)))
     np.testing.assert_allclose(found.saliency, 1 / GRID**2, rtol=1e-5)
     np.testing.assert_allclose(found.brightness, shade, atol=1 / 255)
     assert found.detail.max() == 0
@@ -138,7 +138,7 @@ def test_nothing_is_salient_in_an_even_picture(shade):
 
 def test_a_photo_s_border_is_no_edge_though_opposite_sides_differ():
     _, y = grid()
-    found = composition.fields(photos_of(np.where(y < 0.4, 0.9, 0.1) + grain() / 2))
+    found = composition.photo_maps(photos_of(np.where(y < 0.4, 0.9, 0.1) + grain() / 2))
     rows = found.saliency[0].mean(axis=1) * GRID**2
     horizon = rows[11:15].max()  # 0.4 x 32 = 12.8
     assert rows[[0, 1, -2, -1]].max() < horizon / 2
@@ -147,19 +147,19 @@ def test_a_photo_s_border_is_no_edge_though_opposite_sides_differ():
 @pytest.mark.parametrize("aspect", [0.67, 1.0, 1.5])
 @pytest.mark.parametrize("angle", [-6.0, 0.0, 2.5, 13.0])
 def test_the_direction_of_lines_is_found_whatever_the_photo_s_shape(angle, aspect):
-    found = composition.fields(photos_of(stripes(angle, aspect), aspect=aspect))
+    found = composition.photo_maps(photos_of(stripes(angle, aspect), aspect=aspect))
     # a bin is 0.25 degrees; slopes of steep squashed lines are off by some more
     assert found.direction[0] == pytest.approx(angle, abs=0.4)
 
 
 def test_upright_lines_are_turned_as_far_as_level_ones():
-    found = composition.fields(photos_of(stripes(93.0), stripes(3.0)))
+    found = composition.photo_maps(photos_of(stripes(93.0), stripes(3.0)))
     np.testing.assert_allclose(found.direction, 3, atol=0.4)
 
 
 def test_no_direction_stands_out_in_noise_nor_where_lines_slope_on_purpose():
     noise = np.random.default_rng(1).random((256, 256))
-    found = composition.fields(photos_of(noise, stripes(30.0), np.full((256, 256), 0.5)))
+    found = composition.photo_maps(photos_of(noise, stripes(30.0), np.full((256, 256), 0.5)))
     assert np.isnan(found.direction).all()
 
 
@@ -176,8 +176,8 @@ def test_photos_read_from_disk_in_parts_have_the_fields_that_each_has_alone():
     disk = Pictures(70, SIDE // 4)
     for place, image in enumerate(memory.images):
         disk[place] = image
-    found = composition.fields(Photos(memory.names, disk, memory.aspect))
-    alone = composition.fields(photos_of(greys[66]))
-    np.testing.assert_array_equal(found.of(np.array([66])).saliency, alone.saliency)
+    found = composition.photo_maps(Photos(memory.names, disk, memory.aspect))
+    alone = composition.photo_maps(photos_of(greys[66]))
+    np.testing.assert_array_equal(found.select(np.array([66])).saliency, alone.saliency)
     np.testing.assert_array_equal(found.direction[66:67], alone.direction)
     assert len(found) == 70

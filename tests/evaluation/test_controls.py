@@ -38,5 +38,5 @@ def test_the_verdict_on_the_demo_library_is_right(policy, outcome, tmp_path):
     dealt = labels.merge(split.split(labels, SPLIT), on="photo")
     fitted = train.fit(TRAIN, train.read(out / "extracted", dealt, TRAIN))
     build.save(fitted.model, out / "model.keras")
-    found = evaluate.evaluate(dealt, out / "extracted", out / "model.keras", EVALUATE)
-    assert evaluate.metrics(found)["outcome"] == outcome
+    found = evaluate.evaluate_model(dealt, out / "extracted", out / "model.keras", EVALUATE)
+    assert evaluate.summary_metrics(found)["outcome"] == outcome

@@ -49,7 +49,7 @@ def test_a_photo_s_random_crops_do_not_depend_on_the_other_photos():
 
 def test_shuffled_crops_are_the_network_s_own_on_other_photos():
     predicted = np.linspace(0, 0.4, 12)[:, None] * [1, 1, 0, 0, 0] + [0, 0, 1, 1, 0]
-    dealt = croppers.shuffled(lambda _: predicted, draws=100, seed=1).crop(photos())
+    dealt = croppers.shuffled_network(lambda _: predicted, draws=100, seed=1).crop(photos())
     assert dealt.shape == (11, 12, 5)  # each photo gets every other photo's crop once
     for column in range(12):
         others = np.delete(predicted[:, 0], column)
@@ -57,13 +57,16 @@ def test_shuffled_crops_are_the_network_s_own_on_other_photos():
 
 
 def test_the_predecessor_s_network_is_named_in_its_row():
-    rows = {name: croppers.network(lambda _: None, name).label for name in ("small", "predecessor")}
+    rows = {
+        name: croppers.trained_network(lambda _: None, name).label
+        for name in ("small", "predecessor")
+    }
     assert rows == {"small": "CNN", "predecessor": "Predecessor's CNN"}
 
 
 def test_a_network_is_one_draw():
     limits = np.tile([0.1, 0.1, 0.9, 0.9, 0], (12, 1))
-    assert croppers.network(lambda _: limits, "small").crop(photos()).shape == (1, 12, 5)
+    assert croppers.trained_network(lambda _: limits, "small").crop(photos()).shape == (1, 12, 5)
 
 
 def looking(*pixels: np.ndarray, aspect: float = 1.5) -> Photos:

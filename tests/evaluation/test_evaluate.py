@@ -21,7 +21,7 @@ PARAMS = dataclasses.replace(
 ALL_PARAMS = dataclasses.replace(ALL_PARAMS, evaluate=PARAMS)
 
 
-def result(weight: float, count: int = 60) -> evaluate.Result:
+def result(weight: float, count: int = 60) -> evaluate.Evaluation:
     """A comparison with a network that goes `weight` of the way from the median to the truth."""
     labels = label_table(count)
     truth = labels[list(CROP_COLUMNS)].to_numpy()
@@ -34,15 +34,15 @@ def result(weight: float, count: int = 60) -> evaluate.Result:
         (labels["width"] / labels["height"]).to_numpy(np.float32),
     )
     compared = [
-        croppers.network(lambda _: predicted, "small"),
+        croppers.trained_network(lambda _: predicted, "small"),
         croppers.random_within_bounds(training, PARAMS.random_percentiles, 20, PARAMS.seed),
         croppers.no_crop(),
         croppers.median_crop(training),
-        croppers.shuffled(lambda _: predicted, 20, PARAMS.seed),
+        croppers.shuffled_network(lambda _: predicted, 20, PARAMS.seed),
     ]
     groups = dict(zip(photos.names, photos.names, strict=True))
-    return evaluate.compare(
-        evaluate.Test(labels, photos, groups), compared, {"test": count}, PARAMS
+    return evaluate.compare_croppers(
+        evaluate.TestPhotos(labels, photos, groups), compared, {"test": count}, PARAMS
     )
 
 
@@ -107,13 +107,13 @@ def test_the_gain_is_paired_per_photo():
 
 def test_metrics_are_plain_numbers_with_their_intervals():
     found = result(0.5)
-    metrics = evaluate.metrics(found)
+    metrics = evaluate.summary_metrics(found)
     assert metrics["outcome"] == "learned"
     assert "human" not in metrics  # the reference has no score of its own
     cnn, interval = metrics["cnn"], found.interval("cnn", "iou")
     limits = (interval.mean, interval.low, interval.high)
     assert (cnn["iou"], cnn["iou_low"], cnn["iou_high"]) == pytest.approx(limits, abs=1e-5)
-    flat = evaluate.flat(metrics)
+    flat = evaluate.flatten_metrics(metrics)
     assert flat["cnn.iou"] == cnn["iou"]
     assert "outcome" not in flat
 
@@ -136,18 +136,18 @@ def test_several_people_are_scored_against_each_other():
     base = result(0.5)
     labels = pd.concat([base.test.labels, base.test.labels.assign(author="duplicate 01")])
     test = dataclasses.replace(base.test, labels=labels.sort_values("number", ignore_index=True))
-    found = evaluate.compare(test, base.croppers, base.counts, PARAMS)
-    assert evaluate.metrics(found)["human"]["iou"] == pytest.approx(1)  # they agree
+    found = evaluate.compare_croppers(test, base.croppers, base.counts, PARAMS)
+    assert evaluate.summary_metrics(found)["human"]["iou"] == pytest.approx(1)  # they agree
 
 
 def test_only_photos_of_several_people_count_for_the_human_row():
     base = result(0.5)
     second = base.test.labels.iloc[[0]].assign(author="duplicate 01", crop_top=0.5)
     labels = pd.concat([base.test.labels, second]).sort_values("number", ignore_index=True)
-    found = evaluate.compare(
+    found = evaluate.compare_croppers(
         dataclasses.replace(base.test, labels=labels), base.croppers, base.counts, PARAMS
     )
-    assert found.photos_of_several() == 1
+    assert found.shared_photos() == 1
     first, other = labels.iloc[:2][list(CROP_COLUMNS)].to_numpy()
     agreed = crops.overlap(first, other, 1.5)
     assert found.interval("human", "iou").mean == pytest.approx(agreed)

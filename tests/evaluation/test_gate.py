@@ -10,7 +10,8 @@ from conftest import ROOT
 
 from cropperhead.cli.main import main
 from cropperhead.errors import ModelError, SetupError
-from cropperhead.evaluation import gate as regression
+from cropperhead.evaluation import gate
+from cropperhead.evaluation.gate import Baseline
 from cropperhead.params import GateParams
 from cropperhead.suggest import model as model_choice
 
@@ -45,52 +46,61 @@ def of(cropper: str, scores: pd.DataFrame, *photos: str) -> pd.Series:
     return (scores["cropper"] == cropper) & scores["photo"].isin(photos)
 
 
-def sentence(gate: regression.Gate, name: str) -> str:
-    return next(check.sentence for check in gate.checks if check.name == name)
+def check(
+    current: pd.DataFrame | None,
+    baseline: pd.DataFrame | None,
+    description: str = "the baseline",
+    accept_changed_test: bool = False,
+) -> gate.Gate:
+    return gate.check_scores(current, Baseline(baseline, description), PARAMS, accept_changed_test)
+
+
+def sentence(result: gate.Gate, name: str) -> str:
+    return next(check.sentence for check in result.checks if check.name == name)
 
 
 def test_equal_results_pass():
-    gate = regression.compared(table(), table(), PARAMS)
-    assert gate.passed
-    assert (gate.change.mean, gate.change.low, gate.change.high) == (0, 0, 0)
+    result = check(table(), table())
+    assert result.passed
+    assert (result.change.mean, result.change.low, result.change.high) == (0, 0, 0)
     # 0.7 - 0.6
-    assert gate.gain.mean == pytest.approx(0.1)
-    assert gate.test.kept == tuple(PHOTOS)
-    assert [check.name for check in gate.checks] == [
+    assert result.gain.mean == pytest.approx(0.1)
+    assert result.test.kept == tuple(PHOTOS)
+    assert [check.name for check in result.checks] == [
         *("valid crops", "better than a constant crop", "test set", "overlap")
     ]
 
 
 def test_a_loss_on_every_photo_fails_from_the_tolerance_on():
-    within = regression.compared(table(0.696), table(0.7), PARAMS)
-    beyond = regression.compared(table(0.694), table(0.7), PARAMS)
+    within = check(table(0.696), table(0.7))
+    beyond = check(table(0.694), table(0.7))
     # every photo alike: the interval is the mean, -0.004 and -0.006
     assert (within.change.mean, within.change.high) == pytest.approx((-0.004, -0.004))
     assert within.passed
     assert (beyond.change.low, beyond.change.high) == pytest.approx((-0.006, -0.006))
-    assert beyond.failed == ["overlap"]
-    assert "0.694, of 0.700 in the earlier results: −0.006" in sentence(beyond, "overlap")
+    assert beyond.failed_checks == ["overlap"]
+    assert "0.694, was 0.700 in the baseline: −0.006" in sentence(beyond, "overlap")
 
 
 def test_a_loss_that_chance_explains_passes():
     # half of the photos gain 0.1, half lose 0.14: -0.02 in the mean, and chance moves it by
     # 0.12 / sqrt(10) = 0.038
     now = table([0.8, 0.56] * 5)
-    gate = regression.compared(now, table(), PARAMS)
-    assert gate.change.mean == pytest.approx(-0.02)
-    assert gate.change.low < -0.005 < 0 < gate.change.high
-    assert "overlap" not in gate.failed
+    result = check(now, table())
+    assert result.change.mean == pytest.approx(-0.02)
+    assert result.change.low < -0.005 < 0 < result.change.high
+    assert "overlap" not in result.failed_checks
 
 
-def test_photos_of_one_group_are_one_witness():
+def test_photos_of_one_group_count_as_one_observation():
     now = table([0.67] * 9 + [0.71], groups=["burst"] * 9 + ["alone"])
-    gate = regression.compared(now, table(), PARAMS)
+    result = check(now, table())
     # one resample in four draws the lone photo alone: its +0.01 is within the interval
-    assert gate.change.mean == pytest.approx((9 * -0.03 + 0.01) / 10)
-    assert gate.change.high == pytest.approx(0.01)
-    assert gate.passed
-    apart = regression.compared(table([0.67] * 9 + [0.71]), table(), PARAMS)
-    assert apart.failed == ["overlap"]
+    assert result.change.mean == pytest.approx((9 * -0.03 + 0.01) / 10)
+    assert result.change.high == pytest.approx(0.01)
+    assert result.passed
+    apart = check(table([0.67] * 9 + [0.71]), table())
+    assert apart.failed_checks == ["overlap"]
 
 
 def test_a_photo_counts_once_however_many_authors_it_has():
@@ -98,63 +108,68 @@ def test_a_photo_counts_once_however_many_authors_it_has():
     lone = table([0.6] * 10, photos=[f"z{i}" for i in range(10)])
     now = pd.concat([several, lone])
     before = pd.concat([several, table([0.64] * 10, photos=[f"z{i}" for i in range(10)])])
-    gate = regression.compared(now, before, PARAMS)
+    result = check(now, before)
     # ten photos alike, ten lose 0.04
-    assert gate.change.mean == pytest.approx(-0.02)
-    assert "Mean overlap 0.700, of 0.720" in sentence(gate, "overlap")
+    assert result.change.mean == pytest.approx(-0.02)
+    assert "Mean overlap 0.700, was 0.720" in sentence(result, "overlap")
 
 
 @pytest.mark.parametrize("median", [0.7, 0.75])
 def test_a_model_no_better_than_the_constant_crop_fails_whatever_came_before(median):
-    gate = regression.compared(table(median=median), table(median=median), PARAMS)
-    assert gate.failed == ["better than a constant crop"]
-    alone = regression.compared(table(median=median), None, PARAMS, "there are none")
-    assert alone.failed == ["better than a constant crop"]
+    result = check(table(median=median), table(median=median))
+    assert result.failed_checks == ["better than a constant crop"]
+    alone = check(table(median=median), None, "there are none")
+    assert alone.failed_checks == ["better than a constant crop"]
 
 
-def test_a_gain_over_the_constant_crop_that_chance_explains_is_none():
+def test_a_gain_over_the_constant_crop_that_chance_explains_fails():
     # +0.1 and -0.08 by turns: 0.01 in the mean, and chance moves it by 0.09 / sqrt(10) = 0.028
-    gate = regression.compared(table([0.7, 0.52] * 5, median=0.6), None, PARAMS, "there are none")
-    assert gate.gain.mean == pytest.approx(0.01)
-    assert gate.failed == ["better than a constant crop"]
+    result = check(table([0.7, 0.52] * 5, median=0.6), None, "there are none")
+    assert result.gain.mean == pytest.approx(0.01)
+    assert result.failed_checks == ["better than a constant crop"]
 
 
 def test_without_a_constant_crop_nothing_shows_that_the_model_is_better():
     now = table()
-    gate = regression.compared(now[now["cropper"] != "median"], None, PARAMS, "there are none")
-    assert gate.failed == ["better than a constant crop"]
-    assert "no number for cnn and median" in sentence(gate, "better than a constant crop")
+    result = check(now[now["cropper"] != "median"], None, "there are none")
+    assert result.failed_checks == ["better than a constant crop"]
+    assert "no number for cnn and median" in sentence(result, "better than a constant crop")
 
 
 def test_one_invalid_crop_of_the_network_fails_and_is_named():
     now = table()
     now.loc[of("cnn", now, "c.jpg"), "invalid"] = 1
     now.loc[of("median", now, "d.jpg"), "invalid"] = 1  # not the network's
-    gate = regression.compared(now, table(), PARAMS)
-    assert gate.failed == ["valid crops"]
-    assert gate.invalid == ("c.jpg",)
-    assert "1 of 10 photos" in sentence(gate, "valid crops")
-    assert "`c.jpg`" in sentence(gate, "valid crops")
+    result = check(now, table())
+    assert result.failed_checks == ["valid crops"]
+    assert result.invalid == ("c.jpg",)
+    assert "On 1 of 10 photos" in sentence(result, "valid crops")
+    assert "`c.jpg`" in sentence(result, "valid crops")
 
 
 @pytest.mark.parametrize("column", ["iou", "left", "invalid"])
-def test_a_network_that_gives_no_number_does_not_slip_through(column):
+def test_a_network_that_predicts_nan_fails(column):
     now = table()
     now.loc[of("cnn", now, *PHOTOS), column] = np.nan
-    assert "valid crops" in regression.compared(now, table(), PARAMS).failed
+    assert "valid crops" in check(now, table()).failed_checks
     now = table()
     now.loc[of("cnn", now, "a.jpg"), column] = np.nan
-    assert "valid crops" in regression.compared(now, table(), PARAMS).failed
+    assert "valid crops" in check(now, table()).failed_checks
 
 
-def test_everything_that_fails_is_told_at_once():
+def test_all_failed_checks_are_listed_together():
     now, before = table(0.5), table(0.7)
     now.loc[of("cnn", now, "a.jpg"), "invalid"] = 1
-    gate = regression.compared(now[now["photo"] != "j.jpg"], before, PARAMS)
-    assert gate.failed == ["valid crops", "better than a constant crop", "test set", "overlap"]
-    told = regression.markdown(gate)
-    assert told.startswith("## Gate: 4 of 4 checks failed\n")
-    assert told.count("| **failed** |") == 4
+    result = check(now[now["photo"] != "j.jpg"], before)
+    assert result.failed_checks == [
+        "valid crops",
+        "better than a constant crop",
+        "test set",
+        "overlap",
+    ]
+    table_text = gate.gate_markdown(result)
+    assert table_text.startswith("## Gate: 4 of 4 checks failed\n")
+    assert table_text.count("| **failed** |") == 4
 
 
 def test_a_changed_test_set_fails_with_the_photos_named_and_compares_the_rest():
@@ -162,121 +177,115 @@ def test_a_changed_test_set_fails_with_the_photos_named_and_compares_the_rest():
     now.loc[of("human", now, "c.jpg"), "left"] += 0.01
     # a and b are gone, j is new, c is cropped otherwise: d to i are left
     now.loc[of("cnn", now, "c.jpg", "j.jpg"), "iou"] = 0.0
-    gate = regression.compared(now, before, PARAMS, told="main")
-    assert gate.test.kept == tuple(PHOTOS[3:9])
-    assert (gate.test.removed, gate.test.added) == (("a.jpg", "b.jpg"), ("j.jpg",))
-    assert gate.test.recropped == ("c.jpg",)
-    assert "test set" in gate.failed
-    assert gate.change.mean == 0
+    result = check(now, before, "main")
+    assert result.test.kept == tuple(PHOTOS[3:9])
+    assert (result.test.removed, result.test.added) == (("a.jpg", "b.jpg"), ("j.jpg",))
+    assert result.test.recropped == ("c.jpg",)
+    assert "test set" in result.failed_checks
+    assert result.change.mean == 0
     assert (
-        "not those of main: 2 removed: `a.jpg`, `b.jpg`; 1 added: `j.jpg`; "
-        "1 with other human crops: `c.jpg`." in sentence(gate, "test set")
+        "differ from those in main: 2 removed: `a.jpg`, `b.jpg`; 1 added: `j.jpg`; "
+        "1 with other human crops: `c.jpg`." in sentence(result, "test set")
     )
 
 
-def test_a_changed_test_set_can_be_accepted_and_is_told_all_the_same():
+def test_a_changed_test_set_can_be_accepted_and_is_still_listed():
     now = table(photos=PHOTOS[2:])
-    gate = regression.compared(now, table(), PARAMS, accept_changed_test=True)
-    assert gate.passed
-    assert "2 removed: `a.jpg`, `b.jpg`. Accepted: compared on the 8" in sentence(gate, "test set")
-    lost = regression.compared(
-        table(0.6, 0.5, PHOTOS[2:]), table(), PARAMS, accept_changed_test=True
+    result = check(now, table(), accept_changed_test=True)
+    assert result.passed
+    assert "2 removed: `a.jpg`, `b.jpg`. Accepted: compared on the 8" in sentence(
+        result, "test set"
     )
-    assert lost.failed == ["overlap"]
+    lost = check(table(0.6, 0.5, PHOTOS[2:]), table(), accept_changed_test=True)
+    assert lost.failed_checks == ["overlap"]
 
 
 @pytest.mark.parametrize("accepted", [False, True])
-def test_without_a_photo_in_common_the_gate_fails_even_when_told_to_accept(accepted):
+def test_without_a_common_photo_the_gate_fails_even_if_changes_are_accepted(accepted):
     others = table(photos=[f"z{i}" for i in range(7)])
-    gate = regression.compared(others, table(), PARAMS, accept_changed_test=accepted)
-    assert gate.failed == ["test set", "overlap"]
+    result = check(others, table(), accept_changed_test=accepted)
+    assert result.failed_checks == ["test set", "overlap"]
     # ten were there before, of which five are named
-    assert "10 removed" in sentence(gate, "test set")
-    assert "`e.jpg` and 5 more; 7 added" in sentence(gate, "test set")
+    assert "10 removed" in sentence(result, "test set")
+    assert "`e.jpg` and 5 more; 7 added" in sentence(result, "test set")
 
 
-def test_the_last_digit_of_a_limit_is_no_other_crop_and_another_author_is():
+def test_a_last_digit_does_not_change_a_crop_but_another_author_does():
     rounded = table()
     rounded.loc[of("human", rounded, *PHOTOS), "angle"] += 1e-6
-    assert regression.compared(rounded, table(), PARAMS).passed
+    assert check(rounded, table()).passed
     second = table(photos=["a.jpg"]).assign(author="y")
-    gate = regression.compared(pd.concat([table(), second]), table(), PARAMS)
-    assert gate.test.recropped == ("a.jpg",)
+    result = check(pd.concat([table(), second]), table())
+    assert result.test.recropped == ("a.jpg",)
 
 
 def test_the_network_s_own_crops_may_change_freely():
     now = table()
     now.loc[of("cnn", now, *PHOTOS), "left"] += 0.1
-    assert regression.compared(now, table(), PARAMS).passed
+    assert check(now, table()).passed
 
 
-def test_without_earlier_results_the_gate_says_so_and_passes():
-    gate = regression.compared(table(), None, PARAMS, "git knows no main here")
-    assert gate.passed
-    assert sentence(gate, "overlap") == "Not compared: git knows no main here."
+def test_without_a_baseline_the_gate_says_so_and_passes():
+    result = check(table(), None, "git finds no main here")
+    assert result.passed
+    assert sentence(result, "overlap") == "Not compared: git finds no main here."
 
 
 def test_earlier_results_of_an_older_format_are_not_compared():
     older = table().drop(columns=[*LIMITS, "group", "invalid", "aspect_error"])
-    gate = regression.compared(table(), older, PARAMS, "main (1234567)")
-    assert gate.passed
-    assert "reports/scores.csv of main (1234567) lacks group, top, left" in sentence(
-        gate, "overlap"
+    result = check(table(), older, "main (1234567)")
+    assert result.passed
+    assert "reports/scores.csv of main (1234567) has no group, top, left" in sentence(
+        result, "overlap"
     )
 
 
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        (None, "reports/scores.csv is not there. Run `dvc repro`."),
-        (table().drop(columns="invalid"), "lacks invalid: an older format"),
+        (None, "reports/scores.csv does not exist. Run `dvc repro`."),
+        (table().drop(columns="invalid"), "has no invalid: it has an older format"),
         (table().query("cropper != 'cnn'"), "has no rows of cnn"),
-        (pd.DataFrame(), "lacks photo, group"),
+        (pd.DataFrame(), "has no photo, group"),
     ],
 )
-def test_results_that_cannot_be_judged_fail(now, said):
-    gate = regression.compared(now, table(), PARAMS)
-    assert gate.failed == ["results"]
-    assert said in sentence(gate, "results")
+def test_scores_that_cannot_be_checked_fail(now, said):
+    result = check(now, table())
+    assert result.failed_checks == ["results"]
+    assert said in sentence(result, "results")
 
 
 def test_scores_are_read_as_they_were_written(tmp_path):
     written = table(photos=["007", "NA", "a|b.jpg"])
     written.round(6).to_csv(tmp_path / "scores.csv", index=False)
-    found = regression.read(tmp_path / "scores.csv")
+    found = gate.read_scores(tmp_path / "scores.csv")
     assert found is not None
     columns = ["photo", "group", "cropper", *LIMITS, "iou", "invalid", "reference"]
     pd.testing.assert_frame_equal(found[columns], written[columns], check_dtype=False)
-    assert regression.read(tmp_path / "nothing.csv") is None
+    assert gate.read_scores(tmp_path / "nothing.csv") is None
 
 
 @pytest.mark.parametrize("broken", ["", "<<<<<<< HEAD\na,b\n", "\n\n"])
-def test_what_is_no_table_of_scores_is_told(tmp_path, broken):
+def test_a_file_that_is_not_a_table_of_scores_fails_the_gate(tmp_path, broken):
     (tmp_path / "scores.csv").write_text(broken)
-    gate = regression.compared(regression.read(tmp_path / "scores.csv"), None, PARAMS)
-    assert "lacks photo" in sentence(gate, "results")
+    result = check(gate.read_scores(tmp_path / "scores.csv"), None)
+    assert "has no photo" in sentence(result, "results")
 
 
-def test_the_marks_of_a_conflict_between_rows_are_told(tmp_path):
+def test_merge_conflict_markers_between_rows_fail_the_gate(tmp_path):
     lines = table().to_csv(index=False).splitlines()
     marked = [lines[0], "<<<<<<< HEAD", *lines[1:], "=======", *lines[1:], ">>>>>>> other"]
     (tmp_path / "scores.csv").write_text("\n".join(marked))
-    gate = regression.compared(regression.read(tmp_path / "scores.csv"), None, PARAMS)
-    assert "has broken rows" in sentence(gate, "results")
+    result = check(gate.read_scores(tmp_path / "scores.csv"), None)
+    assert "has broken rows" in sentence(result, "results")
 
 
 def test_names_of_photos_cannot_break_the_table():
     now = table(photos=["a|b.jpg", *PHOTOS[1:]])
-    told = regression.markdown(regression.compared(now, table(), PARAMS))
-    row = next(line for line in told.splitlines() if line.startswith("| test set"))
+    table_text = gate.gate_markdown(check(now, table()))
+    row = next(line for line in table_text.splitlines() if line.startswith("| test set"))
     assert "`a\\|b.jpg`" in row
     assert row.replace("\\|", "").count("|") == 4
-
-
-def test_the_paths_are_those_of_the_pipeline():
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    assert regression.SCORES.as_posix() in stages["evaluate"]["cmd"].split()
-    assert regression.MODEL.as_posix() in stages["train"]["outs"]
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -317,19 +326,17 @@ def project(tmp_path, monkeypatch):
 
 def test_a_revision_s_scores_are_those_it_was_committed_with(project):
     write(project, table(0.9))
-    found = regression.earlier("HEAD")
-    assert found.table is not None
-    assert set(found.table.loc[found.table["cropper"] == "cnn", "iou"]) == {0.7}
-    assert found.told == f"HEAD ({git(project, 'rev-parse', '--short=7', 'HEAD')})"
+    baseline = gate.read_baseline("HEAD")
+    assert baseline.scores is not None
+    assert set(baseline.scores.loc[baseline.scores["cropper"] == "cnn", "iou"]) == {0.7}
+    assert baseline.description == f"HEAD ({git(project, 'rev-parse', '--short=7', 'HEAD')})"
 
 
-def test_what_git_does_not_have_is_told(project):
-    told = regression.earlier("HEAD~1", project).told
-    assert told.endswith(") has no reports/scores.csv")
+def test_a_missing_revision_or_file_is_described(project):
+    description = gate.read_baseline("HEAD~1", project).description
+    assert description.endswith(") has no reports/scores.csv")
     for name in ("nonsense", "--all", "0" * 40):
-        assert regression.earlier(name, project) == regression.Earlier(
-            None, f"git knows no {name} here"
-        )
+        assert gate.read_baseline(name, project) == Baseline(None, f"git finds no {name} here")
 
 
 def test_a_shallow_clone_without_main_says_what_to_fetch(project, tmp_path):
@@ -337,20 +344,22 @@ def test_a_shallow_clone_without_main_says_what_to_fetch(project, tmp_path):
     source = (project.parent).as_uri()
     git(tmp_path, "clone", "--quiet", "--depth=1", "--branch=feature", source, "clone")
     clone = tmp_path / "clone" / "project"
-    found = regression.earlier(folder=clone)
-    assert found.table is None
-    assert found.told.startswith("git knows no main or origin/main here, in a shallow clone: ")
+    baseline = gate.read_baseline(folder=clone)
+    assert baseline.scores is None
+    assert baseline.description.startswith(
+        "git finds no main or origin/main here. This is a shallow clone: "
+    )
     # as the workflow fetches it
     git(clone, "fetch", "--no-tags", "--depth=1", "origin", "+main:refs/remotes/origin/main")
-    found = regression.earlier(folder=clone)
-    assert found.table is not None
-    assert found.told.startswith("origin/main (")
+    baseline = gate.read_baseline(folder=clone)
+    assert baseline.scores is not None
+    assert baseline.description.startswith("origin/main (")
 
 
-def test_outside_of_a_repository_git_s_own_words_are_passed_on(tmp_path, monkeypatch):
+def test_outside_a_repository_git_s_own_message_is_shown(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(SetupError, match="not a git repository"):
-        regression.earlier("main", tmp_path)
+        gate.read_baseline("main", tmp_path)
 
 
 def test_the_command_passes_where_nothing_was_lost(project, capsys):
@@ -363,17 +372,17 @@ def test_the_command_passes_where_nothing_was_lost(project, capsys):
     assert not (project / "mlflow.db").exists()
 
 
-def test_a_failed_gate_is_a_status_and_a_sentence_and_touches_no_registry(project, capsys):
+def test_a_failed_gate_exits_with_a_message_and_leaves_the_registry_alone(project, capsys):
     write(project, table(0.65))
     assert main(["gate", "--against", "main", "--out", "elsewhere/gate.md"]) == 1
     said = capsys.readouterr()
     assert said.err.strip() == "The gate failed: overlap. See elsewhere/gate.md."
-    assert "| overlap | **failed** | Mean overlap 0.650, of 0.700 in main (" in said.out
+    assert "| overlap | **failed** | Mean overlap 0.650, was 0.700 in main (" in said.out
     assert "MLflow" not in said.out
     assert (project / "elsewhere" / "gate.md").read_text().strip() == said.out.strip()
 
 
-def test_the_command_accepts_another_test_set_only_when_told(project, capsys):
+def test_the_command_accepts_another_test_set_only_with_its_option(project, capsys):
     write(project, table(0.7, photos=PHOTOS[1:]))
     assert main(["gate"]) == 1
     assert "The gate failed: test set." in capsys.readouterr().err
@@ -470,10 +479,10 @@ def test_without_a_store_none_is_made(store):
     assert [file.name for file in store.iterdir()] == ["model.keras"]
 
 
-def test_only_the_model_that_the_scores_are_of_is_the_evaluated_one(tmp_path, monkeypatch):
+def test_a_model_is_evaluated_only_if_the_scores_are_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model, scored, lock = Path("model.keras"), Path("scores.csv"), Path("dvc.lock")
-    assert not regression.is_evaluated(model, scored, lock)
+    assert not gate.is_model_evaluated(model, scored, lock)
     model.write_bytes(b"a")
     scored.write_bytes(b"b")
     # md5 of "a" and "b"
@@ -483,6 +492,6 @@ def test_only_the_model_that_the_scores_are_of_is_the_evaluated_one(tmp_path, mo
         "outs": [{"path": "scores.csv", "md5": hashes[1]}],
     }
     lock.write_text(yaml.safe_dump({"stages": {"evaluate": stage}}))
-    assert regression.is_evaluated(model, scored, lock)
+    assert gate.is_model_evaluated(model, scored, lock)
     model.write_bytes(b"another")
-    assert not regression.is_evaluated(model, scored, lock)
+    assert not gate.is_model_evaluated(model, scored, lock)

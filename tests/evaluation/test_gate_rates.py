@@ -8,8 +8,7 @@ import pytest
 from conftest import ROOT, label_table
 
 from cropperhead import params
-from cropperhead.evaluation import croppers, evaluate
-from cropperhead.evaluation import gate as regression
+from cropperhead.evaluation import croppers, evaluate, gate
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.training import batches, train
 from cropperhead.training.networks import build
@@ -56,12 +55,12 @@ def scored(seed: int, learnt: batches.Examples = TRAINING, **changes: object) ->
     labels = label_table(len(TEST)).assign(photo=TEST.photos.names, width=400, height=400)
     labels[list(CROP_COLUMNS)] = TEST.limits.astype(float)
     compared = [
-        croppers.network(lambda photos: build.predict(model, photos), model.name),
+        croppers.trained_network(lambda photos: build.predict(model, photos), model.name),
         croppers.median_crop(TRAINING.limits.astype(float)),
     ]
     groups = dict(zip(TEST.photos.names, TEST.photos.names, strict=True))
-    test = evaluate.Test(labels, TEST.photos, groups)
-    return evaluate.compare(test, compared, {}, EVALUATE).scores
+    test = evaluate.TestPhotos(labels, TEST.photos, groups)
+    return evaluate.compare_croppers(test, compared, {}, EVALUATE).scores
 
 
 @pytest.fixture(scope="module")
@@ -69,22 +68,22 @@ def before() -> pd.DataFrame:
     return scored(0)
 
 
+def check(current: pd.DataFrame, before: pd.DataFrame) -> gate.Gate:
+    return gate.check_scores(current, gate.Baseline(before, "the baseline"), PARAMS.gate)
+
+
 def test_it_is_quiet_about_other_seeds_of_the_same_params(before):
-    alarms = [
-        seed
-        for seed in range(1, SEEDS + 1)
-        if not regression.compared(scored(seed), before, PARAMS.gate).passed
-    ]
+    alarms = [seed for seed in range(1, SEEDS + 1) if not check(scored(seed), before).passed]
     assert len(alarms) <= 1
 
 
 def test_it_fires_on_a_network_that_was_trained_for_one_epoch(before):
-    gate = regression.compared(scored(0, epochs=1, least_steps=1), before, PARAMS.gate)
-    assert "overlap" in gate.failed
+    result = check(scored(0, epochs=1, least_steps=1), before)
+    assert "overlap" in result.failed_checks
 
 
 def test_it_fires_on_a_network_that_learned_from_shuffled_labels(before):
     order = np.random.default_rng(1).permutation(len(TRAINING))
     shuffled = dataclasses.replace(TRAINING, limits=TRAINING.limits[order])
-    gate = regression.compared(scored(0, shuffled), before, PARAMS.gate)
-    assert "overlap" in gate.failed
+    result = check(scored(0, shuffled), before)
+    assert "overlap" in result.failed_checks

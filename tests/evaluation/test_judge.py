@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cropperhead.evaluation import judge
-from cropperhead.evaluation.composition import GRID, Fields
+from cropperhead.evaluation.composition import GRID, PhotoMaps
 from cropperhead.geometry import crops
 from cropperhead.stats import Bootstrap
 
@@ -13,14 +13,14 @@ def bootstrap(count, samples=500):
     return Bootstrap([str(i) for i in range(count)], samples, 0.95, seed=3)
 
 
-def fields_with_spots(rows, columns):
+def maps_with_spots(rows, columns):
     """Square photos that are salient and bright at one place each."""
     maps = np.full((len(rows), GRID, GRID), 0.2, np.float32)
     for each, row, column in zip(maps, rows, columns, strict=True):
         each[row - 2 : row + 2, column - 2 : column + 2] = 1
     saliency = maps / maps.sum(axis=(1, 2), keepdims=True)
     unknown = np.full(len(rows), np.nan)
-    return Fields(np.ones(len(rows)), saliency, maps, np.zeros_like(maps), unknown)
+    return PhotoMaps(np.ones(len(rows)), saliency, maps, np.zeros_like(maps), unknown)
 
 
 def spotted(seed, count=COUNT):
@@ -28,7 +28,7 @@ def spotted(seed, count=COUNT):
     rows, columns = np.random.default_rng(seed).integers(9, GRID - 8, (2, count))
     middle = np.stack([rows, columns], axis=1) / GRID
     limits = np.concatenate([middle - 0.25, middle + 0.25, np.zeros((count, 1))], axis=1)
-    return fields_with_spots(rows, columns), limits
+    return maps_with_spots(rows, columns), limits
 
 
 def random_crops(seed, count=COUNT):
@@ -59,45 +59,49 @@ def test_the_interval_of_the_auc_is_that_of_resampled_photos():
 
 def test_a_judge_tells_crops_of_one_form_from_crops_of_any():
     photos, human = spotted(seed=1)
-    learned = judge.trained(photos, human, random_crops(2)[None], seed=1)
+    learned = judge.train_judge(photos, human, random_crops(2)[None], seed=1)
     unseen, theirs = spotted(seed=3)
-    scores = [learned.probability(unseen, limits) for limits in (theirs, random_crops(4))]
+    scores = [learned.human_probability(unseen, limits) for limits in (theirs, random_crops(4))]
     assert all(((each >= 0) & (each <= 1)).all() for each in scores)
     assert judge.auc(*scores, bootstrap(COUNT)).low > 0.95
 
 
 def test_a_judge_tells_crops_of_the_same_forms_by_what_is_in_them():
     photos, human = spotted(seed=1)
-    learned = judge.trained(photos, human, judge.dealt(human, photos.aspect, 4, seed=1), seed=1)
+    learned = judge.train_judge(
+        photos, human, judge.swap_crops(human, photos.aspect, 4, seed=1), seed=1
+    )
     unseen, theirs = spotted(seed=3)
-    dealt = judge.dealt(theirs, unseen.aspect, 3, seed=2)
-    scores = np.array([learned.probability(unseen, limits) for limits in dealt])
-    found = judge.auc(learned.probability(unseen, theirs), scores, bootstrap(COUNT))
+    dealt = judge.swap_crops(theirs, unseen.aspect, 3, seed=2)
+    scores = np.array([learned.human_probability(unseen, limits) for limits in dealt])
+    found = judge.auc(learned.human_probability(unseen, theirs), scores, bootstrap(COUNT))
     assert found.low > 0.9
 
 
 def test_a_judge_cannot_tell_crops_that_are_drawn_alike():
     photos, _ = spotted(seed=1)
-    learned = judge.trained(photos, random_crops(1), random_crops(2)[None], seed=1)
+    learned = judge.train_judge(photos, random_crops(1), random_crops(2)[None], seed=1)
     unseen, _ = spotted(seed=3)
-    first, second = (learned.probability(unseen, random_crops(seed)) for seed in (5, 6))
+    first, second = (learned.human_probability(unseen, random_crops(seed)) for seed in (5, 6))
     found = judge.auc(first, second, bootstrap(COUNT))
     assert found.low < 0.5 < found.high
 
 
 def test_a_judge_does_not_go_by_the_last_digits():
     photos, human = spotted(seed=1)
-    learned = judge.trained(photos, human, random_crops(2)[None], seed=1)
+    learned = judge.train_judge(photos, human, random_crops(2)[None], seed=1)
     rounded = np.round(human / 0.02) * 0.02  # to what the judge sees, but for the angle, which is 0
     nudged = rounded + np.array([0.009, -0.009, 0.009, -0.009, 0.4])
-    seen = [learned.probability(photos, limits) for limits in (rounded, nudged)]
+    seen = [learned.human_probability(photos, limits) for limits in (rounded, nudged)]
     np.testing.assert_array_equal(*seen)
 
 
 def test_the_same_seed_gives_the_same_judge():
     photos, human = spotted(seed=1)
     first, second = (
-        judge.trained(photos, human, random_crops(2)[None], seed=7).probability(photos, human)
+        judge.train_judge(photos, human, random_crops(2)[None], seed=7).human_probability(
+            photos, human
+        )
         for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
@@ -107,7 +111,7 @@ def test_crops_are_dealt_to_other_photos_of_like_shape():
     limits = np.zeros((20, 5))
     limits[:, 0], limits[:, 2:4] = np.arange(20) / 100, 1  # the top names the photo
     aspect = np.where(np.arange(20) % 2, 1.5, 0.67)
-    dealt = judge.dealt(limits, aspect, draws=3, seed=1)
+    dealt = judge.swap_crops(limits, aspect, draws=3, seed=1)
     givers = np.round(dealt[..., 0] * 100).astype(int)
     assert givers.shape == (3, 20)
     assert (givers != np.arange(20)).all()
@@ -121,5 +125,5 @@ def test_a_dealt_crop_lies_in_its_new_frame():
     limits = random_crops(1, 30)
     limits[:, 4] = 8
     aspect = np.random.default_rng(1).uniform(0.6, 1.8, 30)
-    dealt = judge.dealt(limits, aspect, draws=2, seed=1)
+    dealt = judge.swap_crops(limits, aspect, draws=2, seed=1)
     assert crops.outside(dealt, np.broadcast_to(aspect, (2, 30))).max() < 1e-9

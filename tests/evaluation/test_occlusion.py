@@ -33,7 +33,7 @@ def test_the_most_and_least_salient_squares_are_found():
     saliency = np.ones((1, GRID, GRID), np.float32)
     saliency[0, 10:18, 20:28] = 3  # a quarter of each side: 8 cells
     saliency[0, 24:, :8] = 0
-    subject, background = occlusion.squares(saliency)
+    subject, background = occlusion.salient_squares(saliency)
     assert subject.tolist() == [[10, 20]]
     assert background.tolist() == [[24, 0]]
 
@@ -43,7 +43,7 @@ def test_the_background_does_not_overlap_the_subject():
     saliency = np.ones((1, GRID, GRID), np.float32)
     saliency[0, 8:24, 8:24] = 0
     saliency[0, 15, 15] = 1000
-    subject, background = occlusion.squares(saliency)
+    subject, background = occlusion.salient_squares(saliency)
     assert np.abs(subject - background).max() >= occlusion.SIDE
 
 
@@ -51,7 +51,7 @@ def test_a_square_is_painted_in_the_photo_s_mean_colour_and_nothing_else_changes
     image = np.zeros((1, SIZE, SIZE, 3), np.uint8)
     image[0, : SIZE // 2] = (200, 100, 40)  # the mean is half of it
     before = Photos(["a.jpg"], image, np.ones(1, np.float32))
-    found = occlusion.hidden(before, np.array([[4, 16]])).images[0]
+    found = occlusion.hide_squares(before, np.array([[4, 16]])).images[0]
     assert (found[8:24, 32:48] == (100, 50, 20)).all()  # cells of 2 px, 8 of them
     found[8:24, 32:48] = image[0, 8:24, 32:48]
     np.testing.assert_array_equal(found, image[0])
@@ -60,7 +60,9 @@ def test_a_square_is_painted_in_the_photo_s_mean_colour_and_nothing_else_changes
 
 def test_hiding_the_disc_moves_a_crop_that_is_centred_on_it_and_hiding_the_rest_does_not():
     shown, centres = photos()
-    subject, background = occlusion.moved(centred_on_bright, shown, composition.fields(shown))
+    subject, background = occlusion.crop_shifts(
+        centred_on_bright, shown, composition.photo_maps(shown)
+    )
     # all four limits go with the centre, up and down for two of them: to the middle
     expected = np.abs(centres - 0.5).mean(axis=1)
     np.testing.assert_allclose(subject, expected, atol=0.01)  # a disc of pixels is a little off
@@ -70,8 +72,8 @@ def test_hiding_the_disc_moves_a_crop_that_is_centred_on_it_and_hiding_the_rest_
 def test_a_crop_that_ignores_the_photo_never_moves():
     shown, _ = photos()
     constant = np.tile([0.1, 0.1, 0.9, 0.9, 0.0], (3, 1))
-    moves = occlusion.moved(
-        lambda seen: constant[: len(seen.names)], shown, composition.fields(shown)
+    moves = occlusion.crop_shifts(
+        lambda seen: constant[: len(seen.names)], shown, composition.photo_maps(shown)
     )
     assert np.array(moves).tolist() == [[0, 0, 0], [0, 0, 0]]
 
@@ -87,7 +89,7 @@ def test_many_photos_on_disk_are_hidden_a_few_at_a_time():
         sizes.append(len(seen.names))
         return centred_on_bright(seen)
 
-    found = composition.fields(shown)
-    moves = occlusion.moved(predict, Photos(shown.names, disk, shown.aspect), found)
-    np.testing.assert_array_equal(moves, occlusion.moved(centred_on_bright, shown, found))
+    found = composition.photo_maps(shown)
+    moves = occlusion.crop_shifts(predict, Photos(shown.names, disk, shown.aspect), found)
+    np.testing.assert_array_equal(moves, occlusion.crop_shifts(centred_on_bright, shown, found))
     assert max(sizes) < 70

@@ -26,7 +26,7 @@ def photos() -> Photos:
 
 @pytest.mark.parametrize("name", ["smartcrop", "attention", "entropy"])
 def test_each_puts_a_crop_of_the_median_size_around_what_stands_out(name):
-    [rival] = third_party.rivals([name], TRAINING)
+    [rival] = third_party.rival_croppers([name], TRAINING)
     found = rival.crop(photos())
     assert found.shape == (1, 2, 5)
     size = found[0, :, 2:4] - found[0, :, :2]
@@ -40,8 +40,8 @@ def test_each_puts_a_crop_of_the_median_size_around_what_stands_out(name):
 def test_what_is_not_installed_is_named_with_what_to_do(monkeypatch):
     monkeypatch.setattr(third_party, "find_spec", lambda _: None)
     with pytest.raises(ParamsError, match=r"smartcrop.*pip install 'cropperhead\[rivals\]'"):
-        third_party.rivals(["smartcrop"], TRAINING)
+        third_party.rival_croppers(["smartcrop"], TRAINING)
 
 
 def test_none_are_asked_for_by_default():
-    assert third_party.rivals([], TRAINING) == []
+    assert third_party.rival_croppers([], TRAINING) == []

@@ -13,7 +13,7 @@ from conftest import ROOT, label_table
 from cropperhead import params
 from cropperhead.dataset import summary
 from cropperhead.evaluation.corrections import Corrections
-from cropperhead.evaluation.results import Agreement, Answer, Judged, Measure, Slice
+from cropperhead.evaluation.findings import Agreement, JudgeScore, LearningCheck, Measure, Slice
 from cropperhead.evaluation.verdict import Verdict
 from cropperhead.report import cards
 from cropperhead.report.cards import Datasheet, ModelCard, ModelFacts
@@ -77,12 +77,12 @@ def sheet(
 
 
 FULL = {
-    "answers": [Answer("Better than one crop?", "It gains 0.031.", True)],
+    "answers": [LearningCheck("Better than one crop?", "It gains 0.031.", True)],
     "slices": [Slice("Orientation", "portrait", 4, CNN.overlap, GAIN)],
     "measures": [
         Measure("Thirds", "", "lower", {"human": GAIN, "cnn": NOTHING}, "How far from thirds.")
     ],
-    "judged": [Judged("cnn", Interval(0.6, 0.5, 0.7))],
+    "judged": [JudgeScore("cnn", Interval(0.6, 0.5, 0.7))],
     "agreements": [Agreement("cnn", CNN.overlap, Interval(0.8, 0.7, 0.9))],
     "photos_of_several": 3,
     "errors": [("x_1_.jpg", "It cuts the horizon.")],

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from cropperhead.evaluation.results import Judged, Measure, Slice
+from cropperhead.evaluation.findings import JudgeScore, Measure, Slice
 from cropperhead.report import tables
 from cropperhead.stats import Interval
 
@@ -57,7 +57,7 @@ def test_parts_are_grouped_by_what_tells_them_apart_in_their_order():
     ],
 )
 def test_the_judge_s_success_is_told_in_words(auc, said):
-    (line,) = tables.of_judged([Judged("cnn", auc)], {"cnn": "CNN"})
+    (line,) = tables.of_judged([JudgeScore("cnn", auc)], {"cnn": "CNN"})
     assert (line.label, line.note) == ("CNN", said)
 
 

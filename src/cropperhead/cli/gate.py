@@ -34,26 +34,26 @@ def command(against: str | None, out: Path, accept_changed_test: bool) -> None:
     """
     from cropperhead import params
     from cropperhead.evaluation import gate
+    from cropperhead.system.project_files import SCORES
 
-    settings, scores = params.load().gate, gate.read(gate.SCORES)
-    before = gate.earlier(against)
-    result = gate.compared(
-        scores, before.table, settings, before.told, accept_changed_test=accept_changed_test
-    )
-    findings = gate.markdown(result)
+    settings, scores = params.load().gate, gate.read_scores(SCORES)
+    baseline = gate.read_baseline(against)
+    result = gate.check_scores(scores, baseline, settings, accept_changed_test)
+    findings = gate.gate_markdown(result)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(findings, encoding="utf-8")
     click.echo(findings)
     if not result.passed:
-        raise CropperheadError(f"The gate failed: {', '.join(result.failed)}. See {out}.")
+        raise CropperheadError(f"The gate failed: {', '.join(result.failed_checks)}. See {out}.")
     _promote()
 
 
 def _promote() -> None:
     """Make the model the champion, if the scores are its own."""
-    from cropperhead.evaluation.gate import LOCK, MODEL, SCORES, is_evaluated
+    from cropperhead.evaluation.gate import is_model_evaluated
+    from cropperhead.system.project_files import LOCK, MODEL, SCORES
 
-    if MODEL.exists() and not is_evaluated(MODEL, SCORES, LOCK):
+    if MODEL.exists() and not is_model_evaluated(MODEL, SCORES, LOCK):
         click.echo(f"MLflow: {MODEL} was not promoted, because {SCORES} is not of this model.")
         return
     from cropperhead.training import tracking

@@ -1,4 +1,4 @@
-"""What became of a model's suggestions: how many stand as they were made, how far others moved."""
+"""How people corrected a model's suggestions: how many they changed, and how far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ from cropperhead.stats import Bootstrap, Interval
 
 @dataclass(frozen=True)
 class Corrections:
-    """Photos with a suggestion, and how corrections differ from it, a mean over corrected photos.
+    """Counts of photos with a suggestion, and how far corrections differ from it.
 
-    Whether a person has looked at an untouched one is not known. Those that were removed are not
-    told from photos that were never cropped, and are not among them.
+    Intervals are of means over corrected photos. An unchanged suggestion may never have been looked
+    at. A removed one cannot be distinguished from a photo that was never cropped, and is not
+    counted.
     """
 
     untouched: int  # photos
@@ -30,41 +31,42 @@ class Corrections:
 
     @property
     def share(self) -> float:
-        """The share of the photos whose suggestion was corrected, 0 to 1."""
+        """The share of photos whose suggestion was corrected, 0 to 1."""
         return self.corrected / (self.untouched + self.corrected)
 
 
-def of(
-    labels: pd.DataFrame, extracted: Mapping[str, Any], params: EvaluateParams
+def summarise_corrections(
+    labels: pd.DataFrame, extract_report: Mapping[str, Any], params: EvaluateParams
 ) -> Corrections | None:
-    """What became of the suggestions; None where there were none.
+    """Summarise how suggestions were corrected; None where there were none.
 
-    `labels` has a row for each label, with its photo's group; `extracted` is what
-    reports/extract.json holds, in which an earlier release counted no suggestions.
+    `labels` has a row for each label, with its photo's group. `extract_report` is the content of
+    reports/extract.json; an earlier release's did not count suggestions.
     """
-    untouched = int(extracted.get("suggested", 0))
-    photos = _photos(labels)
+    untouched = int(extract_report.get("suggested", 0))
+    photos = _differences_by_photo(labels)
     if not untouched and photos.empty:
         return None
-    drawn = (params.bootstrap_samples, params.confidence, params.seed)
-    means = Bootstrap(photos["group"].tolist(), *drawn)
+    bootstrap = Bootstrap(
+        photos["group"].tolist(), params.bootstrap_samples, params.confidence, params.seed
+    )
     overlap, displacement, angle = (
-        means.interval(photos[name].to_numpy(float))
+        bootstrap.interval(photos[name].to_numpy(float))
         for name in ("overlap", "displacement", "angle")
     )
     return Corrections(untouched, len(photos), overlap, displacement, angle)
 
 
-def _photos(labels: pd.DataFrame) -> pd.DataFrame:
-    """Each corrected photo's group, and a mean over its labels of how they differ."""
-    found = labels[labels[SUGGESTED_BY] != ""]
-    made, suggested = (
-        found[list(names)].to_numpy(float) for names in (CROP_COLUMNS, SUGGESTED_COLUMNS)
+def _differences_by_photo(labels: pd.DataFrame) -> pd.DataFrame:
+    """Return each corrected photo's group and how far its labels differ from the suggestion."""
+    corrected = labels[labels[SUGGESTED_BY] != ""]
+    correction, suggestion = (
+        corrected[list(names)].to_numpy(float) for names in (CROP_COLUMNS, SUGGESTED_COLUMNS)
     )
-    aspect = (found["width"] / found["height"]).to_numpy(float)
-    measured = found[["photo", "group"]].assign(
-        overlap=crops.overlap(made, suggested, aspect),
-        displacement=crops.boundary_displacement(made, suggested),
-        angle=np.abs(made[:, 4] - suggested[:, 4]),
+    aspect = (corrected["width"] / corrected["height"]).to_numpy(float)
+    differences = corrected[["photo", "group"]].assign(
+        overlap=crops.overlap(correction, suggestion, aspect),
+        displacement=crops.boundary_displacement(correction, suggestion),
+        angle=np.abs(correction[:, 4] - suggestion[:, 4]),
     )
-    return measured.groupby(["group", "photo"], as_index=False).mean()
+    return differences.groupby(["group", "photo"], as_index=False).mean()

@@ -1,12 +1,11 @@
-"""The gate: whether this workspace's results may stand in place of an earlier commit's.
+"""The gate: whether this workspace's results may replace an earlier commit's.
 
-Both are tables of scores (reports/scores.csv). They are paired: the same photo is as hard for both,
-so that a small loss shows which would drown in the difference between photos.
+Both are tables of scores (reports/scores.csv), compared photo by photo: the same photo is as hard
+for both, so that a small loss shows which the differences between photos would hide.
 """
 
 import hashlib
 import io
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,29 +14,33 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from cropperhead.errors import SetupError
 from cropperhead.evaluation import scores
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN
-from cropperhead.evaluation.verdict import with_minus
+from cropperhead.evaluation.number_text import (
+    format_confidence,
+    format_count,
+    format_number,
+    format_range,
+)
 from cropperhead.geometry.crops import Floats
 from cropperhead.params import GateParams
 from cropperhead.stats import Bootstrap, Interval
+from cropperhead.system.git import run_git
+from cropperhead.system.project_files import SCORES
 
-SCORES, MODEL = Path("reports/scores.csv"), Path("models/model.keras")  # as in dvc.yaml
-LOCK = Path("dvc.lock")
-REVISIONS = ("main", "origin/main")  # compared with unless another is named: the first there is
+REVISIONS = ("main", "origin/main")  # the default baselines: the first that exists is used
 
 _LIMITS = ["top", "left", "bottom", "right", "angle"]
 _NUMBERS = [*_LIMITS, "iou", "invalid"]
 _TEXTS = ["photo", "group", "cropper", "reference"]
-_ROUNDING = 2e-6  # scores.csv has six decimals: limits that differ by less are the same
-_SHOWN = 5  # names of photos in a sentence
-_UNKNOWN = Interval(np.nan, np.nan, np.nan)
+_ROUNDING = 2e-6  # scores.csv has six decimals: limits that differ by less are equal
+_MOST_NAMES = 5  # of photos in a sentence
+_NOT_MEASURED = Interval(np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must hold: its name, whether it does, and the finding in a sentence."""
+    """One condition of the gate: its name, whether it holds, and the finding in a sentence."""
 
     name: str
     passed: bool
@@ -45,8 +48,11 @@ class Check:
 
 
 @dataclass(frozen=True)
-class TestSet:
-    """The photos of two tables, each tuple sorted: `kept` are in both with the same human crops."""
+class TestSetChange:
+    """The test photos of two tables, each tuple sorted.
+
+    `kept` are in both tables with the same human crops.
+    """
 
     kept: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -54,20 +60,20 @@ class TestSet:
     recropped: tuple[str, ...] = ()  # in both, with other human crops
 
     @property
-    def changed(self) -> bool:
-        """Whether anything but `kept` has photos."""
+    def is_change(self) -> bool:
+        """Whether the two tables differ in any test photo."""
         return bool(self.removed or self.added or self.recropped)
 
 
 @dataclass(frozen=True)
 class Gate:
-    """All checks, and the numbers that they stand on; NaN and no photos where nothing is known."""
+    """All checks and the numbers behind them; NaN and no photos where nothing was measured."""
 
     checks: tuple[Check, ...]
-    gain: Interval = _UNKNOWN  # of the network's overlap over the constant median crop's
-    change: Interval = _UNKNOWN  # of the network's overlap since the earlier results, by photo
-    test: TestSet = field(default_factory=TestSet)
-    invalid: tuple[str, ...] = ()  # photos for which the network gives no crop that can be made
+    gain: Interval = _NOT_MEASURED  # of the network's overlap over the constant median crop's
+    change: Interval = _NOT_MEASURED  # of the network's overlap since the baseline, by photo
+    test: TestSetChange = field(default_factory=TestSetChange)
+    invalid: tuple[str, ...] = ()  # photos whose predicted crop is invalid
 
     @property
     def passed(self) -> bool:
@@ -75,226 +81,240 @@ class Gate:
         return all(check.passed for check in self.checks)
 
     @property
-    def failed(self) -> list[str]:
+    def failed_checks(self) -> list[str]:
         """The names of the checks that do not hold."""
         return [check.name for check in self.checks if not check.passed]
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """The scores at a commit: `told` names it, or says why `table` is None."""
+class Baseline:
+    """The scores at an earlier commit.
 
-    table: pd.DataFrame | None
-    told: str
+    `description` names the commit, or explains why `scores` is None.
+    """
+
+    scores: pd.DataFrame | None
+    description: str
 
 
-def compared(
-    now: pd.DataFrame | None,
-    before: pd.DataFrame | None,
+def check_scores(
+    current: pd.DataFrame | None,
+    baseline: Baseline,
     params: GateParams,
-    told: str = "the earlier results",
     accept_changed_test: bool = False,
 ) -> Gate:
-    """Checks the scores of `now`, and compares them with those of `before`, if there are any.
+    """Check the current scores, and compare them with the baseline's where it has any.
 
     A table has a row for each photo, author and cropper: photo, author, group, cropper, top, left,
-    bottom, right, angle, iou, invalid, reference. `told` names `before`, or says why it is None.
+    bottom, right, angle, iou, invalid, reference.
     """
-    reason = _unfit(now)
-    if now is None or reason:
-        return Gate((Check("results", False, f"{SCORES} {reason}. Run `dvc repro`."),))
-    interval = _bootstrap(now, params)
-    network = scores.by_photo(now, CNN, "iou")
-    gain = interval((network - scores.by_photo(now, MEDIAN, "iou")).dropna())
-    invalid = _invalid(now)
-    checks = [_valid(invalid, len(network)), _better_than_constant(gain, params)]
-    told, before = _usable(before, told)
-    if before is None:
-        checks.append(Check("overlap", True, f"Not compared: {told}."))
+    defect = _find_defect(current)
+    if current is None or defect:
+        return Gate((Check("results", False, f"{SCORES} {defect}. Run `dvc repro`."),))
+    interval = _photo_interval(current, params)
+    network = scores.score_by_photo(current, CNN, "iou")
+    gain = interval((network - scores.score_by_photo(current, MEDIAN, "iou")).dropna())
+    invalid = _invalid_photos(current)
+    checks = [_check_valid(invalid, len(network)), _check_gain(gain, params)]
+    baseline = _usable_baseline(baseline)
+    if baseline.scores is None:
+        checks.append(Check("overlap", True, f"Not compared: {baseline.description}."))
         return Gate(tuple(checks), gain, invalid=invalid)
-    test = _test_set(now, before)
-    pair = [scores.by_photo(table, CNN, "iou").reindex(test.kept) for table in (now, before)]
-    change = interval(pair[0] - pair[1])
-    checks.append(_same_test(test, told, accept_changed_test))
-    checks.append(_no_loss(pair, change, told, params))
+    test, name = _compare_test_sets(current, baseline.scores), baseline.description
+    overlaps = [
+        scores.score_by_photo(table, CNN, "iou").reindex(test.kept)
+        for table in (current, baseline.scores)
+    ]
+    change = interval(overlaps[0] - overlaps[1])
+    checks.append(_check_test_set(test, name, accept_changed_test))
+    checks.append(_check_loss(overlaps, change, name, params))
     return Gate(tuple(checks), gain, change, test, invalid)
 
 
-def read(file: Path) -> pd.DataFrame | None:
-    """The scores in a file; None where there is no file."""
-    return _parsed(file.read_text(encoding="utf-8")) if file.exists() else None
+def read_scores(file: Path) -> pd.DataFrame | None:
+    """Read the scores in a file; None where there is no file."""
+    return _parse_scores(file.read_text(encoding="utf-8")) if file.exists() else None
 
 
-def earlier(revision: str | None = None, folder: Path = Path()) -> Earlier:
-    """The scores as they stand in a git revision (without one: in the first of REVISIONS there is).
+def read_baseline(revision: str | None = None, folder: Path = Path()) -> Baseline:
+    """Read the scores at a git revision, by default at the first of REVISIONS that exists.
 
-    `folder` is the project's root, wherever in the repository it lies. Raises SetupError where git
-    cannot be asked, as outside of a repository.
+    `folder` is the project's root, anywhere in the repository. Raises SetupError where git fails,
+    as outside a repository.
     """
-    wanted = [revision] if revision else list(REVISIONS)
-    for name in wanted:
-        # a name that is not there ends with status 1; 128 is git's own trouble
-        found = _git(folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", allowed=(1,))
-        if found:
-            return _at(name, found.strip(), folder)
-    told = f"git knows no {' or '.join(wanted)} here"
-    if _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true":
-        told += ", in a shallow clone: `git fetch --depth=1 origin BRANCH` gets a branch"
-    return Earlier(None, told)
+    names = [revision] if revision else list(REVISIONS)
+    for name in names:
+        # a missing name exits with status 1; 128 is a failure of git itself
+        arguments = ("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        commit = run_git(*arguments, folder=folder, allowed=(1,)).strip()
+        if commit:
+            return _read_commit(name, commit, folder)
+    description = f"git finds no {' or '.join(names)} here"
+    if run_git("rev-parse", "--is-shallow-repository", folder=folder).strip() == "true":
+        description += (
+            ". This is a shallow clone: `git fetch --depth=1 origin BRANCH` gets a branch"
+        )
+    return Baseline(None, description)
 
 
-def is_evaluated(model: Path, scores: Path, lock: Path) -> bool:
-    """Whether scores are those of a model as it lies here, by the hashes in dvc.lock."""
+def is_model_evaluated(model: Path, scores: Path, lock: Path) -> bool:
+    """Whether the scores are those of the model file, by the hashes in dvc.lock."""
     if not lock.exists() or not model.exists():
         return False
     stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
     stage = stages.get("evaluate", {})
-    known = {
+    hashes = {
         each["path"]: each.get("md5") for each in (*stage.get("deps", ()), *stage.get("outs", ()))
     }
-    return all(known.get(file.as_posix()) == _md5(file) for file in (model, scores))
+    return all(hashes.get(file.as_posix()) == _md5(file) for file in (model, scores))
 
 
 def _md5(file: Path) -> str:
     return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()  # DVC's choice
 
 
-def markdown(gate: Gate) -> str:
-    """The checks as a table for a pull request."""
-    failed = len(gate.failed)
-    of_all = "1 check" if len(gate.checks) == 1 else f"{len(gate.checks)} checks"
-    head = "passed" if gate.passed else f"{failed} of {of_all} failed"
+def gate_markdown(gate: Gate) -> str:
+    """Format the checks as a Markdown table, for a pull request."""
+    failed, checks = len(gate.failed_checks), format_count(len(gate.checks), "check")
+    title = "passed" if gate.passed else f"{failed} of {checks} failed"
     rows = [
         f"| {check.name} | {'passed' if check.passed else '**failed**'} | {_cell(check.sentence)} |"
         for check in gate.checks
     ]
-    return "\n".join([f"## Gate: {head}", "", "| check | | finding |", "|---|---|---|", *rows, ""])
+    return "\n".join([f"## Gate: {title}", "", "| check | | finding |", "|---|---|---|", *rows, ""])
 
 
-def _unfit(table: pd.DataFrame | None) -> str:
-    """Why no gate can be held over these scores, to follow their name; empty where it can."""
+def _cell(sentence: str) -> str:
+    return " ".join(sentence.replace("|", "\\|").split())
+
+
+def _find_defect(table: pd.DataFrame | None) -> str:
+    """Explain why scores cannot be checked, to follow their name; empty where they can."""
     if table is None:
-        return "is not there"
-    lacking = [name for name in (*_TEXTS, *_NUMBERS) if name not in table]
-    if lacking:
-        return f"lacks {', '.join(lacking)}: an older format, or no table of scores"
+        return "does not exist"
+    missing = [name for name in (*_TEXTS, *_NUMBERS) if name not in table]
+    if missing:
+        return f"has no {', '.join(missing)}: it has an older format, or is not a table of scores"
     if (table[_TEXTS].fillna("") == "").any(axis=None):
-        return "has broken rows, as a merge with conflicts leaves them"
+        return "has broken rows, such as a merge with conflicts leaves"
     return "" if (table["cropper"] == CNN).any() else f"has no rows of {CNN}"
 
 
-def _usable(before: pd.DataFrame | None, told: str) -> tuple[str, pd.DataFrame | None]:
-    reason = "" if before is None else _unfit(before)
-    return (f"{SCORES} of {told} {reason}", None) if reason else (told, before)
+def _usable_baseline(baseline: Baseline) -> Baseline:
+    defect = "" if baseline.scores is None else _find_defect(baseline.scores)
+    if not defect:
+        return baseline
+    return Baseline(None, f"{SCORES} of {baseline.description} {defect}")
 
 
-def _bootstrap(now: pd.DataFrame, params: GateParams) -> Callable[[pd.Series], Interval]:
-    """What gives the interval of values that are indexed by photo."""
-    groups = now.drop_duplicates("photo").set_index("photo")["group"]
+def _photo_interval(table: pd.DataFrame, params: GateParams) -> Callable[[pd.Series], Interval]:
+    """Return the function that computes the interval of values indexed by photo."""
+    groups = table.drop_duplicates("photo").set_index("photo")["group"]
 
     def interval(values: pd.Series) -> Interval:
-        of_photos = list(groups[values.index])
+        groups_of_photos = list(groups[values.index])
         samples, seed = params.bootstrap_samples, params.seed
-        return Bootstrap(of_photos, samples, params.confidence, seed).interval(values.to_numpy())
+        bootstrap = Bootstrap(groups_of_photos, samples, params.confidence, seed)
+        return bootstrap.interval(values.to_numpy())
 
     return interval
 
 
-def _invalid(now: pd.DataFrame) -> tuple[str, ...]:
-    rows = now[now["cropper"] == CNN]
-    # a network whose weights are NaN gives neither limits nor overlap
-    unsound = (rows["invalid"] != 0) | rows[_NUMBERS].isna().any(axis=1)
-    return tuple(sorted(set(rows.loc[unsound, "photo"])))
+def _invalid_photos(table: pd.DataFrame) -> tuple[str, ...]:
+    rows = table[table["cropper"] == CNN]
+    # a network whose weights are NaN predicts neither limits nor overlap
+    is_invalid = (rows["invalid"] != 0) | rows[_NUMBERS].isna().any(axis=1)
+    return tuple(sorted(set(rows.loc[is_invalid, "photo"])))
 
 
-def _test_set(now: pd.DataFrame, before: pd.DataFrame) -> TestSet:
-    new, old = (set(table.loc[table["cropper"] == CNN, "photo"]) for table in (now, before))
-    new_crops, old_crops = _human_crops(now), _human_crops(before)
+def _compare_test_sets(current: pd.DataFrame, baseline: pd.DataFrame) -> TestSetChange:
+    new, old = (set(table.loc[table["cropper"] == CNN, "photo"]) for table in (current, baseline))
+    new_crops, old_crops = _human_crops(current), _human_crops(baseline)
     none: Floats = np.empty((0, len(_LIMITS)))
     recropped = {
         photo
         for photo in new & old
-        if not _alike(new_crops.get(photo, none), old_crops.get(photo, none))
+        if not _are_equal(new_crops.get(photo, none), old_crops.get(photo, none))
     }
     parts = ((new & old) - recropped, old - new, new - old, recropped)
-    return TestSet(*(tuple(sorted(part)) for part in parts))
+    return TestSetChange(*(tuple(sorted(part)) for part in parts))
 
 
 def _human_crops(table: pd.DataFrame) -> dict[str, Floats]:
-    """The human crops of each photo, (authors, 5), in an order of their own."""
+    """Return the human crops of each photo, (authors, 5), sorted by their limits."""
     rows = table[table["cropper"] == HUMAN].sort_values(_LIMITS)
     return {str(photo): part[_LIMITS].to_numpy(float) for photo, part in rows.groupby("photo")}
 
 
-def _alike(one: Floats, other: Floats) -> bool:
+def _are_equal(one: Floats, other: Floats) -> bool:
     return one.shape == other.shape and np.allclose(one, other, rtol=0, atol=_ROUNDING)
 
 
-def _valid(invalid: Sequence[str], photos: int) -> Check:
+def _check_valid(invalid: Sequence[str], photos: int) -> Check:
     if not invalid:
-        finding = "Every crop of the network has an area and lies inside its frame."
+        finding = "Every crop of the network has an area and is inside its frame."
     else:
         finding = (
-            f"{len(invalid)} of {photos} photos got a crop without an area, or one that leaves the "
-            f"frame: {_some(invalid)}."
+            f"On {len(invalid)} of {format_count(photos, 'photo')}, the network's crop has no area "
+            f"or leaves the frame: {_list_photos(invalid)}."
         )
     return Check("valid crops", not invalid, finding)
 
 
-def _better_than_constant(gain: Interval, params: GateParams) -> Check:
-    passed = gain.low > 0
-    finding = f"Mean overlap less that of the constant median crop: {_told(gain, params)}."
+def _check_gain(gain: Interval, params: GateParams) -> Check:
+    finding = f"Gain in mean overlap over the constant median crop: {_format_change(gain, params)}."
     if np.isnan(gain.mean):
         finding = f"There is no overlap to compare: {SCORES} has no number for {CNN} and {MEDIAN}."
-    return Check("better than a constant crop", passed, finding)
+    return Check("better than a constant crop", gain.low > 0, finding)
 
 
-def _same_test(test: TestSet, told: str, accepted: bool) -> Check:
-    if not test.changed:
-        finding = f"The same {len(test.kept)} photos with the same human crops as {told}."
+def _check_test_set(test: TestSetChange, baseline: str, is_accepted: bool) -> Check:
+    if not test.is_change:
+        photos = format_count(len(test.kept), "photo")
+        finding = f"The same {photos} with the same human crops as in {baseline}."
         return Check("test set", True, finding)
     parts = {"removed": test.removed, "added": test.added, "with other human crops": test.recropped}
-    listed = "; ".join(f"{len(p)} {what}: {_some(p)}" for what, p in parts.items() if p)
-    finding = f"The test photos are not those of {told}: {listed}."
+    listed = "; ".join(f"{len(p)} {what}: {_list_photos(p)}" for what, p in parts.items() if p)
+    finding = f"The test photos differ from those in {baseline}: {listed}."
     if not test.kept:
-        return Check("test set", False, f"{finding} No photo is left to compare on.")
-    left = f"the {len(test.kept)} photos that both have with the same human crops"
-    if accepted:
-        return Check("test set", True, f"{finding} Accepted: compared on {left}.")
-    hint = f"If that is meant, `--accept-changed-test` compares on {left}."
+        return Check("test set", False, f"{finding} No photo is left to compare.")
+    kept = f"the {format_count(len(test.kept), 'photo')} that both have with the same human crops"
+    if is_accepted:
+        return Check("test set", True, f"{finding} Accepted: compared on {kept}.")
+    hint = f"If this is intended, pass `--accept-changed-test` to compare on {kept}."
     return Check("test set", False, f"{finding} {hint}")
 
 
-def _no_loss(pair: Sequence[pd.Series], change: Interval, told: str, params: GateParams) -> Check:
+def _check_loss(
+    overlaps: Sequence[pd.Series], change: Interval, baseline: str, params: GateParams
+) -> Check:
     if np.isnan(change.mean):
-        return Check("overlap", False, f"There is no overlap to compare with that of {told}.")
-    lost = change.mean < -params.tolerance and change.high < 0
+        return Check("overlap", False, f"There is no overlap to compare with {baseline}.")
+    is_loss = change.mean < -params.tolerance and change.high < 0
+    current, before = (format_number(each.mean(), 3) for each in overlaps)
     finding = (
-        f"Mean overlap {pair[0].mean():.3f}, of {pair[1].mean():.3f} in {told}: "
-        f"{_told(change, params)}, on {len(pair[0])} photos. "
-        f"A loss counts when it is above {params.tolerance:g} and the whole interval is below 0."
+        f"Mean overlap {current}, was {before} in {baseline}: {_format_change(change, params)}, on "
+        f"{format_count(len(overlaps[0]), 'photo')}. A loss fails the gate when it exceeds "
+        f"{params.tolerance:g} and its whole interval is below 0."
     )
-    return Check("overlap", not lost, finding)
+    return Check("overlap", not is_loss, finding)
 
 
-def _told(interval: Interval, params: GateParams) -> str:
-    span = f"{params.confidence * 100:g} % interval {interval.low:+z.3f} to {interval.high:+z.3f}"
-    return with_minus(f"{interval.mean:+z.3f} ({span})")
+def _format_change(change: Interval, params: GateParams) -> str:
+    ends = format_range(change, 3, signed=True)
+    mean = format_number(change.mean, 3, signed=True)
+    return f"{mean} ({format_confidence(params.confidence)} interval {ends})"
 
 
-def _some(photos: Sequence[str]) -> str:
-    """The first few names."""
-    named = ", ".join(f"`{photo}`" for photo in photos[:_SHOWN])
-    return named if len(photos) <= _SHOWN else f"{named} and {len(photos) - _SHOWN} more"
+def _list_photos(photos: Sequence[str]) -> str:
+    """List the first few names, and count the rest."""
+    names = ", ".join(f"`{photo}`" for photo in photos[:_MOST_NAMES])
+    rest = len(photos) - _MOST_NAMES
+    return f"{names} and {rest} more" if rest > 0 else names
 
 
-def _cell(sentence: str) -> str:
-    """A sentence that stays in its cell, whatever the names of photos hold."""
-    return " ".join(sentence.replace("|", "\\|").split())
-
-
-def _parsed(text: str) -> pd.DataFrame:
-    """A table of scores from CSV; without columns where it is none. A wrong number becomes NaN."""
+def _parse_scores(text: str) -> pd.DataFrame:
+    """Parse a table of scores from CSV; a broken one has no columns, a wrong number becomes NaN."""
     try:  # as text first: a photo may be called 007, or NA
         table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     except (pd.errors.EmptyDataError, pd.errors.ParserError):
@@ -304,17 +324,9 @@ def _parsed(text: str) -> pd.DataFrame:
     return table
 
 
-def _at(name: str, commit: str, folder: Path) -> Earlier:
-    told = f"{name} ({commit[:7]})"
-    if not _git(folder, "ls-tree", "--name-only", commit, "--", SCORES.as_posix()):
-        return Earlier(None, f"{told} has no {SCORES}")
-    return Earlier(_parsed(_git(folder, "show", f"{commit}:./{SCORES.as_posix()}")), told)
-
-
-def _git(folder: Path, *arguments: str, allowed: Sequence[int] = ()) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, capture_output=True, encoding="utf-8", check=False
-    )
-    if done.returncode not in (0, *allowed):
-        raise SetupError(f"git {arguments[0]}: {done.stderr.strip()}. Nothing was compared.")
-    return done.stdout
+def _read_commit(name: str, commit: str, folder: Path) -> Baseline:
+    description, path = f"{name} ({commit[:7]})", SCORES.as_posix()
+    if not run_git("ls-tree", "--name-only", commit, "--", path, folder=folder):
+        return Baseline(None, f"{description} has no {SCORES}")
+    text = run_git("show", f"{commit}:./{path}", folder=folder)
+    return Baseline(_parse_scores(text), description)

@@ -1,4 +1,4 @@
-"""What can be told of crops without a person's crop of the same photo to compare them with."""
+"""Reference-free metrics: scores that need no human crop of the same photo."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -8,22 +8,22 @@ import numpy as np
 import pandas as pd
 
 from cropperhead.evaluation import composition, judge, occlusion
-from cropperhead.evaluation.composition import DESCRIPTIONS
+from cropperhead.evaluation.composition import MEASURES, PhotoMaps
 from cropperhead.evaluation.croppers import CNN, HUMAN, OTHER, RANDOM
-from cropperhead.evaluation.results import Judged, Measure
+from cropperhead.evaluation.findings import JudgeScore, Measure
 from cropperhead.geometry.crops import Floats
 from cropperhead.stats import Bootstrap, Interval
 from cropperhead.training.batches import Photos
 
-_JUDGE_LEARNS_FROM = 1000  # photos: more make it no better, and take longer
-_JUDGED = (RANDOM, OTHER, CNN)
-_DRAWS_LEARNED = 4  # crops of other photos, for each human one
-_DRAWS_MEASURED = 5  # of a random cropper's: their mean over many photos is sharp enough
+_JUDGE_PHOTOS = 1000  # that a judge trains on: more make it no better, and take longer
+_JUDGED_CROPPERS = (RANDOM, OTHER, CNN)
+_TRAINING_DRAWS = 4  # crops of other photos, for each human one
+_MEASURED_DRAWS = 5  # of a random cropper's: their mean over many photos is precise enough
 
 
 @dataclass(frozen=True)
-class Judging:
-    """What a judge learns from: n photos and their human crops (n, 5)."""
+class JudgeTraining:
+    """What a judge trains on: n photos and their human crops (n, 5)."""
 
     photos: Photos
     human: Floats
@@ -31,20 +31,21 @@ class Judging:
 
 
 @dataclass(frozen=True)
-class Unaided:
-    """`composed`: by cropper and measure, (n,), a value for each of the `names`, photos.
+class ReferenceFreeScores:
+    """Reference-free metrics of all croppers on the photos called `names`.
 
-    `moved`: how far crops move when the most salient part is hidden, and when as much of the
-    background is, (n,) each.
+    `composition`: by cropper and measure, one value a photo, (n,). `crop_shifts`: how far the
+    network's crops move when the most salient part is hidden, and when as much of the background
+    is, (n,) each.
     """
 
     names: Sequence[str]
-    composed: Mapping[str, Mapping[str, Floats]]
-    judged: Sequence[Judged]
-    moved: tuple[Floats, Floats]
+    composition: Mapping[str, Mapping[str, Floats]]
+    judge_scores: Sequence[JudgeScore]
+    crop_shifts: tuple[Floats, Floats]
 
     def measures(self, mean: Callable[[pd.Series], Interval]) -> list[Measure]:
-        """The measures of composition; `mean` gives the interval of values by photo."""
+        """Return the measures of composition; `mean` gives the interval of values by photo."""
         return [
             Measure(
                 described.name,
@@ -53,52 +54,53 @@ class Unaided:
                 self._by_cropper(described.key, mean),
                 described.meaning,
             )
-            for described in DESCRIPTIONS
+            for described in MEASURES
         ]
 
     def _by_cropper(self, key: str, mean: Callable[[pd.Series], Interval]) -> dict[str, Interval]:
         names = list(self.names)
-        return {k: mean(pd.Series(values[key], names)) for k, values in self.composed.items()}
+        return {k: mean(pd.Series(values[key], names)) for k, values in self.composition.items()}
 
 
-def chosen(labels: pd.DataFrame) -> pd.DataFrame:
-    """The training labels from which a judge learns: one a photo, drawn by the photos' names."""
+def sample_for_judge(labels: pd.DataFrame) -> pd.DataFrame:
+    """Choose the training labels for a judge: one a photo, drawn by the hash of its name."""
     first = labels.drop_duplicates("photo")
     place = first["photo"].map(lambda name: hashlib.sha256(f"judge\0{name}".encode()).hexdigest())
-    return first.loc[place.sort_values().index[:_JUDGE_LEARNS_FROM]]
+    return first.loc[place.sort_values().index[:_JUDGE_PHOTOS]]
 
 
-def measured(
+def score_without_reference(
     photos: Photos,
     cropped: Mapping[str, Floats],
     predict: Callable[[Photos], Floats],
-    judging: Judging,
-    resampled: Bootstrap,
-) -> Unaided:
-    """All of it for crops (draws, n, 5) by cropper, the people's own among them."""
-    fields = composition.fields(photos)
-    composed = {key: _mean_over_draws(fields, limits) for key, limits in cropped.items()}
-    moved = occlusion.moved(predict, photos, fields)
-    return Unaided(photos.names, composed, _judged(fields, cropped, judging, resampled), moved)
+    training: JudgeTraining,
+    bootstrap: Bootstrap,
+) -> ReferenceFreeScores:
+    """Compute all metrics of crops (draws, n, 5) by cropper, people's own included."""
+    maps = composition.photo_maps(photos)
+    measures = {key: _mean_over_draws(maps, limits) for key, limits in cropped.items()}
+    shifts = occlusion.crop_shifts(predict, photos, maps)
+    judge_scores = _judge_scores(maps, cropped, training, bootstrap)
+    return ReferenceFreeScores(photos.names, measures, judge_scores, shifts)
 
 
-def _mean_over_draws(fields: composition.Fields, limits: Floats) -> dict[str, Floats]:
-    drawn = [composition.measured(fields, each) for each in limits[:_DRAWS_MEASURED]]
-    return {d.key: np.mean([each[d.key] for each in drawn], axis=0) for d in DESCRIPTIONS}
+def _mean_over_draws(maps: PhotoMaps, limits: Floats) -> dict[str, Floats]:
+    draws = [composition.measure_crops(maps, each) for each in limits[:_MEASURED_DRAWS]]
+    return {m.key: np.mean([each[m.key] for each in draws], axis=0) for m in MEASURES}
 
 
-def _judged(
-    fields: composition.Fields,
+def _judge_scores(
+    maps: PhotoMaps,
     cropped: Mapping[str, Floats],
-    judging: Judging,
-    resampled: Bootstrap,
-) -> list[Judged]:
-    seen = composition.fields(judging.photos)
-    others = judge.dealt(judging.human, seen.aspect, _DRAWS_LEARNED, judging.seed)
-    trained = judge.trained(seen, judging.human, others, judging.seed)
-    human = trained.probability(fields, cropped[HUMAN][0])
-    found = []
-    for key in _JUDGED:
-        drawn = [trained.probability(fields, each) for each in cropped[key][:_DRAWS_MEASURED]]
-        found.append(Judged(key, judge.auc(human, np.stack(drawn), resampled)))
-    return found
+    training: JudgeTraining,
+    bootstrap: Bootstrap,
+) -> list[JudgeScore]:
+    training_maps = composition.photo_maps(training.photos)
+    others = judge.swap_crops(training.human, training_maps.aspect, _TRAINING_DRAWS, training.seed)
+    trained = judge.train_judge(training_maps, training.human, others, training.seed)
+    human = trained.human_probability(maps, cropped[HUMAN][0])
+    scores = []
+    for key in _JUDGED_CROPPERS:
+        draws = [trained.human_probability(maps, each) for each in cropped[key][:_MEASURED_DRAWS]]
+        scores.append(JudgeScore(key, judge.auc(human, np.stack(draws), bootstrap)))
+    return scores

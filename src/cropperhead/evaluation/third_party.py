@@ -1,7 +1,7 @@
-"""What people would use instead: the cropping of other libraries, an optional extra.
+"""The cropping of other libraries that people would use instead, an optional extra.
 
-`pip install 'cropperhead[rivals]'` installs them. They are made for thumbnails: the size is given,
-they choose the place. So each is asked for the median size of the training crops, level.
+`pip install 'cropperhead[rivals]'` installs them. They are made for thumbnails: they choose the
+place of a crop of a given size. So each is asked for the median size of the training crops, level.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cropperhead.errors import ParamsError
-from cropperhead.evaluation.croppers import Cropper
+from cropperhead.evaluation.croppers import CropMethod
 from cropperhead.geometry.crops import Floats
 from cropperhead.params import Rival
 
@@ -21,79 +21,80 @@ if TYPE_CHECKING:
     from cropperhead.training.batches import Photos
 
 Pixels = NDArray[np.uint8]
-# Top and left of the crop in px, and its height and width, of a picture and the wanted size
-_Place = Callable[[Pixels, int, int], tuple[int, int, int, int]]
+# Top and left of the crop in px, and its height and width, from a picture and the requested height
+# and width
+_PlaceCrop = Callable[[Pixels, int, int], tuple[int, int, int, int]]
 
 _MODULES = {"smartcrop": "smartcrop", "attention": "pyvips", "entropy": "pyvips"}
 _NAMES = {
     "smartcrop": ("smartcrop.py", "detail, skin and saturation, by smartcrop.js's rules"),
     "attention": ("libvips, attention", "edges, skin and saturated colours"),
-    "entropy": ("libvips, entropy", "strips of little information cut off"),
+    "entropy": ("libvips, entropy", "strips of little information are cut off"),
 }
 
 
-def rivals(chosen: Sequence[Rival], training: Floats) -> list[Cropper]:
-    """The croppers of other libraries that are chosen, at the median size of the crops (n, 5).
+def rival_croppers(names: Sequence[Rival], training: Floats) -> list[CropMethod]:
+    """Return the croppers of other libraries, at the median size of the crops (n, 5).
 
     Raises ParamsError where a library is not installed.
     """
-    for name in chosen:
+    for name in names:
         if find_spec(_MODULES[name]) is None:
             raise ParamsError(
                 f"params.yaml: evaluate.rivals has {name}, which needs {_MODULES[name]}. "
                 "Install it: pip install 'cropperhead[rivals]'"
             )
     size = np.median(training[:, 2:4] - training[:, :2], axis=0)
-    return [_rival(name, size) for name in chosen]
+    return [_rival_cropper(name, size) for name in names]
 
 
-def _rival(name: Rival, size: Floats) -> Cropper:
+def _rival_cropper(name: Rival, size: Floats) -> CropMethod:
     label, how = _NAMES[name]
-    place: _Place = _smartcrop if name == "smartcrop" else _libvips(name)
+    place_crop: _PlaceCrop = _place_smartcrop if name == "smartcrop" else _libvips_placer(name)
 
     def crop(photos: "Photos") -> Floats:
-        found = [
-            _limits(_unsquashed(image, float(aspect)), size, place)
+        limits = [
+            _crop_limits(_restore_shape(image, float(aspect)), size, place_crop)
             for image, aspect in zip(photos.images, photos.aspect, strict=True)
         ]
-        return np.array(found, dtype=float).reshape(1, -1, 5)
+        return np.array(limits, dtype=float).reshape(1, -1, 5)
 
-    return Cropper(name, label, f"{how}; of the training crops' median size", crop)
+    return CropMethod(name, label, f"{how}; of the training crops' median size", crop)
 
 
-def _unsquashed(image: Pixels, aspect: float) -> Pixels:
-    """The picture (side, side, 3) in its own shape, its long side kept."""
+def _restore_shape(image: Pixels, aspect: float) -> Pixels:
+    """Resize the squashed picture (side, side, 3) to the photo's own shape; keep its long side."""
     side = image.shape[0]
     width, height = (side, round(side / aspect)) if aspect > 1 else (round(side * aspect), side)
     picture = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(picture)
 
 
-def _limits(picture: Pixels, size: Floats, place: _Place) -> list[float]:
+def _crop_limits(picture: Pixels, size: Floats, place_crop: _PlaceCrop) -> list[float]:
     height, width = picture.shape[:2]
-    wanted = max(1, round(size[0] * height)), max(1, round(size[1] * width))
-    top, left, tall, wide = place(picture, *wanted)
+    requested = max(1, round(size[0] * height)), max(1, round(size[1] * width))
+    top, left, tall, wide = place_crop(picture, *requested)
     return [top / height, left / width, (top + tall) / height, (left + wide) / width, 0.0]
 
 
-def _smartcrop(picture: Pixels, height: int, width: int) -> tuple[int, int, int, int]:
+def _place_smartcrop(picture: Pixels, height: int, width: int) -> tuple[int, int, int, int]:
     import smartcrop  # noqa: PLC0415 - optional
 
-    # its own scale is of the largest crop of that shape; this one is of the wanted size
+    # its scale is relative to the largest crop of that shape; this one gives the requested size
     scale = 1 / min(picture.shape[1] / width, picture.shape[0] / height)
-    found = smartcrop.SmartCrop().crop(
+    best = smartcrop.SmartCrop().crop(
         Image.fromarray(picture), width, height, prescale=False, min_scale=scale, max_scale=scale
     )["top_crop"]
-    tall, wide = min(found["height"], height), min(found["width"], width)
-    return found["y"], found["x"], tall, wide
+    tall, wide = min(best["height"], height), min(best["width"], width)
+    return best["y"], best["x"], tall, wide
 
 
-def _libvips(interesting: str) -> _Place:
-    def place(picture: Pixels, height: int, width: int) -> tuple[int, int, int, int]:
+def _libvips_placer(interesting: str) -> _PlaceCrop:
+    def place_crop(picture: Pixels, height: int, width: int) -> tuple[int, int, int, int]:
         import pyvips  # noqa: PLC0415 - optional
 
         whole = pyvips.Image.new_from_array(picture)
         cut = whole.smartcrop(width, height, interesting=interesting)
         return -cut.yoffset, -cut.xoffset, cut.height, cut.width
 
-    return place
+    return place_crop

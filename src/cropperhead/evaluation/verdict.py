@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from cropperhead.evaluation.number_text import format_confidence, format_number, format_range
 from cropperhead.stats import Interval
 
 Conclusion = Literal["learned", "no evidence", "worse"]
@@ -42,24 +43,20 @@ def state_verdict(
 ) -> Verdict:
     """State the conclusion on `photos` test photos; `confidence` is that of both intervals."""
     outcome = conclude(gain, over_shuffled)
-    interval = with_minus(f"{confidence * 100:g} % interval {gain.low:+.3f} to {gain.high:+.3f}")
+    interval = f"{format_confidence(confidence)} interval {format_range(gain, 3, signed=True)}"
     direction = "more" if gain.mean >= 0 else "less"
     sentence = (
         f"On {photos} photos it never saw, its crops overlap the photographer's by "
-        f"{abs(gain.mean):.3f} ({interval}) {direction} than the constant median crop does"
+        f"{format_number(abs(gain.mean), 3)} ({interval}) {direction} than the constant median "
+        "crop does"
     )
     return Verdict(outcome, _HEADLINES[outcome], f"{sentence}{_doubt(outcome, gain)}.")
 
 
 def _doubt(outcome: Conclusion, gain: Interval) -> str:
-    """Why a difference is no evidence."""
+    """Explain why a difference is not evidence of learning."""
     if outcome != "no evidence":
         return ""
     if gain.low > 0:
         return ", but not reliably more than its own crops do when placed on other photos"
     return ", which chance alone can explain"
-
-
-def with_minus(numbers: str) -> str:
-    """Replace hyphens in numbers by real minus signs."""
-    return numbers.replace("-", "−")

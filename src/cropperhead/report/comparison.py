@@ -10,10 +10,11 @@ import pandas as pd
 
 from cropperhead import __version__
 from cropperhead.dataset import shards
-from cropperhead.evaluation import learned, scores, verdict
+from cropperhead.evaluation import learning_checks, scores, subgroups, verdict
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
-from cropperhead.evaluation.evaluate import Result
+from cropperhead.evaluation.evaluate import Evaluation
+from cropperhead.evaluation.number_text import format_estimate
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.params import EvaluateParams, Params, effective
@@ -29,7 +30,7 @@ _VERSIONS_SHOWN = ("tensorflow", "keras", "pillow")  # what the numbers depend o
 
 
 def write_report(
-    result: Result,
+    result: Evaluation,
     folder: Path,
     history_file: Path,
     page: Path,
@@ -47,7 +48,7 @@ def write_report(
 
 
 def comparison(
-    result: Result,
+    result: Evaluation,
     history: pd.DataFrame,
     images: Mapping[str, bytes],
     params: Params,
@@ -69,18 +70,18 @@ def comparison(
         sampler=samplers[RANDOM],
         intervals=_statistics(chosen),
         confidence=chosen.confidence,
-        answers=learned.answers(result),
-        slices=learned.slices(result),
-        measures=result.unaided.measures(result.mean) if result.unaided else (),
-        judged=result.unaided.judged if result.unaided else (),
-        agreements=learned.agreements(result),
-        photos_of_several=result.photos_of_several(),
+        answers=learning_checks.check_learning(result),
+        slices=subgroups.score_slices(result),
+        measures=result.reference_free.measures(result.mean) if result.reference_free else (),
+        judged=result.reference_free.judge_scores if result.reference_free else (),
+        agreements=subgroups.score_agreement(result),
+        photos_of_several=result.shared_photos(),
         errors=_errors(result, chosen),
         corrections=corrections,
     )
 
 
-def gallery(result: Result, params: EvaluateParams) -> list[str]:
+def gallery(result: Evaluation, params: EvaluateParams) -> list[str]:
     """The photos that the report shows: all test photos, or a sample drawn by their names' hash."""
     names = sorted(result.test.photos.names, key=_shuffled_place)
     return sorted(names[: params.gallery_photos])
@@ -95,14 +96,14 @@ def _statistics(params: EvaluateParams) -> str:
     )
 
 
-def _errors(result: Result, params: EvaluateParams) -> list[tuple[str, str]]:
+def _errors(result: Evaluation, params: EvaluateParams) -> list[tuple[str, str]]:
     """The shown photos on which the network comes least close, and how it fails."""
     overlap = result.by_photo(CNN, "iou")[gallery(result, params)]
     worst = overlap.sort_values(kind="stable").index[:_ERRORS_SHOWN]
     return [(photo, _failure(result, photo)) for photo in worst]
 
 
-def _failure(result: Result, photo: str) -> str:
+def _failure(result: Evaluation, photo: str) -> str:
     place = result.test.photos.names.index(photo)
     label = result.test.labels.iloc[int(np.argmax(result.test.labels["photo"] == photo))]
     truth = label[list(CROP_COLUMNS)].to_numpy(float)
@@ -120,7 +121,7 @@ def _side(across: float) -> str:
     return "further right" if across > 0 else "further left"
 
 
-def _evidence(result: Result) -> list[str]:
+def _evidence(result: Evaluation) -> list[str]:
     cnn, over_random = result.interval(CNN, "iou"), result.gain(CNN, RANDOM)
     over_shuffled = result.gain(CNN, SHUFFLED)
     return [
@@ -133,7 +134,7 @@ def _evidence(result: Result) -> list[str]:
     ]
 
 
-def _counts(result: Result, params: EvaluateParams) -> dict[str, int]:
+def _counts(result: Evaluation, params: EvaluateParams) -> dict[str, int]:
     return {
         **{name: result.counts.get(name, 0) for name in ("train", "validation", "test")},
         "groups": len(set(result.test.groups.values())),
@@ -155,17 +156,17 @@ def _facts(params: Params, hashes: Mapping[str, str]) -> list[tuple[str, str]]:
     return [*versions, *hashes.items(), *values]
 
 
-def _rows(result: Result) -> list[Row]:
+def _rows(result: Evaluation) -> list[Row]:
     human = Row(HUMAN, "Human", None, None, None, None, "")
-    if result.photos_of_several():
-        note = f"each against the others, on {result.photos_of_several()} photos of several people"
+    if result.shared_photos():
+        note = f"each against the others, on {result.shared_photos()} photos of several people"
         human = _row(result, HUMAN, "Human", note)
-    chances = result.chances(MEDIAN)
+    chances = result.corrected_p_values(MEDIAN)
     rows = [_row(result, c.key, c.label, c.note, chances.get(c.key)) for c in result.croppers]
     return [human, *rows]
 
 
-def _row(result: Result, key: str, label: str, note: str, chance: float | None = None) -> Row:
+def _row(result: Evaluation, key: str, label: str, note: str, chance: float | None = None) -> Row:
     values = {name: result.interval(key, name) for name in scores.SCORES}
     return Row(
         cropper=key,
@@ -181,7 +182,7 @@ def _row(result: Result, key: str, label: str, note: str, chance: float | None =
     )
 
 
-def _picture(result: Result, photo: str, jpeg: bytes) -> Picture:
+def _picture(result: Evaluation, photo: str, jpeg: bytes) -> Picture:
     labels = result.test.labels
     label = labels[labels["photo"] == photo].iloc[0]
     place = result.test.photos.names.index(photo)
@@ -192,7 +193,7 @@ def _picture(result: Result, photo: str, jpeg: bytes) -> Picture:
 
 
 def _said(interval: Interval) -> str:
-    return verdict.with_minus(f"{interval.mean:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})")
+    return format_estimate(interval, 3, signed=True)
 
 
 def _shuffled_place(photo: str) -> str:

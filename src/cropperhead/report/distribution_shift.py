@@ -74,7 +74,7 @@ def shifts(before: pd.DataFrame, after: pd.DataFrame) -> tuple[Shift, ...]:
     """
     was, now = measures(before), measures(after)
     tests = {name: _kolmogorov_smirnov(was[name], now[name]) for name in UNITS}
-    chances = significance.corrected({name: chance for name, (_, chance) in tests.items()})
+    chances = significance.holm_correction({name: chance for name, (_, chance) in tests.items()})
     return tuple(Shift(name, was[name], now[name], tests[name][0], chances[name]) for name in UNITS)
 
 

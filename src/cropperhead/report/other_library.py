@@ -11,11 +11,7 @@ from cropperhead.evaluation import evaluate
 from cropperhead.library import scan
 from cropperhead.params import Params
 from cropperhead.report import comparison
-
-# What the pipeline leaves (dvc.yaml)
-_LABELS, _SPLITS = Path("data/labels.parquet"), Path("data/splits.parquet")
-_EXTRACTED, _MODEL = Path("data/extracted"), Path("models/model.keras")
-_HISTORY = Path("reports/history.csv")
+from cropperhead.system.project_files import EXTRACTED, HISTORY, LABELS, MODEL, SPLITS
 
 
 def compare(folder: Path, catalogs: Sequence[Path], out: Path, params: Params) -> str:
@@ -23,22 +19,22 @@ def compare(folder: Path, catalogs: Sequence[Path], out: Path, params: Params) -
 
     Raises DataError where the pipeline has left no model, or no photo is new to it.
     """
-    for file in (_MODEL, _LABELS, _SPLITS, _HISTORY):
+    for file in (MODEL, LABELS, SPLITS, HISTORY):
         if not file.exists():
             raise DataError(f"{file}: not found. Run `dvc repro` first, from the project's root.")
     found = scan.scan(folder, catalogs, params.extract.tags)
     extract.extract_into(out, folder, found.entries, params.extract)
-    labels, known = shards.read_labels(out / "extracted"), split.labelled(_LABELS, _SPLITS)
+    labels, known = shards.read_labels(out / "extracted"), split.labelled(LABELS, SPLITS)
     dealt = labels.merge(split.strangers(labels, known, params.split), on="photo")
     tested = dealt[dealt["split"] == split.TEST]
     if tested.empty:
         raise DataError(f"{folder}: no photo with a crop that the model has not learned from.")
     together = pd.concat([known[known["split"] == split.TRAIN], tested], ignore_index=True)
     chosen = params.evaluate
-    result = evaluate.evaluate(together, out / "extracted", _MODEL, chosen, _EXTRACTED)
+    result = evaluate.evaluate_model(together, out / "extracted", MODEL, chosen, EXTRACTED)
     evaluate.write_numbers(result, out / "metrics.json", out / "scores.csv", out / "plots")
     page, summary = out / "comparison.html", out / "summary.md"
-    comparison.write_report(result, out / "extracted", _HISTORY, page, summary, params)
+    comparison.write_report(result, out / "extracted", HISTORY, page, summary, params)
     seen = dealt["photo"].nunique() - tested["photo"].nunique()
     without = f", without {seen} that it knows" if seen else ""
     return f"{tested['photo'].nunique()} photos{without}: see {page}"

@@ -14,7 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cropperhead.evaluation.corrections import Corrections
-from cropperhead.evaluation.results import Agreement, Answer, Judged, Measure, Slice
+from cropperhead.evaluation.findings import Agreement, JudgeScore, LearningCheck, Measure, Slice
 from cropperhead.evaluation.verdict import Verdict
 from cropperhead.geometry.crops import Floats
 from cropperhead.photos import drawing
@@ -101,10 +101,10 @@ class Comparison:
     sampler: str
     intervals: str = ""
     confidence: float = 0.95
-    answers: Sequence[Answer] = ()
+    answers: Sequence[LearningCheck] = ()
     slices: Sequence[Slice] = ()
     measures: Sequence[Measure] = ()
-    judged: Sequence[Judged] = ()
+    judged: Sequence[JudgeScore] = ()
     agreements: Sequence[Agreement] = ()
     photos_of_several: int = 0
     errors: Sequence[tuple[str, str]] = ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cropperhead.evaluation.results import Agreement, Judged, Measure, Slice
+from cropperhead.evaluation.findings import Agreement, JudgeScore, Measure, Slice
 from cropperhead.geometry.crops import Floats
 from cropperhead.report import charts
 from cropperhead.stats import Interval
@@ -100,7 +100,7 @@ def of_slices(slices: Sequence[Slice]) -> dict[str, list[Line]]:
     return lines
 
 
-def of_judged(judged: Sequence[Judged], labels: Mapping[str, str]) -> list[Line]:
+def of_judged(judged: Sequence[JudgeScore], labels: Mapping[str, str]) -> list[Line]:
     """How well the blind judge does against each cropper, with what that means."""
     return [
         Line(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cropperhead import api
 from cropperhead.errors import ModelError, SetupError
+from cropperhead.system.project_files import MODELS
 
-_FOLDER = Path("models")
 _IN_REGISTRY = "models:/"
 _ID_DIGITS = 12  # of a SHA-256
 
@@ -35,11 +35,11 @@ def fingerprint(file: Path) -> str:
 
 
 def _default() -> Path:
-    installed = Path(__file__).resolve().parents[3] / _FOLDER
-    folder = _FOLDER if _FOLDER.is_dir() or not installed.is_dir() else installed
+    installed = Path(__file__).resolve().parents[3] / MODELS
+    folder = MODELS if MODELS.is_dir() or not installed.is_dir() else installed
     if not folder.is_dir():
         raise ModelError(
-            f"{_FOLDER}: there is no such folder. Train a model with `dvc repro`, or name one with "
+            f"{MODELS}: there is no such folder. Train a model with `dvc repro`, or name one with "
             "--model."
         )
     return folder

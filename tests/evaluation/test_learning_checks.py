@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -6,8 +7,8 @@ import pytest
 from conftest import ROOT, label_table
 
 from cropperhead import params
-from cropperhead.evaluation import croppers, evaluate, learned
-from cropperhead.evaluation.reference_free import Unaided
+from cropperhead.evaluation import croppers, evaluate, learning_checks, subgroups
+from cropperhead.evaluation.reference_free import ReferenceFreeScores
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.training.batches import Photos
 
@@ -19,7 +20,7 @@ PARAMS = dataclasses.replace(
 )
 
 
-def compared(labels: pd.DataFrame, predicted: Floats) -> evaluate.Result:
+def compared(labels: pd.DataFrame, predicted: Floats) -> evaluate.Evaluation:
     """The evaluation of crops, one for each photo of the labels, beside the constant median."""
     first = labels.drop_duplicates("photo")
     photos = Photos(
@@ -29,12 +30,12 @@ def compared(labels: pd.DataFrame, predicted: Floats) -> evaluate.Result:
     )
     training = label_table(300, seed=9)[list(CROP_COLUMNS)].to_numpy()
     known = [
-        croppers.network(lambda _: predicted, "small"),
+        croppers.trained_network(lambda _: predicted, "small"),
         croppers.median_crop(training),
-        croppers.shuffled(lambda _: predicted, 5, PARAMS.seed),
+        croppers.shuffled_network(lambda _: predicted, 5, PARAMS.seed),
     ]
     groups = dict(zip(photos.names, photos.names, strict=True))
-    return evaluate.compare(evaluate.Test(labels, photos, groups), known, {}, PARAMS)
+    return evaluate.compare_croppers(evaluate.TestPhotos(labels, photos, groups), known, {}, PARAMS)
 
 
 def truth(labels: pd.DataFrame) -> Floats:
@@ -46,37 +47,40 @@ def half_way(labels: pd.DataFrame) -> Floats:
     return median + 0.5 * (truth(labels) - median)
 
 
-def test_what_goes_half_way_on_a_line_explains_all_and_noise_half_of_it():
+def test_predictions_on_a_line_explain_all_variance_and_noisy_ones_half():
     labels = label_table(400)
     labels["crop_angle"] = 0.0
-    whole = learned.explained(compared(labels, half_way(labels)))
+    whole = learning_checks.explained_variance(compared(labels, half_way(labels)))
     assert list(whole) == ["top", "left", "bottom", "right"]  # the angle has no variance
     assert [each.mean for each in whole.values()] == pytest.approx([1] * 4)
     noise = np.random.default_rng(2).normal(0, 1, (400, 5)) * truth(labels).std(axis=0)
-    noisy = learned.explained(compared(labels, truth(labels) + noise))
+    noisy = learning_checks.explained_variance(compared(labels, truth(labels) + noise))
     # as much variance of noise as of the truth: a correlation of 1 / sqrt(2)
     for each in noisy.values():
         assert each.low < 0.5 < each.high
         assert each.high - each.low < 0.2
 
 
-def test_what_goes_the_wrong_way_explains_less_than_nothing():
+def test_predictions_that_go_the_wrong_way_explain_less_than_nothing():
     labels = label_table(80)
-    found = learned.explained(compared(labels, 2 * truth(labels).mean(axis=0) - truth(labels)))
+    found = learning_checks.explained_variance(
+        compared(labels, 2 * truth(labels).mean(axis=0) - truth(labels))
+    )
     assert [each.mean for each in found.values()] == pytest.approx([-1] * 5)
 
 
-def test_a_network_that_looks_passes_the_tests_that_can_be_asked():
+def test_a_network_that_looks_passes_the_checks_that_can_be_made():
     labels = label_table(80)
-    found = learned.answers(compared(labels, half_way(labels)))
+    found = learning_checks.check_learning(compared(labels, half_way(labels)))
     assert [each.passed for each in found] == [True, True, True, None]
     assert "p = 0.0025" in found[0].finding  # 1 of 401 draws
+    assert re.search(r"a true difference of 0\.\d{3} would be detected 80 % of", found[0].finding)
 
 
 def test_a_constant_passes_none():
     labels = label_table(80)
     constant = np.tile(np.median(truth(labels), axis=0), (80, 1))
-    found = learned.answers(compared(labels, constant))
+    found = learning_checks.check_learning(compared(labels, constant))
     assert [each.passed for each in found] == [False, False, False, None]
 
 
@@ -86,17 +90,18 @@ def test_hiding_the_subject_must_move_crops_more_than_hiding_background():
     generator = np.random.default_rng(1)
     still = np.abs(generator.normal(0, 0.01, 60))
     for subject, passed in ((still + 0.02, True), (still, False)):
-        moved = Unaided(result.test.photos.names, {}, [], (subject, still))
-        answer = learned.answers(dataclasses.replace(result, unaided=moved))[3]
-        assert answer.passed is passed
-    assert f"by {still.mean():.4f}: +0.0000 to +0.0000 apart" in answer.finding
+        moved = ReferenceFreeScores(result.test.photos.names, {}, [], (subject, still))
+        check = learning_checks.check_learning(dataclasses.replace(result, reference_free=moved))[3]
+        assert check.passed is passed
+    assert f"moves them by {still.mean():.4f}." in check.finding
+    assert check.finding.endswith("The interval of the difference is 0.0000 to 0.0000.")
 
 
 def test_slices_count_every_photo_once_by_each_property():
     labels = label_table(80)
     labels.loc[:29, ["width", "height"]] = [400, 600]
     labels.loc[:9, "crop_angle"] = 0.0
-    found = learned.slices(compared(labels, half_way(labels)))
+    found = subgroups.score_slices(compared(labels, half_way(labels)))
     counts = {}
     for each in found:
         counts.setdefault(each.by, {})[each.part] = each.photos
@@ -111,7 +116,7 @@ def test_people_agree_or_not_where_several_cropped_a_photo():
     labels = label_table(1)
     labels = pd.concat([labels] * 3, ignore_index=True).assign(author=["x", "y", "z"])
     labels[list(CROP_COLUMNS)] = np.array(halves, float)
-    found = learned.agreements(compared(labels, np.array([halves[0]], float)))
+    found = subgroups.score_agreement(compared(labels, np.array([halves[0]], float)))
     by_key = {each.cropper: each for each in found}
     # x and z agree, y overlaps either by a third: (2/3 + 1/3 + 2/3) / 3, and (1 + 1/3 + 1) / 3
     assert by_key["human"].mean.mean == pytest.approx(5 / 9)
@@ -121,6 +126,6 @@ def test_people_agree_or_not_where_several_cropped_a_photo():
     assert by_key["cnn"].best.mean == pytest.approx(1)
 
 
-def test_where_each_photo_has_one_crop_there_is_no_agreement_to_tell():
+def test_without_photos_that_several_people_cropped_there_is_no_agreement():
     labels = label_table(20)
-    assert learned.agreements(compared(labels, half_way(labels))) == []
+    assert subgroups.score_agreement(compared(labels, half_way(labels))) == []

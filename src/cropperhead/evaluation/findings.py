@@ -1,0 +1,75 @@
+"""What an evaluation finds besides each cropper's scores, as plain values for the report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from cropperhead.stats import Interval
+
+Better = Literal["higher", "lower", "neither"]
+
+
+@dataclass(frozen=True)
+class LearningCheck:
+    """One check of whether the network has learned.
+
+    `question` is short; `finding` answers it with numbers, in one or two sentences; `passed` is
+    None where the data cannot answer it.
+    """
+
+    question: str
+    finding: str
+    passed: bool | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The network's scores on a part of the test photos.
+
+    `by` names the property that divides the photos, `part` its value.
+    """
+
+    by: str
+    part: str
+    photos: int
+    overlap: Interval
+    gain: Interval  # over the constant median crop
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A reference-free metric of composition, by cropper (human, cnn, random...).
+
+    `meaning` explains what is measured, its source, and what it cannot show.
+    """
+
+    name: str
+    unit: str
+    better: Better
+    values: Mapping[str, Interval]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class JudgeScore:
+    """How well a blind judge distinguishes people's crops from a cropper's.
+
+    `auc` is the chance that the judge ranks a person's crop above the cropper's, each of any photo:
+    0.5 means that it cannot distinguish them.
+    """
+
+    cropper: str
+    auc: Interval
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A cropper's overlap with the people who cropped a photo, a mean over such photos.
+
+    `mean` is over all people, `best` with the closest of them. A person is compared with the
+    others, and a cropper with the same number of people: each is left out in turn.
+    """
+
+    cropper: str
+    mean: Interval
+    best: Interval
