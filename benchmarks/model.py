@@ -132,7 +132,7 @@ def _labels(folder: Path, work: Path, chosen: Params) -> pd.DataFrame:
     found = scan.scan(folder, [], chosen.extract.tags)
     extract.extract_into(out, folder, found.entries, chosen.extract)
     labels = shards.read_labels(out / "extracted")
-    dealt = splits.split(labels, chosen.split)[["photo", "group"]]
+    dealt = splits.assign_splits(labels, chosen.split)[["photo", "group"]]
     labels = labels.merge(dealt, on="photo", validate="many_to_one")
     return labels.assign(shards=str(out / "extracted"))
 

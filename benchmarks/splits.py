@@ -62,7 +62,7 @@ def measured(name: str, count: int) -> tuple[float, float, int]:
     labels = made_up(CASES.get(name, unlike), count)
     start = time.perf_counter()
     if name in CASES:
-        groups = split.split(labels, PARAMS)["group"].nunique()
+        groups = split.assign_splits(labels, PARAMS)["group"].nunique()
     else:
         hashes = [int(text, 16) for text in labels["perceptual_hash"]]
         groups = len(np.sort(np.array(hashes, dtype=np.uint64)))

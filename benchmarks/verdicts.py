@@ -75,7 +75,7 @@ def _judged(policy: str, seed: int, work: Path, chosen: Params) -> dict:
     found = scan.scan(folder, [], chosen.extract.tags)
     extract.extract_into(work, folder, found.entries, chosen.extract)
     labels = shards.read_labels(work / "extracted")
-    dealt = labels.merge(split.split(labels, chosen.split), on="photo")
+    dealt = labels.merge(split.assign_splits(labels, chosen.split), on="photo")
     train = replace(chosen.train, seed=seed)
     print(f"{policy} {seed}", file=sys.stderr)
     fitted = training.fit(train, training.read(work / "extracted", dealt, train))

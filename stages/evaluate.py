@@ -25,7 +25,7 @@ def main() -> None:
     found = evaluate.evaluate_pipeline(folder, labels, splits_file, model, settings.evaluate)
     evaluate.write_numbers(found, metrics, scores, plots)
     read, checked = (json.loads(file.read_text("utf-8")) for file in (extracted, validated))
-    known = split.labelled(labels, splits_file)
+    known = split.read_labels_with_splits(labels, splits_file)
     changed = corrections.summarise_corrections(known, read, settings.evaluate)
     told = comparison.write_report(found, folder, history, page, summary, settings, changed)
     chart_images.write(told, plots)

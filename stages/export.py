@@ -14,7 +14,7 @@ from cropperhead.training.networks import build
 
 def main() -> None:
     folder, labels_file, splits_file, model_file, float32, float16, report = map(Path, sys.argv[1:])
-    labels = split.labelled(labels_file, splits_file)
+    labels = split.read_labels_with_splits(labels_file, splits_file)
     size = build.input_size(build.load(model_file))
     examples = batches.examples(folder, labels[labels["split"] == split.TEST], size)
     data_hash = tracking.file_hash(labels_file, splits_file, *shards.files(folder))

@@ -1,4 +1,4 @@
-"""Deals the photos of the sound labels to training, validation and test.
+"""Assigns the photos of the sound labels to the training, validation and test splits.
 
 python stages/split.py LABELS SPLITS COUNTS
 """
@@ -15,10 +15,11 @@ from cropperhead.system import stage
 
 
 def main() -> None:
-    labels, dealt_file, counts = map(Path, sys.argv[1:])
-    dealt = split.split(pd.read_parquet(labels), params.load().split)
-    dealt.to_parquet(dealt_file, index=False)
-    counts.write_text(json.dumps(split.counts(dealt), indent=2) + "\n", encoding="utf-8")
+    labels, splits_file, counts_file = map(Path, sys.argv[1:])
+    splits = split.assign_splits(pd.read_parquet(labels), params.load().split)
+    splits.to_parquet(splits_file, index=False)
+    text = json.dumps(split.count_by_split(splits), indent=2) + "\n"
+    counts_file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

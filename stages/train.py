@@ -17,7 +17,7 @@ from cropperhead.training.networks import build
 def main() -> None:
     folder, labels_file, splits_file, model_file, history_file, logs, kept = map(Path, sys.argv[1:])
     settings = params.load()
-    labels = split.labelled(labels_file, splits_file)
+    labels = split.read_labels_with_splits(labels_file, splits_file)
     lessons = train.read(folder, labels, settings.train)
     data_hash = tracking.file_hash(labels_file, splits_file, *shards.files(folder))
     code_hash = tracking.file_hash(*sources.of(train))

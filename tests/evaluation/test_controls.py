@@ -35,7 +35,7 @@ def test_the_verdict_on_the_demo_library_is_right(policy, outcome, tmp_path):
     entries = scan.scan(folder, [], EXTRACT.tags).entries
     extract.extract_into(out, folder, entries, EXTRACT)
     labels = shards.read_labels(out / "extracted")
-    dealt = labels.merge(split.split(labels, SPLIT), on="photo")
+    dealt = labels.merge(split.assign_splits(labels, SPLIT), on="photo")
     fitted = train.fit(TRAIN, train.read(out / "extracted", dealt, TRAIN))
     build.save(fitted.model, out / "model.keras")
     found = evaluate.evaluate_model(dealt, out / "extracted", out / "model.keras", EVALUATE)

@@ -133,7 +133,7 @@ def evaluate_pipeline(
     folder: Path, labels_file: Path, splits_file: Path, model_file: Path, params: EvaluateParams
 ) -> Evaluation:
     """Evaluate the pipeline's model on its test photos, and hash the input files."""
-    labels = split.labelled(labels_file, splits_file)
+    labels = split.read_labels_with_splits(labels_file, splits_file)
     evaluation = evaluate_model(labels, folder, model_file, params)
     files = {"labels": labels_file, "splits": splits_file, "model": model_file}
     hashes = {name: f"sha256 {file_sha256(file)}" for name, file in files.items()}

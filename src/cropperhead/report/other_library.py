@@ -24,8 +24,11 @@ def compare(folder: Path, catalogs: Sequence[Path], out: Path, params: Params) -
             raise DataError(f"{file}: not found. Run `dvc repro` first, from the project's root.")
     found = scan.scan(folder, catalogs, params.extract.tags)
     extract.extract_into(out, folder, found.entries, params.extract)
-    labels, known = shards.read_labels(out / "extracted"), split.labelled(LABELS, SPLITS)
-    dealt = labels.merge(split.strangers(labels, known, params.split), on="photo")
+    labels, known = (
+        shards.read_labels(out / "extracted"),
+        split.read_labels_with_splits(LABELS, SPLITS),
+    )
+    dealt = labels.merge(split.assign_unseen(labels, known, params.split), on="photo")
     tested = dealt[dealt["split"] == split.TEST]
     if tested.empty:
         raise DataError(f"{folder}: no photo with a crop that the model has not learned from.")
