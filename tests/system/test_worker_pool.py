@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from cropperhead.errors import RejectedFile
 from cropperhead.system import worker_pool
 
 CRASHING = 13
@@ -27,8 +28,15 @@ def failing(chunk: Sequence[int]) -> list[int]:
     raise ValueError(f"an error of {chunk[0]}")
 
 
-def minus(number: int) -> int:
-    return -number
+def squares_or_hang(chunk: Sequence[int]) -> list[int]:
+    if CRASHING in chunk:
+        time.sleep(60)
+    return squares(chunk)
+
+
+def minus(number: int, error: RejectedFile) -> int:
+    """Stands for a failure: 1,000 more where it is a timeout."""
+    return -number - (1000 if error.kind == "timeout" else 0)
 
 
 def chunks(count: int) -> list[list[int]]:
@@ -45,6 +53,28 @@ def test_one_that_brings_its_process_down_is_named_and_nothing_else_is_lost():
     found = worker_pool.results(squares_or_crash, chunks(40), 2, minus)
     expected = [i * i if i != CRASHING else -CRASHING for i in range(40)]
     assert [one for chunk in found for one in chunk] == expected
+
+
+def test_an_item_that_hangs_is_given_up_and_nothing_else_is_lost():
+    # a chunk of 4 has 1 * (9 + 4) / 10 = 1.3 s, its items 1 s each
+    found = worker_pool.results(squares_or_hang, chunks(40), 2, minus, limit_s=1)
+    expected = [i * i if i != CRASHING else -CRASHING - 1000 for i in range(40)]
+    assert [one for chunk in found for one in chunk] == expected
+
+
+def test_what_fails_says_why():
+    for work, kind, message in (
+        (
+            squares_or_crash,
+            "crash",
+            "a decoder crashed on this file, which is damaged or malicious",
+        ),
+        (squares_or_hang, "timeout", "a decoder did not finish within 1 s"),
+    ):
+        found = worker_pool.results(
+            work, [[CRASHING]], 2, lambda _, error: (error.kind, str(error)), limit_s=1
+        )
+        assert list(found) == [[(kind, message)]]
 
 
 def test_a_crash_between_two_results_loses_no_chunk():
@@ -80,30 +110,61 @@ def test_zero_means_one_for_each_core_and_never_one_alone():
     assert worker_pool.count(0) >= 2
 
 
-def test_interrupting_ends_without_a_word_from_the_workers(tmp_path):
+SCRIPT = """
+import sys, time
+from cropperhead.system import worker_pool
+
+def slow(chunk):
+    time.sleep(0.2)
+    return chunk
+
+def chunks():
+    for i in range(1000):
+        print("chunk", flush=True)
+        yield [i]
+
+if __name__ == "__main__":
+    try:
+        for _ in worker_pool.results(slow, chunks(), 2, print):
+            print("result", flush=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.fixture
+def busy(tmp_path):
+    """A program in a process group of its own, with two workers."""
     script = tmp_path / "busy.py"
-    script.write_text(
-        "import sys, time\n"
-        "from cropperhead.system import worker_pool\n"
-        "def slow(chunk):\n"
-        "    time.sleep(0.2)\n"
-        "    return chunk\n"
-        "if __name__ == '__main__':\n"
-        "    try:\n"
-        "        for _ in worker_pool.results(slow, ([i] for i in range(1000)), 2, print):\n"
-        "            print('one', flush=True)\n"
-        "    except KeyboardInterrupt:\n"
-        "        sys.exit(130)\n"
-    )
-    busy = subprocess.Popen(
-        [sys.executable, script],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert busy.stdout is not None
-    assert busy.stdout.readline() == "one\n"
+    script.write_text(SCRIPT)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, script], start_new_session=True, **pipes) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("moment", ["chunk", "result"], ids=["while they start", "at work"])
+def test_interrupting_ends_without_a_word_from_the_workers(busy, moment):
+    assert f"{moment}\n" in iter(busy.stdout.readline, "")
     os.killpg(busy.pid, signal.SIGINT)  # as a terminal does: to every process
     _, errors = busy.communicate(timeout=30)
     assert (busy.returncode, errors) == (130, "")
+
+
+def test_no_worker_outlives_its_parent(busy):
+    assert "result\n" in iter(busy.stdout.readline, "")
+    busy.kill()
+    busy.communicate(timeout=30)  # which ends once no process holds the pipes
+
+
+def is_protected(chunk: Sequence[int]) -> list[str]:
+    """Whether Ctrl-C is kept from a program that a worker starts, as it starts ExifTool."""
+    if CRASHING in chunk:
+        os.kill(os.getpid(), signal.SIGKILL)
+    code = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    return [subprocess.check_output([sys.executable, "-c", code], text=True).strip()]
+
+
+def test_interrupting_does_not_reach_what_a_worker_started():
+    found = worker_pool.results(is_protected, [[CRASHING], [1], [2], [3]], 2, minus)
+    assert list(found) == [[-CRASHING], ["True"], ["True"], ["True"]]

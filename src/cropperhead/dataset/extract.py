@@ -34,7 +34,7 @@ from cropperhead.dataset.ledger import (
     write_report,
 )
 from cropperhead.dataset.rows import Reading
-from cropperhead.errors import LibraryError
+from cropperhead.errors import LibraryError, RejectedFile
 from cropperhead.library import scan
 from cropperhead.library.scan import Entry
 from cropperhead.params import ExtractParams
@@ -246,9 +246,14 @@ def _read(
     work = functools.partial(_read_chunk, folder, params, pixels)
     chunks = _batched(iter(tasks), min(_CHUNK, params.batch_files))
     number = worker_pool.count(params.workers)
-    for found in worker_pool.results(work, chunks, number, lambda task: readings.crashed(*task)):
+    for found in worker_pool.results(work, chunks, number, _failed):
         yield from found
         bar.update(len(found))
+
+
+def _failed(task: Task, error: RejectedFile) -> Reading:
+    entry, number = task
+    return readings.failed_reading(entry, number, error)
 
 
 def _read_chunk(

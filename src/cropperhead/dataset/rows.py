@@ -79,10 +79,10 @@ class _Told:
     journals: Journals
 
 
-def crashed(entry: Entry, number: int) -> Reading:
-    """What becomes of a file that ended the program that read it."""
-    reason = "a decoder crashed on it; the file is damaged, or made to do harm"
-    return Reading(Outcome(entry.file, number, entry.trace, REJECTED, kind="crash", reason=reason))
+def failed_reading(entry: Entry, number: int, error: RejectedFile) -> Reading:
+    """Return the reading of a file that could not be read, with the error's kind and message."""
+    outcome = Outcome(entry.file, number, entry.trace, REJECTED, kind=error.kind, reason=str(error))
+    return Reading(outcome)
 
 
 def _asked(

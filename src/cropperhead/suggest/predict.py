@@ -86,10 +86,9 @@ def answers(wish: Wish, asked: Sequence[Asked]) -> list[Answer]:
     return [_answer(wish, one) for one in asked]
 
 
-def crashed(asked: Asked) -> Answer:
-    """What becomes of a photo that ended the process."""
-    del asked
-    return Answer(failure="a decoder crashed on it; the file is damaged, or made to do harm")
+def failed_answer(_: Asked, error: RejectedFile) -> Answer:
+    """Return the answer for a photo that ended its process or took too long."""
+    return Answer(failure=str(error))
 
 
 def trace(file: Path) -> tuple[int, int]:

@@ -84,7 +84,7 @@ class _Delivery:
         size = 1 if self._order.apply else max(1, min(_CHUNK, total // (4 * many)))
         chunks = self._chunks(self._tasks.of(found), size)
         work = partial(predict.answers, self._order.wish(model))
-        for answers in worker_pool.results(work, chunks, many, predict.crashed):
+        for answers in worker_pool.results(work, chunks, many, predict.failed_answer):
             for answer in answers:
                 self._deliver(self._waiting.popleft(), answer)
                 self._log.advance()

@@ -1,30 +1,41 @@
-"""Work dealt out to processes: results in order, few in memory, and none lost to a crash."""
+"""Worker processes: results in order, few in memory, and none lost to a file that breaks a decoder.
+
+A process that crashes or does not finish costs only the item at fault. On Ctrl-C the processes end
+at once and print nothing. None outlives its parent.
+"""
 
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from typing import Generic, TypeVar
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from cropperhead.errors import RejectedFile
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# In hand for each worker: one in work, and one that waits so that no worker does
-_IN_HAND = 2
+# For one item: a large RAW photo on a slow computer and disk takes a tenth of that. Each further
+# item of a chunk adds a tenth
+TIME_LIMIT_S = 300.0
+_CHUNKS_PER_WORKER = 2  # one in work, and one that waits so that no worker does
 
 
 def count(wanted: int) -> int:
-    """How many processes: `wanted`, or one for each core that may be used where it is 0.
+    """Return the number of processes: `wanted`, or one for each usable core where it is 0.
 
-    In the latter case never one alone: one process does the work itself, and ends when it crashes.
+    For 0 that is at least 2, because `results` with 1 has no protection.
     """
     if wanted:
         return wanted
-    usable = getattr(os, "sched_getaffinity", None)  # Linux alone has it
+    usable = getattr(os, "sched_getaffinity", None)  # only Linux has it
     return max(2, len(usable(0)) if usable else os.cpu_count() or 1)
 
 
@@ -32,95 +43,93 @@ def results(
     work: Callable[[Sequence[Item]], list[Result]],
     chunks: Iterable[Sequence[Item]],
     workers: int,
-    crashed: Callable[[Item], Result],
+    failed: Callable[[Item, RejectedFile], Result],
+    limit_s: float = TIME_LIMIT_S,
 ) -> Iterator[list[Result]]:
-    """`work(chunk)` for each chunk, in order, by so many processes; one needs none beside this.
+    """Yield `work(chunk)` for each chunk, in order, from this many processes.
 
-    A process that a decoder brings down ends nothing: the chunks in hand are done again, item by
-    item, and `crashed(item)` stands in for what does it again.
+    When a process crashes or takes too long, the items of its chunk are done again one by one. For
+    an item that fails again, `failed(item, error)` is the result; the kind of the error is "crash"
+    or "timeout". An error raised by `work` is raised here.
+
+    With 1 worker everything runs in this process, which is easy to debug and starts at once, but a
+    crash or a decoder that hangs then ends the run.
     """
     if workers == 1:
         yield from map(work, chunks)
         return
-    pending = iter(chunks)
-    again: list[Sequence[Item]] = []
-    while True:
-        yield from _singly(work, again, crashed)
-        again = yield from _pooled(work, pending, workers)
-        if not again:
-            return
+    with _started_pool(workers) as pool:
+        tasks = _Tasks(pool, work, failed, limit_s)
+        pending: deque[tuple[Sequence[Item], ProcessFuture[list[Result]]]] = deque()
+        for chunk in chunks:
+            pending.append((chunk, tasks.schedule(chunk)))
+            if len(pending) == _CHUNKS_PER_WORKER * workers:
+                yield tasks.finish(*pending.popleft())
+        while pending:
+            yield tasks.finish(*pending.popleft())
 
 
-def _pooled(
-    work: Callable[[Sequence[Item]], list[Result]],
-    chunks: Iterator[Sequence[Item]],
-    workers: int,
-) -> Generator[list[Result], None, list[Sequence[Item]]]:
-    """Results until all is done; returns the chunks that were in hand when a process crashed."""
-    with _pool(workers) as pool:
-        hand: deque[tuple[Sequence[Item], Future[list[Result]]]] = deque()
+@dataclass(frozen=True)
+class _Tasks(Generic[Item, Result]):
+    """The calls of `work` in a pool, with the arguments of `results`."""
+
+    pool: ProcessPool
+    work: Callable[[Sequence[Item]], list[Result]]
+    failed: Callable[[Item, RejectedFile], Result]
+    limit_s: float
+
+    def schedule(self, chunk: Sequence[Item]) -> "ProcessFuture[list[Result]]":
+        limit_s = self.limit_s * (9 + len(chunk)) / 10
+        return self.pool.schedule(self.work, [chunk], timeout=limit_s)
+
+    def finish(self, chunk: Sequence[Item], future: "ProcessFuture[list[Result]]") -> list[Result]:
         try:
-            for chunk in chunks:
-                try:
-                    hand.append((chunk, pool.submit(work, chunk)))
-                except BrokenProcessPool:  # between two results
-                    return [*(known for known, _ in hand), chunk]
-                if len(hand) >= _IN_HAND * workers:
-                    yield hand[0][1].result()
-                    hand.popleft()
-            while hand:
-                yield hand[0][1].result()
-                hand.popleft()
-        except BrokenProcessPool:
-            return [chunk for chunk, _ in hand]
-        except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()  # Ctrl-C: a chunk of RAW photos would take minutes to end
-            pool.shutdown(cancel_futures=True)
-            raise
-    return []
+            return future.result()
+        except (ProcessExpired, TimeoutError):
+            return [result for item in chunk for result in self._retry(item)]
+
+    def _retry(self, item: Item) -> list[Result]:
+        try:
+            return self.schedule([item]).result()
+        except ProcessExpired:
+            message = "a decoder crashed on this file, which is damaged or malicious"
+            error = RejectedFile("crash", message)
+        except TimeoutError:
+            message = f"a decoder did not finish within {self.limit_s:g} s"
+            error = RejectedFile("timeout", message)
+        return [self.failed(item, error)]
 
 
-def _singly(
-    work: Callable[[Sequence[Item]], list[Result]],
-    chunks: Iterable[Sequence[Item]],
-    crashed: Callable[[Item], Result],
-) -> Iterator[list[Result]]:
-    for chunk in chunks:
-        yield _alone(work, chunk, crashed)
-
-
-def _alone(
-    work: Callable[[Sequence[Item]], list[Result]],
-    chunk: Sequence[Item],
-    crashed: Callable[[Item], Result],
-) -> list[Result]:
-    """A chunk in a process of its own; by halves where that crashes, down to the one at fault."""
-    try:
-        with _pool(1) as pool:
-            return pool.submit(work, chunk).result()
-    except BrokenProcessPool:
-        pass
-    if len(chunk) == 1:
-        return [crashed(chunk[0])]
-    middle = len(chunk) // 2
-    return [*_alone(work, chunk[:middle], crashed), *_alone(work, chunk[middle:], crashed)]
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # spawn: the same on every system, and no lock of a library is copied in the middle of its use
+@contextmanager
+def _started_pool(workers: int) -> Iterator[ProcessPool]:
+    """A pool that is stopped at the end, at once where that is an interruption or an error."""
+    # spawn: the same on every system, and no lock of a library is copied while it is held
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent)
-
-
-def _follow_parent() -> None:
-    """Ctrl-C goes to all processes, and the parent decides what it means; but none outlives it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.setpgrp()  # nor does it end ExifTool, in the middle of a question
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    pool = ProcessPool(workers, initializer=_end_with_parent, context=context)
+    resource_tracker.ensure_running()  # whose start would unblock the signal
+    # Ctrl-C goes to every process. Those started here inherit that it is blocked, ExifTool too
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        pool.schedule(int)  # the first task starts the processes
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    try:
+        yield pool
+    except BaseException:
+        pool.stop()
+        for process in multiprocessing.active_children():
+            process.kill()  # a chunk of RAW photos would take minutes to end
+        raise
+    finally:
+        pool.stop()
+        pool.join()
 
 
 def _end_with_parent() -> None:
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
