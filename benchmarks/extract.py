@@ -173,7 +173,7 @@ def _ours(photos: Path, out: Path, processes: int) -> int:
     scan.write_manifest(scan.scan(photos).entries, out / "manifest.parquet")
     manifest = scan.read_manifest(out / "manifest.parquet")
     ledger = Ledger.load(out / "ledger.parquet", "benchmark")
-    return len(extract.extract(photos, manifest, out / "shards", ledger, chosen))
+    return len(extract.update_shards(photos, manifest, out / "shards", ledger, chosen))
 
 
 def _floor(photos: Path, out: Path, processes: int) -> int:

@@ -30,7 +30,7 @@ def main() -> None:
     told = comparison.write_report(found, folder, history, page, summary, settings, changed)
     chart_images.write(told, plots)
     held = inventory.of(known, settings.train.uncropped_area)
-    facts = cards.facts(model, tracking.file_hash(labels, splits_file, *shards.files(folder)))
+    facts = cards.facts(model, tracking.file_hash(labels, splits_file, *shards.shard_files(folder)))
     data = cards.Datasheet(held, read, checked, settings, changed)
     cards.write(cards.ModelCard(facts, told, held), data, card, sheet)
     measured = evaluate.summary_metrics(found)

@@ -17,7 +17,7 @@ def main() -> None:
     labels = split.read_labels_with_splits(labels_file, splits_file)
     size = build.input_size(build.load(model_file))
     examples = batches.examples(folder, labels[labels["split"] == split.TEST], size)
-    data_hash = tracking.file_hash(labels_file, splits_file, *shards.files(folder))
+    data_hash = tracking.file_hash(labels_file, splits_file, *shards.shard_files(folder))
     files = {export.FLOAT32: float32, export.FLOAT16: float16}
     export.run(model_file, examples, data_hash, files, report)
 

@@ -1,4 +1,4 @@
-"""Reads crops and small copies of the photos: shards, their ledger, and the report of both.
+"""Extracts crops and small copies of the photos into shards, with a ledger and reports.
 
 python stages/extract.py MANIFEST SHARDS LEDGER COUNTS REJECTED
 """
@@ -16,10 +16,10 @@ def main() -> None:
     manifest_file, folder, ledger_file, counts, rejected = map(Path, sys.argv[1:])
     settings = params.load().extract
     fingerprint = extract.fingerprint(settings, code_hash.of(rows))
-    book = ledger.Ledger.load(ledger_file, fingerprint)
+    before = ledger.Ledger.load(ledger_file, fingerprint)
     manifest = scan.read_manifest(manifest_file)
-    outcomes = extract.extract(settings.folder, manifest, folder, book, settings)
-    ledger.write_report(outcomes, shards.sources(folder), counts, rejected)
+    outcomes = extract.update_shards(settings.folder, manifest, folder, before, settings)
+    ledger.write_extract_reports(outcomes, shards.count_sources(folder), counts, rejected)
     extract.require_crops(outcomes, settings.folder)
 
 

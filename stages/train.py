@@ -19,7 +19,7 @@ def main() -> None:
     settings = params.load()
     labels = split.read_labels_with_splits(labels_file, splits_file)
     lessons = train.read(folder, labels, settings.train)
-    data_hash = tracking.file_hash(labels_file, splits_file, *shards.files(folder))
+    data_hash = tracking.file_hash(labels_file, splits_file, *shards.shard_files(folder))
     code_hash = tracking.file_hash(*sources.of(train))
     checkpoint = train.Checkpoint(kept, f"{settings.train} {data_hash} {code_hash}")
     with tracking.training_run(params.effective(settings), data_hash) as run:

@@ -368,7 +368,7 @@ def faults(folder: Path, out: Path, workers: int = 1) -> tuple[Counter[str], lis
     chosen = extract_params(folder, max_megapixels=MEGAPIXELS, workers=workers, tags=_TAGS)
     found = scan.scan(folder, [], chosen.tags)
     book, manifest = Ledger.load(out / "ledger.parquet", ""), scan.manifest(found.entries)
-    table = extract.extract(folder, manifest, out / "shards", book, chosen)
+    table = extract.update_shards(folder, manifest, out / "shards", book, chosen)
     missing = {entry.file for entry in found.entries} ^ set(table["file"])
     wrong = [f"{file}: no line in the ledger" for file in sorted(missing)]
     wrong += [fault for row in table.to_dict("records") for fault in _unnamed(row)]

@@ -37,7 +37,7 @@ def extracted(folder: Path, **params: object) -> pd.DataFrame:
     out.mkdir()
     book = Ledger.load(out / "ledger.parquet", "")
     manifest = scan.manifest(found.entries)
-    return extract.extract(folder, manifest, out / "shards", book, chosen).set_index("file")
+    return extract.update_shards(folder, manifest, out / "shards", book, chosen).set_index("file")
 
 
 def labels(folder: Path) -> pd.DataFrame:

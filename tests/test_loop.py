@@ -13,7 +13,7 @@ from conftest import extract_params, picture, save_photo, settings, xmp
 
 from cropperhead.dataset import extract as extraction
 from cropperhead.dataset import inspect, shards
-from cropperhead.dataset.ledger import Ledger, write_report
+from cropperhead.dataset.ledger import Ledger, write_extract_reports
 from cropperhead.dataset.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.editors import darktable, lightroom, suggestion_mark
 from cropperhead.editors.names import WRITABLE_NAMES
@@ -81,9 +81,9 @@ def extract(folder: Path, out: Path) -> dict[str, str]:
     params = extract_params(folder)
     book = Ledger.load(out / "ledger.parquet", "same")
     manifest = scan.manifest(scan.scan(folder).entries)
-    table = extraction.extract(folder, manifest, out / "shards", book, params)
-    found = shards.sources(out / "shards")
-    write_report(table, found, out / "extract.json", out / "rejected.csv")
+    table = extraction.update_shards(folder, manifest, out / "shards", book, params)
+    found = shards.count_sources(out / "shards")
+    write_extract_reports(table, found, out / "extract.json", out / "rejected.csv")
     rows = table[["file", "kind", "outcome"]].itertuples(index=False)
     return {file: kind or outcome for file, kind, outcome in rows}
 
@@ -257,7 +257,7 @@ def test_a_look_and_an_inspection_tell_of_suggestions(lib, reader):
     params = extract_params(lib)
     found = extraction.preview(lib, scan.scan(lib).entries, params)
     assert found.outcomes == {"suggested": 1}
-    assert "        1 cropped as suggested, by no person" in str(found).split("\n")
+    assert "        1 cropped as CropperHead suggested" in str(found).split("\n")
     [(file, reading)] = inspect.read([lib / "a.jpg"], params, [], pixels=False)
     assert inspect.told(file, reading) == f"{file}\n  cropped as suggested, by no person"
 
@@ -265,7 +265,7 @@ def test_a_look_and_an_inspection_tell_of_suggestions(lib, reader):
 def test_shards_of_an_earlier_release_tell_of_no_suggestion(lib, tmp_path, reader):
     change(suggest(lib, reader, "lightroom"), CORRECTION["lightroom"])
     extract(lib, tmp_path)
-    [file] = shards.files(tmp_path / "shards")
+    [file] = shards.shard_files(tmp_path / "shards")
     table = pq.read_table(file).drop_columns(list(NO_SUGGESTION))
     pq.write_table(table, tmp_path / "shards" / "shard-00001.parquet")
     found = labels(tmp_path)

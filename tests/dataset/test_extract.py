@@ -15,15 +15,14 @@ import pytest
 from conftest import ROOT, extract_params, picture, save_photo, settings, xmp
 from PIL import Image
 
-from cropperhead.dataset import extract, shards
-from cropperhead.dataset import rows as readings
-from cropperhead.dataset.ledger import Ledger, write_report
+from cropperhead.dataset import extract, rows, shards
+from cropperhead.dataset.ledger import Ledger, write_extract_reports
 from cropperhead.editors import lightroom
 from cropperhead.editors.base import displayed_crop
 from cropperhead.errors import LibraryError, SetupError
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop, Rectangle
 from cropperhead.geometry.orientation import ORIENTATIONS, displayed_size, to_displayed
-from cropperhead.library import scan as libraries
+from cropperhead.library import scan
 from cropperhead.photos import exiftool, image
 
 SIDECARS = ROOT / "tests" / "vectors" / "sidecars"
@@ -32,10 +31,10 @@ SIDECARS = ROOT / "tests" / "vectors" / "sidecars"
 def run(folder: Path, out: Path, fingerprint: str = "same", **params: object) -> pd.DataFrame:
     out.mkdir(parents=True, exist_ok=True)
     chosen = extract_params(folder, **params)
-    book = Ledger.load(out / "ledger.parquet", fingerprint)
+    ledger = Ledger.load(out / "ledger.parquet", fingerprint)
     catalogs = [Path(name) for name in chosen.catalogs]
-    manifest = libraries.manifest(libraries.scan(folder, catalogs, chosen.tags).entries)
-    return extract.extract(folder, manifest, out / "shards", book, chosen)
+    manifest = scan.manifest(scan.scan(folder, catalogs, chosen.tags).entries)
+    return extract.update_shards(folder, manifest, out / "shards", ledger, chosen)
 
 
 def labels(out: Path) -> pd.DataFrame:
@@ -48,13 +47,13 @@ def kinds(outcomes: pd.DataFrame) -> dict[str, str]:
 
 
 def shard_bytes(out: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in shards.files(out / "shards")}
+    return {file.name: file.read_bytes() for file in shards.shard_files(out / "shards")}
 
 
 @pytest.mark.parametrize("code", ORIENTATIONS)
 @pytest.mark.parametrize("elements", [False, True])
 @pytest.mark.parametrize("sidecar", [False, True])
-def test_a_turned_and_tilted_crop_is_where_the_picture_shows_it(tmp_path, code, elements, sidecar):
+def test_a_rotated_and_tilted_crop_is_where_the_photo_shows_it(tmp_path, code, elements, sidecar):
     stored = Rectangle(40, 25, 40, 20, 4)
     shown = to_displayed(stored, 90, 60, code)
     crop = Crop.from_rectangle(shown, *displayed_size(90, 60, code))
@@ -78,7 +77,7 @@ def test_every_format_gives_its_embedded_crop(tmp_path, name):
     assert labels(tmp_path / "out").loc[name, "crop_right"] == pytest.approx(0.9)
 
 
-def test_the_stored_copy_is_upright_and_of_its_stated_size(tmp_path):
+def test_the_stored_copy_is_upright_and_has_the_stated_size(tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg", xmp(settings(), 6), exif={0x0112: 6})
     run(tmp_path / "lib", tmp_path)
     row = labels(tmp_path).loc["a.jpg"]
@@ -88,7 +87,7 @@ def test_the_stored_copy_is_upright_and_of_its_stated_size(tmp_path):
     )
 
 
-def test_the_settings_orientation_goes_before_the_camera_s(tmp_path):
+def test_the_settings_orientation_takes_precedence_over_the_camera_s(tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg", exif={0x0112: 6})
     (tmp_path / "lib" / "a.xmp").write_bytes(xmp(settings(), orientation=8))
     save_photo(tmp_path / "lib" / "b.jpg", exif={0x0112: 6}, image=picture(92))
@@ -97,7 +96,7 @@ def test_the_settings_orientation_goes_before_the_camera_s(tmp_path):
     assert labels(tmp_path)["orientation"].to_dict() == {"a.jpg": 8, "b.jpg": 6}
 
 
-def test_camera_and_time_are_kept_and_unset_times_are_none(tmp_path):
+def test_camera_and_time_are_extracted_and_an_unset_time_is_none(tmp_path):
     tags = Image.Exif()
     tags[0x010F], tags[0x0110] = "Canon", "EOS R6 "
     tags.get_ifd(0x8769).update({0x9003: "2024:05:06 07:08:09", 0x9291: "25"})
@@ -111,14 +110,14 @@ def test_camera_and_time_are_kept_and_unset_times_are_none(tmp_path):
     assert pd.isna(found.loc["b.jpg", "captured"])
 
 
-def test_each_bad_file_is_named_with_its_reason_and_none_ends_the_run(tmp_path):
+def test_each_bad_file_is_listed_with_its_reason_and_none_ends_the_run(tmp_path):
     lib = tmp_path / "lib"
     whole = save_photo(lib / "good.jpg", xmp(settings())).read_bytes()
     big = save_photo(tmp_path / "big.jpg", xmp(settings()), picture(900, 600)).read_bytes()
     content = {
         "truncated.jpg": big[: len(big) * 2 // 3],
         "empty.jpg": b"",
-        "text.jpg": b"this is no photo",
+        "text.jpg": b"this is not a photo",
         "orphan.xmp": xmp(settings()),
         "copy.jpg": whole,
     }
@@ -144,7 +143,7 @@ def test_each_bad_file_is_named_with_its_reason_and_none_ends_the_run(tmp_path):
         "text.jpg": "not_a_photo",
         "truncated.jpg": "unreadable",
     }
-    write_report(outcomes, {}, tmp_path / "extract.json", tmp_path / "rejected.csv")
+    write_extract_reports(outcomes, {}, tmp_path / "extract.json", tmp_path / "rejected.csv")
     counts = json.loads((tmp_path / "extract.json").read_text())
     assert counts["seen"] == 9 == counts["cropped"] + counts["uncropped"] + counts["rejected_total"]
     with (tmp_path / "rejected.csv").open(newline="") as stream:
@@ -154,7 +153,7 @@ def test_each_bad_file_is_named_with_its_reason_and_none_ends_the_run(tmp_path):
 
 
 @pytest.mark.parametrize("sidecar", sorted(SIDECARS.glob("*.xmp")), ids=lambda file: file.stem)
-def test_real_sidecars_of_raw_files_are_not_taken_for_the_jpeg_s(tmp_path, sidecar):
+def test_sidecars_of_raw_files_are_not_read_as_the_jpeg_s(tmp_path, sidecar):
     save_photo(tmp_path / "lib" / "a.jpg")
     shutil.copy(sidecar, tmp_path / "lib" / "a.xmp")
     expected = {
@@ -170,7 +169,7 @@ def test_real_sidecars_of_raw_files_are_not_taken_for_the_jpeg_s(tmp_path, sidec
     assert kinds(run(tmp_path / "lib", tmp_path)) == {"a.jpg": expected[sidecar.stem]}
 
 
-def test_a_sidecar_goes_before_the_packet_but_not_before_a_finished_export(tmp_path):
+def test_a_sidecar_takes_precedence_over_the_packet_except_in_a_finished_export(tmp_path):
     lib = tmp_path / "lib"
     applied, pixels = settings() | {"AlreadyApplied": "True"}, settings(49, 12, 492, 700)
     for name, packet in {
@@ -200,7 +199,7 @@ def test_a_sidecar_goes_before_the_packet_but_not_before_a_finished_export(tmp_p
 
 
 @pytest.mark.parametrize(("own", "in_xmp"), [(6, 6), (6, 8), (6, None), (None, 6), (1, 6), (6, 1)])
-def test_a_tiff_is_measured_as_it_is_stored_whoever_says_how_it_lies(tmp_path, own, in_xmp):
+def test_a_tiff_is_measured_as_stored_whatever_gives_its_orientation(tmp_path, own, in_xmp):
     tags = {0x0112: own} if own else None
     save_photo(tmp_path / "a.tif", xmp(settings(0.1, 0.2, 0.8, 0.9), in_xmp), exif=tags)
     run(tmp_path, tmp_path / "out")
@@ -232,13 +231,13 @@ def test_broken_xmp_is_found_behind_another_warning(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", bytes(500), b"hello world", b"<html><p>not found</html>"])
-def test_a_sidecar_that_is_no_xmp_is_named(tmp_path, content):
+def test_a_sidecar_without_xmp_is_rejected(tmp_path, content):
     save_photo(tmp_path / "a.jpg")
     (tmp_path / "a.xmp").write_bytes(content)
     assert kinds(run(tmp_path, tmp_path / "out")) == {"a.jpg": "unreadable_sidecar"}
 
 
-def test_a_sidecar_may_begin_with_a_mark_of_its_encoding_or_a_declaration(tmp_path):
+def test_a_sidecar_may_begin_with_a_byte_order_mark_or_a_declaration(tmp_path):
     declared = b'<?xml version="1.0" encoding="UTF-8"?>\n'
     for name, start in {
         "a": b"\xef\xbb\xbf",
@@ -251,26 +250,26 @@ def test_a_sidecar_may_begin_with_a_mark_of_its_encoding_or_a_declaration(tmp_pa
 
 
 @pytest.mark.parametrize("name", ["-n.jpg", "#x.jpg", " lead.jpg", "a'b\"c %d.jpg", "é ü.jpg"])
-def test_odd_names_are_read_like_others(tmp_path, monkeypatch, name):
+def test_odd_file_names_are_read_like_others(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     save_photo(Path("-lib") / name, xmp(settings()))
     assert kinds(run(Path("-lib"), tmp_path / "out")) == {name: "cropped"}
 
 
-def test_an_export_stays_one_whatever_lies_beside_it(tmp_path):
+def test_an_export_is_rejected_whatever_its_sidecar_says(tmp_path):
     save_photo(tmp_path / "a.jpg", xmp({"HasCrop": "True", "AlreadyApplied": "True"}))
     (tmp_path / "a.xmp").write_bytes(xmp(settings()))
     assert kinds(run(tmp_path, tmp_path / "out")) == {"a.jpg": "already_applied"}
 
 
-def test_the_photographer_s_orientation_goes_before_a_duplicate_s(tmp_path):
+def test_the_photographer_s_orientation_takes_precedence_over_a_duplicate_s(tmp_path):
     save_photo(tmp_path / "a.jpg", xmp(settings(), 6))
     (tmp_path / "a_02.jpg.xmp").write_bytes(xmp(settings(), 1))
     run(tmp_path, tmp_path / "out")
     assert set(labels(tmp_path / "out")["orientation"]) == {6}
 
 
-def test_a_renamed_sidecar_is_another_author_s(tmp_path):
+def test_a_renamed_sidecar_belongs_to_another_author(tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg")
     (tmp_path / "lib" / "a.xmp").write_bytes(xmp(settings()))
     run(tmp_path / "lib", tmp_path)
@@ -289,8 +288,8 @@ def test_labels_whose_shard_is_lost_are_read_again(tmp_path, library, lost):
 
 
 @pytest.mark.parametrize("damaged", ["shards/shard-00000.parquet", "ledger.parquet"])
-@pytest.mark.parametrize("content", [b"", b"PAR1 and then no more"])
-def test_what_a_loss_of_power_damaged_is_read_again(tmp_path, library, damaged, content):
+@pytest.mark.parametrize("content", [b"", b"PAR1 and nothing else"])
+def test_what_a_power_failure_damaged_is_read_again(tmp_path, library, damaged, content):
     folder = library(6)
     run(folder, tmp_path)
     before = labels(tmp_path).drop(columns="number")
@@ -299,13 +298,13 @@ def test_what_a_loss_of_power_damaged_is_read_again(tmp_path, library, damaged, 
     pd.testing.assert_frame_equal(labels(tmp_path).drop(columns="number"), before)
 
 
-def test_a_bomb_is_named_before_it_goes_off(tmp_path, monkeypatch):
+def test_a_decompression_bomb_is_rejected_before_it_is_decoded(tmp_path, monkeypatch):
     save_photo(tmp_path / "lib" / "a.png", xmp(settings()))
-    monkeypatch.setattr(readings.precheck, "is_bomb", lambda _: True)
+    monkeypatch.setattr(rows.precheck, "is_bomb", lambda _: True)
     assert kinds(run(tmp_path / "lib", tmp_path)) == {"a.png": "too_large"}
 
 
-def test_duplicates_sidecars_are_further_authors_of_one_photo(tmp_path):
+def test_sidecars_of_duplicates_are_more_authors_of_one_photo(tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
     (tmp_path / "lib" / "a_01.jpg.xmp").write_bytes(xmp(settings(0.3)))
     run(tmp_path / "lib", tmp_path)
@@ -315,7 +314,7 @@ def test_duplicates_sidecars_are_further_authors_of_one_photo(tmp_path):
     assert len(list(shards.iter_images(tmp_path / "shards"))) == 1
 
 
-def test_nested_looks_do_not_count(tmp_path):
+def test_settings_of_nested_looks_are_ignored(tmp_path):
     nested = xmp(settings()).replace(
         b"</rdf:Description>",
         b"<crs:Look><rdf:Description><crs:Parameters><rdf:Description crs:CropTop='0.5'/>"
@@ -331,13 +330,13 @@ def test_only_new_photos_are_read_and_old_shards_keep_their_bytes(tmp_path, libr
     run(folder, tmp_path)
     before = shard_bytes(tmp_path)
     seen: list[str] = []
-    reading = readings.read
+    read_rows = rows.read
 
     def spy(library_folder, batch, *rest):
         seen.extend(entry.file for entry in batch)
-        return reading(library_folder, batch, *rest)
+        return read_rows(library_folder, batch, *rest)
 
-    monkeypatch.setattr(extract.readings, "read", spy)
+    monkeypatch.setattr(extract.rows, "read", spy)
     run(folder, tmp_path)
     assert seen == []
     library(2, first=6)
@@ -348,7 +347,7 @@ def test_only_new_photos_are_read_and_old_shards_keep_their_bytes(tmp_path, libr
     assert len(labels(tmp_path)) == 8
 
 
-def test_changed_moved_and_deleted_photos_are_brought_up_to_date(tmp_path, library):
+def test_changed_moved_and_deleted_photos_are_updated(tmp_path, library):
     folder = library(9)
     run(folder, tmp_path)
     numbers = labels(tmp_path)["number"]
@@ -365,7 +364,7 @@ def test_changed_moved_and_deleted_photos_are_brought_up_to_date(tmp_path, libra
     assert shard_bytes(tmp_path)["shard-00001.parquet"] == untouched
 
 
-def test_a_photo_that_moves_keeps_the_name_by_which_it_came_in(tmp_path, library, monkeypatch):
+def test_a_photo_that_moves_keeps_its_origin(tmp_path, library, monkeypatch):
     folder = library(6)
     run(folder, tmp_path)
     for step, name in enumerate(["b/moved.jpg", "a/moved again.jpg"]):
@@ -375,7 +374,7 @@ def test_a_photo_that_moves_keeps_the_name_by_which_it_came_in(tmp_path, library
         library(1, first=20 + step)  # a newcomer in the same run
         if step:  # which is interrupted before it is done
             with monkeypatch.context() as patch:
-                patch.setattr(extract.shards, "write", lambda *_: 1 / 0)
+                patch.setattr(extract.shards, "write_shard", lambda *_: 1 / 0)
                 with pytest.raises(ZeroDivisionError):
                     run(folder, tmp_path)
         run(folder, tmp_path)
@@ -387,7 +386,7 @@ def test_a_photo_that_moves_keeps_the_name_by_which_it_came_in(tmp_path, library
     assert found["number"].is_unique
 
 
-def test_the_copy_that_takes_over_keeps_how_the_photo_came_in(tmp_path):
+def test_a_copy_that_replaces_a_photo_keeps_its_origin(tmp_path):
     lib = tmp_path / "lib"
     save_photo(lib / "m.jpg", xmp(settings()))
     shutil.copy(lib / "m.jpg", lib / "z.jpg")
@@ -403,7 +402,7 @@ def test_the_copy_that_takes_over_keeps_how_the_photo_came_in(tmp_path):
     assert found.loc["z.jpg", "crop_top"] == pytest.approx(0.3)
 
 
-def test_photos_that_change_names_among_themselves_keep_how_they_came_in(tmp_path, library):
+def test_photos_that_swap_names_keep_their_origins(tmp_path, library):
     folder = library(3) / "2024"
     run(folder, tmp_path)
     (folder / "IMG_0000.jpg").unlink()
@@ -443,7 +442,7 @@ def test_an_interruption_ends_the_run_at_once_and_leaves_no_process(tmp_path, li
     assert b"Warning" not in errors
 
 
-def test_a_duplicate_comes_back_when_the_copy_that_was_kept_goes(tmp_path):
+def test_a_duplicate_is_cropped_again_when_the_other_copy_is_deleted(tmp_path):
     lib = tmp_path / "lib"
     save_photo(lib / "a.jpg", xmp(settings()))
     shutil.copy(lib / "a.jpg", lib / "b.jpg")
@@ -453,36 +452,34 @@ def test_a_duplicate_comes_back_when_the_copy_that_was_kept_goes(tmp_path):
     assert kinds(run(lib, tmp_path)) == {"b.jpg": "cropped", "c.jpg": "cropped"}
 
 
-def test_an_interrupted_run_goes_on_and_ends_as_an_uninterrupted_one(
-    tmp_path, library, monkeypatch
-):
+def test_an_interrupted_run_resumes_and_gives_the_same_shards(tmp_path, library, monkeypatch):
     folder = library(10)
     run(folder, tmp_path / "whole")
-    write = shards.write
+    write = shards.write_shard
     calls = iter([True, True, False])
 
-    def failing(rows, out, further):
-        name = write(rows, out, further)
+    def failing(rows, out, extra_columns):
+        name = write(rows, out, extra_columns)
         if not next(calls):
-            raise KeyboardInterrupt  # the shard is there, the ledger does not know it yet
+            raise KeyboardInterrupt  # the shard exists, and the ledger does not list it yet
         return name
 
-    monkeypatch.setattr(extract.shards, "write", failing)
+    monkeypatch.setattr(extract.shards, "write_shard", failing)
     with pytest.raises(KeyboardInterrupt):
         run(folder, tmp_path / "cut")
-    monkeypatch.setattr(extract.shards, "write", write)
+    monkeypatch.setattr(extract.shards, "write_shard", write)
     run(folder, tmp_path / "cut")
     assert shard_bytes(tmp_path / "cut") == shard_bytes(tmp_path / "whole")
 
 
-def test_another_fingerprint_reads_everything_anew(tmp_path, library):
+def test_with_another_fingerprint_everything_is_read_again(tmp_path, library):
     folder = library(3)
     run(folder, tmp_path)
     run(folder, tmp_path, fingerprint="other", long_side=40)
     assert labels(tmp_path)["image_width"].tolist() == [40, 40, 40]
 
 
-def test_photos_keep_their_numbers_when_everything_is_read_anew(tmp_path, library):
+def test_photos_keep_their_numbers_when_everything_is_read_again(tmp_path, library):
     folder = library(3, first=5)
     run(folder, tmp_path)
     library(2)  # newcomers that come first by name
@@ -494,7 +491,7 @@ def test_photos_keep_their_numbers_when_everything_is_read_anew(tmp_path, librar
     assert labels(tmp_path)["number"].to_dict() == numbers
 
 
-def test_the_fingerprint_follows_code_and_params_but_not_the_place(tmp_path):
+def test_the_fingerprint_depends_on_code_and_params_but_not_on_the_folder(tmp_path):
     params = extract_params("here")
     source = tmp_path / "module.py"
     source.write_text("1")
@@ -514,14 +511,14 @@ def test_the_same_library_gives_the_same_bytes(tmp_path, library):
     assert shard_bytes(tmp_path / "one") == shard_bytes(tmp_path / "two")
 
 
-def test_a_library_without_any_crop_says_what_to_do(tmp_path):
+def test_the_error_for_a_library_without_crops_says_what_to_do(tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg")
     outcomes = run(tmp_path / "lib", tmp_path)
     with pytest.raises(LibraryError, match="save their metadata to file"):
         extract.require_crops(outcomes, tmp_path / "lib")
 
 
-def test_without_exiftool_one_sentence_says_how_to_install_it(monkeypatch):
+def test_the_error_for_missing_exiftool_says_how_to_install_it(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with (
         pytest.raises(SetupError, match="apt install libimage-exiftool-perl"),
@@ -530,7 +527,7 @@ def test_without_exiftool_one_sentence_says_how_to_install_it(monkeypatch):
         pass
 
 
-def test_a_file_that_vanishes_or_is_forbidden_is_rejected(tmp_path):
+def test_a_file_that_cannot_be_opened_is_rejected(tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
     save_photo(tmp_path / "lib" / "b.jpg", xmp(settings()), picture(100))
     (tmp_path / "lib" / "c.jpg").symlink_to(tmp_path / "nowhere")
@@ -551,7 +548,7 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, library):
         assert files == first
 
 
-def test_a_run_that_is_killed_goes_on_and_ends_as_another(tmp_path, library):
+def test_a_killed_run_resumes_and_gives_the_same_shards(tmp_path, library):
     folder = library(24)
     run(folder, tmp_path / "whole")
     script = tmp_path / "slow.py"
@@ -577,27 +574,27 @@ def test_a_run_that_is_killed_goes_on_and_ends_as_another(tmp_path, library):
     assert done.returncode == -signal.SIGKILL
     assert len(shard_bytes(tmp_path / "cut")) == 2
     read: list[str] = []
-    reading = readings.read
+    read_rows = rows.read
 
     def spy(library_folder, batch, *rest):
         read.extend(entry.file for entry in batch)
-        return reading(library_folder, batch, *rest)
+        return read_rows(library_folder, batch, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(extract.readings, "read", spy)
+        patch.setattr(extract.rows, "read", spy)
         run(folder, tmp_path / "cut")
     assert len(read) == 24 - 2 * 4  # the two batches that were done are not read again
     assert shard_bytes(tmp_path / "cut") == shard_bytes(tmp_path / "whole")
     assert not list((tmp_path / "cut").rglob("*.unfinished"))
 
 
-def test_a_look_tells_what_would_be_found_and_writes_nothing(tmp_path, library, monkeypatch):
+def test_a_preview_counts_what_would_be_found_and_writes_nothing(tmp_path, library, monkeypatch):
     folder = library(6)
     save_photo(folder / "plain.jpg")
     save_photo(folder / "odd.jpg", xmp(settings(angle=60)))
     monkeypatch.setattr(image, "small_copy", None)  # no picture is decoded
     before = {file: file.stat() for file in tmp_path.rglob("*")}
-    found = extract.preview(folder, libraries.scan(folder).entries, extract_params(folder))
+    found = extract.preview(folder, scan.scan(folder).entries, extract_params(folder))
     assert found.outcomes == {"cropped": 6, "uncropped": 1, "angle": 1}
     assert found.labels == {"lightroom embedded": 6}
     assert {file: file.stat() for file in tmp_path.rglob("*")} == before

@@ -8,32 +8,32 @@ from cropperhead.dataset.ledger import (
     REJECTED,
     UNCROPPED,
     UNREAD,
+    FileOutcome,
     Ledger,
-    Outcome,
-    all_left_out,
-    write_report,
+    left_out_versions,
+    write_extract_reports,
 )
 from cropperhead.editors.base import LeftOut
 
 LEFT_OUT = (LeftOut("a.jpg.pp3", "perspective", "Method is camera_based"),)
-A = Outcome("a.jpg", 0, "1@2", CROPPED, sha256="aa", left_out=LEFT_OUT)
-B = Outcome("b, c\n.jpg", 1, "3@4", REJECTED, kind="empty", reason="the file is empty")
+A = FileOutcome("a.jpg", 0, "1@2", CROPPED, sha256="aa", left_out=LEFT_OUT)
+B = FileOutcome("b, c\n.jpg", 1, "3@4", REJECTED, kind="empty", reason="the file is empty")
 
 
-def outcomes(book: Ledger) -> dict[str, str]:
-    return dict(book.table[["file", "outcome"]].itertuples(index=False))
+def outcomes(ledger: Ledger) -> dict[str, str]:
+    return dict(ledger.table[["file", "outcome"]].itertuples(index=False))
 
 
-def test_what_was_recorded_is_there_when_the_run_did_not_end(tmp_path):
-    Ledger.load(tmp_path / "ledger.parquet", "same").record([A])
-    Ledger.load(tmp_path / "ledger.parquet", "same").record([B])
-    book = Ledger.load(tmp_path / "ledger.parquet", "same")
-    assert outcomes(book) == {A.file: CROPPED, B.file: REJECTED}
-    assert all_left_out(book.table) == list(LEFT_OUT)
+def test_appended_outcomes_are_loaded_even_if_the_run_did_not_end(tmp_path):
+    Ledger.load(tmp_path / "ledger.parquet", "same").append([A])
+    Ledger.load(tmp_path / "ledger.parquet", "same").append([B])
+    ledger = Ledger.load(tmp_path / "ledger.parquet", "same")
+    assert outcomes(ledger) == {A.file: CROPPED, B.file: REJECTED}
+    assert left_out_versions(ledger.table) == list(LEFT_OUT)
 
 
-def test_a_line_that_was_cut_off_by_a_loss_of_power_is_passed_over(tmp_path):
-    Ledger.load(tmp_path / "ledger.parquet", "same").record([A, B])
+def test_a_line_that_a_power_failure_cut_off_is_ignored(tmp_path):
+    Ledger.load(tmp_path / "ledger.parquet", "same").append([A, B])
     journal = tmp_path / "ledger.journal"
     whole = journal.read_bytes()
     for cut in (2, 20, 150):
@@ -43,34 +43,34 @@ def test_a_line_that_was_cut_off_by_a_loss_of_power_is_passed_over(tmp_path):
     assert outcomes(Ledger.load(tmp_path / "ledger.parquet", "same")) == {}
 
 
-def test_recording_goes_on_after_a_line_that_was_cut_off(tmp_path):
-    Ledger.load(tmp_path / "ledger.parquet", "same").record([A])
+def test_outcomes_can_be_appended_after_a_line_that_was_cut_off(tmp_path):
+    Ledger.load(tmp_path / "ledger.parquet", "same").append([A])
     journal = tmp_path / "ledger.journal"
     journal.write_bytes(journal.read_bytes() + b'{"file": "half')
-    book = Ledger.load(tmp_path / "ledger.parquet", "same")
-    book.save()
-    book.record([B])
-    book.settle()
-    assert outcomes(book) == {A.file: CROPPED, B.file: REJECTED}
+    ledger = Ledger.load(tmp_path / "ledger.parquet", "same")
+    ledger.save()
+    ledger.append([B])
+    ledger.merge_journal()
+    assert outcomes(ledger) == {A.file: CROPPED, B.file: REJECTED}
 
 
-def test_settling_leaves_one_sorted_table_and_no_journal(tmp_path):
-    book = Ledger.load(tmp_path / "ledger.parquet", "same")
-    book.record([B, A])
-    book.settle()
-    book.record([Outcome("a.jpg", 0, "5@6", UNCROPPED)])
-    book.settle()
+def test_merging_the_journal_leaves_one_sorted_table(tmp_path):
+    ledger = Ledger.load(tmp_path / "ledger.parquet", "same")
+    ledger.append([B, A])
+    ledger.merge_journal()
+    ledger.append([FileOutcome("a.jpg", 0, "5@6", UNCROPPED)])
+    ledger.merge_journal()
     assert [file.name for file in tmp_path.iterdir()] == ["ledger.parquet"]
     again = Ledger.load(tmp_path / "ledger.parquet", "same")
     assert outcomes(again) == {"a.jpg": UNCROPPED, B.file: REJECTED}
     assert again.table["file"].is_monotonic_increasing
 
 
-def test_what_other_code_made_keeps_its_numbers_alone(tmp_path):
-    book = Ledger.load(tmp_path / "ledger.parquet", "same")
-    book.record([A])
-    book.settle()
-    book.record([B])
+def test_files_that_other_code_read_are_unread_and_keep_their_numbers(tmp_path):
+    ledger = Ledger.load(tmp_path / "ledger.parquet", "same")
+    ledger.append([A])
+    ledger.merge_journal()
+    ledger.append([B])
     other = Ledger.load(tmp_path / "ledger.parquet", "other").table
     assert dict(other[["file", "number"]].itertuples(index=False)) == {A.file: 0, B.file: 1}
     assert set(other["outcome"]) == {UNREAD}
@@ -84,12 +84,12 @@ def test_a_ledger_of_an_earlier_release_keeps_its_numbers(tmp_path):
     assert (row["number"], row["outcome"], row["origin"]) == (7, UNREAD, "")
 
 
-def test_the_report_counts_and_names_what_was_left_out(tmp_path):
-    book = Ledger.load(tmp_path / "ledger.parquet", "same")
-    book.record([A, B])
-    book.settle()
+def test_the_reports_count_and_list_what_was_rejected(tmp_path):
+    ledger = Ledger.load(tmp_path / "ledger.parquet", "same")
+    ledger.append([A, B])
+    ledger.merge_journal()
     counts, rejected = tmp_path / "counts.json", tmp_path / "rejected.csv"
-    write_report(book.table, {"darktable sidecar": 1}, counts, rejected)
+    write_extract_reports(ledger.table, {"darktable sidecar": 1}, counts, rejected)
     assert json.loads(counts.read_text()) == {
         "seen": 2,
         "cropped": 1,

@@ -345,7 +345,7 @@ class TestStage:
 
         def run(labels):
             rows = [row | {"image": jpeg(96, 64)} for row in labels.to_dict("records")]
-            shards.write(rows, tmp_path / "extracted")
+            shards.write_shard(rows, tmp_path / "extracted")
             outs = ("labels.parquet", "quarantine.csv", "validate.json", "docs")
             paths = [str(tmp_path / name) for name in ("extracted", *outs)]
             monkeypatch.setattr("sys.argv", ["stages/validate.py", *paths])
@@ -377,7 +377,7 @@ def test_a_suggestion_beside_a_label_is_no_part_of_what_is_checked(tmp_path):
     suggested = dict.fromkeys(shards.SUGGESTED_COLUMNS, 7.0) | {shards.SUGGESTED_BY: "3"}
     rows = [LABEL | {"image": b""} | beside for beside in (shards.NO_SUGGESTION, suggested)]
     rows[1] |= {"photo": "b.jpg", "number": 1}
-    shards.write(rows, tmp_path)
+    shards.write_shard(rows, tmp_path)
     labels = shards.read_labels(tmp_path)
     sound = validate.checked(labels, PARAMS).sound
     sound.to_parquet(tmp_path / "labels.parquet")

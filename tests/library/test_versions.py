@@ -8,7 +8,7 @@ from conftest import darktable_xmp, extract_params, picture, save_photo, setting
 from raw_files import save_dng, scene
 
 from cropperhead.dataset import extract, shards
-from cropperhead.dataset.ledger import Ledger, write_report
+from cropperhead.dataset.ledger import Ledger, write_extract_reports
 from cropperhead.editors import darktable, lightroom, profile, rawtherapee
 from cropperhead.editors.base import displayed_crop
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop
@@ -26,7 +26,7 @@ def run(folder: Path, out: Path, **params: object) -> pd.DataFrame:
     found = scan.scan(folder, [Path(name) for name in chosen.catalogs], chosen.tags)
     manifest = scan.manifest(found.entries)
     book = Ledger.load(out / "ledger.parquet", "same")
-    return extract.extract(folder, manifest, out / "shards", book, chosen).set_index("file")
+    return extract.update_shards(folder, manifest, out / "shards", book, chosen).set_index("file")
 
 
 def labels(out: Path) -> pd.DataFrame:
@@ -105,7 +105,9 @@ def test_a_version_that_cannot_be_used_is_named_and_the_others_are_kept(tmp_path
     table = run(lib, tmp_path)
     assert table["outcome"].to_dict() == {"a.jpg": "cropped"}
     assert labels(tmp_path)["source"].tolist() == ["lightroom embedded"]
-    write_report(table.reset_index(), {}, tmp_path / "counts.json", tmp_path / "rejected.csv")
+    write_extract_reports(
+        table.reset_index(), {}, tmp_path / "counts.json", tmp_path / "rejected.csv"
+    )
     with (tmp_path / "rejected.csv").open(newline="") as stream:
         listed = {row["file"]: row["reason"].split(":")[0] for row in csv.DictReader(stream)}
     assert listed == {"a.jpg.pp3": "perspective", "a_02.jpg.xmp": "broken_xmp"}
@@ -255,12 +257,12 @@ def test_of_a_catalog_that_changed_only_the_photos_that_did_are_read_again(tmp_p
     photos = [Photo(f"{name}.jpg", real_text(settings()), root=root) for name in "abcdefgh"]
     make_catalog(lib / "my.lrcat", photos)
     run(lib, tmp_path)
-    first = {file.name: file.read_bytes() for file in shards.files(tmp_path / "shards")}
+    first = {file.name: file.read_bytes() for file in shards.shard_files(tmp_path / "shards")}
     (lib / "my.lrcat").unlink()
     photos[7] = Photo("h.jpg", real_text(settings(0.33)), root=root)
     make_catalog(lib / "my.lrcat", photos)
     run(lib, tmp_path)
-    second = {file.name: file.read_bytes() for file in shards.files(tmp_path / "shards")}
+    second = {file.name: file.read_bytes() for file in shards.shard_files(tmp_path / "shards")}
     assert second["shard-00000.parquet"] == first["shard-00000.parquet"]
     assert labels(tmp_path)["crop_top"].tolist() == pytest.approx([0.1] * 7 + [0.33])
 

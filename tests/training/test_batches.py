@@ -37,8 +37,8 @@ def row(number, photo, author="photographer", top=0.0, image=None):
 
 @pytest.fixture
 def folder(tmp_path):
-    shards.write([row(0, "a/wide.jpg"), row(0, "a/wide.jpg", "guest", top=0.2)], tmp_path)
-    shards.write([row(1, "b/tall.jpg", top=0.1), row(2, "c/even.jpg")], tmp_path)
+    shards.write_shard([row(0, "a/wide.jpg"), row(0, "a/wide.jpg", "guest", top=0.2)], tmp_path)
+    shards.write_shard([row(1, "b/tall.jpg", top=0.1), row(2, "c/even.jpg")], tmp_path)
     return tmp_path
 
 
@@ -60,7 +60,7 @@ def test_a_photo_that_no_shard_holds_is_named(folder):
 def test_reading_gives_the_same_however_many_threads_decode(tmp_path):
     names = [f"{i:03d}.jpg" for i in range(150)]  # more than are in hand at a time
     pictures = [jpeg(20 + i, 20, (i, i, i)) for i in range(150)]
-    shards.write([row(i, names[i], image=pictures[i]) for i in range(150)], tmp_path)
+    shards.write_shard([row(i, names[i], image=pictures[i]) for i in range(150)], tmp_path)
     one, three, many = (batches.read(tmp_path, names, size=8, threads=n) for n in (1, 3, None))
     assert np.allclose(one.aspect, [(20 + i) / 20 for i in range(150)])
     assert np.abs(one.images[:][:, 4, 4, 0] - np.arange(150)).max() <= 4

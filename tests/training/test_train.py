@@ -459,7 +459,7 @@ def row(number, angle=0.0):
 
 
 def test_lessons_are_read_at_the_networks_size_and_for_straightening_at_full_size(tmp_path):
-    shards.write([row(number) for number in range(5)], tmp_path)
+    shards.write_shard([row(number) for number in range(5)], tmp_path)
     labels = shards.read_labels(tmp_path)
     labels["split"] = ["train", "train", "train", "validation", "test"]
     lessons = train.read(tmp_path, labels, QUICK)

@@ -1,8 +1,8 @@
-"""What became of every file of a library: kept between runs, and reported.
+"""The outcome of every file of a library, stored between runs and reported.
 
-The ledger is a table beside the shards. While a run goes on, what it has read stands in a journal
-that grows by a batch at a time, so that neither time nor memory grows with the library, and an
-interruption loses one batch at most.
+The ledger is a table next to the shards. During a run, outcomes are appended to a journal, one
+batch at a time, so that neither time nor memory grows with the library, and an interruption loses
+one batch at most.
 """
 
 import csv
@@ -24,124 +24,126 @@ from cropperhead.editors.base import LeftOut
 from cropperhead.system import atomic
 
 CROPPED, UNCROPPED, REJECTED = "cropped", "uncropped", "rejected"
-SUGGESTED = "suggested"  # cropped by nobody but a model, as it suggested
-UNREAD = "unread"  # changed, and not read again yet
-GONE = "gone"  # from its place, and until a run is done perhaps to be found at another
+SUGGESTED = "suggested"  # cropped only by a model, exactly as it suggested
+UNREAD = "unread"  # changed, and not yet read again
+GONE = "gone"  # no longer at its path; the run may still find it at another one
 
-_KEPT = ["file", "number", "origin", "sha256", "same_as"]  # of a file that is to be read again
+# What remains valid when a file must be read again
+_LASTING = ["file", "number", "origin", "sha256", "same_as"]
 _TEXTS = ("file", "trace", "outcome", "kind", "reason", "sha256", "same_as", "left_out", "origin")
 _LINES_AT_ONCE = 5000
 _SCHEMA = pa.schema([("number", pa.int64()), *((name, pa.string()) for name in _TEXTS)])
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one file: a line of the ledger."""
+class FileOutcome:
+    """The outcome of one file: a row of the ledger."""
 
     file: str
     number: int
     trace: str
     outcome: str
-    kind: str = ""  # of a rejection: short and countable
+    kind: str = ""  # of a rejection: one word, to be counted
     reason: str = ""  # of a rejection: the full sentence
-    sha256: str = ""  # of a cropped or a duplicate photo
-    same_as: str = ""  # of a duplicate: the copy that was kept
+    sha256: str = ""  # of a cropped photo or a duplicate
+    same_as: str = ""  # of a duplicate: the photo it is a copy of
     left_out: tuple[LeftOut, ...] = ()
-    origin: str = ""  # the name under which it came in, where it has moved since
+    origin: str = ""  # the path at which it arrived, if it has moved since
 
-    def row(self) -> dict[str, Any]:
-        """The columns of the ledger's table."""
+    def to_row(self) -> dict[str, Any]:
+        """Return the values of the ledger's columns."""
         return asdict(self) | {"left_out": json.dumps(self.left_out) if self.left_out else ""}
 
 
 class Ledger:
-    """The outcomes of all files, kept beside the shards between runs.
+    """The outcomes of all files, stored next to the shards between runs.
 
-    `table` has the columns of Outcome and a row for each file, as of the last `load` or `settle`.
+    `table` has the columns of FileOutcome and a row for each file, as of the last `load` or
+    `merge_journal`.
     """
 
     def __init__(self, file: Path, fingerprint: str) -> None:
         self._file, self._fingerprint = file, fingerprint
         self._journal = file.with_suffix(".journal")
-        self.table = _frame([])
+        self.table = _to_frame([])
 
     @classmethod
     def load(cls, file: Path, fingerprint: str) -> "Ledger":
-        """The ledger of an earlier run, finished or not; empty if there is none.
+        """Load the ledger of an earlier run, finished or not; it is empty if there is none.
 
-        Where it was made by other code or params, all its files count as unread; but they keep
-        their numbers and origins, by which photos are dealt to splits.
+        If other code or params made it, all its files count as unread, but keep their numbers and
+        origins, on which the photos' splits depend.
         """
         ledger = cls(file, fingerprint)
-        table = _stored(file)
-        if table is not None:
-            same = (table.schema.metadata or {}).get(b"fingerprint") == fingerprint.encode()
-            # an earlier release's may lack a column
-            known = table.to_pandas().reindex(columns=_SCHEMA.names, fill_value="")
-            ledger.table = known if same else unread(known)
-        ledger._replay()
+        stored = _read_table(file)
+        if stored is not None:
+            is_same = (stored.schema.metadata or {}).get(b"fingerprint") == fingerprint.encode()
+            # an earlier release's table may lack a column
+            table = stored.to_pandas().reindex(columns=_SCHEMA.names, fill_value="")
+            ledger.table = table if is_same else mark_unread(table)
+        ledger._apply_journal()
         return ledger
 
-    def record(self, outcomes: Iterable[Outcome]) -> None:
-        """Writes down what was read, for good: it holds after a loss of power."""
+    def append(self, outcomes: Iterable[FileOutcome]) -> None:
+        """Append outcomes to the journal; they survive a loss of power."""
         with self._journal.open("a", encoding="utf-8") as stream:
             if not stream.tell():
                 stream.write(json.dumps(self._fingerprint) + "\n")
-            stream.writelines(json.dumps(outcome.row()) + "\n" for outcome in outcomes)
+            stream.writelines(json.dumps(outcome.to_row()) + "\n" for outcome in outcomes)
             stream.flush()
             os.fsync(stream.fileno())
 
-    def settle(self) -> None:
-        """Enters the journal in the table, each line in place of an earlier one of its file.
+    def merge_journal(self) -> None:
+        """Merge the journal into the table; a file's last line replaces earlier ones.
 
-        What is gone, and was found nowhere else, is forgotten.
+        Files that are gone, and were not found at another path, are removed.
         """
-        self._replay()
+        self._apply_journal()
         self.table = self.table[self.table["outcome"] != GONE]
         self.save()
 
     def save(self) -> None:
-        """Writes the table, sorted by file; the journal, which it now holds, is dropped."""
+        """Write the table, sorted by file, and remove the journal, which it contains."""
         self.table = self.table.sort_values("file", ignore_index=True)
         schema = _SCHEMA.with_metadata({"fingerprint": self._fingerprint})
         table = pa.Table.from_pandas(self.table, schema, preserve_index=False)
         atomic.replace(self._file, partial(pq.write_table, table))
         self._journal.unlink(missing_ok=True)
 
-    def _replay(self) -> None:
+    def _apply_journal(self) -> None:
         if not self._journal.exists():
             return
         with self._journal.open(encoding="utf-8", errors="replace") as stream:
-            fingerprint = _line(stream.readline())
-            parts = list(_frames(stream))
-        read = pd.concat(parts, ignore_index=True) if parts else _frame([])
+            fingerprint = _parse_line(stream.readline())
+            parts = list(_read_frames(stream))
+        journal = pd.concat(parts, ignore_index=True) if parts else _to_frame([])
         if fingerprint != self._fingerprint:
-            read = unread(read)
-        both = pd.concat([self.table, read], ignore_index=True)
+            journal = mark_unread(journal)
+        both = pd.concat([self.table, journal], ignore_index=True)
         self.table = both.drop_duplicates("file", keep="last", ignore_index=True)
 
 
-def unread(table: pd.DataFrame) -> pd.DataFrame:
-    """The same files, to be read again: of what is known, how they came in alone holds."""
-    blank = {name: "" for name in _TEXTS if name not in _KEPT} | {"outcome": UNREAD}
-    files: pd.DataFrame = table[_KEPT].assign(**blank)
+def mark_unread(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the same files, to be read again, with only the columns that remain valid."""
+    blank = {name: "" for name in _TEXTS if name not in _LASTING} | {"outcome": UNREAD}
+    files: pd.DataFrame = table[_LASTING].assign(**blank)
     return files.reindex(columns=_SCHEMA.names)
 
 
-def all_left_out(table: pd.DataFrame) -> list[LeftOut]:
-    """The versions that could not be used of photos that have others."""
+def left_out_versions(table: pd.DataFrame) -> list[LeftOut]:
+    """Return the unusable versions of photos that also have usable ones."""
     return [LeftOut(*one) for text in table["left_out"] if text for one in json.loads(text)]
 
 
-def write_report(
+def write_extract_reports(
     table: pd.DataFrame, labels: Mapping[str, int], counts_file: Path, rejected_file: Path
 ) -> None:
-    """Writes the counts (JSON) and what was left out with its reasons (CSV: file,reason).
+    """Write the counts (JSON), and the rejected files and versions (CSV: file,reason).
 
     `table` is a ledger's, `labels` the number of labels by source.
     """
     rejected = table[table["outcome"] == REJECTED]
-    left_out = all_left_out(table)
+    left_out = left_out_versions(table)
     totals = table["outcome"].value_counts()
     counts = {
         "seen": len(table),
@@ -155,8 +157,8 @@ def write_report(
     }
     text = json.dumps(counts, indent=2) + "\n"
     atomic.replace(counts_file, lambda file: file.write_text(text, encoding="utf-8"))
-    named = [LeftOut(*row) for row in rejected[["file", "kind", "reason"]].itertuples(index=False)]
-    atomic.replace(rejected_file, partial(_write_reasons, sorted([*named, *left_out])))
+    files = [LeftOut(*row) for row in rejected[["file", "kind", "reason"]].itertuples(index=False)]
+    atomic.replace(rejected_file, partial(_write_reasons, sorted([*files, *left_out])))
 
 
 def _write_reasons(lines: Iterable[LeftOut], file: Path) -> None:
@@ -166,28 +168,28 @@ def _write_reasons(lines: Iterable[LeftOut], file: Path) -> None:
         writer.writerows([one.file, f"{one.kind}: {one.reason}"] for one in lines)
 
 
-def _frames(lines: Iterable[str]) -> Iterator[pd.DataFrame]:
-    """The journal's lines as tables, so that few of them are in memory as anything larger."""
-    rows = (row for row in map(_line, lines) if isinstance(row, dict))
-    while some := list(islice(rows, _LINES_AT_ONCE)):
-        yield _frame(some)
+def _read_frames(lines: Iterable[str]) -> Iterator[pd.DataFrame]:
+    """Convert the journal to tables, a part at a time: parsed lines take far more memory."""
+    rows = (row for row in map(_parse_line, lines) if isinstance(row, dict))
+    while part := list(islice(rows, _LINES_AT_ONCE)):
+        yield _to_frame(part)
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _to_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     table: pd.DataFrame = pa.Table.from_pylist(rows, schema=_SCHEMA).to_pandas()
     return table
 
 
-def _stored(file: Path) -> pa.Table | None:
-    """The table of a file; None where there is none, or one that was damaged."""
+def _read_table(file: Path) -> pa.Table | None:
+    """Read a table; None if the file does not exist or is damaged."""
     try:
         return pq.read_table(file) if file.exists() else None
     except (pa.ArrowInvalid, OSError):
         return None
 
 
-def _line(text: str) -> Any:
-    """One line of the journal; None for the last one where it was cut off."""
+def _parse_line(text: str) -> Any:
+    """Parse one line of the journal; None if it was cut off."""
     try:
         return json.loads(text)
     except ValueError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from cropperhead.dataset.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, Outcome
+from cropperhead.dataset.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, FileOutcome
 from cropperhead.dataset.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.editors import base
 from cropperhead.errors import RejectedFile
@@ -47,7 +47,7 @@ Tags = Mapping[str, exiftool.Tags]  # by path in the library
 class Reading:
     """One file as it was read: its outcome, and its rows for a shard when it is cropped."""
 
-    outcome: Outcome
+    outcome: FileOutcome
     rows: tuple[dict[str, Any], ...] = ()
 
 
@@ -81,7 +81,9 @@ class _Told:
 
 def failed_reading(entry: Entry, number: int, error: RejectedFile) -> Reading:
     """Return the reading of a file that could not be read, with the error's kind and message."""
-    outcome = Outcome(entry.file, number, entry.trace, REJECTED, kind=error.kind, reason=str(error))
+    outcome = FileOutcome(
+        entry.file, number, entry.trace, REJECTED, kind=error.kind, reason=str(error)
+    )
     return Reading(outcome)
 
 
@@ -125,7 +127,7 @@ def _reading(
 
     `told` is None for one that needed no question.
     """
-    outcome = Outcome(entry.file, number, entry.trace, UNCROPPED)
+    outcome = FileOutcome(entry.file, number, entry.trace, UNCROPPED)
     try:
         if told is None:
             _refuse_no_photo(folder, entry)
