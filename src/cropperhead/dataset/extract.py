@@ -1,7 +1,7 @@
-"""From a photo library to labelled shards: reads only what is new, and loses nothing on the way.
+"""Extracts the crops of a photo library into shards, reading only files that are new or changed.
 
-Every file ends as cropped, uncropped, suggested or rejected, and the ledger says which. A run that
-is interrupted goes on where it stopped: at most one batch is read again.
+Every file ends as cropped, uncropped, suggested or rejected, and the ledger records which. An
+interrupted run resumes where it stopped: at most one batch is read again.
 """
 
 import functools
@@ -19,8 +19,7 @@ import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from cropperhead.dataset import rows as readings
-from cropperhead.dataset import shards
+from cropperhead.dataset import rows, shards
 from cropperhead.dataset.ledger import (
     CROPPED,
     GONE,
@@ -29,9 +28,9 @@ from cropperhead.dataset.ledger import (
     UNCROPPED,
     UNREAD,
     Ledger,
-    all_left_out,
-    unread,
-    write_report,
+    left_out_versions,
+    mark_unread,
+    write_extract_reports,
 )
 from cropperhead.dataset.rows import Reading
 from cropperhead.errors import LibraryError, RejectedFile
@@ -41,119 +40,121 @@ from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
 from cropperhead.system import code_hash, worker_pool
 
-# Code that readings need and that decides nothing about a label
+# Imported code that does not influence any label
 _WITHOUT_INFLUENCE = frozenset(
     {"__init__.py", "errors.py", "params.py", "dataset/ledger.py", "library/scan.py"}
 )
-# Photos that a worker reads at a time: ExifTool's cost of a question is spread over as many
+# Photos that a worker reads at a time, so that they share the cost of a call to ExifTool
 _CHUNK = 50
 
 Task = tuple[Entry, int]  # a file to read, and its number
 Item = TypeVar("Item")
 
 
-def extract(
+def update_shards(
     folder: Path, manifest: pa.Table, out: Path, ledger: Ledger, params: ExtractParams
 ) -> pd.DataFrame:
-    """Brings the shards in `out` and the ledger up to date with a library; the ledger's table.
+    """Update the shards in `out` and the ledger to the state of a library.
 
-    `manifest` is what a scan of the library found. Raises SetupError where ExifTool is missing.
+    `manifest` is the result of scanning the library. Returns the ledger's table. Raises SetupError
+    if ExifTool is missing.
     """
     exiftool.require()
-    shards.mend(out)
-    stored = set(shards.names(out))
+    shards.remove_damaged(out)
+    stored = set(shards.iter_photos(out))
     table = _with_numbers(manifest.select(["file", "trace"]).to_pandas(), ledger.table)
     todo = _todo(table, stored)
-    # known photos before newcomers and copies, which may be the same photo in another place
-    alone = table["outcome"].notna() & (table["same_as"].fillna("") == "")
-    places = np.concatenate([np.flatnonzero(todo & alone), np.flatnonzero(todo & ~alone)])
+    # earlier photos before newcomers and copies, which may be the same photo at another path
+    comes_first = table["outcome"].notna() & (table["same_as"].fillna("") == "")
+    places = np.concatenate(
+        [np.flatnonzero(todo & comes_first), np.flatnonzero(todo & ~comes_first)]
+    )
     numbers = table["number"].to_numpy()[places].tolist()
     tasks = zip(scan.entries(manifest, places), numbers, strict=True)
-    ledger.table = _as_of_today(table, todo, ledger.table)
+    ledger.table = _before_reading(table, todo, ledger.table)
     del table, todo
-    past = _Past(ledger.table)
-    shards.drop(out, stored - set(past.kept.values()))
+    past = _EarlierRuns(ledger.table)
+    shards.drop_photos(out, stored - set(past.photo_of_digest.values()))
     ledger.save()
     bar: tqdm[Any]
     with tqdm(total=len(places), desc="extract", unit="photo") as bar:
-        found = _settled(_read(folder, tasks, params, bar), past)
-        for batch in _batched(found, params.batch_files):
-            rows = [row for reading in batch for row in reading.rows]
-            if rows:
-                shards.write(rows, out, params.tags)
-            ledger.record(reading.outcome for reading in batch)
-    ledger.settle()
+        readings = _reject_duplicates(_read(folder, tasks, params, bar), past)
+        for batch in _batches(readings, params.batch_files):
+            new_rows = [row for reading in batch for row in reading.rows]
+            if new_rows:
+                shards.write_shard(new_rows, out, params.tags)
+            ledger.append(reading.outcome for reading in batch)
+    ledger.merge_journal()
     return ledger.table
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a library holds, in numbers."""
+class ExtractionSummary:
+    """The files and crops of a library, counted."""
 
     outcomes: Counter[str]  # cropped, uncropped, suggested, or the kind of a rejection
     labels: Counter[str]  # by source
-    left_out: Counter[str]  # versions of photos with others, by kind
+    left_out: Counter[str]  # unusable versions of photos that have usable ones, by kind
 
     def __str__(self) -> str:
-        """A few lines for a person."""
-        good = (CROPPED, UNCROPPED, SUGGESTED)
-        rejected = {k: n for k, n in self.outcomes.items() if k not in good}
+        """Format the counts as a few lines of text."""
+        valid = (CROPPED, UNCROPPED, SUGGESTED)
+        rejected = {k: n for k, n in self.outcomes.items() if k not in valid}
         suggested = self.outcomes[SUGGESTED]
         lines = [
             f"{self.outcomes.total():>9,} files",
             f"{self.outcomes[CROPPED]:>9,} cropped, {self.labels.total():,} crops",
-            *_listed(self.labels),
+            *_indented(self.labels),
             f"{self.outcomes[UNCROPPED]:>9,} not cropped",
-            *([f"{suggested:>9,} cropped as suggested, by no person"] if suggested else []),
+            *([f"{suggested:>9,} cropped as CropperHead suggested"] if suggested else []),
             f"{sum(rejected.values()):>9,} rejected",
-            *_listed(rejected),
+            *_indented(rejected),
         ]
         if self.left_out:
-            lines += [f"{self.left_out.total():>9,} crops left out of photos with others"]
-            lines += _listed(self.left_out)
+            lines += [f"{self.left_out.total():>9,} unusable crops of photos with others"]
+            lines += _indented(self.left_out)
         return "\n".join(lines)
 
 
-def _listed(counts: Mapping[str, int]) -> list[str]:
+def _indented(counts: Mapping[str, int]) -> list[str]:
     return [f"{'':>9} {number:>9,} {name}" for name, number in sorted(counts.items())]
 
 
-def preview(folder: Path, entries: Sequence[Entry], params: ExtractParams) -> Summary:
-    """Looks at the metadata of a whole library; decodes no picture and writes no file."""
+def preview(folder: Path, entries: Sequence[Entry], params: ExtractParams) -> ExtractionSummary:
+    """Summarize the metadata of a whole library; decodes no picture and writes no file."""
     exiftool.require()
-    found = Summary(Counter(), Counter(), Counter())
+    summary = ExtractionSummary(Counter(), Counter(), Counter())
     tasks = ((entry, 0) for entry in entries)
     bar: tqdm[Any]
     with tqdm(total=len(entries), desc="look", unit="photo") as bar:
         for reading in _read(folder, tasks, params, bar, pixels=False):
             outcome = reading.outcome
-            found.outcomes[outcome.kind or outcome.outcome] += 1
-            found.left_out.update(one.kind for one in outcome.left_out)
-            found.labels.update(row["source"] for row in reading.rows)
-    return found
+            summary.outcomes[outcome.kind or outcome.outcome] += 1
+            summary.left_out.update(one.kind for one in outcome.left_out)
+            summary.labels.update(row["source"] for row in reading.rows)
+    return summary
 
 
 def extract_into(
     out: Path, folder: Path, entries: Iterable[Entry], params: ExtractParams
-) -> Summary:
-    """Extracts a library into a folder of its own, beside the pipeline."""
+) -> ExtractionSummary:
+    """Extract a library into a folder of its own, independently of the pipeline."""
     out.mkdir(parents=True, exist_ok=True)
-    made_by = fingerprint(params, code_hash.of(readings))
-    book = Ledger.load(out / "ledger.parquet", made_by)
-    table = extract(folder, scan.manifest(entries), out / "extracted", book, params)
-    labels = shards.sources(out / "extracted")
-    write_report(table, labels, out / "extract.json", out / "rejected.csv")
+    ledger = Ledger.load(out / "ledger.parquet", fingerprint(params, code_hash.of(rows)))
+    table = update_shards(folder, scan.manifest(entries), out / "extracted", ledger, params)
+    labels = shards.count_sources(out / "extracted")
+    write_extract_reports(table, labels, out / "extract.json", out / "rejected.csv")
     outcomes = table["kind"].where(table["kind"] != "", table["outcome"])
-    left_out = (one.kind for one in all_left_out(table))
-    return Summary(Counter(outcomes), Counter(labels), Counter(left_out))
+    left_out = (one.kind for one in left_out_versions(table))
+    return ExtractionSummary(Counter(outcomes), Counter(labels), Counter(left_out))
 
 
 def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
-    """Changes when what is extracted could: with the code that extracts and its params.
+    """Return a hash of the extracting code and its params: if it changes, labels could change.
 
-    `code` are that code's files; those that can change no label do not count, nor does where
-    the library lies, who works and how many files are read at a time. (What catalogs say is in the
-    manifest.)
+    `code` are the files of that code. Files that cannot change a label do not count, nor do the
+    library's path, the number of workers and the size of a batch. (The manifest contains what
+    catalogs say.)
     """
     digest = hashlib.sha256()
     for source in sorted(set(code), key=code_hash.relative):
@@ -168,47 +169,46 @@ def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
 
 
 def require_crops(table: pd.DataFrame, folder: Path) -> None:
-    """Raises LibraryError where no photo has a usable crop."""
+    """Raise LibraryError if no photo has a usable crop."""
     if _cropped(table).empty:
         raise LibraryError(
-            f"extract.library: {folder} holds {len(table)} files, but no photo with a usable "
+            f"extract.library: {folder} has {len(table)} files, but no photo with a usable "
             "crop. In Lightroom, select your cropped photos and save their metadata to file "
-            "(Ctrl+S or Cmd+S), or name your catalog in extract.catalogs, then run again; "
-            "reports/rejected.csv names what was left out."
+            "(Ctrl+S or Cmd+S), or name your catalog in extract.catalogs, then run again. "
+            "reports/rejected.csv lists what was rejected and why."
         )
 
 
-def _with_numbers(files: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """The library's files beside what is known of them; `found` is their trace of today.
+def _with_numbers(files: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return the library's files with their rows of the ledger; `new_trace` is their trace now.
 
-    Each has a number, those already known first: the order in which photos came in.
+    Each has a number, which is its place in the order of arrival.
     """
-    table = files.rename(columns={"trace": "found"}).merge(known, on="file", how="left")
+    table = files.rename(columns={"trace": "new_trace"}).merge(ledger, on="file", how="left")
     new = table["number"].isna().to_numpy()
-    first = int(known["number"].max()) + 1 if len(known) else 0
+    first = int(ledger["number"].max()) + 1 if len(ledger) else 0
     numbers = table["number"].to_numpy(float, copy=True)
     numbers[new] = first + np.arange(new.sum())
     return table.assign(number=numbers.astype(np.int64))
 
 
 def _todo(table: pd.DataFrame, stored: set[str]) -> pd.Series:
-    """Which files are new, changed or lost, or duplicates of a copy that is."""
+    """Return which files are new, changed or lost, or duplicates of such a file."""
     lost = (table["outcome"] == CROPPED) & ~table["file"].isin(stored)
-    todo = (table["found"] != table["trace"]) | lost
+    todo = (table["new_trace"] != table["trace"]) | lost
     copies = table["same_as"].fillna("") != ""
     return todo | (copies & ~table["same_as"].isin(table["file"][~todo]))
 
 
-def _as_of_today(table: pd.DataFrame, todo: pd.Series, known: pd.DataFrame) -> pd.DataFrame:
-    """The ledger before the reading: of what is to be read again, how it came in alone is known.
+def _before_reading(table: pd.DataFrame, todo: pd.Series, ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return the ledger as it is before files are read: those to read again are unread.
 
-    Cropped photos that are gone stay until the run is done: they may be found in another place.
+    Cropped photos that are gone stay until the end of the run, which may find them at another path.
     """
-    was = table["outcome"].notna()
-    again = was & todo
-    cropped = (known["sha256"] != "") & (known["same_as"] == "")
-    gone = known[cropped & ~known["file"].isin(table["file"])]
-    parts = [table[was & ~todo][known.columns], unread(table[again])]
+    has_outcome = table["outcome"].notna()
+    cropped = (ledger["sha256"] != "") & (ledger["same_as"] == "")
+    gone = ledger[cropped & ~ledger["file"].isin(table["file"])]
+    parts = [table[has_outcome & ~todo][ledger.columns], mark_unread(table[has_outcome & todo])]
     return pd.concat([*parts, gone.assign(outcome=GONE, trace="")], ignore_index=True)
 
 
@@ -216,19 +216,20 @@ def _cropped(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["outcome"] == CROPPED]
 
 
-class _Past:
-    """What earlier runs know that bears on what this one reads.
+class _EarlierRuns:
+    """Facts from earlier runs that this one needs.
 
-    `kept` has the photo of each SHA-256 and learns the new ones; `origins` has how known files came
-    in, `moved` the number and the origin of photos that are gone, by SHA-256.
+    `photo_of_digest` has the cropped photo of each SHA-256, and this run adds to it. `origins` has
+    the origins of files that are read again; `moved` the numbers and origins of photos that are
+    gone or unread, by SHA-256.
     """
 
     def __init__(self, table: pd.DataFrame) -> None:
-        cropped, alone = _cropped(table), table[table["same_as"] == ""]
-        read_again = alone[alone["outcome"] == UNREAD]
-        gone = alone[alone["outcome"].isin([UNREAD, GONE]) & (alone["sha256"] != "")]
+        cropped, firsts = _cropped(table), table[table["same_as"] == ""]
+        read_again = firsts[firsts["outcome"] == UNREAD]
+        gone = firsts[firsts["outcome"].isin([UNREAD, GONE]) & (firsts["sha256"] != "")]
         origins = gone["origin"].where(gone["origin"] != "", gone["file"])
-        self.kept: dict[str, str] = dict(zip(cropped["sha256"], cropped["file"], strict=True))
+        self.photo_of_digest = dict(zip(cropped["sha256"], cropped["file"], strict=True))
         self.origins = dict(zip(read_again["file"], read_again["origin"], strict=True))
         places = zip(gone["number"].tolist(), origins, strict=True)
         self.moved = dict(zip(gone["sha256"], places, strict=True))
@@ -241,42 +242,42 @@ def _read(
     bar: "tqdm[Any]",
     pixels: bool = True,
 ) -> Iterator[Reading]:
-    """All readings in order, by as many processes as params say."""
-    params = replace(params, tags=dict(params.tags))  # params.yaml's read-only view has no pickle
+    """Yield all readings in order, by `params.workers` processes."""
+    params = replace(params, tags=dict(params.tags))  # a mappingproxy cannot be pickled
     work = functools.partial(_read_chunk, folder, params, pixels)
-    chunks = _batched(iter(tasks), min(_CHUNK, params.batch_files))
+    chunks = _batches(iter(tasks), min(_CHUNK, params.batch_files))
     number = worker_pool.count(params.workers)
-    for found in worker_pool.results(work, chunks, number, _failed):
-        yield from found
-        bar.update(len(found))
+    for readings in worker_pool.results(work, chunks, number, _failed):
+        yield from readings
+        bar.update(len(readings))
 
 
 def _failed(task: Task, error: RejectedFile) -> Reading:
     entry, number = task
-    return readings.failed_reading(entry, number, error)
+    return rows.failed_reading(entry, number, error)
 
 
 def _read_chunk(
     folder: Path, params: ExtractParams, pixels: bool, chunk: Sequence[Task]
 ) -> list[Reading]:
-    """What a worker does; its ExifTool starts with the first chunk and stays for the next."""
+    """Read one chunk in a worker, whose ExifTool keeps running for the next one."""
     entries, numbers = zip(*chunk, strict=True)
-    return list(readings.read(folder, entries, numbers, _tag_reader(), params, pixels))
+    return list(rows.read(folder, entries, numbers, _tag_reader(), params, pixels))
 
 
 @functools.cache
 def _tag_reader() -> exiftool.TagReader:
     reader = exiftool.start()
-    util.Finalize(None, reader.close, exitpriority=1)  # a worker's end passes over atexit
+    util.Finalize(None, reader.close, exitpriority=1)  # workers do not run atexit's functions
     return reader
 
 
-def _settled(found: Iterable[Reading], past: _Past) -> Iterator[Reading]:
-    """Keeps the first of byte-identical cropped photos and rejects the others by name."""
-    for reading in found:
+def _reject_duplicates(readings: Iterable[Reading], past: _EarlierRuns) -> Iterator[Reading]:
+    """Keep the first of byte-identical cropped photos and reject the others."""
+    for reading in readings:
         outcome = reading.outcome
         digest = outcome.sha256
-        first = past.kept.setdefault(digest, outcome.file) if digest else outcome.file
+        first = past.photo_of_digest.setdefault(digest, outcome.file) if digest else outcome.file
         if first == outcome.file:
             yield _with_origin(reading, past)
             continue
@@ -286,10 +287,10 @@ def _settled(found: Iterable[Reading], past: _Past) -> Iterator[Reading]:
         )
 
 
-def _with_origin(reading: Reading, past: _Past) -> Reading:
-    """The reading, of a photo that has moved with the number and the name by which it came in.
+def _with_origin(reading: Reading, past: _EarlierRuns) -> Reading:
+    """Return the reading with the number and origin that its photo had, even if it has moved.
 
-    By these photos are dealt to training and test, so that tidying up a library moves none across.
+    Splits depend on them, so that tidying up a library moves no photo from training to test.
     """
     outcome = reading.outcome
     number, origin = outcome.number, past.origins.get(outcome.file, "")
@@ -301,6 +302,6 @@ def _with_origin(reading: Reading, past: _Past) -> Reading:
     return Reading(replace(outcome, number=number, origin=origin), rows)
 
 
-def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
     while batch := list(islice(items, size)):
         yield batch
