@@ -4,8 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 # This environment comes first for stages too (stages/run.sh), whatever other is active
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Tests run in two processes. A file stays in one of them: its tests share what is slow to set up.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test gate check setup system lock clean
+.PHONY: demo test test-slow gate check setup system lock clean
 
 demo: setup  ## draw a photo library, learn from it, compare
 	$(BIN)/dvc repro
@@ -14,8 +16,11 @@ demo: setup  ## draw a photo library, learn from it, compare
 	@echo "The comparison:  reports/comparison.html  (open it in a browser)"
 	@echo "The runs:        $(BIN)/mlflow ui         (then open the address it prints)"
 
-test: setup check  ## lint, types, import directions, tests
-	$(BIN)/pytest
+test: setup check  ## lint, types, import directions, all tests except the slow ones
+	$(PYTEST)
+
+test-slow: setup  ## tests that measure rates over many trainings
+	$(PYTEST) -m slow
 
 gate: setup  ## fail where the results are worse than main's; GATE=--accept-changed-test
 	$(BIN)/cropperhead gate $(GATE)

@@ -1,4 +1,4 @@
-"""What the verdict says of libraries whose truth is known: crops by a rule, and crops by chance."""
+"""The verdict on libraries whose truth is known: crops by a rule, and crops by chance."""
 
 import dataclasses
 
@@ -13,8 +13,11 @@ from cropperhead.library import scan
 from cropperhead.training import train
 from cropperhead.training.networks import build
 
-# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 PARAMS = params.load(ROOT / "params.yaml")
 TRAIN = dataclasses.replace(PARAMS.train, image_size=64, epochs=14)
