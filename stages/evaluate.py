@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 from cropperhead import params
-from cropperhead.dataset import shards, split
-from cropperhead.dataset import summary as inventory
+from cropperhead.dataset import inventory, shards, split
 from cropperhead.evaluation import corrections, evaluate
 from cropperhead.report import cards, chart_images, comparison
 from cropperhead.system import stage
@@ -29,7 +28,7 @@ def main() -> None:
     changed = corrections.summarise_corrections(known, read, settings.evaluate)
     told = comparison.write_report(found, folder, history, page, summary, settings, changed)
     chart_images.write(told, plots)
-    held = inventory.of(known, settings.train.uncropped_area)
+    held = inventory.take_inventory(known, settings.train.uncropped_area)
     facts = cards.facts(model, tracking.file_hash(labels, splits_file, *shards.shard_files(folder)))
     data = cards.Datasheet(held, read, checked, settings, changed)
     cards.write(cards.ModelCard(facts, told, held), data, card, sheet)

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT, label_table
 
 from cropperhead import params
-from cropperhead.dataset import summary
+from cropperhead.dataset.inventory import Inventory, take_inventory
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.findings import Agreement, JudgeScore, LearningCheck, Measure, Slice
 from cropperhead.evaluation.verdict import Verdict
@@ -57,10 +57,10 @@ def comparison(**changes: Any) -> Comparison:
     return dataclasses.replace(base, **changes)
 
 
-def held() -> summary.Inventory:
+def held() -> Inventory:
     table = label_table(40)
     places = ["test"] * 6 + ["validation"] * 4 + ["train"] * 30
-    return summary.of(table.assign(split=places, group=table["photo"]), 0.9)
+    return take_inventory(table.assign(split=places, group=table["photo"]), 0.9)
 
 
 def card(name: str = "small", **changes: Any) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cropperhead.dataset.inventory import Inventory, Quartiles, SplitSize
 from cropperhead.dataset.split import TEST, TRAIN, VALIDATION
-from cropperhead.dataset.summary import Inventory, Part, Quartiles
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.params import Params
 from cropperhead.report import markdown, page
@@ -24,7 +24,7 @@ from cropperhead.stats import Interval
 from cropperhead.training.networks import build
 
 _MOST = 8  # values of one kind that are named; the others go together
-_NOT_A_PART = Part(0, 0, 0)
+_NOT_A_PART = SplitSize(0, 0, 0)
 _BETTER = {"higher": " ↑", "lower": " ↓", "neither": ""}
 # What the settings that the report tells are called, without those of reading photos
 _OWN_SETTINGS = ("train.", "split.", "evaluate.")
@@ -127,8 +127,8 @@ def datasheet(sheet: Datasheet) -> str:
             "Person or version": _counts("person or version", "crops", held.authors),
             "Source": _counts("source", "crops", held.sources),
             "Shape of the photo": _counts("shape", "photos", held.shapes),
-            "Width / height of the photo": _counts("width / height", "photos", held.frames),
-            "Width / height of the crop": _counts("width / height", "crops", held.cropped),
+            "Width / height of the photo": _counts("width / height", "photos", held.photo_aspects),
+            "Width / height of the crop": _counts("width / height", "crops", held.crop_aspects),
             "Year of capture": _counts("year", "photos", _with_undated(held), most=100),
         },
         rejected=_counts("kind", "files", _ordered(sheet.extracted["rejected"]), most=100),
@@ -166,8 +166,8 @@ def _plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def _part(held: Inventory, name: str) -> Part:
-    return held.parts.get(name, _NOT_A_PART)
+def _part(held: Inventory, name: str) -> SplitSize:
+    return held.splits.get(name, _NOT_A_PART)
 
 
 def _facts(facts: list[tuple[str, str]]) -> str:
@@ -248,7 +248,7 @@ def _corrected(found: Corrections | None) -> str:
 def _parts(held: Inventory) -> str:
     rows = [
         (name, f"{part.photos:,}", f"{part.groups:,}", f"{part.crops:,}")
-        for name, part in held.parts.items()
+        for name, part in held.splits.items()
     ]
     return markdown.table(("split", "photos", "groups", "crops"), rows)
 
@@ -269,7 +269,7 @@ def _ordered(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _with_undated(held: Inventory) -> dict[str, int]:
-    return {**held.years, **({"unknown": held.undated} if held.undated else {})}
+    return {**held.years, **({"unknown": held.without_date} if held.without_date else {})}
 
 
 def _counts(kind: str, what: str, counts: Mapping[str, int], most: int = _MOST) -> str:
