@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from cropperhead.photos import image as photos
-from cropperhead.suggest import model as model_choice
+from cropperhead.suggest.run import find_model
 from cropperhead.system import worker_pool
 
 SEED = 12
@@ -38,7 +38,7 @@ def main() -> None:
         _decode(options.floor)
         return
     with (
-        model_choice.chosen(options.model) as model,
+        find_model(options.model) as model,
         tempfile.TemporaryDirectory(dir=options.folder) as scratch,
     ):
         folder = Path(scratch, "photos")

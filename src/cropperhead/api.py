@@ -34,7 +34,7 @@ Photo = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
 EXPORTED, KERAS = ".tflite", ".keras"
 _LONG_SIDE = 512  # px; of such copies a model learned, unless params.yaml says other
-_MOST_MEGAPIXELS = 400  # beyond, a file may be made to fill the memory
+MAX_MEGAPIXELS = 400  # beyond, a file may be made to fill the memory
 _NEEDED = ("limits", "confidence", "shares", "prototypes")
 
 
@@ -249,11 +249,11 @@ def _of_file(
 ) -> tuple[Image.Image, float]:
     with _formats_installed(file):
         if file.suffix.lower() in raws.SUFFIXES:
-            with raws.opened(file, _MOST_MEGAPIXELS) as raw:
+            with raws.opened(file, MAX_MEGAPIXELS) as raw:
                 side, shown_as = long_side or max(raw.frame), wanted or raw.shown_as
                 aspect = _aspect(raw.frame, shown_as)
                 return photos.upright(raw.picture(side), shown_as, side), aspect
-        with photos.opened(file, _MOST_MEGAPIXELS) as image:
+        with photos.opened(file, MAX_MEGAPIXELS) as image:
             side, shown_as = long_side or max(image.size), wanted or photos.shown_as(image)
             aspect = _aspect(photos.stored_size(image), shown_as)
             return photos.upright(image, shown_as, side), aspect

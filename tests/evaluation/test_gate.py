@@ -13,7 +13,7 @@ from cropperhead.errors import ModelError, SetupError
 from cropperhead.evaluation import gate
 from cropperhead.evaluation.gate import Baseline
 from cropperhead.params import GateParams
-from cropperhead.suggest import model as model_choice
+from cropperhead.suggest.run import find_model
 
 PARAMS = GateParams(tolerance=0.005, confidence=0.95, bootstrap_samples=500, seed=11)
 PHOTOS = [f"{letter}.jpg" for letter in "abcdefghij"]
@@ -461,7 +461,7 @@ def test_a_registered_model_is_fetched_by_its_name(store):
 
     trained(store / "model.keras", 1)
     tracking.promote(store / "model.keras")
-    with model_choice.chosen("models:/cropperhead@champion") as file:
+    with find_model("models:/cropperhead@champion") as file:
         fetched = keras.models.load_model(file)
     assert not file.exists()  # it was there for as long as it was used
     with pytest.raises(ModelError, match="@nobody: MLflow has no such model"):

@@ -1,4 +1,4 @@
-"""Crops suggested for photos and given back, by the command."""
+"""The command `suggest`, from photos to sidecars, copies and sheets."""
 
 import hashlib
 import json
@@ -23,6 +23,7 @@ from cropperhead.library import edited_photo, scan
 from cropperhead.photos import exiftool
 from cropperhead.photos import image as photos
 from cropperhead.suggest import predict
+from cropperhead.suggest.options import SuggestOptions
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -42,11 +43,11 @@ def noise(seed, width=300, height=200):
 
 
 def run(capsys, model, *arguments):
-    """The exit status and what was said, on standard output and error."""
+    """The exit status and what was printed on standard output and error."""
     capsys.readouterr()
     status = main(["suggest", *map(str, arguments), "--model", str(model)])
-    said = capsys.readouterr()
-    return status, said.out, said.err
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
 
 
 def hashes(folder):
@@ -54,33 +55,33 @@ def hashes(folder):
     return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
-def held(folder, name):
+def crops_by_editor(folder, name):
     with exiftool.tag_reader() as reader:
         [photo] = edited_photo.look(folder, scan.find(folder, [name], [], ()), reader, 400)
     return {one.editor: one for one in photo.held}
 
 
-def test_json_tells_each_photo_s_crops_as_the_api_does(model, tmp_path, capsys):
+def test_json_has_each_photo_s_crops_as_the_api_returns_them(model, tmp_path, capsys):
     save_photo(tmp_path / "a.jpg", image=noise(1))
     save_photo(tmp_path / "deep" / "b.png", image=noise(2), exif={ORIENTATION: 6})
     (tmp_path / ".cropperhead").mkdir()
     save_photo(tmp_path / ".cropperhead" / "hidden.jpg")
     status, out, err = run(capsys, model, tmp_path, "--json", "--alternatives", 2)
-    told = [json.loads(line) for line in out.splitlines()]
+    objects = [json.loads(line) for line in out.splitlines()]
     assert status == 0
-    assert [one["photo"] for one in told] == [
+    assert [one["photo"] for one in objects] == [
         str(tmp_path / "a.jpg"),
         str(tmp_path / "deep" / "b.png"),
     ]
     assert "2 suggested, 0 skipped, 0 failed" in err
     cropper = cropperhead.load(model)
-    for one in told:
+    for one in objects:
         assert list(one) == ["photo", *LIMITS, "confidence", "alternatives", "model"]
         expected = cropper.suggest(one["photo"], n=3)
-        found = [one, *one["alternatives"]]
-        assert len(found) == len(expected)
-        for crop, told_crop in zip(expected, found, strict=True):
-            numbers = [told_crop[name] for name in (*LIMITS, "confidence")]
+        printed = [one, *one["alternatives"]]
+        assert len(printed) == len(expected)
+        for crop, fields in zip(expected, printed, strict=True):
+            numbers = [fields[name] for name in (*LIMITS, "confidence")]
             # rounded to six decimals
             assert numbers == pytest.approx([*crop.limits(), crop.confidence], abs=1e-6)
         assert one["model"] == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
@@ -110,20 +111,20 @@ def test_what_is_written_is_the_suggestion_with_a_mark_and_can_be_undone(model, 
         assert status == 0
         assert f"2 suggested, 2 written for {editor}, 0 skipped, 0 failed" in out
         for name in ("IMG_1.jpg", "IMG_2.jpg"):
-            found = held(tmp_path, name)
-            assert len(found) == number
+            crops = crops_by_editor(tmp_path, name)
+            assert len(crops) == number
             [crop] = cropperhead.load(model).suggest(tmp_path / name)
             # RawTherapee rounds to pixels: half of one of 200, at both ends of a side
-            assert astuple(found[editor].crop)[:4] == pytest.approx(crop.limits()[:4], abs=0.006)
-            assert found[editor].is_untouched
-            assert found[editor].mark.model == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
+            assert astuple(crops[editor].crop)[:4] == pytest.approx(crop.limits()[:4], abs=0.006)
+            assert crops[editor].is_untouched
+            assert crops[editor].mark.model == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
     assert b"Exposure2012" in (tmp_path / "IMG_2.xmp").read_bytes()
     assert main(["suggest", str(tmp_path), "--undo"]) == 0
     assert "1 sidecars restored, 5 removed, 0 left" in capsys.readouterr().out
     assert hashes(tmp_path) == before
 
 
-def test_a_person_s_crop_in_any_editor_stays_unless_told(model, tmp_path, capsys):
+def test_a_person_s_crop_in_any_editor_is_kept_without_overwrite(model, tmp_path, capsys):
     save_photo(tmp_path / "IMG_1.jpg", image=noise(1))
     save_photo(tmp_path / "IMG_2.jpg", xmp(settings()), image=noise(2))
     person = Crop(0.1, 0.2, 0.8, 0.9, 0.0)
@@ -137,7 +138,7 @@ def test_a_person_s_crop_in_any_editor_stays_unless_told(model, tmp_path, capsys
         assert hashes(tmp_path) == before
     _, out, _ = run(capsys, model, tmp_path, "--write", "darktable", "--overwrite")
     assert "2 written for darktable" in out
-    assert astuple(held(tmp_path, "IMG_1.jpg")["darktable"].crop) != astuple(person)
+    assert astuple(crops_by_editor(tmp_path, "IMG_1.jpg")["darktable"].crop) != astuple(person)
 
 
 def test_a_second_run_skips_what_is_there_and_another_shape_replaces_it(model, tmp_path, capsys):
@@ -147,32 +148,32 @@ def test_a_second_run_skips_what_is_there_and_another_shape_replaces_it(model, t
     first = (tmp_path / "IMG_0.jpg.xmp").read_bytes()
     _, out, _ = run(capsys, model, tmp_path, "--write", "darktable")
     assert "2 suggested, 2 written for darktable, 1 skipped, 0 failed" in out
-    assert "this model's crop is there already (IMG_0.jpg)" in out
+    assert "it already has this model's crop (IMG_0.jpg)" in out
     assert (tmp_path / "IMG_0.jpg.xmp").read_bytes() == first
     _, out, _ = run(capsys, model, tmp_path, "--write", "darktable", "--aspect", "1:1")
     assert "3 written" in out
-    box = held(tmp_path, "IMG_0.jpg")["darktable"].box
+    box = crops_by_editor(tmp_path, "IMG_0.jpg")["darktable"].box
     assert box.width / box.height == pytest.approx(1, abs=1e-3)
 
 
-def test_what_is_not_sure_enough_is_left_uncropped(model, tmp_path, capsys):
+def test_a_photo_below_the_confidence_is_skipped(model, tmp_path, capsys):
     save_photo(tmp_path / "a.jpg", image=noise(1))
     before = hashes(tmp_path)
-    ways = ("--min-confidence", "1", "--write", "lightroom", "--json")
-    status, out, err = run(capsys, model, tmp_path, *ways)
+    options = ("--min-confidence", "1", "--write", "lightroom", "--json")
+    status, out, err = run(capsys, model, tmp_path, *options)
     assert (status, out) == (0, "")
     assert "0 suggested, 0 written for lightroom, 1 skipped, 0 failed" in err
     assert "its confidence is below --min-confidence (a.jpg)" in err
     assert hashes(tmp_path) == before
 
 
-def test_straightening_alone_keeps_the_frame_s_shape_and_all_that_fits(model, tmp_path, capsys):
+def test_straighten_only_keeps_the_frame_s_ratio_and_all_that_fits(model, tmp_path, capsys):
     for number in range(6):
         save_photo(tmp_path / f"{number}.png", image=noise(number))
     _, out, _ = run(capsys, model, tmp_path, "--straighten-only", "--json")
-    told = [json.loads(line) for line in out.splitlines()]
-    assert any(one["angle"] for one in told)
-    for one in told:
+    crops = [json.loads(line) for line in out.splitlines()]
+    assert any(one["angle"] for one in crops)
+    for one in crops:
         width, height = one["right"] - one["left"], one["bottom"] - one["top"]
         assert width == pytest.approx(height, abs=2e-6)  # as fractions: the frame's own shape
         # of 3 x 2, turned by t: (2 cos t + 3 sin t) h = 2 where the height binds first
@@ -182,7 +183,7 @@ def test_straightening_alone_keeps_the_frame_s_shape_and_all_that_fits(model, tm
         assert one["top"] + one["bottom"] == pytest.approx(1, abs=2e-6)
 
 
-def test_a_wanted_shape_is_kept_to(model, tmp_path, capsys):
+def test_crops_have_the_aspect_ratio_that_was_asked_for(model, tmp_path, capsys):
     save_photo(tmp_path / "a.png", image=noise(1, 300, 200))
     for aspect, ratio in (("4:5", 0.8), ("16:9", 16 / 9), ("original", 1.5)):
         _, out, _ = run(capsys, model, tmp_path, "--aspect", aspect, "--json")
@@ -192,7 +193,7 @@ def test_a_wanted_shape_is_kept_to(model, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("code", [1, 3, 6, 8])
-def test_a_copy_is_cut_out_of_the_upright_picture(model, tmp_path, capsys, code):
+def test_a_copy_is_cut_from_the_upright_picture(model, tmp_path, capsys, code):
     for number in range(3):
         save_photo(tmp_path / "in" / f"{number}.png", image=noise(number), exif={ORIENTATION: code})
     status, out, _ = run(capsys, model, tmp_path / "in", "--apply", tmp_path / "out")
@@ -212,7 +213,7 @@ def test_a_copy_is_cut_out_of_the_upright_picture(model, tmp_path, capsys, code)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
-def test_a_copy_keeps_profile_and_metadata_but_no_crop_to_be_made(model, tmp_path, capsys, suffix):
+def test_a_copy_keeps_profile_and_metadata_but_no_crop_to_apply(model, tmp_path, capsys, suffix):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes() + b"own"
     tags = Image.Exif()
     tags[MAKE], tags[ORIENTATION] = "Maker", 6
@@ -237,21 +238,21 @@ def test_a_copy_keeps_profile_and_metadata_but_no_crop_to_be_made(model, tmp_pat
             assert b'Exposure2012="+0.50"' in image.info["xmp"]
 
 
-def test_copies_are_skipped_once_there_and_no_other_file_is_written_over(model, tmp_path, capsys):
+def test_a_copy_that_exists_is_skipped_and_no_other_file_is_overwritten(model, tmp_path, capsys):
     for number in range(2):
         save_photo(tmp_path / "in" / f"{number}.jpg", image=noise(number))
     out = tmp_path / "in" / "out"
     out.mkdir()
     (out / "1.jpg").write_bytes(b"somebody's")
-    status, said, err = run(capsys, model, tmp_path / "in" / "0.jpg", "--apply", out)
+    status, _, _ = run(capsys, model, tmp_path / "in" / "0.jpg", "--apply", out)
     assert status == 0
     first = hashes(out)
     arguments = (tmp_path / "in", "--apply", out)
-    status, said, err = run(capsys, model, *arguments)
+    status, printed, err = run(capsys, model, *arguments)
     assert status == 1
-    assert "1.jpg: a file that CropperHead did not write is there." in err
-    assert "this copy is there already (0.jpg)" in said
-    assert "it is a copy that CropperHead made (0.jpg)" in said
+    assert "1.jpg: already exists and was not written by CropperHead." in err
+    assert "this copy already exists (0.jpg)" in printed
+    assert "it is a copy that CropperHead made (0.jpg)" in printed
     assert hashes(out) == first
     run(capsys, model, tmp_path / "in" / "0.jpg", "--apply", out, "--quality", 50)
     assert (out / "0.jpg").read_bytes() != first[str(out / "0.jpg")]
@@ -270,7 +271,7 @@ def test_a_sheet_shows_every_photo(model, tmp_path, capsys):
         assert sheet.height == pytest.approx(10 + 2 * (259 + 28), abs=2)
 
 
-def test_failures_are_named_and_the_rest_goes_on(model, tmp_path, capsys):
+def test_failures_are_listed_and_the_rest_is_done(model, tmp_path, capsys):
     whole = save_photo(tmp_path / "a.jpg", image=noise(1)).read_bytes()
     (tmp_path / "b.jpg").write_text("no photo")
     (tmp_path / "c.jpg").write_bytes(whole[: len(whole) // 2])
@@ -278,8 +279,8 @@ def test_failures_are_named_and_the_rest_goes_on(model, tmp_path, capsys):
     gone, empty = tmp_path / "gone.jpg", tmp_path / "empty"
     empty.mkdir()
     names = [*sorted(tmp_path.glob("?.jpg")), gone, empty]
-    for ways, done in ((("--json",), "2 suggested"), (("--write", "lightroom"), "2 written")):
-        status, out, err = run(capsys, model, *names, *ways)
+    for outputs, done in ((("--json",), "2 suggested"), (("--write", "lightroom"), "2 written")):
+        status, out, err = run(capsys, model, *names, *outputs)
         assert status == 1
         assert done in out + err
         assert "4 failed" in out + err
@@ -290,26 +291,25 @@ def test_failures_are_named_and_the_rest_goes_on(model, tmp_path, capsys):
         assert "failed: 1: no such file (gone.jpg)" in out + err
 
 
-def test_a_photo_that_changes_while_it_is_read_is_left_and_the_rest_goes_on(
+def test_a_photo_that_changes_while_it_is_read_fails_and_the_rest_is_done(
     model, tmp_path, monkeypatch
 ):
     """An editor saves the photo between its decoding and the model's answer."""
     file, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
     for seed, each in enumerate((file, other)):
         save_photo(each, image=noise(seed))
-    loaded = predict.cropper(model)
-    looked = loaded.suggest_seen
+    cropper = predict.load_cropper(model)
+    suggest_seen = cropper.suggest_seen
 
-    def interrupted(_, *arguments):
+    def save_meanwhile(_, *arguments):
         if not (tmp_path / "saved").exists():
             (tmp_path / "saved").touch()
             save_photo(file, image=noise(9))
-        return looked(*arguments)
+        return suggest_seen(*arguments)
 
-    monkeypatch.setattr(type(loaded), "suggest_seen", interrupted)
-    wish = predict.Wish(model, "free", 1, False, 0.0, False, None)
-    asked = [predict.Asked(each, None, False) for each in (file, other)]
-    first, second = predict.answers(wish, asked)
+    monkeypatch.setattr(type(cropper), "suggest_seen", save_meanwhile)
+    jobs = [predict.Job(file), predict.Job(other)]
+    first, second = predict.predict_photos(model, SuggestOptions(), jobs)
     assert (first.failure, first.crops) == ("it changed while it was read", ())
     assert (second.failure, len(second.crops)) == ("", 1)
 
@@ -376,7 +376,7 @@ def test_suggesting_needs_nothing_that_only_the_pipeline_needs(model, tmp_path):
     )
 
 
-def test_an_orientation_of_choice_shows_a_photo_so(tmp_path):
+def test_a_photo_is_shown_by_the_orientation_that_is_passed(tmp_path):
     file = save_photo(tmp_path / "a.png", image=picture(300, 200), exif={ORIENTATION: 3})
     image, frame = api.seen(file, 6)
     assert image.size == (200, 300)
@@ -384,7 +384,7 @@ def test_an_orientation_of_choice_shows_a_photo_so(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "sheet.png"])
-def test_a_sheet_takes_no_other_picture_s_place_but_its_own(model, tmp_path, capsys, name):
+def test_a_sheet_replaces_only_another_sheet(model, tmp_path, capsys, name):
     photo = save_photo(tmp_path / "photo.jpg", image=noise(1))
     target = tmp_path / name
     if name == "sheet.png":
@@ -394,12 +394,14 @@ def test_a_sheet_takes_no_other_picture_s_place_but_its_own(model, tmp_path, cap
     before = target.read_bytes()
     status, _, err = run(capsys, model, tmp_path, "--sheet", target)
     assert status == 1
-    assert f"{target} is there already, and is no sheet" in err
+    assert f"{target} already exists and was not written by CropperHead. Choose another" in err
     assert target.read_bytes() == before
 
 
 @pytest.mark.parametrize("editor", ["lightroom", "darktable", "rawtherapee"])
-def test_a_suggestion_that_a_person_has_taken_out_is_not_put_back(model, tmp_path, capsys, editor):
+def test_a_suggestion_that_a_person_has_removed_is_not_written_again(
+    model, tmp_path, capsys, editor
+):
     photo = save_photo(tmp_path / "a.jpg", image=noise(3))
     assert run(capsys, model, photo, "--write", editor)[0] == 0
     [sidecar] = [file for file in tmp_path.iterdir() if file.suffix in (".xmp", ".pp3")]
@@ -410,21 +412,21 @@ def test_a_suggestion_that_a_person_has_taken_out_is_not_put_back(model, tmp_pat
         "rawtherapee": (b"Enabled=true", b"Enabled=false"),
     }[editor]
     assert off[0] in text
-    taken = text.replace(*off)
+    removed = text.replace(*off)
     if editor == "rawtherapee":
-        taken = re.sub(rb"(?m)^Degree=.*$", b"Degree=0", taken)
-    sidecar.write_bytes(taken)
+        removed = re.sub(rb"(?m)^Degree=.*$", b"Degree=0", removed)
+    sidecar.write_bytes(removed)
     _, out, err = run(capsys, model, photo, "--write", editor)
-    assert "the suggested crop was taken out" in out + err
-    assert sidecar.read_bytes() == taken
+    assert "the suggested crop was removed" in out + err
+    assert sidecar.read_bytes() == removed
 
 
-def test_a_copy_of_a_raw_photo_tells_its_camera_and_stands_upright(model, tmp_path, capsys):
+def test_a_copy_of_a_raw_photo_names_its_camera_and_is_upright(model, tmp_path, capsys):
     raw = save_dng(tmp_path / "a.dng", tags={MAKE: (ASCII, b"Maker\0"), ORIENTATION: (SHORT, [6])})
     assert run(capsys, model, raw, "--apply", tmp_path / "copies")[0] == 0
     [copy] = (tmp_path / "copies").glob("*.jpg")
     with Image.open(copy) as image:
-        told = image.getexif()
-        assert told[MAKE] == "Maker"
-        assert told[ORIENTATION] == 1
+        tags = image.getexif()
+        assert tags[MAKE] == "Maker"
+        assert tags[ORIENTATION] == 1
         assert image.height > image.width  # 1200 x 800, a quarter turned

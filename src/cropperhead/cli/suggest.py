@@ -71,7 +71,6 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
 )
 @click.option(
     "--min-confidence",
-    "least_confidence",
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
@@ -133,13 +132,13 @@ def _suggest(
 ) -> None:
     from cropperhead import params
     from cropperhead.suggest import run
-    from cropperhead.suggest.order import Order
+    from cropperhead.suggest.options import SuggestOptions
 
     # A small installation has no params.yaml
     configured = params.load_nearest().extract.catalog_files if params.can_load_nearest() else []
-    summary = run.suggest(files, Order(**options), model, [*configured, *catalogs])
-    click.echo(summary, err=options["json"])
-    if summary.failed:
+    log = run.suggest(files, SuggestOptions(**options), model, [*configured, *catalogs])
+    click.echo(log, err=options["json"])
+    if log.failed:
         raise CropperheadError("Some photos failed.")
 
 

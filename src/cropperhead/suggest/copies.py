@@ -1,26 +1,31 @@
-"""Cropped copies of photos, at full resolution, with what the photo says of itself.
+"""Cropped copies of photos at full resolution, with the photo's metadata, and the folder of them.
 
 EXIF, XMP, the colour profile and a JPEG's IPTC are carried over. What is not true of the copy is
-changed or left out: it lies upright, has another size, no thumbnail of the whole, and no crop to be
-made. Of a RAW photo EXIF is taken where the file is a TIFF within, as most are, without what only
-its maker can read.
+changed or dropped: it is upright, has another size, no thumbnail of the whole photo, and no crop
+left to apply. EXIF of a RAW photo is copied if the file is a TIFF inside, as most are, without the
+maker's notes.
+
+`journal` notes each copy with its hash. A copy is recognised by it, and `undo` removes it.
 """
 
+import hashlib
 import io
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, JpegImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
-from cropperhead.api import Crop
+from cropperhead.api import MAX_MEGAPIXELS, Crop
 from cropperhead.editors import lightroom
 from cropperhead.editors.xmp import Name, Packet
-from cropperhead.errors import RejectedFile
+from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.geometry import orientation
-from cropperhead.library import sidecars
+from cropperhead.library import journal, sidecars
+from cropperhead.library.journal import Journals, Record
 from cropperhead.photos import image as photos
 from cropperhead.photos import raw as raws
 
@@ -30,8 +35,7 @@ _FORMATS = {
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     ".webp": "WEBP",
 }
-_OTHERWISE = ".jpg"
-_MOST_MEGAPIXELS = 400  # as in `api`
+_OTHER_SUFFIX = ".jpg"
 # Modes of Pillow in which each format keeps a picture. 16 bits of one channel are cut out as such.
 _MODES = {
     "JPEG": {"L", "RGB", "CMYK"},
@@ -39,46 +43,117 @@ _MODES = {
     "TIFF": {"L", "LA", "RGB", "RGBA", "CMYK", "I;16"},
     "WEBP": {"RGB", "RGBA"},
 }
+_LOSSLESS = {"raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits"}
 # EXIF 2.32
 _ORIENTATION, _EXIF, _GPS, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0x8825, 0xA002, 0xA003
 _XMP, _PHOTOSHOP, _MAKERS_NOTES = 0x02BC, 0x8649, 0x927C
-# Of a TIFF's first directory (TIFF 6.0) what describes photographer and camera; the rest describes
-# the pixels and where they lie.
-_TOLD = frozenset({0x010E, 0x010F, 0x0110, 0x0112, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825})
+# The tags of a TIFF's first directory (TIFF 6.0) that describe photographer and camera; the others
+# describe the pixels and their place in the file.
+_DESCRIPTIVE = frozenset(
+    {0x010E, 0x010F, 0x0110, 0x0112, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825}
+)
 _TIFF_NAMESPACE = "http://ns.adobe.com/tiff/1.0/"
 _SEGMENT = 0xFFFF - 2  # bytes in one segment of a JPEG
 _XMP_SEGMENT = _SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\0")
+_SOURCE, _TRACE, _MAKER = "Source", "Trace", "Maker"  # of a journal's note
+
+Trace = tuple[int, int] | None  # a file's size and time
 
 
-def name(photo: str) -> str:
-    """What a copy of a photo is called: the same, or .jpg is put behind."""
-    return photo if sidecars.suffix(photo) in _FORMATS else photo + _OTHERWISE
+def is_copy(file: Path, journals: Journals) -> bool:
+    """Whether CropperHead wrote this file as a copy, so that it is not cropped again.
 
-
-def made(file: Path, crop: Crop, shown_as: int | None, quality: int) -> bytes:
-    """The cropped copy of a photo, in its own format if that is JPEG, PNG, TIFF or WebP, else JPEG.
-
-    `crop` is as displayed by the orientation `shown_as`, None for the camera's; `quality` is that
-    of JPEG and WebP. Raises RejectedFile where the photo cannot be read.
+    Raises WritingError where the journal cannot be read.
     """
-    kind = _FORMATS[sidecars.suffix(name(file.name))]
+    last = journals.last(file)
+    return last is not None and _SOURCE in last.note
+
+
+@dataclass(frozen=True)
+class CopyFolder:
+    """The folder for copies.
+
+    `maker` names what the copies are made by: the model, what is asked of it, and their quality.
+    """
+
+    folder: Path
+    maker: str
+    journals: Journals
+
+    def target(self, relative: str) -> Path:
+        """Return the file for the copy of a photo, by its path in the folder that was named."""
+        path = self.folder / relative
+        return path.with_name(_copy_name(path.name))
+
+    def is_current(self, target: Path, source: Path, trace: Trace) -> bool:
+        """Whether the copy exists as it would be made now.
+
+        Raises WritingError for another file in its place, which is not overwritten.
+        """
+        if not (target.exists() or target.is_symlink()):
+            return False
+        last = self.journals.last(target)
+        if last is None or _SOURCE not in last.note or not _is_as_written(target, last):
+            raise WritingError(f"{target}: already exists and was not written by CropperHead.")
+        if last.note[_SOURCE] != str(source.resolve()):
+            raise WritingError(f"{target}: already exists, as the copy of {last.note[_SOURCE]}.")
+        return last.note == self._note(source, trace)
+
+    def write(self, target: Path, source: Path, trace: Trace, content: bytes) -> None:
+        """Write a copy, or replace an earlier one of the same photo. Raises WritingError."""
+        try:
+            self.is_current(target, source, trace)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)  # it can be made again from the photo: no backup
+        except OSError as error:
+            raise WritingError(f"{target}: cannot be written: {error.strerror}") from error
+        journal.write(target, content, None, self._note(source, trace))
+
+    def _note(self, source: Path, trace: Trace) -> Mapping[str, str]:
+        return {_SOURCE: str(source.resolve()), _TRACE: str(trace), _MAKER: self.maker}
+
+
+def cropped_copy(file: Path, crop: Crop, shown_as: int | None, quality: int) -> bytes:
+    """Make the cropped copy of a photo, in its own format if JPEG, PNG, TIFF or WebP, else JPEG.
+
+    `crop` is as displayed by the orientation `shown_as`, None for the camera's. `quality`, 1 to
+    100, is for JPEG and WebP. Raises RejectedFile where the photo cannot be read.
+    """
+    kind = _FORMATS[sidecars.suffix(_copy_name(file.name))]
     if sidecars.suffix(file.name) in raws.SUFFIXES:
-        with raws.opened(file, _MOST_MEGAPIXELS) as raw:
-            side = max(raw.frame)
-            shown = photos.upright(raw.picture(side), shown_as or raw.shown_as, side)
-        picture = crop.apply(shown)
-        return _saved(picture, kind, {"quality": quality} | _exif(_raw_tags(file), picture, "TIFF"))
-    with photos.opened(file, _MOST_MEGAPIXELS) as image:
-        kept = _kept(image, kind) | _way(image, kind, quality)
-        tags, told = image.getexif(), {str(key): value for key, value in image.info.items()}
-        shown = photos.displayed(image, shown_as or photos.shown_as(image))
-        picture = crop.apply(_in_mode_of(shown, kind))
+        return _raw_copy(file, crop, shown_as, quality)
+    with photos.opened(file, MAX_MEGAPIXELS) as image:
+        options = _profile_and_iptc(image, kind) | _compression(image, kind, quality)
+        tags, info = image.getexif(), {str(key): value for key, value in image.info.items()}
+        upright = photos.displayed(image, shown_as or photos.shown_as(image))
+        picture = crop.apply(_in_mode_of(upright, kind))
         exif = _exif(tags, picture, kind)
-        return _saved(picture, kind, kept | exif | _packet(told, kind, exif))
+        return _encode(picture, kind, options | exif | _xmp(info, kind, exif))
+
+
+def _copy_name(photo: str) -> str:
+    """The photo's own name, with .jpg appended if copies are not of its format."""
+    return photo if sidecars.suffix(photo) in _FORMATS else photo + _OTHER_SUFFIX
+
+
+def _is_as_written(file: Path, record: Record) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == record.after
+    except OSError:
+        return False
+
+
+def _raw_copy(file: Path, crop: Crop, shown_as: int | None, quality: int) -> bytes:
+    with raws.opened(file, MAX_MEGAPIXELS) as raw:
+        side = max(raw.frame)
+        upright = photos.upright(raw.picture(side), shown_as or raw.shown_as, side)
+    picture = crop.apply(upright)
+    return _encode(picture, "JPEG", {"quality": quality} | _exif(_raw_tags(file), picture, "TIFF"))
 
 
 def _raw_tags(file: Path) -> Image.Exif:
-    """EXIF of a RAW file, most of which are TIFF files, with camera, lens and time; else none."""
+    """EXIF of a RAW file, with camera, lens and time, if it is a TIFF file as most are."""
     tags = Image.Exif()
     try:
         with file.open("rb") as stream:
@@ -98,36 +173,35 @@ def _in_mode_of(image: Image.Image, kind: str) -> Image.Image:
     return image.convert("RGBA" if has_alpha else "RGB")
 
 
-def _saved(image: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes:
-    image.info = {}  # of which Pillow would carry some along, unasked
+def _encode(image: Image.Image, kind: str, options: Mapping[str, Any]) -> bytes:
+    image.info = {}  # Pillow would write some of it, unasked
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
-def _kept(image: Image.Image, kind: str) -> dict[str, Any]:
-    """The colour profile, and what else can be taken over as it is."""
+def _profile_and_iptc(image: Image.Image, kind: str) -> dict[str, Any]:
+    """The colour profile, and a JPEG's IPTC and comment, as Pillow's options."""
     profile = image.info.get("icc_profile")
-    kept = {"icc_profile": profile} if profile else {}
+    options = {"icc_profile": profile} if profile else {}
     if kind == "JPEG":
-        segments = [segment for which, segment in _segments(image) if which == "APP13"]
-        kept["extra"] = b"".join(
-            b"\xff\xed" + (len(segment) + 2).to_bytes(2, "big") + segment for segment in segments
+        segments = [content for name, content in _segments(image) if name == "APP13"]
+        options["extra"] = b"".join(
+            b"\xff\xed" + (len(content) + 2).to_bytes(2, "big") + content for content in segments
         )
-        kept["comment"] = image.info.get("comment", b"")
-    return kept
+        options["comment"] = image.info.get("comment", b"")
+    return options
 
 
 def _segments(image: Image.Image) -> list[tuple[str, bytes]]:
     return list(getattr(image, "applist", []))
 
 
-def _way(image: Image.Image, kind: str, quality: int) -> dict[str, Any]:
-    """How the pixels are to be compressed: as they were, as far as that is known."""
+def _compression(image: Image.Image, kind: str, quality: int) -> dict[str, Any]:
+    """How to compress the pixels: as they were, as far as that is known."""
     if kind == "TIFF":
-        way = image.info.get("compression", "raw")
-        lossless = {"raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits"}
-        return {"compression": way if way in lossless else "tiff_lzw"}
+        compression = image.info.get("compression", "raw")
+        return {"compression": compression if compression in _LOSSLESS else "tiff_lzw"}
     if kind == "PNG":
         return {}
     sampling = JpegImagePlugin.get_sampling(image) if hasattr(image, "layer") else -1
@@ -137,7 +211,7 @@ def _way(image: Image.Image, kind: str, quality: int) -> dict[str, Any]:
 def _exif(tags: Image.Exif, picture: Image.Image, kind: str) -> dict[str, Any]:
     """EXIF without the thumbnail, which Pillow does not write."""
     if kind == "TIFF":
-        for tag in set(tags) - _TOLD:
+        for tag in set(tags) - _DESCRIPTIVE:
             del tags[tag]
     for tag in {_XMP, _PHOTOSHOP} & set(tags):
         del tags[tag]
@@ -154,13 +228,13 @@ def _exif(tags: Image.Exif, picture: Image.Image, kind: str) -> dict[str, Any]:
     return {"exif": tags}
 
 
-def _packet(told: Mapping[str, Any], kind: str, exif: Mapping[str, Any]) -> dict[str, Any]:
-    """XMP, where there is some that can be read, in the words of Pillow's options."""
-    xmp = told.get("xmp") or told.get("XML:com.adobe.xmp")
+def _xmp(info: Mapping[str, Any], kind: str, exif: Mapping[str, Any]) -> dict[str, Any]:
+    """XMP as Pillow's options, if there is some that can be read."""
+    xmp = info.get("xmp") or info.get("XML:com.adobe.xmp")
     if not xmp:
         return {}
     try:
-        packet = _true_of_a_copy(xmp.encode() if isinstance(xmp, str) else bytes(xmp))
+        packet = _without_crop(xmp.encode() if isinstance(xmp, str) else bytes(xmp))
     except RejectedFile:
         return {}
     if kind == "PNG":
@@ -175,12 +249,12 @@ def _packet(told: Mapping[str, Any], kind: str, exif: Mapping[str, Any]) -> dict
     return {"xmp": packet} if fits else {}
 
 
-def _true_of_a_copy(xmp: bytes) -> bytes:
-    """The packet without a crop that would be made again, and upright."""
+def _without_crop(xmp: bytes) -> bytes:
+    """The packet without the crop, which would be applied again, and upright."""
     packet = Packet(xmp.rstrip(b"\0"))
     for tag in ("HasCrop", *lightroom.LIMIT_TAGS):
         packet.remove(Name(lightroom.NAMESPACE, "crs", tag))
-    turned = Name(_TIFF_NAMESPACE, "tiff", "Orientation")
-    if packet.get(turned) is not None:
-        packet.set(turned, str(orientation.UPRIGHT))
+    displayed_by = Name(_TIFF_NAMESPACE, "tiff", "Orientation")
+    if packet.get(displayed_by) is not None:
+        packet.set(displayed_by, str(orientation.UPRIGHT))
     return packet.changed()

@@ -1,7 +1,7 @@
-"""What becomes of single photos in the processes that look at them: crops, pictures, copies.
+"""Crops, small pictures and copies of single photos, made in worker processes.
 
-Each process decodes photos and runs the model for itself, so that a file on which a decoder crashes
-takes nothing else along, and only small things travel between processes.
+Each process decodes photos and runs the model itself, so that a file on which a decoder crashes or
+hangs affects no other, and only small data travels between processes.
 """
 
 import io
@@ -18,122 +18,126 @@ from PIL import Image
 from cropperhead import api
 from cropperhead.api import Crop, Cropper
 from cropperhead.errors import RejectedFile, SetupError
+from cropperhead.library.edited_photo import Photo
 from cropperhead.photos import drawing
 from cropperhead.suggest import copies
+from cropperhead.suggest.options import SuggestOptions
 
-_DRAWN_PX = 400  # the long side of a picture on the sheet
+_PICTURE_PX = 400  # the long side of a photo on the sheet
 _STYLES = {"cnn": drawing.STYLES["cnn"]}
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is wanted of every photo. `copy_quality` is None where no copies are."""
+class Job:
+    """One photo, and what is to be done with its crop.
 
-    model: Path
-    aspect: str
-    count: int
-    straighten_only: bool
-    least_confidence: float
-    draw: bool
-    copy_quality: int | None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One photo, shown by an orientation (1 to 8, None for the camera's); whether to copy it."""
+    `shown_as` is the EXIF orientation (1 to 8) to show it by, None for the camera's. The crop is
+    written into a sidecar of `photo` and a copy to `copy_to`, unless these are None.
+    """
 
     file: Path
-    shown_as: int | None
-    copy: bool
+    shown_as: int | None = None
+    photo: Photo | None = None
+    copy_to: Path | None = None
+
+    def for_worker(self) -> "Job":
+        """The job without what no worker needs, and would take long to send."""
+        return replace(self, photo=None)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The crops of a photo, the best first, or why there is none."""
+class Prediction:
+    """The crops of a photo, the best first, or the reason why there are none.
+
+    `picture` is a small JPEG with the crop drawn over it, `copy` the file's cropped copy; each is
+    empty unless wanted. `trace` is the file's size and time when it was read.
+    """
 
     crops: tuple[Crop, ...] = ()
-    drawn: bytes = b""  # a JPEG
+    picture: bytes = b""
     copy: bytes = b""
-    trace: tuple[int, int] | None = None  # the file's size and time, when it was read
+    trace: tuple[int, int] | None = None
     failure: str = ""
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps from standard error what LiteRT writes there, past Python, of its own well-being."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+def predict_photos(model: Path, options: SuggestOptions, jobs: Sequence[Job]) -> list[Prediction]:
+    """Predict crops for some photos, in order; an error with one photo is its `failure`."""
+    return [_predict_photo(model, options, job) for job in jobs]
+
+
+def failed_prediction(_: Job, error: RejectedFile) -> Prediction:
+    """The prediction for a photo that ended its process or took too long."""
+    return Prediction(failure=str(error))
 
 
 @lru_cache(maxsize=1)
-def cropper(model: Path) -> Cropper:
-    """The model of a file, loaded once in a process. Raises as `api.load` does."""
-    with _quiet():
-        loaded = api.load(model)
-        loaded.suggest_seen(Image.new("RGB", (8, 8)), 1.0)  # before which nothing is made ready
-    return loaded
+def load_cropper(model: Path) -> Cropper:
+    """Load a model once in a process. Raises as `api.load` does."""
+    with _silent_stderr():
+        cropper = api.load(model)
+        cropper.suggest_seen(Image.new("RGB", (8, 8)), 1.0)  # LiteRT sets itself up only now
+    return cropper
 
 
-def answers(wish: Wish, asked: Sequence[Asked]) -> list[Answer]:
-    """What is wanted of some photos, in order."""
-    return [_answer(wish, one) for one in asked]
-
-
-def failed_answer(_: Asked, error: RejectedFile) -> Answer:
-    """Return the answer for a photo that ended its process or took too long."""
-    return Answer(failure=str(error))
-
-
-def trace(file: Path) -> tuple[int, int]:
-    """A file's size and time. Raises OSError."""
+def file_trace(file: Path) -> tuple[int, int]:
+    """Return a file's size and time, by which a change is noticed. Raises OSError."""
     status = file.stat()
     return status.st_size, status.st_mtime_ns
 
 
-def _answer(wish: Wish, asked: Asked) -> Answer:
-    try:
-        before = trace(asked.file)
-        found = _looked_at(wish, asked, cropper(wish.model))
-        if trace(asked.file) != before:
-            return Answer(failure="it changed while it was read")
-        return replace(found, trace=before)
-    except (RejectedFile, SetupError) as error:
-        return Answer(failure=str(error))
-    except OSError as error:
-        return Answer(failure=f"it cannot be read: {error.strerror}")
-    except MemoryError:
-        return Answer(failure="it takes more memory than there is")
-
-
-def _looked_at(wish: Wish, asked: Asked, loaded: Cropper) -> Answer:
-    image, frame = api.seen(asked.file, asked.shown_as)
-    if wish.straighten_only:
-        crops = [loaded.straighten_seen(image, frame)]
-    else:
-        crops = loaded.suggest_seen(image, frame, wish.aspect, wish.count)
-    best, copy = crops[0], b""
-    is_wanted = best.confidence >= wish.least_confidence and not is_whole(best)
-    if asked.copy and wish.copy_quality is not None and is_wanted:
-        copy = copies.made(asked.file, best, asked.shown_as, wish.copy_quality)
-    return Answer(tuple(crops), _drawn(image, best, is_wanted) if wish.draw else b"", copy)
-
-
-def is_whole(crop: Crop) -> bool:
+def is_whole_frame(crop: Crop) -> bool:
     """Whether a crop leaves the photo as it is."""
     return (crop.top, crop.left, crop.bottom, crop.right, crop.angle) == (0, 0, 1, 1, 0)
 
 
-def _drawn(image: Image.Image, crop: Crop, is_wanted: bool) -> bytes:
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what LiteRT writes to standard error, past Python, when all is well."""
+    sys.stderr.flush()
+    original = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as null:
+            os.dup2(null.fileno(), 2)
+        yield
+    finally:
+        os.dup2(original, 2)
+        os.close(original)
+
+
+def _predict_photo(model: Path, options: SuggestOptions, job: Job) -> Prediction:
+    try:
+        before = file_trace(job.file)
+        prediction = _predict(load_cropper(model), options, job)
+        if file_trace(job.file) != before:
+            return Prediction(failure="it changed while it was read")
+        return replace(prediction, trace=before)
+    except (RejectedFile, SetupError) as error:
+        return Prediction(failure=str(error))
+    except OSError as error:
+        return Prediction(failure=f"it cannot be read: {error.strerror}")
+    except MemoryError:
+        return Prediction(failure="it needs more memory than there is")
+
+
+def _predict(cropper: Cropper, options: SuggestOptions, job: Job) -> Prediction:
+    image, frame = api.seen(job.file, job.shown_as)
+    if options.straighten_only:
+        crops = [cropper.straighten_seen(image, frame)]
+    else:
+        crops = cropper.suggest_seen(image, frame, options.aspect, 1 + options.alternatives)
+    best, picture, copy = crops[0], b"", b""
+    is_wanted = options.accepts(best) and not is_whole_frame(best)
+    if job.copy_to is not None and is_wanted and not options.dry_run:
+        copy = copies.cropped_copy(job.file, best, job.shown_as, options.quality)
+    if options.sheet is not None:
+        picture = _picture(image, best if is_wanted else None)
+    return Prediction(tuple(crops), picture, copy)
+
+
+def _picture(image: Image.Image, crop: Crop | None) -> bytes:
     small = image.convert("RGB")
-    small.thumbnail((_DRAWN_PX, _DRAWN_PX))
-    if is_wanted:
+    small.thumbnail((_PICTURE_PX, _PICTURE_PX))
+    if crop is not None:
         small = drawing.outlined(small, {"cnn": crop.limits()}, _STYLES)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=90)
