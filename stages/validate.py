@@ -1,4 +1,4 @@
-"""Sets unsound labels apart; stops where they are too many, or where all crops are alike.
+"""Quarantines unsound labels; fails if there are too many, or if all crops are alike.
 
 python stages/validate.py SHARDS LABELS QUARANTINE STATISTICS DATA_DOCS
 """
@@ -15,12 +15,12 @@ def main() -> None:
     folder, sound, quarantine, statistics, data_docs = map(Path, sys.argv[1:])
     settings = params.load().validate
     labels = shards.read_labels(folder)
-    problems = validate.image_problems(labels, shards.iter_images(folder))
-    checked = validate.checked(labels, settings, problems)
-    validate.write_reports(checked, quarantine, statistics)
-    validate.write_data_docs(checked, data_docs)
-    validate.stop_if_unsound(checked, settings)
-    checked.sound.to_parquet(sound, index=False)
+    problems = validate.find_image_problems(labels, shards.iter_images(folder))
+    check = validate.check_labels(labels, settings, problems)
+    validate.write_validate_reports(check, quarantine, statistics)
+    validate.write_data_docs(check, data_docs)
+    validate.require_sound(check, settings)
+    check.sound.to_parquet(sound, index=False)
 
 
 if __name__ == "__main__":

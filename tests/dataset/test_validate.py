@@ -126,137 +126,135 @@ IMAGE_PROBLEMS = {"damaged <picture>.jpg": "the picture cannot be read"}
 
 @pytest.fixture(scope="module")
 def mixed():
-    """Every kind of label at once, checked."""
+    """Every kind of label at once, and their check."""
     changes = [*SOUND.values(), *(change for change, _ in UNSOUND.values())]
     labels = table(*changes).assign(camera=[*SOUND, *UNSOUND])
-    return labels, validate.checked(labels, PARAMS, IMAGE_PROBLEMS)
+    return labels, validate.check_labels(labels, PARAMS, IMAGE_PROBLEMS)
 
 
 def alike(rows, **change):
     return table(*({"crop_top": 0.1, **change} for _ in range(rows)))
 
 
-class TestChecked:
-    def test_sound_labels_go_on_as_they_came(self, mixed):
-        labels, checked = mixed
-        pd.testing.assert_frame_equal(checked.sound, labels.iloc[: len(SOUND)])
+class TestCheckLabels:
+    def test_sound_labels_are_unchanged(self, mixed):
+        labels, check = mixed
+        pd.testing.assert_frame_equal(check.sound, labels.iloc[: len(SOUND)])
 
     def test_unsound_labels_are_quarantined_in_order(self, mixed):
-        labels, checked = mixed
+        labels, check = mixed
         expected = labels["photo"].iloc[len(SOUND) :].tolist()
-        assert checked.quarantine["photo"].astype(object).fillna("").tolist() == [
+        assert check.quarantine["photo"].astype(object).fillna("").tolist() == [
             photo if isinstance(photo, str) else "" for photo in expected
         ]
-        assert tuple(checked.quarantine.columns) == validate.QUARANTINE_COLUMNS
+        assert tuple(check.quarantine.columns) == validate.QUARANTINE_COLUMNS
 
     @pytest.mark.parametrize("kind", UNSOUND)
-    def test_a_quarantined_label_names_what_it_broke(self, mixed, kind):
-        _, checked = mixed
-        found = checked.quarantine["expectation"][list(UNSOUND).index(kind)]
+    def test_a_quarantined_label_has_the_names_of_the_expectations_it_broke(self, mixed, kind):
+        _, check = mixed
+        found = check.quarantine["expectation"][list(UNSOUND).index(kind)]
         assert found == UNSOUND[kind][1]
 
-    def test_the_quarantine_shows_how_far_a_corner_lies_outside(self, mixed):
-        _, checked = mixed
-        found = checked.quarantine["corner_outside"][list(UNSOUND).index("tilted out of the frame")]
+    def test_the_quarantine_shows_how_far_a_corner_is_outside(self, mixed):
+        _, check = mixed
+        found = check.quarantine["corner_outside"][list(UNSOUND).index("tilted out of the frame")]
         # 200 cos 5 + 300 sin 5 = 199.239 + 26.147 = 225.386 px; (225.386 - 200) / 400
         assert found == pytest.approx(0.063464, abs=1e-6)
 
-    def test_the_quarantine_tells_what_is_wrong_with_a_picture(self, mixed):
-        _, checked = mixed
-        assert checked.quarantine["image_problem"].dropna().tolist() == [
-            "the picture cannot be read"
-        ]
+    def test_the_quarantine_shows_what_is_wrong_with_a_picture(self, mixed):
+        _, check = mixed
+        assert check.quarantine["image_problem"].dropna().tolist() == ["the picture cannot be read"]
 
     def test_failures_count_the_labels_of_each_expectation(self, mixed):
-        _, checked = mixed
-        broken = {name: count for name, count in checked.failures.items() if count}
+        _, check = mixed
+        broken = {name: count for name, count in check.failures.items() if count}
         named = [name for _, names in UNSOUND.values() for name in names.split("; ")]
         assert broken == {name: named.count(name) for name in named}
-        assert checked.failures["height above 0"] == 0
-        assert (checked.rows, checked.quarantined_share) == (26, 17 / 26)
+        assert check.failures["height above 0"] == 0
+        assert (check.rows, check.quarantined_share) == (26, 17 / 26)
 
-    def test_any_index_of_the_labels_will_do(self):
+    def test_labels_may_have_any_index(self):
         labels = table({}, {"crop_bottom": 1.2}, {}).set_index(pd.Index([7, 7, 7]))
-        checked = validate.checked(labels, PARAMS)
-        assert checked.sound["photo"].tolist() == ["0.jpg", "2.jpg"]
+        check = validate.check_labels(labels, PARAMS)
+        assert check.sound["photo"].tolist() == ["0.jpg", "2.jpg"]
 
-    def test_an_expectation_that_cannot_be_evaluated_is_never_taken_for_one_that_held(self):
+    def test_an_expectation_that_cannot_be_evaluated_is_an_error(self):
         labels = table({}, {}).assign(author=[["a list"], ["cannot be compared"]])
         with pytest.raises(TypeError, match="author and source unique' cannot be evaluated"):
-            validate.checked(labels, PARAMS)
+            validate.check_labels(labels, PARAMS)
 
     def test_nothing_is_printed_and_no_network_is_used(self, capfd, monkeypatch):
         def refuse(*_):
             raise AssertionError("the network was used")
 
         monkeypatch.setattr(socket.socket, "connect", refuse)
-        validate.checked(alike(3), PARAMS)
+        validate.check_labels(alike(3), PARAMS)
         assert capfd.readouterr() == ("", "")
 
 
-class TestCollapse:
-    def test_crops_that_differ_are_no_collapse(self):
-        checked = validate.checked(
+class TestAllAlike:
+    def test_crops_that_differ_are_not_alike(self):
+        check = validate.check_labels(
             table({"crop_top": 0.0}, {"crop_top": 0.1}, {"crop_top": 0.2}), PARAMS
         )
         # deviations -0.1, 0, 0.1: sqrt((0.01 + 0.01) / 2) = 0.1
-        assert checked.spread == pytest.approx(
+        assert check.spread == pytest.approx(
             {"crop_top": 0.1, "crop_left": 0, "crop_bottom": 0, "crop_right": 0}
         )
-        assert not checked.collapsed
+        assert not check.all_alike
 
-    def test_crops_all_alike_collapse(self):
-        assert validate.checked(alike(3), PARAMS).collapsed
+    def test_equal_crops_are_alike(self):
+        assert validate.check_labels(alike(3), PARAMS).all_alike
 
     def test_angles_that_differ_do_not_hide_it(self):
         labels = alike(3).assign(crop_angle=[0.0, 1.0, 2.0])
-        assert validate.checked(labels, PARAMS).collapsed
+        assert validate.check_labels(labels, PARAMS).all_alike
 
     def test_an_unsound_label_does_not_hide_it(self):
         labels = pd.concat([alike(3), table({"photo": "far.jpg", "crop_top": -9})])
-        checked = validate.checked(labels, PARAMS)
-        assert (len(checked.sound), checked.collapsed) == (3, True)
+        check = validate.check_labels(labels, PARAMS)
+        assert (len(check.sound), check.all_alike) == (3, True)
 
-    def test_two_labels_are_too_few_to_tell(self):
-        checked = validate.checked(alike(2), PARAMS)
-        assert not checked.collapsed
-        assert checked.spread == {}
-        found = validate.statistics(checked)["alike"]
+    def test_two_labels_are_too_few_to_decide(self):
+        check = validate.check_labels(alike(2), PARAMS)
+        assert not check.all_alike
+        assert check.spread == {}
+        found = validate.statistics(check)["alike"]
         assert found == "not checked: 2 sound labels, at least 3 needed"
 
 
-class TestStopIfUnsound:
+class TestRequireSound:
     def test_a_share_up_to_the_limit_passes(self, mixed):
-        _, checked = mixed
-        validate.stop_if_unsound(checked, replace(PARAMS, max_quarantined=17 / 26))
+        _, check = mixed
+        validate.require_sound(check, replace(PARAMS, max_quarantined=17 / 26))
 
-    def test_a_larger_share_stops(self, mixed):
-        _, checked = mixed
+    def test_a_larger_share_is_an_error(self, mixed):
+        _, check = mixed
         # 17 of 26 labels; three lie out of the frame by a corner
         with pytest.raises(
             DataError, match=r"17 of 26 labels .* \(65\.4%\), expected at most 5\.0%"
         ):
-            validate.stop_if_unsound(checked, PARAMS)
+            validate.require_sound(check, PARAMS)
         with pytest.raises(DataError, match=r"3 break 'corner_outside at most 0\.003'"):
-            validate.stop_if_unsound(checked, PARAMS)
+            validate.require_sound(check, PARAMS)
 
-    def test_a_collapse_stops(self):
-        checked = validate.checked(alike(3), PARAMS)
+    def test_crops_that_are_all_alike_are_an_error(self):
+        check = validate.check_labels(alike(3), PARAMS)
         with pytest.raises(DataError, match="all 3 crops are alike"):
-            validate.stop_if_unsound(checked, PARAMS)
+            validate.require_sound(check, PARAMS)
 
     @pytest.mark.parametrize("labels", [table({"crop_top": -9}), table({}).iloc[:0]])
-    def test_no_sound_label_stops_whatever_the_share(self, labels):
-        checked = validate.checked(labels, PARAMS)
+    def test_without_a_sound_label_any_share_is_an_error(self, labels):
+        check = validate.check_labels(labels, PARAMS)
         with pytest.raises(DataError, match=f"none of {len(labels)} labels is sound"):
-            validate.stop_if_unsound(checked, replace(PARAMS, max_quarantined=1.0))
+            validate.require_sound(check, replace(PARAMS, max_quarantined=1.0))
 
 
 class TestReports:
-    def test_the_quarantine_is_a_plain_table(self, tmp_path):
+    def test_the_quarantine_is_a_csv_table(self, tmp_path):
         labels = table({}, {"photo": "zoë, 1.jpg", "crop_bottom": 1.1}, {})
-        checked = validate.checked(labels, PARAMS, {"zoë, 1.jpg": "no picture is stored"})
-        validate.write_reports(checked, tmp_path / "new/q.csv", tmp_path / "new/v.json")
+        check = validate.check_labels(labels, PARAMS, {"zoë, 1.jpg": "no picture is stored"})
+        validate.write_validate_reports(check, tmp_path / "new/q.csv", tmp_path / "new/v.json")
         assert (tmp_path / "new/q.csv").read_bytes().decode() == (
             "photo,author,source,expectation,crop_top,crop_left,crop_bottom,crop_right,crop_angle,"
             "corner_outside,width,height,image_problem\n"
@@ -266,8 +264,8 @@ class TestReports:
         )
 
     def test_the_statistics_are_sorted_json(self, mixed, tmp_path):
-        _, checked = mixed
-        validate.write_reports(checked, tmp_path / "q.csv", tmp_path / "v.json")
+        _, check = mixed
+        validate.write_validate_reports(check, tmp_path / "q.csv", tmp_path / "v.json")
         text = (tmp_path / "v.json").read_text()
         found = json.loads(text)
         assert text == json.dumps(found, indent=2, sort_keys=True) + "\n"
@@ -279,8 +277,8 @@ class TestReports:
         }
 
     def test_data_docs_are_one_page_that_loads_nothing(self, mixed, tmp_path, capfd):
-        _, checked = mixed
-        validate.write_data_docs(checked, tmp_path / "docs")
+        _, check = mixed
+        validate.write_data_docs(check, tmp_path / "docs")
         page = (tmp_path / "docs/index.html").read_text(encoding="utf-8")
         assert [file.name for file in (tmp_path / "docs").iterdir()] == ["index.html"]
         assert not any(word in page for word in ("http:", "https:", "<script", "<link", "<img"))
@@ -306,35 +304,35 @@ def turned(orientation):
 
 class TestImageProblems:
     @pytest.mark.parametrize("change", [{}, {"width": 601}, {"width": 6000, "height": 4001}])
-    def test_a_picture_as_stated_has_none(self, change):
+    def test_a_picture_of_the_stated_size_has_no_problem(self, change):
         # 601 x 400 at 96 px wide: 63.9 -> 64 px high
-        assert validate.image_problems(table(change), [("0.jpg", jpeg(96, 64))]) == {}
+        assert validate.find_image_problems(table(change), [("0.jpg", jpeg(96, 64))]) == {}
 
     @pytest.mark.parametrize(
         ("picture", "problem"),
         [
             (jpeg(96, 63), "96 x 63 px, stated as 96 x 64"),
             (b"", "cannot be read"),
-            (b"GIF89a, or so it says", "cannot be read"),
+            (b"GIF89a, but nothing else", "cannot be read"),
             (jpeg(96, 64)[:-40], "cannot be read"),
             (turned(6), "orientation is 6"),
         ],
     )
-    def test_a_picture_that_is_not_as_stated_has_one(self, picture, problem):
-        found = validate.image_problems(table({}), [("0.jpg", picture)])
+    def test_a_picture_of_another_size_has_a_problem(self, picture, problem):
+        found = validate.find_image_problems(table({}), [("0.jpg", picture)])
         assert problem in found["0.jpg"]
 
-    def test_a_picture_of_another_shape_has_one(self):
+    def test_a_picture_of_another_shape_has_a_problem(self):
         # 96 px wide at 600 x 500: 80 px high, not 64
-        found = validate.image_problems(table({"height": 500}), [("0.jpg", jpeg(96, 64))])
+        found = validate.find_image_problems(table({"height": 500}), [("0.jpg", jpeg(96, 64))])
         assert found == {"0.jpg": "96 x 64 px, not the shape of 600 x 500"}
 
-    def test_a_photo_without_a_picture_has_one(self):
-        assert validate.image_problems(table({}), []) == {"0.jpg": "no picture is stored"}
+    def test_a_photo_without_a_picture_has_a_problem(self):
+        assert validate.find_image_problems(table({}), []) == {"0.jpg": "no picture is stored"}
 
     def test_every_author_of_a_photo_must_state_its_size(self):
         labels = table({"photo": "a.jpg"}, {"photo": "a.jpg", "author": "b", "image_width": 97})
-        found = validate.image_problems(labels, [("a.jpg", jpeg(96, 64))])
+        found = validate.find_image_problems(labels, [("a.jpg", jpeg(96, 64))])
         assert found == {"a.jpg": "96 x 64 px, stated as 97 x 64"}
 
 
@@ -362,7 +360,7 @@ class TestStage:
         found = pd.read_parquet(tmp_path / "labels.parquet")
         pd.testing.assert_frame_equal(found, shards.read_labels(tmp_path / "extracted"))
 
-    def test_reports_are_there_when_it_stops(self, run, tmp_path):
+    def test_reports_are_written_before_the_error(self, run, tmp_path):
         with pytest.raises(DataError):
             run(table({}, {"crop_top": -9}))
         assert {path.name for path in tmp_path.iterdir()} == {
@@ -373,13 +371,13 @@ class TestStage:
         }
 
 
-def test_a_suggestion_beside_a_label_is_no_part_of_what_is_checked(tmp_path):
+def test_the_suggestion_of_a_label_is_not_checked(tmp_path):
     suggested = dict.fromkeys(shards.SUGGESTED_COLUMNS, 7.0) | {shards.SUGGESTED_BY: "3"}
     rows = [LABEL | {"image": b""} | beside for beside in (shards.NO_SUGGESTION, suggested)]
     rows[1] |= {"photo": "b.jpg", "number": 1}
     shards.write_shard(rows, tmp_path)
     labels = shards.read_labels(tmp_path)
-    sound = validate.checked(labels, PARAMS).sound
+    sound = validate.check_labels(labels, PARAMS).sound
     sound.to_parquet(tmp_path / "labels.parquet")
     again = pd.read_parquet(tmp_path / "labels.parquet")
     pd.testing.assert_frame_equal(again, labels)

@@ -1,8 +1,8 @@
-"""The only door to Great Expectations: which labels are sound, and why the others are not.
+"""Checks labels with Great Expectations, and quarantines invalid ones. Its only importer.
 
-Every label is held against the same suite, with its ranges from params.yaml. A label that breaks
-an expectation is set apart with the expectation's name; sound ones go on as they are. Crops that
-are all alike teach nothing and point to a mistake in reading them, so that is a defect too.
+Every label is checked by the same suite, with ranges from params.yaml. A label that breaks an
+expectation is quarantined with the expectation's name; sound labels pass unchanged. Crops that are
+all alike teach nothing and suggest a mistake in reading them, so they are an error too.
 """
 
 import html
@@ -40,136 +40,137 @@ SIDES = ("width", "height")
 QUARANTINE_COLUMNS = (*KEY, "expectation", *CROP_COLUMNS, "corner_outside", *SIDES, "image_problem")
 
 _IMAGE_SIDES = ("image_width", "image_height")
-_ALIKE_NEEDS = 3  # sound labels: one has no spread, and two may well be alike by chance
+_LEAST_FOR_SPREAD = 3  # sound labels: one has no spread, and two may be alike by chance
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
-class Checked:
-    """Labels, held against the suite."""
+class LabelCheck:
+    """The result of checking labels."""
 
-    sound: pd.DataFrame  # the labels that broke nothing, columns and order as they came
+    sound: pd.DataFrame  # the labels that broke no expectation, columns and order unchanged
     quarantine: pd.DataFrame  # QUARANTINE_COLUMNS of the others, in the same order
-    failures: Mapping[str, int]  # expectation -> labels that broke it; 0 for those that held
-    spread: Mapping[str, float]  # limit -> standard deviation over the sound; empty if too few
-    collapsed: bool  # all crops alike; False where there are too few labels to tell
+    failures: Mapping[str, int]  # expectation -> number of labels that broke it
+    spread: Mapping[str, float]  # limit -> standard deviation of sound labels; empty if too few
+    all_alike: bool  # False if there are too few labels to decide
     validations: tuple[Any, ...]  # Great Expectations' own results, for write_data_docs
 
     @property
     def rows(self) -> int:
-        """How many labels were checked."""
+        """Return the number of labels."""
         return len(self.sound) + len(self.quarantine)
 
     @property
     def quarantined_share(self) -> float:
-        """The share of all labels that broke an expectation, 0 to 1."""
+        """Return the share of labels that broke an expectation, 0 to 1."""
         return len(self.quarantine) / max(1, self.rows)
 
 
-def checked(
+def check_labels(
     labels: pd.DataFrame, params: ValidateParams, image_problems: Mapping[str, str] | None = None
-) -> Checked:
-    """Holds labels against the suite.
+) -> LabelCheck:
+    """Check every label against the suite.
 
-    `labels` is the labels table, `image_problems` what the function of that name found. Labels
-    that share a key are all set apart: nothing tells which is right.
+    `labels` is the labels table, `image_problems` the result of `find_image_problems`. Labels that
+    share a key are all quarantined, because it is unclear which is right.
     """
     labels = labels.reset_index(drop=True)
     table = _table(labels, image_problems or {})
     suite = _suite(params)
     context = _context()
-    validation = _validated(context, "labels", table, suite)
-    broken = _broken(validation, suite)
-    unsound = sorted({row for rows in broken.values() for row in rows})
+    validation = _validate(context, "labels", table, suite)
+    failures = _failures(validation, suite)
+    unsound = sorted({row for rows in failures.values() for row in rows})
     sound = labels.drop(index=unsound).reset_index(drop=True)
-    spread = _validated_spread(context, sound, params)
-    return Checked(
+    spread = _validate_spread(context, sound, params)
+    return LabelCheck(
         sound=sound,
-        quarantine=_quarantine(table, unsound, broken),
-        failures={name: len(rows) for name, rows in broken.items()},
+        quarantine=_quarantine(table, unsound, failures),
+        failures={name: len(rows) for name, rows in failures.items()},
         spread=_spread(sound) if spread else {},
-        collapsed=spread is not None and not spread.success,
+        all_alike=spread is not None and not spread.success,
         validations=(validation, spread) if spread else (validation,),
     )
 
 
-def stop_if_unsound(checked: Checked, params: ValidateParams) -> None:
-    """Raises DataError where the labels are no ground to go on from."""
-    unsound, most = len(checked.quarantine), params.max_quarantined
-    if checked.quarantined_share > most:
-        name, count = Counter(checked.failures).most_common(1)[0]
+def require_sound(check: LabelCheck, params: ValidateParams) -> None:
+    """Raise DataError if too many labels are unsound, none is sound, or all crops are alike."""
+    unsound, most = len(check.quarantine), params.max_quarantined
+    if check.quarantined_share > most:
+        name, count = Counter(check.failures).most_common(1)[0]
         raise DataError(
-            f"validate: {unsound} of {checked.rows} labels are unsound "
-            f"({checked.quarantined_share:.1%}), expected at most {most:.1%} "
-            f"(validate.max_quarantined). {count} break '{name}'. Each is listed in "
-            "reports/quarantine.csv."
+            f"validate: {unsound} of {check.rows} labels are unsound "
+            f"({check.quarantined_share:.1%}), expected at most {most:.1%} "
+            f"(validate.max_quarantined). {count} break '{name}'. reports/quarantine.csv lists all."
         )
-    if checked.sound.empty:
-        raise DataError(f"validate: none of {checked.rows} labels is sound: nothing to learn from.")
-    if checked.collapsed:
-        name, widest = max(checked.spread.items(), key=lambda item: item[1])
+    if check.sound.empty:
+        raise DataError(f"validate: none of {check.rows} labels is sound: nothing to learn from.")
+    if check.all_alike:
+        name, widest = max(check.spread.items(), key=lambda item: item[1])
         raise DataError(
-            f"validate: all {len(checked.sound)} crops are alike: even {name} has a standard "
-            f"deviation of {widest:.2g}, expected at least {params.min_spread:g} "
-            "(validate.min_spread). Check that extract.library holds photos that were cropped "
-            "one by one."
+            f"validate: all {len(check.sound)} crops are alike: the limit that varies most, "
+            f"{name}, has a standard deviation of {widest:.2g}, expected at least "
+            f"{params.min_spread:g} (validate.min_spread). Check that the photos in "
+            "extract.library were cropped one by one."
         )
 
 
-def image_problems(labels: pd.DataFrame, images: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    """What is wrong with stored copies, photo -> sentence; sound copies are left out.
+def find_image_problems(
+    labels: pd.DataFrame, images: Iterable[tuple[str, bytes]]
+) -> dict[str, str]:
+    """Return photo -> sentence for every stored copy that has a problem.
 
-    `images` yields each photo once with its JPEG, which must decode, upright, to image_width x
-    image_height, in the shape of width x height. It is read as a stream.
+    `images` is a stream of each photo once with its JPEG, which must decode, upright, to
+    image_width x image_height, in the shape of width x height.
     """
-    stated = _stated_sizes(labels)
-    found: dict[str, str | None] = dict.fromkeys(stated, "no picture is stored")
-    for photo, jpeg in tqdm(images, "validate", len(stated), unit="photo", delay=2):
-        found[photo] = _image_problem(jpeg, stated.get(photo, []))
-    return {photo: problem for photo, problem in found.items() if problem}
+    sizes = _sizes_by_photo(labels)
+    problems: dict[str, str | None] = dict.fromkeys(sizes, "no picture is stored")
+    for photo, jpeg in tqdm(images, "validate", len(sizes), unit="photo", delay=2):
+        problems[photo] = _image_problem(jpeg, sizes.get(photo, []))
+    return {photo: problem for photo, problem in problems.items() if problem}
 
 
-def statistics(checked: Checked) -> dict[str, Any]:
-    """What the check found, as plain values for JSON."""
+def statistics(check: LabelCheck) -> dict[str, Any]:
+    """Return the counts and the spread as plain values for JSON."""
     return {
-        "rows": checked.rows,
-        "sound": len(checked.sound),
-        "quarantined": len(checked.quarantine),
-        "quarantined_share": checked.quarantined_share,
-        "failures": dict(checked.failures),
-        "spread": dict(checked.spread),
-        "alike": _alike(checked),
+        "rows": check.rows,
+        "sound": len(check.sound),
+        "quarantined": len(check.quarantine),
+        "quarantined_share": check.quarantined_share,
+        "failures": dict(check.failures),
+        "spread": dict(check.spread),
+        "alike": _alike(check),
     }
 
 
-def write_reports(checked: Checked, quarantine: Path, statistics_file: Path) -> None:
-    """Writes the quarantined labels (CSV) and the statistics (JSON): same labels, same bytes."""
+def write_validate_reports(check: LabelCheck, quarantine: Path, statistics_file: Path) -> None:
+    """Write the quarantined labels (CSV) and the statistics (JSON): same labels, same bytes."""
     quarantine.parent.mkdir(parents=True, exist_ok=True)
-    checked.quarantine.to_csv(quarantine, index=False, lineterminator="\n")
+    check.quarantine.to_csv(quarantine, index=False, lineterminator="\n")
     statistics_file.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(statistics(checked), indent=2, sort_keys=True)
+    text = json.dumps(statistics(check), indent=2, sort_keys=True)
     statistics_file.write_text(text + "\n", encoding="utf-8")
 
 
-def write_data_docs(checked: Checked, folder: Path) -> None:
-    """Writes Great Expectations' Data Docs as one page, `index.html`, that needs no network.
+def write_data_docs(check: LabelCheck, folder: Path) -> None:
+    """Write Great Expectations' Data Docs as one page, `index.html`, that needs no network.
 
-    Its own site loads its looks from seven servers and reports each visit; its renderers' blocks
-    are therefore put into a page of ours. Its bytes may differ between runs on the same labels.
+    Its own site loads styles and scripts from seven servers and reports each visit, so the blocks
+    of its renderers go into our page. The bytes may differ between runs on the same labels.
     """
     renderer = ValidationResultsPageRenderer()
-    documents = [renderer.render(_as_stored(validation)) for validation in checked.validations]
+    documents = [renderer.render(_as_from_store(result)) for result in check.validations]
     page = documents[0]
-    # the first section links to pages of the site and tells when it ran
+    # the first section links to pages of the site and has the time of the run
     page.sections = [section for document in documents for section in document.sections[1:]]
     view = DefaultJinjaPageView(custom_views_directory=str(_TEMPLATES))
-    text = view.render(page, template="data_docs.html.j2", statistics=statistics(checked))
+    text = view.render(page, template="data_docs.html.j2", statistics=statistics(check))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(text, encoding="utf-8")
 
 
 def _table(labels: pd.DataFrame, problems: Mapping[str, str]) -> pd.DataFrame:
-    """The columns that are checked, those that follow from them included; `row` is the position."""
+    """Return the columns to check, including computed ones; `row` is the position."""
     limits = labels[[*CROP_COLUMNS]].to_numpy(dtype=float)
     top, left, bottom, right = limits[:, :4].T
     return labels[[*KEY, *SIDES, *CROP_COLUMNS]].assign(
@@ -183,14 +184,14 @@ def _table(labels: pd.DataFrame, problems: Mapping[str, str]) -> pd.DataFrame:
 
 def _corner_outside(limits: Floats, labels: pd.DataFrame) -> Floats:
     width, height = labels[[*SIDES]].to_numpy(dtype=float).T
-    # impossible numbers give NaN here, and each breaks an expectation of its own
+    # invalid numbers give NaN here, and each breaks an expectation of its own
     with np.errstate(all="ignore"):
         aspect = np.where((width > 0) & (height > 0), width / height, np.nan)
         return crops.outside(limits, aspect)
 
 
 def _suite(params: ValidateParams) -> dict[str, Any]:
-    """The expectations on single labels by the names under which they are reported."""
+    """Return the expectations on single labels, by the names that reports use."""
     least, slack = params.min_side, params.corner_tolerance
     return {
         **{f"{name} present": _present(name) for name in (*KEY, *SIDES, *CROP_COLUMNS)},
@@ -228,7 +229,7 @@ def _less(smaller: str, larger: str) -> Any:
 
 
 def _context() -> Any:
-    """A context that lives in memory, prints no progress bars and reports to nobody."""
+    """Return a context that stays in memory, prints no progress bars and sends no analytics."""
     config = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(),
         analytics_enabled=False,
@@ -237,8 +238,8 @@ def _context() -> Any:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def _validated(context: Any, name: str, table: pd.DataFrame, suite: Mapping[str, Any]) -> Any:
-    """A suite's result on a table whose index counts from 0."""
+def _validate(context: Any, name: str, table: pd.DataFrame, suite: Mapping[str, Any]) -> Any:
+    """Run a suite on a table whose index counts from 0."""
     for title, expectation in suite.items():
         expectation.meta = {"name": title}
     asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
@@ -257,10 +258,10 @@ def _validated(context: Any, name: str, table: pd.DataFrame, suite: Mapping[str,
     )
 
 
-def _broken(validation: Any, suite: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Expectation -> the positions of the labels that broke it, in the suite's order."""
-    found = {result.expectation_config.meta["name"]: result for result in validation.results}
-    return {name: _positions(name, found[name]) for name in suite}
+def _failures(validation: Any, suite: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return expectation -> positions of the labels that broke it, in the suite's order."""
+    results = {result.expectation_config.meta["name"]: result for result in validation.results}
+    return {name: _positions(name, results[name]) for name in suite}
 
 
 def _positions(name: str, result: Any) -> list[int]:
@@ -269,69 +270,69 @@ def _positions(name: str, result: Any) -> list[int]:
     return [int(label["row"]) for label in result.result["unexpected_index_list"]]
 
 
-def _as_stored(validation: Any) -> Any:
-    """A result as Great Expectations' renderers want it: as it comes from a store, out of JSON.
+def _as_from_store(validation: Any) -> Any:
+    """Convert a result to what Great Expectations' renderers need: one loaded from a store's JSON.
 
-    They put values into pages as they are, so that a photo named "<b>.jpg" is escaped here.
+    They do not escape values, so this does, for photos named "<b>.jpg".
     """
     text = json.dumps(validation.to_json_dict())
     return expectationSuiteValidationResultSchema.loads(html.escape(text, quote=False))
 
 
 def _quarantine(
-    table: pd.DataFrame, unsound: list[int], broken: Mapping[str, list[int]]
+    table: pd.DataFrame, unsound: list[int], failures: Mapping[str, list[int]]
 ) -> pd.DataFrame:
     names: dict[int, list[str]] = {row: [] for row in unsound}
-    for name, rows in broken.items():
+    for name, rows in failures.items():
         for row in rows:
             names[row].append(name)
-    listed = table.iloc[unsound].assign(expectation=["; ".join(names[row]) for row in unsound])
-    return listed[[*QUARANTINE_COLUMNS]].reset_index(drop=True)
+    labels = table.iloc[unsound].assign(expectation=["; ".join(names[row]) for row in unsound])
+    return labels[[*QUARANTINE_COLUMNS]].reset_index(drop=True)
 
 
 def _spread(sound: pd.DataFrame) -> dict[str, float]:
     return {name: float(sound[name].std()) for name in LIMITS}
 
 
-def _validated_spread(context: Any, sound: pd.DataFrame, params: ValidateParams) -> Any | None:
-    """The check against collapse; None where there are too few labels for one.
+def _validate_spread(context: Any, sound: pd.DataFrame, params: ValidateParams) -> Any | None:
+    """Check that not all crops are alike; None if there are too few labels to decide.
 
-    It looks at the limit that varies most: a photographer who only ever crops top and bottom
-    leaves the other limits alike, and one who never tilts every angle.
+    Only the limit that varies most counts: the other limits are alike for a photographer who only
+    crops at the top and bottom, and every angle for one who never straightens.
     """
-    if len(sound) < _ALIKE_NEEDS:
+    if len(sound) < _LEAST_FOR_SPREAD:
         return None
     spread = _spread(sound)
     widest = max(spread, key=lambda name: spread[name])
     expectation = gxe.ExpectColumnStdevToBeBetween(column=widest, min_value=params.min_spread)
-    return _validated(context, "sound labels", sound[[*LIMITS]], {"not all alike": expectation})
+    return _validate(context, "sound labels", sound[[*LIMITS]], {"not all alike": expectation})
 
 
-def _alike(checked: Checked) -> str:
-    if not checked.spread:
-        return f"not checked: {len(checked.sound)} sound labels, at least {_ALIKE_NEEDS} needed"
-    return "yes" if checked.collapsed else "no"
+def _alike(check: LabelCheck) -> str:
+    if not check.spread:
+        return f"not checked: {len(check.sound)} sound labels, at least {_LEAST_FOR_SPREAD} needed"
+    return "yes" if check.all_alike else "no"
 
 
-def _stated_sizes(labels: pd.DataFrame) -> dict[str, list[tuple[float, ...]]]:
-    """Photo -> image_width, image_height, width, height as its labels state them."""
-    stated: dict[str, list[tuple[float, ...]]] = {}
-    sizes = labels[["photo", *_IMAGE_SIDES, *SIDES]].dropna().drop_duplicates()
-    for photo, *size in sizes.itertuples(index=False):
-        stated.setdefault(photo, []).append(tuple(size))
-    return stated
+def _sizes_by_photo(labels: pd.DataFrame) -> dict[str, list[tuple[float, ...]]]:
+    """Return photo -> image_width, image_height, width, height of its labels."""
+    sizes: dict[str, list[tuple[float, ...]]] = {}
+    rows = labels[["photo", *_IMAGE_SIDES, *SIDES]].dropna().drop_duplicates()
+    for photo, *size in rows.itertuples(index=False):
+        sizes.setdefault(photo, []).append(tuple(size))
+    return sizes
 
 
-def _image_problem(jpeg: bytes, stated: list[tuple[float, ...]]) -> str | None:
+def _image_problem(jpeg: bytes, expected: list[tuple[float, ...]]) -> str | None:
     try:
         size = image.upright_size(jpeg)
     except RejectedFile as error:
         return str(error)
-    return next((problem for sizes in stated if (problem := _misfit(size, sizes))), None)
+    return next((problem for sizes in expected if (problem := _size_problem(size, sizes))), None)
 
 
-def _misfit(size: tuple[int, int], stated: tuple[float, ...]) -> str | None:
-    image_width, image_height, width, height = stated
+def _size_problem(size: tuple[int, int], expected: tuple[float, ...]) -> str | None:
+    image_width, image_height, width, height = expected
     if size != (image_width, image_height):
         return f"{size[0]} x {size[1]} px, stated as {image_width:g} x {image_height:g}"
     # the short side is rounded to a pixel, the long side is exact
