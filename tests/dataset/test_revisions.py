@@ -41,7 +41,7 @@ def run(folder: Path, *command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def dealt(labels: pd.DataFrame) -> pd.DataFrame:
+def assign_splits(labels: pd.DataFrame) -> pd.DataFrame:
     photos = labels["photo"].drop_duplicates()
     places = ["test" if i % 5 == 0 else "train" for i in range(len(photos))]
     return pd.DataFrame({"photo": photos, "group": photos, "split": places})
@@ -52,12 +52,12 @@ def store(folder: Path, count: int) -> None:
     (folder / "data").mkdir(exist_ok=True)
     (folder / "reports").mkdir(exist_ok=True)
     labels.to_parquet(folder / LABELS, index=False)
-    dealt(labels).to_parquet(folder / SPLITS, index=False)
+    assign_splits(labels).to_parquet(folder / SPLITS, index=False)
     (folder / "reports" / "validate.json").write_text("{}\n")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
+def commits(tmp_path_factory) -> Path:
     """Commits: no pipeline (`bare`), no data yet (`planned`), 20 photos (`first`), then 30."""
     folder = tmp_path_factory.mktemp("project")
     run(folder, "git", "init", "--quiet")
@@ -79,70 +79,70 @@ def made(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def project(made, tmp_path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "project"))
+def project(commits, tmp_path) -> Path:
+    return Path(shutil.copytree(commits, tmp_path / "project"))
 
 
-def test_tables_are_those_of_the_revision_and_not_those_that_lie_here(made):
-    found = revisions.at(made, "first")
+def test_tables_are_those_of_the_revision_and_not_of_the_workspace(commits):
+    found = revisions.read_revision(commits, "first")
     pd.testing.assert_frame_equal(found.labels, label_table(20))
     assert found.splits["split"].value_counts().to_dict() == {"train": 16, "test": 4}
-    assert len(revisions.workspace(made).labels) == 30
+    assert len(revisions.read_workspace(commits).labels) == 30
 
 
-def test_a_name_is_told_with_its_commit_and_a_commit_as_it_is(made):
+def test_a_branch_or_tag_is_named_with_its_commit(commits):
     commit = subprocess.run(
-        ["git", "rev-parse", "first"], cwd=made, capture_output=True, text=True, check=True
+        ["git", "rev-parse", "first"], cwd=commits, capture_output=True, text=True, check=True
     ).stdout.strip()
-    assert revisions.at(made, "first").name == f"first ({commit[:7]})"
-    assert revisions.at(made, commit[:9]).name == commit[:9]
+    assert revisions.read_revision(commits, "first").name == f"first ({commit[:7]})"
+    assert revisions.read_revision(commits, commit[:9]).name == commit[:9]
 
 
 @pytest.mark.parametrize(
-    ("revision", "said"),
+    ("revision", "message"),
     [
         ("nowhere", "nowhere: unknown Git revision 'nowhere'. Expected a commit, branch or tag"),
         ("bare", "bare: it has no dvc.yaml;.* `git log --oneline dvc.lock` lists the commits"),
         ("planned", "planned: it has no data/labels.parquet; `dvc repro` had not run"),
     ],
 )
-def test_a_revision_without_tables_is_named_with_what_to_do(made, revision, said):
-    with pytest.raises(DataError, match=said):
-        revisions.at(made, revision)
+def test_the_error_for_a_revision_without_tables_says_what_to_do(commits, revision, message):
+    with pytest.raises(DataError, match=message):
+        revisions.read_revision(commits, revision)
 
 
-def test_tables_that_the_cache_has_lost_are_named_with_what_to_do(project):
+def test_the_error_for_tables_missing_from_the_cache_says_what_to_do(project):
     shutil.rmtree(project / ".dvc" / "cache")
-    with pytest.raises(DataError, match=r"no more.*`dvc fetch --all-commits data/labels\.parquet`"):
-        revisions.at(project, "first")
+    with pytest.raises(DataError, match=r"longer.*`dvc fetch --all-commits data/labels\.parquet`"):
+        revisions.read_revision(project, "first")
 
 
-def test_tables_come_from_the_remote_where_the_cache_has_lost_them(project, tmp_path):
+def test_tables_missing_from_the_cache_come_from_the_remote(project, tmp_path):
     run(project, "dvc", "remote", "add", "--default", "--local", "there", str(tmp_path / "remote"))
     run(project, "dvc", "push", "--quiet", "--all-tags")
     shutil.rmtree(project / ".dvc" / "cache")
-    assert len(revisions.at(project, "first").labels) == 20
+    assert len(revisions.read_revision(project, "first").labels) == 20
 
 
-def test_a_pipeline_with_other_stages_is_refused(project):
+def test_a_pipeline_with_other_stages_is_an_error(project):
     (project / "dvc.yaml").write_text("stages: {}\n")
     with pytest.raises(DataError, match=r"workspace: dvc\.yaml has no stage validate"):
-        revisions.workspace(project)
+        revisions.read_workspace(project)
 
 
-def test_a_folder_that_is_no_project_is_refused(tmp_path):
+def test_a_folder_that_is_not_a_project_is_an_error(tmp_path):
     with pytest.raises(DataError, match="is not a git repository"):
-        revisions.at(tmp_path, "HEAD")
+        revisions.read_revision(tmp_path, "HEAD")
 
 
-def test_tables_that_are_not_here_are_named_with_what_to_do(project):
+def test_the_error_for_missing_tables_says_what_to_do(project):
     (project / SPLITS).unlink()
     with pytest.raises(DataError, match=r"splits\.parquet: not found.*`dvc repro`.*`dvc checkout`"):
-        revisions.workspace(project)
+        revisions.read_workspace(project)
 
 
-def test_the_command_writes_a_page_and_its_picture(made, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(made)
+def test_the_command_writes_a_page_and_its_picture(commits, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(commits)
     assert main(["data-diff", "first", "--out", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out" / "data-diff.md").read_text()
     assert "## Added: 10" in page  # 30 photos of the first 20 and ten more
@@ -150,7 +150,7 @@ def test_the_command_writes_a_page_and_its_picture(made, tmp_path, monkeypatch, 
     assert "added 10, removed 0" in capsys.readouterr().out
 
 
-def test_the_command_s_error_is_one_sentence(made, monkeypatch, capsys):
-    monkeypatch.chdir(made)
+def test_the_command_s_error_is_one_sentence(commits, monkeypatch, capsys):
+    monkeypatch.chdir(commits)
     assert main(["data-diff", "nowhere"]) == 1
     assert "nowhere: unknown Git revision" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cropperhead.dataset.revisions import Tables
+from cropperhead.dataset.revisions import DataVersion
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.report import data_diff
 from cropperhead.report.data_diff import Label, Move
@@ -18,7 +18,7 @@ A, B, C = (
 )
 
 
-def version(*photos: tuple, name: str = "then") -> Tables:
+def version(*photos: tuple, name: str = "then") -> DataVersion:
     """Labels and splits of (photo, sha256, split, limits, author, origin), two of them optional."""
     rows = [(*row, *("me", row[0])[len(row) - 4 :]) for row in photos]
     table = pd.DataFrame(rows, columns=COLUMNS).assign(source="lightroom", width=600, height=400)
@@ -26,7 +26,7 @@ def version(*photos: tuple, name: str = "then") -> Tables:
     labels = table[["photo", "sha256", "author", "origin", "source", "width", "height"]]
     labels = labels.assign(**dict(zip(CROP_COLUMNS, limits.T, strict=True)))
     splits = table[["photo", "split"]].assign(group=table["origin"]).drop_duplicates("photo")
-    return Tables(name, labels, splits)
+    return DataVersion(name, labels, splits)
 
 
 def between(before: list[tuple], after: list[tuple]) -> data_diff.Changes:
@@ -127,7 +127,7 @@ def test_a_group_in_several_splits_is_named():
 
 def test_labels_from_before_there_were_sources_are_compared_by_author():
     before, after = version(A, B), version(A, B)
-    older = Tables("old", before.labels.drop(columns=["source", "origin"]), before.splits)
+    older = DataVersion("old", before.labels.drop(columns=["source", "origin"]), before.splits)
     found = data_diff.between(older, after)
     assert (found.gained, found.lost, found.recropped) == ((), (), ())
 

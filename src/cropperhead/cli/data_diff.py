@@ -27,7 +27,9 @@ def command(revision: str, out: Path) -> None:
     from cropperhead.report import data_diff
 
     root = Path()
-    changes = data_diff.between(revisions.at(root, revision), revisions.workspace(root))
+    changes = data_diff.between(
+        revisions.read_revision(root, revision), revisions.read_workspace(root)
+    )
     page, picture = data_diff.write(changes, out)
     click.echo(f"{changes}\nSee {page} and {picture}.")
     if changes.leaks:

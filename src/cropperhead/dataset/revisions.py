@@ -1,7 +1,7 @@
-"""The tables of labels and splits as they lie here, and as they were at a revision of git.
+"""Reads the tables of labels and splits from the workspace or from a Git revision.
 
-The only door to DVC from Python: the tables are its outputs, of which git holds the hashes alone.
-Their paths are those that the revision's own dvc.yaml gives.
+The only importer of DVC: the tables are its outputs, and Git has only their hashes. Their paths
+come from the revision's own dvc.yaml.
 """
 
 import io
@@ -23,8 +23,8 @@ _WORKSPACE = "workspace"
 
 
 @dataclass(frozen=True)
-class Tables:
-    """One version of the data, and what it is called.
+class DataVersion:
+    """The tables of one version of the data, and its name.
 
     `labels` has a row for each photo, author and source, `splits` one for each photo.
     """
@@ -34,8 +34,8 @@ class Tables:
     splits: pd.DataFrame
 
 
-def workspace(root: Path) -> Tables:
-    """The tables as they lie in the project's folder. Raises DataError where they do not."""
+def read_workspace(root: Path) -> DataVersion:
+    """Read the tables in the project's folder. Raises DataError if they are missing."""
 
     def content(name: str) -> bytes:
         try:
@@ -43,17 +43,17 @@ def workspace(root: Path) -> Tables:
         except FileNotFoundError:
             raise DataError(
                 f"{root / name}: not found. Run from the project's root folder, after `dvc repro`; "
-                "`dvc checkout` brings back tables that were made before."
+                "`dvc checkout` restores tables of an earlier run."
             ) from None
 
-    return _tables(_WORKSPACE, content)
+    return _read_tables(_WORKSPACE, content)
 
 
-def at(root: Path, revision: str) -> Tables:
-    """The tables as they were at a revision: a commit, branch or tag of the project in `root`.
+def read_revision(root: Path, revision: str) -> DataVersion:
+    """Read the tables of a revision: a commit, branch or tag of the project in `root`.
 
-    They come from DVC's cache, else from its remote. Raises DataError where there is no such
-    revision, where it had no tables yet, and where neither place has them any more.
+    They come from DVC's cache or else from its remote. Raises DataError if the revision does not
+    exist, if it has no tables, and if neither the cache nor the remote still has them.
     """
     from dvc.api import DVCFileSystem  # noqa: PLC0415 - takes a second
     from dvc.exceptions import DvcException  # noqa: PLC0415
@@ -62,7 +62,7 @@ def at(root: Path, revision: str) -> Tables:
         files = DVCFileSystem(root, rev=revision)
         commit = files.repo.get_rev()
         name = revision if commit.startswith(revision) else f"{revision} ({commit[:7]})"
-        return _tables(name, lambda path: _content(files, path, revision))
+        return _read_tables(name, lambda path: _read_file(files, path, revision))
     except DvcException as error:
         raise DataError(
             f"{revision}: {error}. Expected a commit, branch or tag of this project; "
@@ -70,36 +70,36 @@ def at(root: Path, revision: str) -> Tables:
         ) from error
 
 
-def _tables(name: str, content: Callable[[str], bytes]) -> Tables:
+def _read_tables(name: str, content: Callable[[str], bytes]) -> DataVersion:
     stages = (yaml.safe_load(content(_PIPELINE)) or {}).get("stages", {})
-    labels, splits = (_table_of(stages, stage, name) for stage in ("validate", "split"))
-    read = (pd.read_parquet(io.BytesIO(content(path))) for path in (labels, splits))
-    return Tables(name, *read)
+    paths = (_table_path(stages, stage, name) for stage in ("validate", "split"))
+    labels, splits = (pd.read_parquet(io.BytesIO(content(path))) for path in paths)
+    return DataVersion(name, labels, splits)
 
 
-def _table_of(stages: dict[str, Any], stage: str, name: str) -> str:
-    """The path of the table that a stage of dvc.yaml leaves."""
+def _table_path(stages: dict[str, Any], stage: str, name: str) -> str:
+    """Return the path of the table that a stage of dvc.yaml writes."""
     outs = stages.get(stage, {}).get("outs", [])
     for out in outs:
         if isinstance(out, str) and out.endswith(".parquet"):
             return out
     raise DataError(
-        f"{name}: {_PIPELINE} has no stage {stage} that leaves a table (.parquet). "
-        "Name a revision from the time when it had."
+        f"{name}: {_PIPELINE} has no stage {stage} that writes a table (.parquet). "
+        "Choose a revision that has one."
     )
 
 
-def _content(files: "DVCFileSystem", path: str, revision: str) -> bytes:
+def _read_file(files: "DVCFileSystem", path: str, revision: str) -> bytes:
     try:
         return bytes(files.read_bytes(path))
     except OSError as error:
         if not files.exists(path) or (path != _PIPELINE and "md5" not in files.info(path)):
             raise DataError(
-                f"{revision}: it has no {path}; `dvc repro` had not run or not been committed. "
-                "`git log --oneline dvc.lock` lists the commits that have data."
+                f"{revision}: it has no {path}; `dvc repro` had not run, or its results were not "
+                "committed. `git log --oneline dvc.lock` lists the commits that have data."
             ) from error
         raise DataError(
-            f"{revision}: its {path} is in DVC's cache no more, nor in a remote that can be "
-            f"reached. `dvc fetch --all-commits {path}` gets it where a remote has it; otherwise "
-            f"make it again: check {revision} out, and run `dvc repro`."
+            f"{revision}: its {path} is no longer in DVC's cache, nor in a remote that can be "
+            f"reached. `dvc fetch --all-commits {path}` gets it if a remote has it; otherwise "
+            f"check out {revision} and run `dvc repro` to make it again."
         ) from error

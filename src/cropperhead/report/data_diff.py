@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cropperhead.dataset.revisions import Tables
+from cropperhead.dataset.revisions import DataVersion
 from cropperhead.dataset.split import ASIDE, TEST, TRAIN, VALIDATION
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
@@ -100,7 +100,7 @@ class Changes:
         return f"{self.before} to {self.after}: {', '.join(parts)}."
 
 
-def between(before: Tables, after: Tables) -> Changes:
+def between(before: DataVersion, after: DataVersion) -> Changes:
     """What differs from one version of the data to another."""
     old, new = _whole(before), _whole(after)
     was, now = (table.drop_duplicates("photo") for table in (old, new))
@@ -153,7 +153,7 @@ def in_markdown(changes: Changes, picture: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _whole(tables: Tables) -> pd.DataFrame:
+def _whole(tables: DataVersion) -> pd.DataFrame:
     """Labels with the group and split of their photos, "" where there is none."""
     labels = tables.labels.assign(
         **{name: "" for name in _ONCE if name not in tables.labels.columns}
