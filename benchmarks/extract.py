@@ -69,7 +69,7 @@ def _camera_sized(folder: Path, count: int, quality: int) -> None:
     photos = folder / "photos"
     _apart(draw_camera_library, photos, count, quality)
     size = sum(file.stat().st_size for file in photos.glob("*.jpg"))
-    many = worker_pool.count(0)
+    many = worker_pool.worker_count(0)
     names = ("floor", "ours", "plain")
     runs = {name: _run(name, photos, folder / "out", many) for name in names}
     serial = _run("ours", photos, folder / "serial", 1)
@@ -104,8 +104,8 @@ def _uncropped(folder: Path, count: int) -> None:
     for kind, title in kinds.items():
         photos = folder / kind
         _apart(draw_small_library, photos, count, 0, kind == "packet")
-        first = _run("ours", photos, folder / f"out-{kind}", worker_pool.count(0))
-        second = _run("ours", photos, folder / f"out-{kind}", worker_pool.count(0))
+        first = _run("ours", photos, folder / f"out-{kind}", worker_pool.worker_count(0))
+        second = _run("ours", photos, folder / f"out-{kind}", worker_pool.worker_count(0))
         each = first["seconds"] / count * 1e3
         print(f"| {title} | {each:.2f} | {first['peak_mb']:.0f} MB | {second['seconds']:.1f} s |")
         shutil.rmtree(photos)
@@ -120,8 +120,8 @@ def _growth(folder: Path, counts: Sequence[int]) -> None:
     for count in counts:
         photos, out = folder / f"small-{count}", folder / f"out-{count}"
         _apart(draw_small_library, photos, count, 10, True)
-        first = _run("ours", photos, out, worker_pool.count(0))
-        second = _run("ours", photos, out, worker_pool.count(0))
+        first = _run("ours", photos, out, worker_pool.worker_count(0))
+        second = _run("ours", photos, out, worker_pool.worker_count(0))
         print(
             f"| {count:,} | {first['seconds']:.1f} s | {first['seconds'] / count * 1e3:.2f} | "
             f"{first['peak_mb']:.0f} MB | {second['seconds']:.1f} s | {second['peak_mb']:.0f} MB |"

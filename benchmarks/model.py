@@ -184,7 +184,7 @@ def _cross_validated(
 def _digest(settings: object) -> str:
     """Changes with what is trained: its settings, and the code that trains."""
     digest = hashlib.sha256(repr(settings).encode())
-    for file in code_hash.imported_by(ROOT / "src" / "cropperhead" / "training.py"):
+    for file in code_hash.imported_files(ROOT / "src" / "cropperhead" / "training" / "train.py"):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -47,7 +47,7 @@ def main() -> None:
             file.read_bytes()  # into the system's cache
         print(f"{options.photos} JPEGs of 24 megapixels, {size / options.photos / 1e6:.1f} MB each")
         print(
-            f"{worker_pool.count(0)} processes; model {model.name}, "
+            f"{worker_pool.worker_count(0)} processes; model {model.name}, "
             f"{model.stat().st_size:,} bytes\n"
         )
         _print_speeds(folder, model)
@@ -106,7 +106,7 @@ def _work() -> float:
 
 def _decode(folder: Path) -> None:
     files = sorted(folder.glob("*.jpg"))
-    with multiprocessing.get_context("spawn").Pool(worker_pool.count(0)) as pool:
+    with multiprocessing.get_context("spawn").Pool(worker_pool.worker_count(0)) as pool:
         pool.map(_load, files, chunksize=4)
 
 

@@ -51,8 +51,8 @@ def main() -> None:
 
 
 def _kept(policy: str, seed: int, work: Path, chosen: Params) -> dict:
-    code = code_hash.imported_by(ROOT / "stages" / "evaluate.py")
-    code += code_hash.imported_by(ROOT / "stages" / "train.py")
+    code = code_hash.imported_files(ROOT / "stages" / "evaluate.py")
+    code += code_hash.imported_files(ROOT / "stages" / "train.py")
     digest = hashlib.sha256(repr(chosen).encode())
     for file in sorted(set(code)):
         digest.update(file.read_bytes())

@@ -15,7 +15,7 @@ from cropperhead.system import code_hash, stage
 def main() -> None:
     manifest_file, folder, ledger_file, counts, rejected = map(Path, sys.argv[1:])
     settings = params.load().extract
-    fingerprint = extract.fingerprint(settings, code_hash.of(rows))
+    fingerprint = extract.fingerprint(settings, code_hash.module_files(rows))
     before = ledger.Ledger.load(ledger_file, fingerprint)
     manifest = scan.read_manifest(manifest_file)
     outcomes = extract.update_shards(settings.folder, manifest, folder, before, settings)

@@ -20,7 +20,7 @@ def main() -> None:
     labels = split.read_labels_with_splits(labels_file, splits_file)
     lessons = train.read(folder, labels, settings.train)
     data_hash = tracking.file_hash(labels_file, splits_file, *shards.shard_files(folder))
-    code_hash = tracking.file_hash(*sources.of(train))
+    code_hash = tracking.file_hash(*sources.module_files(train))
     checkpoint = train.Checkpoint(kept, f"{settings.train} {data_hash} {code_hash}")
     with tracking.training_run(params.effective(settings), data_hash) as run:
         tracking.log_dataset(labels[labels["split"] == split.TRAIN], labels_file, data_hash)

@@ -25,7 +25,7 @@ def paths(entries: list) -> list[str]:
 def test_a_stage_depends_on_all_the_code_that_it_runs(stage):
     script = ROOT / "stages" / f"{stage}.py"
     # that of most packages is empty
-    files = [file for file in code_hash.imported_by(script) if file.read_bytes().strip()]
+    files = [file for file in code_hash.imported_files(script) if file.read_bytes().strip()]
     needed = {file.relative_to(ROOT).as_posix() for file in files}
     stated = {path for path in STAGES[stage]["deps"] if path.startswith(("src/", "stages/"))}
     covering = {code: [path for path in stated if covers(path, code)] for code in needed}

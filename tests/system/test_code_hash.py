@@ -4,11 +4,11 @@ from cropperhead.system import code_hash
 
 
 def names(files):
-    return [code_hash.relative(file) for file in files]
+    return [code_hash.package_path(file) for file in files]
 
 
-def test_a_module_is_made_of_itself_and_all_that_it_imports():
-    assert names(code_hash.of(orientation)) == [
+def test_a_module_s_files_are_its_own_and_those_that_it_imports():
+    assert names(code_hash.module_files(orientation)) == [
         "__init__.py",
         "geometry/__init__.py",
         "geometry/crops.py",
@@ -16,8 +16,8 @@ def test_a_module_is_made_of_itself_and_all_that_it_imports():
     ]
 
 
-def test_packages_on_the_way_count_and_imports_are_followed():
-    found = code_hash.of(rows)
+def test_packages_around_a_module_count_and_imports_are_followed():
+    files = code_hash.module_files(rows)
     assert {
         "geometry/crops.py",
         "errors.py",
@@ -25,4 +25,4 @@ def test_packages_on_the_way_count_and_imports_are_followed():
         "editors/lightroom.py",
         "photos/image.py",
         "photos/__init__.py",
-    } <= set(names(found))
+    } <= set(names(files))

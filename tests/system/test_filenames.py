@@ -125,8 +125,8 @@ def test_the_door_to_exiftool_asks_for_no_odd_name_whoever_calls(photos, asked):
 
 
 def test_what_is_passable_is_told_by_the_absolute_path(photos, monkeypatch):
-    assert filenames.is_passable("ä ö/b.jpg")
-    assert not filenames.is_passable("a\nb")
-    assert not filenames.is_passable("a\udcff")
+    assert filenames.is_safe_path("ä ö/b.jpg")
+    assert not filenames.is_safe_path("a\nb")
+    assert not filenames.is_safe_path("a\udcff")
     monkeypatch.chdir(photos / ODD)
-    assert not filenames.is_passable_from_here(Path("hidden.jpg"))
+    assert not filenames.has_safe_absolute_path(Path("hidden.jpg"))

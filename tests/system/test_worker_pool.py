@@ -45,19 +45,19 @@ def chunks(count: int) -> list[list[int]]:
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_results_come_in_order_from_any_number_of_processes(processes):
-    found = worker_pool.results(squares, chunks(40), processes, minus)
+    found = worker_pool.map_chunks(squares, chunks(40), processes, minus)
     assert [one for chunk in found for one in chunk] == [i * i for i in range(40)]
 
 
 def test_one_that_brings_its_process_down_is_named_and_nothing_else_is_lost():
-    found = worker_pool.results(squares_or_crash, chunks(40), 2, minus)
+    found = worker_pool.map_chunks(squares_or_crash, chunks(40), 2, minus)
     expected = [i * i if i != CRASHING else -CRASHING for i in range(40)]
     assert [one for chunk in found for one in chunk] == expected
 
 
 def test_an_item_that_hangs_is_given_up_and_nothing_else_is_lost():
     # a chunk of 4 has 1 * (9 + 4) / 10 = 1.3 s, its items 1 s each
-    found = worker_pool.results(squares_or_hang, chunks(40), 2, minus, limit_s=1)
+    found = worker_pool.map_chunks(squares_or_hang, chunks(40), 2, minus, limit_s=1)
     expected = [i * i if i != CRASHING else -CRASHING - 1000 for i in range(40)]
     assert [one for chunk in found for one in chunk] == expected
 
@@ -71,14 +71,14 @@ def test_what_fails_says_why():
         ),
         (squares_or_hang, "timeout", "a decoder did not finish within 1 s"),
     ):
-        found = worker_pool.results(
+        found = worker_pool.map_chunks(
             work, [[CRASHING]], 2, lambda _, error: (error.kind, str(error)), limit_s=1
         )
         assert list(found) == [[(kind, message)]]
 
 
 def test_a_crash_between_two_results_loses_no_chunk():
-    found = worker_pool.results(squares_or_crash, chunks(40), 2, minus)
+    found = worker_pool.map_chunks(squares_or_crash, chunks(40), 2, minus)
     all_found = []
     for chunk in found:
         all_found += chunk
@@ -88,7 +88,7 @@ def test_a_crash_between_two_results_loses_no_chunk():
 
 def test_an_error_of_the_work_itself_is_raised_here():
     with pytest.raises(ValueError, match="an error of 0"):
-        list(worker_pool.results(failing, chunks(8), 2, minus))
+        list(worker_pool.map_chunks(failing, chunks(8), 2, minus))
 
 
 def test_few_chunks_are_in_hand_however_many_there_are():
@@ -99,15 +99,15 @@ def test_few_chunks_are_in_hand_however_many_there_are():
             taken.append(chunk)
             yield chunk
 
-    found = worker_pool.results(squares, source(), 2, minus)
+    found = worker_pool.map_chunks(squares, source(), 2, minus)
     next(found)
     assert len(taken) <= 5
     found.close()
 
 
 def test_zero_means_one_for_each_core_and_never_one_alone():
-    assert worker_pool.count(3) == 3
-    assert worker_pool.count(0) >= 2
+    assert worker_pool.worker_count(3) == 3
+    assert worker_pool.worker_count(0) >= 2
 
 
 SCRIPT = """
@@ -125,7 +125,7 @@ def chunks():
 
 if __name__ == "__main__":
     try:
-        for _ in worker_pool.results(slow, chunks(), 2, print):
+        for _ in worker_pool.map_chunks(slow, chunks(), 2, print):
             print("result", flush=True)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -166,5 +166,5 @@ def is_protected(chunk: Sequence[int]) -> list[str]:
 
 
 def test_interrupting_does_not_reach_what_a_worker_started():
-    found = worker_pool.results(is_protected, [[CRASHING], [1], [2], [3]], 2, minus)
+    found = worker_pool.map_chunks(is_protected, [[CRASHING], [1], [2], [3]], 2, minus)
     assert list(found) == [[-CRASHING], ["True"], ["True"], ["True"]]

@@ -140,7 +140,7 @@ def extract_into(
 ) -> ExtractionSummary:
     """Extract a library into a folder of its own, independently of the pipeline."""
     out.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger.load(out / "ledger.parquet", fingerprint(params, code_hash.of(rows)))
+    ledger = Ledger.load(out / "ledger.parquet", fingerprint(params, code_hash.module_files(rows)))
     table = update_shards(folder, scan.manifest(entries), out / "extracted", ledger, params)
     labels = shards.count_sources(out / "extracted")
     write_extract_reports(table, labels, out / "extract.json", out / "rejected.csv")
@@ -157,8 +157,8 @@ def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
     catalogs say.)
     """
     digest = hashlib.sha256()
-    for source in sorted(set(code), key=code_hash.relative):
-        name = code_hash.relative(source)
+    for source in sorted(set(code), key=code_hash.package_path):
+        name = code_hash.package_path(source)
         if name in _WITHOUT_INFLUENCE or source.name == "__init__.py":
             continue
         digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
@@ -246,8 +246,8 @@ def _read(
     params = replace(params, tags=dict(params.tags))  # a mappingproxy cannot be pickled
     work = functools.partial(_read_chunk, folder, params, pixels)
     chunks = _batches(iter(tasks), min(_CHUNK, params.batch_files))
-    number = worker_pool.count(params.workers)
-    for readings in worker_pool.results(work, chunks, number, _failed):
+    number = worker_pool.worker_count(params.workers)
+    for readings in worker_pool.map_chunks(work, chunks, number, _failed):
         yield from readings
         bar.update(len(readings))
 

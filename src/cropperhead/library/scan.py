@@ -128,16 +128,16 @@ def find(
 
 def _refuse_unpassable(folder: Path) -> None:
     """Raises LibraryError for a library whose own path would end an argument of ExifTool's."""
-    if not filenames.is_passable_from_here(folder):
+    if not filenames.has_safe_absolute_path(folder):
         raise LibraryError(
-            f"{filenames.printable(folder)}: its path, or that of the current folder, holds a line "
-            "break or is not valid UTF-8, and cannot be passed to ExifTool. Rename the folder."
+            f"{filenames.escape_path(folder)}: its path, or that of the current folder, holds a "
+            "line break or is not valid UTF-8, and cannot be passed to ExifTool. Rename the folder."
         )
 
 
 def _lost(folder: Path, name: str) -> Entry:
-    if not filenames.is_passable(name):
-        return Entry(filenames.printable(name), UNREADABLE, (), _ODD_NAME)
+    if not filenames.is_safe_path(name):
+        return Entry(filenames.escape_path(name), UNREADABLE, (), _ODD_NAME)
     known = (folder / name).exists()
     return Entry(name, LOST, (), "no photo that is read" if known else "no such file")
 
@@ -213,8 +213,8 @@ def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSErr
     pending, seen = [""], set()
     while pending:
         relative = pending.pop()
-        if not filenames.is_passable(relative):
-            yield filenames.printable(relative), OSError(0, _ODD_NAME)
+        if not filenames.is_safe_path(relative):
+            yield filenames.escape_path(relative), OSError(0, _ODD_NAME)
             continue
         try:
             status = (folder / relative).stat()
@@ -245,7 +245,7 @@ def _is_dangling(item: os.DirEntry[str]) -> bool:
 
 def _catalogs(relative: str, files: list[os.DirEntry[str]] | OSError) -> list[str]:
     names = [] if isinstance(files, OSError) else [item.name for item in files]
-    names = [name for name in names if filenames.is_passable(name)]
+    names = [name for name in names if filenames.is_safe_path(name)]
     return [_joined(relative, name) for name in names if sidecars.suffix(name) == catalogued.SUFFIX]
 
 
@@ -299,8 +299,8 @@ def _sort_folder(
     if isinstance(files, OSError):
         entries.append(Entry(relative or ".", UNREADABLE, (), str(files.strerror)))
         return
-    plain = {item.name: item for item in files if filenames.is_passable(item.name)}
-    odd = {filenames.printable(item.name) for item in files if item.name not in plain}
+    plain = {item.name: item for item in files if filenames.is_safe_path(item.name)}
+    odd = {filenames.escape_path(item.name) for item in files if item.name not in plain}
     entries += [
         Entry(_joined(relative, name), UNREADABLE, (), _ODD_NAME)
         for name in sorted(odd - set(plain))

@@ -78,8 +78,8 @@ class _Process(exiftool.ExifToolHelper):  # type: ignore[misc]  # it has no type
         """As PyExifTool's. Raises ValueError, and asks nothing, for a line break or a NUL."""
         for param in params:
             text = os.fsdecode(param) if isinstance(param, bytes) else str(param)
-            if not filenames.has_no_break(text):
-                raise ValueError(f"no argument of ExifTool's: {filenames.printable(text)}")
+            if not filenames.is_single_argument(text):
+                raise ValueError(f"no argument of ExifTool's: {filenames.escape_path(text)}")
         return super().execute(*params, raw_bytes=raw_bytes)
 
 
@@ -98,7 +98,7 @@ class TagReader:
         files are then asked for one by one. `with_notes` reads makers' notes too, which is slower.
         A file whose path would be more than one argument is not asked for, and so is absent.
         """
-        files = [file for file in files if filenames.is_passable_from_here(file)]
+        files = [file for file in files if filenames.has_safe_absolute_path(file)]
         wanted = [*tags, _WARNING, "ExifTool:Error"]
         if self._has_died():
             self._start_anew()

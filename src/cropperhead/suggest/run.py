@@ -129,12 +129,12 @@ def _run_jobs(
 ) -> None:
     """Predict in worker processes and deliver each prediction, in the order of the jobs."""
     # TensorFlow, which Keras's models need, takes seconds to start in each process
-    workers = 1 if model.suffix == api.KERAS else worker_pool.count(0)
+    workers = 1 if model.suffix == api.KERAS else worker_pool.worker_count(0)
     size = 1 if log.options.apply else max(1, min(_CHUNK, photos // (4 * workers)))
     work = partial(predict.predict_photos, model, log.options)
     pending: deque[Job] = deque()
     chunks = _chunks(jobs, size, pending)
-    for predictions in worker_pool.results(work, chunks, workers, predict.failed_prediction):
+    for predictions in worker_pool.map_chunks(work, chunks, workers, predict.failed_prediction):
         for prediction in predictions:
             delivery.deliver(pending.popleft(), prediction)
             log.advance()

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also after a loss of power."""
+"""Files that exist whole or not at all, even after a power loss."""
 
 import os
 from collections.abc import Callable
@@ -8,7 +8,7 @@ UNFINISHED = ".unfinished"
 
 
 def replace(file: Path, write: Callable[[Path], object]) -> None:
-    """Has `write` make a file beside `file`, sees it to the disk, and puts it in its place."""
+    """Let `write` make a file next to `file`, flush it to the disk, and put it in its place."""
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(UNFINISHED)
     write(unfinished)
@@ -18,7 +18,7 @@ def replace(file: Path, write: Callable[[Path], object]) -> None:
 
 
 def to_disk(path: Path) -> None:
-    """Returns once a file's contents, or a folder's names, would outlast a loss of power."""
+    """Flush a file's contents, or a folder's names, so that they outlast a power loss."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The rim of a stage: an error raised on purpose ends it with one sentence, no traceback."""
+"""How a stage runs and ends: an error raised on purpose is one sentence, without a traceback."""
 
 import sys
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from cropperhead.errors import CropperheadError
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a stage; exits with status 1 and the error's sentence when it cannot go on."""
+    """Run a stage; exit with status 1 and the error's message where it cannot go on."""
     try:
         main()
     except CropperheadError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
-        sys.exit("Interrupted. Run `dvc repro` again to go on where it stopped.")
+        sys.exit("Interrupted. Run `dvc repro` again to resume.")

@@ -28,10 +28,10 @@ TIME_LIMIT_S = 300.0
 _CHUNKS_PER_WORKER = 2  # one in work, and one that waits so that no worker does
 
 
-def count(wanted: int) -> int:
+def worker_count(wanted: int) -> int:
     """Return the number of processes: `wanted`, or one for each usable core where it is 0.
 
-    For 0 that is at least 2, because `results` with 1 has no protection.
+    For 0 that is at least 2, because `map_chunks` with 1 has no protection.
     """
     if wanted:
         return wanted
@@ -39,7 +39,7 @@ def count(wanted: int) -> int:
     return max(2, len(usable(0)) if usable else os.cpu_count() or 1)
 
 
-def results(
+def map_chunks(
     work: Callable[[Sequence[Item]], list[Result]],
     chunks: Iterable[Sequence[Item]],
     workers: int,
@@ -71,7 +71,7 @@ def results(
 
 @dataclass(frozen=True)
 class _Tasks(Generic[Item, Result]):
-    """The calls of `work` in a pool, with the arguments of `results`."""
+    """The calls of `work` in a pool, with the arguments of `map_chunks`."""
 
     pool: ProcessPool
     work: Callable[[Sequence[Item]], list[Result]]
