@@ -1,4 +1,4 @@
-"""Writes what lies in the library: its manifest (Parquet) and its counts (JSON).
+"""Lists the files of the photo library (Parquet) and counts them (JSON).
 
 python stages/scan.py MANIFEST COUNTS
 """
