@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cropperhead import params
 from cropperhead.demo.default import ensure_library
-from cropperhead.library import scan as library
+from cropperhead.library import scan
 from cropperhead.system import stage
 
 
@@ -17,9 +17,9 @@ def main() -> None:
     settings = params.load()
     ensure_library(settings.extract.folder, settings.demo)
     extract = settings.extract
-    scan = library.scan(extract.folder, extract.catalog_files, extract.tags)
-    library.write_manifest(scan.entries, manifest)
-    library.write_counts(scan, counts)
+    result = scan.scan(extract.folder, extract.catalog_files, extract.tags)
+    scan.write_manifest(result.entries, manifest)
+    scan.write_counts(result, counts)
 
 
 if __name__ == "__main__":
