@@ -1,9 +1,9 @@
-"""Learns how a photographer crops, from the crops their editor left in their photos' metadata.
+"""Learn how a photographer crops, from the crops that photo editors store.
 
     cropper = cropperhead.load("models/model.tflite")
     best = cropper.suggest("IMG_0412.jpg")[0]
 
-`load`, `Crop` and `Cropper` are those of `cropperhead.api`, which is loaded when one is asked for.
+`load`, `Crop` and `Cropper` come from `cropperhead.api`, which is imported on first use.
 """
 
 from importlib import import_module
@@ -11,14 +11,14 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_OF_THE_API = ("Crop", "Cropper", "load")
+_API_NAMES = ("Crop", "Cropper", "load")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _OF_THE_API:
+    if name in _API_NAMES:
         return getattr(import_module("cropperhead.api"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_OF_THE_API])
+    return sorted([*globals(), *_API_NAMES])

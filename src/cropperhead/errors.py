@@ -1,40 +1,40 @@
 """Every error that CropperHead raises on purpose.
 
-CropperheadError                 caught once, at the rim of a program, and printed as one sentence
-├── ParamsError                  a value in params.yaml that cannot be used
-├── LibraryError                 a photo library that is missing, empty or holds no crop
-├── SetupError                   a program that has to be installed first
-├── DataError                    too many unsound labels, or too few sound ones, to go on
-├── WritingError                 one sidecar that is left as it was; caught per file, and listed
+CropperheadError                 caught once, where a program ends, and printed as one sentence
+├── ParamsError                  a value in params.yaml, or an argument, that cannot be used
+├── LibraryError                 a photo library that is missing, empty or without crops
+├── SetupError                   a program or package that has to be installed first
+├── DataError                    too many invalid labels, or too few valid ones, to continue
+├── WritingError                 one file that could not be written and is unchanged; listed
 ├── ModelError                   a trained model that is missing or cannot be used
-└── RejectedFile                 one file that cannot be used; caught per file, counted and listed
+└── RejectedFile                 one file that cannot be used; counted and listed
 """
 
-_LONGEST = 1000  # characters of a rejected file's reason
+_MAX_CHARACTERS = 1000  # of a rejected file's reason
 
 
 class CropperheadError(Exception):
-    """The root: `where: what, expected, got. What to do.`"""
+    """The base class. Messages read `where: what, expected, got. What to do.`"""
 
 
 class ParamsError(CropperheadError):
-    """A value in params.yaml that cannot be used."""
+    """A value in params.yaml, or an argument, that cannot be used."""
 
 
 class LibraryError(CropperheadError):
-    """A photo library that is missing, empty or holds no crop."""
+    """A photo library that is missing, empty or without crops."""
 
 
 class SetupError(CropperheadError):
-    """A program that has to be installed first."""
+    """A program or package that has to be installed first."""
 
 
 class DataError(CropperheadError):
-    """Too many unsound labels, or too few sound ones, to go on."""
+    """Too many invalid labels, or too few valid ones, to continue."""
 
 
 class WritingError(CropperheadError):
-    """One sidecar that cannot be written, or a backup that cannot be put back: left as it was."""
+    """One sidecar that cannot be written, or a backup that cannot be restored: it is unchanged."""
 
 
 class ModelError(CropperheadError):
@@ -44,10 +44,11 @@ class ModelError(CropperheadError):
 class RejectedFile(CropperheadError):
     """One file that cannot be used.
 
-    `kind` is the short, countable name of the reason, the message the full one. It may quote what a
-    file says, which may be as long as the file: the end of a long one is left out.
+    `kind` is a short name for the reason, by which files are counted; the message is the reason in
+    full. It may quote the file, and so be as long as the file: a long one is cut off at the end.
     """
 
     def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message if len(message) <= _LONGEST else f"{message[:_LONGEST]}...")
+        is_short = len(message) <= _MAX_CHARACTERS
+        super().__init__(message if is_short else f"{message[:_MAX_CHARACTERS]}...")
         self.kind = kind
