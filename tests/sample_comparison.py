@@ -11,10 +11,12 @@ from PIL import Image
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.findings import Agreement, JudgeScore, LearningCheck, Measure, Slice
 from cropperhead.evaluation.verdict import Verdict
-from cropperhead.report.page import Comparison, Interval, Picture, Row
+from cropperhead.report.comparison import Comparison, CropperScores, Failure
+from cropperhead.report.gallery import Picture
+from cropperhead.stats import Interval
 
 HALF = np.array([0.25, 0.25, 0.75, 0.75, 2.0])
-CNN = Row(
+CNN = CropperScores(
     "cnn",
     "CNN",
     overlap=Interval(0.7412, 0.7215, 0.7603),
@@ -31,7 +33,7 @@ MEDIAN = dataclasses.replace(
 )
 SOME = Interval(0.6, 0.55, 0.65)
 FINDINGS: dict[str, Any] = {
-    "answers": [
+    "learning_checks": [
         LearningCheck("Does it beat a constant crop?", "By 0.062.", True),
         LearningCheck("Does it beat memory?", "By 0.002, which chance can explain.", False),
         LearningCheck("Does it crop as people do?", "One person cropped each photo.", None),
@@ -43,13 +45,13 @@ FINDINGS: dict[str, Any] = {
     "measures": [
         Measure("Horizon", "°", "lower", {"human": SOME, "cnn": SOME}, "The tilt that remains.")
     ],
-    "judged": [JudgeScore("cnn", SOME)],
+    "judge_scores": [JudgeScore("cnn", SOME)],
     "agreements": [Agreement("human", SOME, SOME), Agreement("cnn", SOME, SOME)],
-    "photos_of_several": 42,
-    "errors": [("2012/roll/b.jpg", "Keeps the sky that the photographer cut away.")],
+    "shared_photos": 42,
+    "failures": [Failure("2012/roll/b.jpg", "Keeps the sky that the photographer cut off.")],
     "corrections": Corrections(1214, 86, SOME, Interval(0.041, 0.03, 0.05), Interval(0.62, 0, 1)),
 }
-REFERENCE = Row("human", "Human", None, None, None, None)
+REFERENCE = CropperScores("human", "Human", None, None, None, None)
 
 
 def jpeg(noise: int | None = None) -> bytes:

@@ -10,7 +10,7 @@ from cropperhead.evaluation import croppers, evaluate
 from cropperhead.evaluation import verdict as verdicts
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
-from cropperhead.report import comparison, page
+from cropperhead.report import comparison_builder, page
 from cropperhead.stats import Interval
 from cropperhead.training.batches import Photos
 
@@ -118,18 +118,18 @@ def test_metrics_are_plain_numbers_with_their_intervals():
     assert "outcome" not in flat
 
 
-def test_the_report_s_input_says_the_same_as_the_metrics():
+def test_the_report_shows_the_same_numbers_as_the_metrics():
     found = result(0.5)
-    images = dict.fromkeys(comparison.gallery(found, PARAMS), b"jpeg")
+    images = dict.fromkeys(comparison_builder.gallery_photos(found, PARAMS), b"jpeg")
     history = pd.DataFrame({"epoch": [1], "loss": [0.1], "validation_loss": [0.1]})
-    told = comparison.comparison(found, history, images, ALL_PARAMS)
-    rows = {row.cropper: row for row in told.rows}
+    built = comparison_builder.build_comparison(found, history, images, ALL_PARAMS)
+    rows = {row.cropper: row for row in built.rows}
     assert list(rows)[:3] == ["human", "cnn", "random"]
     assert rows["human"].overlap is None
     assert rows["cnn"].overlap.mean == found.interval("cnn", "iou").mean
     assert rows["median"].gain is None
-    assert [len(told.pictures), len(told.limits["human"])] == [5, 60]
-    assert page.summary(told).startswith("**The model has learned to crop.** On 60 photos")
+    assert [len(built.pictures), len(built.limits["human"])] == [5, 60]
+    assert page.render_summary(built).startswith("**The model has learned to crop.** On 60 photos")
 
 
 def test_several_people_are_scored_against_each_other():

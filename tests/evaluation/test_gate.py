@@ -13,6 +13,7 @@ from cropperhead.errors import ModelError, SetupError
 from cropperhead.evaluation import gate
 from cropperhead.evaluation.gate import Baseline
 from cropperhead.params import GateParams
+from cropperhead.report import gate_report
 from cropperhead.suggest.run import find_model
 
 PARAMS = GateParams(tolerance=0.005, confidence=0.95, bootstrap_samples=500, seed=11)
@@ -167,7 +168,7 @@ def test_all_failed_checks_are_listed_together():
         "test set",
         "overlap",
     ]
-    table_text = gate.gate_markdown(result)
+    table_text = gate_report.gate_markdown(result)
     assert table_text.startswith("## Gate: 4 of 4 checks failed\n")
     assert table_text.count("| **failed** |") == 4
 
@@ -282,7 +283,7 @@ def test_merge_conflict_markers_between_rows_fail_the_gate(tmp_path):
 
 def test_names_of_photos_cannot_break_the_table():
     now = table(photos=["a|b.jpg", *PHOTOS[1:]])
-    table_text = gate.gate_markdown(check(now, table()))
+    table_text = gate_report.gate_markdown(check(now, table()))
     row = next(line for line in table_text.splitlines() if line.startswith("| test set"))
     assert "`a\\|b.jpg`" in row
     assert row.replace("\\|", "").count("|") == 4

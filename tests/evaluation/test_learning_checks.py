@@ -73,7 +73,7 @@ def test_a_network_that_looks_passes_the_checks_that_can_be_made():
     labels = label_table(80)
     found = learning_checks.check_learning(compared(labels, half_way(labels)))
     assert [each.passed for each in found] == [True, True, True, None]
-    assert "p = 0.0025" in found[0].finding  # 1 of 401 draws
+    assert "p = 0.002" in found[0].finding  # 1 of 401 draws
     assert re.search(r"a true difference of 0\.\d{3} would be detected 80 % of", found[0].finding)
 
 

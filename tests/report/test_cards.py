@@ -17,11 +17,11 @@ from cropperhead.evaluation.findings import Agreement, JudgeScore, LearningCheck
 from cropperhead.evaluation.verdict import Verdict
 from cropperhead.report import cards
 from cropperhead.report.cards import Datasheet, ModelCard, ModelFacts
-from cropperhead.report.page import Comparison, Row
+from cropperhead.report.comparison import Comparison, CropperScores, Failure
 from cropperhead.stats import Interval
 
 GAIN = Interval(0.031, 0.012, 0.05)
-CNN = Row("cnn", "CNN", Interval(0.741, 0.72, 0.76), GAIN, GAIN, GAIN)
+CNN = CropperScores("cnn", "CNN", Interval(0.741, 0.72, 0.76), GAIN, GAIN, GAIN)
 NOTHING = Interval(math.nan, math.nan, math.nan)
 FACTS = ModelFacts("small", 123456, 256, 1_234_567, "a" * 64, "b" * 64)
 EXTRACTED = {
@@ -57,7 +57,7 @@ def comparison(**changes: Any) -> Comparison:
     return dataclasses.replace(base, **changes)
 
 
-def held() -> Inventory:
+def inventory() -> Inventory:
     table = label_table(40)
     places = ["test"] * 6 + ["validation"] * 4 + ["train"] * 30
     return take_inventory(table.assign(split=places, group=table["photo"]), 0.9)
@@ -65,27 +65,27 @@ def held() -> Inventory:
 
 def card(name: str = "small", **changes: Any) -> str:
     facts = dataclasses.replace(FACTS, name=name)
-    return cards.model_card(ModelCard(facts, comparison(**changes), held()))
+    return cards.render_model_card(ModelCard(facts, comparison(**changes), inventory()))
 
 
 def sheet(
-    extracted: dict = EXTRACTED, validated: dict = VALIDATED, changed: Corrections | None = None
+    extracted: dict = EXTRACTED, validated: dict = VALIDATED, corrections: Corrections | None = None
 ) -> str:
-    return cards.datasheet(
-        Datasheet(held(), extracted, validated, params.load(ROOT / "params.yaml"), changed)
+    return cards.render_datasheet(
+        Datasheet(inventory(), extracted, validated, params.load(ROOT / "params.yaml"), corrections)
     )
 
 
 FULL = {
-    "answers": [LearningCheck("Better than one crop?", "It gains 0.031.", True)],
+    "learning_checks": [LearningCheck("Better than one crop?", "It gains 0.031.", True)],
     "slices": [Slice("Orientation", "portrait", 4, CNN.overlap, GAIN)],
     "measures": [
         Measure("Thirds", "", "lower", {"human": GAIN, "cnn": NOTHING}, "How far from thirds.")
     ],
-    "judged": [JudgeScore("cnn", Interval(0.6, 0.5, 0.7))],
+    "judge_scores": [JudgeScore("cnn", Interval(0.6, 0.5, 0.7))],
     "agreements": [Agreement("cnn", CNN.overlap, Interval(0.8, 0.7, 0.9))],
-    "photos_of_several": 3,
-    "errors": [("x_1_.jpg", "It cuts the horizon.")],
+    "shared_photos": 3,
+    "failures": [Failure("x_1_.jpg", "It cuts the horizon.")],
 }
 CHANGED = Corrections(7, 3, Interval(0.8, 0.7, 0.9), Interval(0.04, 0.03, 0.05), GAIN)
 PAGES = {
@@ -102,20 +102,20 @@ PAGES = {
         EXTRACTED | {"rejected": {}, "rejected_total": 0},
         {"failures": {}, "quarantined": 0, "rows": 40},
     ),
-    "sheet with suggestions": sheet(EXTRACTED | {"suggested": 7}, changed=CHANGED),
+    "sheet with suggestions": sheet(EXTRACTED | {"suggested": 7}, corrections=CHANGED),
     "sheet with suggestions that all stand": sheet(EXTRACTED | {"suggested": 7}),
 }
 
 
 def sections(page: str) -> list[tuple[str, str]]:
-    """The headings of a page, each with what stands below it and above the next."""
+    """List the headings of a page, each with the text below it."""
     parts = re.split(r"^(#+ .+)$", page, flags=re.MULTILINE)
     assert parts[0] == ""
     return list(zip(parts[1::2], parts[2::2], strict=True))
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
-def test_no_section_is_empty_and_nothing_is_left_unsaid(page):
+def test_no_section_is_empty_and_no_value_is_missing(page):
     for heading, body in sections(page):
         subheading_follows = f"{heading}{body}#" in page
         assert body.strip() or subheading_follows, heading
@@ -176,45 +176,43 @@ def test_a_model_card_opens_with_the_verdict():
     assert PAGES["card"].startswith(head)
 
 
-def test_a_model_card_tells_the_model_and_what_it_saw():
+def test_a_model_card_describes_the_model_and_its_data():
     page = PAGES["card"]
-    for told in ("123,456", "256 x 256 px", "1.23 MB", "a" * 64, "b" * 64, "| train.seed | 7 |"):
-        assert told in page
-    assert "6 photos in 6 groups of like photos, with 6 crops" in page
-    assert "30 photos with 30 crops to learn from, and 4 photos with 4 crops" in page
+    for fact in ("123,456", "256 x 256 px", "1.23 MB", "a" * 64, "b" * 64, "| train.seed | 7 |"):
+        assert fact in page
+    assert "6 photos in 6 groups of similar photos, with 6 crops" in page
+    assert "30 photos with 30 crops for training, and 4 photos with 4 crops" in page
     assert "extract.tags" not in page
 
 
-def test_a_model_card_tells_every_finding_that_there_is():
+def test_a_model_card_has_every_finding():
     page = PAGES["card"]
     assert (
         "| Orientation: portrait | 4 | 0.741 (0.720 to 0.760) | +0.031 (+0.012 to +0.050) |" in page
     )
-    assert "What the scores are told apart by, below: orientation." in page
-    assert "| cropper | Thirds ↓ |" in page
+    assert "The scores below are broken down by orientation." in page
+    assert "| Cropper | Thirds ↓ |" in page
     assert "| CNN | – |" in page  # what is not a number is a dash
-    assert "| CNN | 0.600 (0.500 to 0.700) |" in page
-    assert "On 3 photos of several people." in page
+    assert "| CNN | 0.60 (0.50 to 0.70) |" in page
+    assert "On 3 photos that several people cropped." in page
     assert "- `x_1_.jpg`: It cuts the horizon." in page
-    assert "Can a blind judge" not in PAGES["bare card"]
+    assert "Can a classifier recognise" not in PAGES["bare card"]
 
 
 def test_only_a_model_that_learned_is_meant_for_use():
-    assert "## Intended use\n\nTo propose crops" in PAGES["card"]
+    assert "## Intended use\n\nTo suggest crops" in PAGES["card"]
     for name in ("card without learning", "card of the predecessor"):
         assert "## Intended use\n\nFor comparison only." in PAGES[name]
 
 
-def test_a_model_card_says_where_its_features_come_from():
+def test_a_model_card_names_the_source_of_its_features():
     assert "ImageNet" in PAGES["card without learning"]
     assert "ImageNet" not in PAGES["card"]
 
 
-def test_a_datasheet_tells_what_was_left_out_and_why():
+def test_a_datasheet_lists_what_was_rejected_and_why():
     page = PAGES["sheet"]
-    assert (
-        "Of 52 files seen, 40 had a crop that can be used, 9 had none, and 3 were rejected." in page
-    )
+    assert "Of 52 files read, 40 had a usable crop, 9 had none, and 3 were rejected." in page
     assert r"| already\_applied | 2 | 66.7 % |" in page
     assert page.index(r"already\_applied") < page.index(
         "| outside | 1 |"
@@ -224,14 +222,14 @@ def test_a_datasheet_tells_what_was_left_out_and_why():
     assert "None of 40 crops broke an expectation." in PAGES["sheet without losses"]
 
 
-def test_a_datasheet_tells_the_rule_of_splits_and_what_it_made():
+def test_a_datasheet_describes_the_splits_and_their_sizes():
     page = PAGES["sheet"]
     assert "train (70 %), validation (15 %), test (15 %)." in page
-    assert "at most 6 of 64 bits, or where one camera took them within 2 seconds" in page
+    assert "at most 6 of 64 bits, or if one camera took them within 2 seconds" in page
     assert "| test | 6 | 6 | 6 |" in page
 
 
-def test_what_only_people_could_answer_is_said_to_be_unknown():
+def test_what_only_people_could_answer_is_marked_as_unknown():
     assert PAGES["sheet"].count("not known to the program.") >= 5
 
 
@@ -240,13 +238,15 @@ def test_the_shape_of_the_reports_is_that_of_the_pipeline():
         json.loads((ROOT / "reports" / f"{name}.json").read_text())
         for name in ("extract", "validate")
     )
-    assert f"Of {extracted['seen']} files seen" in sheet(extracted, validated)
+    assert f"Of {extracted['seen']} files read" in sheet(extracted, validated)
 
 
-def test_a_datasheet_tells_what_became_of_suggestions():
+def test_a_datasheet_summarises_corrected_suggestions():
     page = PAGES["sheet with suggestions"]
-    assert "9 had none, 7 had only what a model had suggested, and 3 were rejected." in page
-    assert "| 3 | 0.800 (0.700 to 0.900) | 0.040 (0.030 to 0.050) | 0.031" in page
+    assert "9 had none, 7 had only a model's suggestion, and 3 were rejected." in page
+    assert (
+        "| 3 | 0.800 (0.700 to 0.900) | 0.040 (0.030 to 0.050) | 0.03° (0.01° to 0.05°) |" in page
+    )
     assert "suggest" not in PAGES["sheet"].partition("## Collection")[2].partition("## Pre")[0]
 
 

@@ -34,10 +34,10 @@ def limits(column: int, values: list[float]) -> np.ndarray:
     return rows
 
 
-def test_a_histogram_says_the_median_and_the_middle_half():
+def test_a_histogram_s_caption_has_the_median_and_the_middle_half():
     top = charts.histograms({"human": limits(0, [0.0, 0.1, 0.2, 0.3, 0.4])})[0]
     # linear quantiles of five values are the second, third and fourth
-    assert top.words == (("human", "median 0.20, half of them 0.10 to 0.30"),)
+    assert top.captions == (("human", "median 0.20, middle half 0.10 to 0.30"),)
 
 
 def test_a_histogram_reaches_the_share_of_photos_in_its_fullest_bin():
@@ -80,7 +80,7 @@ def test_a_curve_runs_from_the_first_epoch_to_the_last():
     # 1 to 3 on both axes: 3.0 at epoch 1 lies at the top left, 1.0 at epoch 3 at the bottom right
     assert [line.key for line in loss.lines] == ["training", "validation"]
     assert loss.lines[0].points == "0,0 50,50 100,100"
-    assert loss.words[1] == ("validation", "3 at first, 2.5 at last")
+    assert loss.captions[1] == ("validation", "from 3 to 2.5")
 
 
 def test_the_best_epoch_has_the_smallest_validation_loss():
@@ -99,7 +99,7 @@ def test_an_empty_history_has_no_curve():
     assert charts.curves(HISTORY.head(0)) == ()
 
 
-def test_a_forest_leaves_out_what_has_no_interval():
+def test_a_forest_skips_estimates_without_an_interval():
     nan = float("nan")
     bars = [Bar("cnn", "CNN", 0.5, 0.4, 0.6), Bar("human", "Human", nan, nan, nan)]
     plot = charts.forest(bars, reference=0.45)
@@ -108,7 +108,7 @@ def test_a_forest_leaves_out_what_has_no_interval():
     assert charts.forest(bars, reference=nan).reference is None
 
 
-def test_a_forest_can_be_told_what_its_axis_holds():
+def test_a_forest_s_axis_can_include_further_values():
     bars = [Bar("cnn", "CNN", 0.63, 0.58, 0.68)]
     chances = charts.forest(bars, reference=0.5, also_within=(0.0, 1.0))
     assert [tick.label for tick in chances.axis.ticks] == ["0.0", "0.5", "1.0"]

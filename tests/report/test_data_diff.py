@@ -30,7 +30,7 @@ def version(*photos: tuple, name: str = "then") -> DataVersion:
 
 
 def between(before: list[tuple], after: list[tuple]) -> data_diff.Changes:
-    return data_diff.between(version(*before), version(*after, name="now"))
+    return data_diff.compare_versions(version(*before), version(*after, name="now"))
 
 
 def test_nothing_differs_between_a_version_and_itself():
@@ -38,10 +38,10 @@ def test_nothing_differs_between_a_version_and_itself():
     assert (found.added, found.removed, found.renamed, found.rewritten) == ((), (), (), ())
     assert (found.recropped, found.gained, found.lost, found.moved) == ((), (), (), ())
     assert [shift.statistic for shift in found.shifts] == [0] * 6
-    assert "The photos and their crops are the same." in data_diff.in_markdown(found, "p.png")
+    assert "The photos and their crops are the same." in data_diff.render_changes(found, "p.png")
 
 
-def test_photos_that_came_and_went_are_named():
+def test_added_and_removed_photos_are_listed():
     found = between([A, B], [B, C])
     assert (found.added, found.removed) == (("c.jpg",), ("a.jpg",))
     assert found.counts["photos in train"] == (1, 1)
@@ -60,7 +60,7 @@ def test_two_photos_that_swapped_names_are_two_renames():
     assert found.moved == ()  # each photo stays where it was, under its new name
 
 
-def test_a_crop_written_into_the_file_is_no_other_photo():
+def test_a_photo_stays_the_same_when_a_crop_is_written_into_its_file():
     recropped = ("a.jpg", "a2", "train", (0.0, 0.25, 1.0, 0.75, 0.0))
     found = between([A, B], [recropped, B])
     assert found.rewritten == ("a.jpg",)
@@ -70,7 +70,7 @@ def test_a_crop_written_into_the_file_is_no_other_photo():
     assert one.overlap == pytest.approx(1 / 3)  # shared 0.25, union 0.75
 
 
-def test_a_photo_that_was_renamed_and_rewritten_is_known_by_the_name_it_came_in_by():
+def test_a_renamed_and_rewritten_photo_is_matched_by_its_original_name():
     found = between([A], [("x.jpg", "a2", "train", HALF, "me", "a.jpg")])
     assert found.renamed == (("a.jpg", "x.jpg"),)
 
@@ -100,10 +100,8 @@ def test_a_photo_that_moves_into_or_out_of_the_test_is_a_leak():
         Move("c.jpg", "train", "validation"),
     )
     assert [move.photo for move in found.leaks] == ["a.jpg", "b.jpg"]
-    page = data_diff.in_markdown(found, "p.png")
-    assert page.index("**Photos that leak between the versions: 2.**") < page.index(
-        "## What there is"
-    )
+    page = data_diff.render_changes(found, "p.png")
+    assert page.index("**Photos that leak between the versions: 2.**") < page.index("## Counts")
     assert "- `a.jpg`: train to test" in page
 
 
@@ -122,25 +120,25 @@ def test_a_group_in_several_splits_is_named():
     like_a = ("b.jpg", "bb", "test", HALF, "me", "a.jpg")
     found = between([A, B], [A, like_a])
     assert found.divided == ("a.jpg",)
-    assert "divided among splits now: 1.**" in data_diff.in_markdown(found, "p.png")
+    assert "in several splits now: 1.**" in data_diff.render_changes(found, "p.png")
 
 
 def test_labels_from_before_there_were_sources_are_compared_by_author():
     before, after = version(A, B), version(A, B)
     older = DataVersion("old", before.labels.drop(columns=["source", "origin"]), before.splits)
-    found = data_diff.between(older, after)
+    found = data_diff.compare_versions(older, after)
     assert (found.gained, found.lost, found.recropped) == ((), (), ())
 
 
 def test_a_page_shows_names_as_they_are():
     odd = ("_a_`|<b>.jpg", "aa", "train", HALF)
-    page = data_diff.in_markdown(between([B], [B, odd]), "p.png")
+    page = data_diff.render_changes(between([B], [B, odd]), "p.png")
     assert "- `` _a_`|<b>.jpg ``" in page
 
 
-def test_a_list_is_cut_and_says_by_how_much():
+def test_a_long_list_is_cut_and_counts_the_rest():
     many = [(f"{i:02d}.jpg", f"{i}", "train", HALF) for i in range(25)]
-    page = data_diff.in_markdown(between([B], [B, *many]), "p.png")
+    page = data_diff.render_changes(between([B], [B, *many]), "p.png")
     assert "## Added: 25" in page
     assert "`19.jpg`\n- and 5 more" in page
 
@@ -148,12 +146,12 @@ def test_a_list_is_cut_and_says_by_how_much():
 def test_an_empty_version_can_be_compared(tmp_path):
     found = between([], [A])
     assert found.added == ("a.jpg",)
-    page, _ = data_diff.write(found, tmp_path)
+    page, _ = data_diff.write_changes(found, tmp_path)
     assert "nan" not in page.read_text()
 
 
 def test_the_same_changes_give_the_same_bytes(tmp_path):
     found = between([A, B, C], [A, B])
-    first, second = (data_diff.write(found, tmp_path / name) for name in ("1", "2"))
+    first, second = (data_diff.write_changes(found, tmp_path / name) for name in ("1", "2"))
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
     assert b"atplotlib" not in Path(first[1]).read_bytes()

@@ -22,7 +22,7 @@ def photo(name: str, width: int = 60, **overlap: float) -> Picture:
 
 
 def test_photos_are_ranked_in_each_order():
-    shown = gallery.exhibits(
+    shown = gallery.make_exhibits(
         [
             photo("c.jpg", cnn=0.9, median=0.8),
             photo("a.jpg", cnn=0.5, median=0.9),
@@ -37,47 +37,47 @@ def test_photos_are_ranked_in_each_order():
 
 
 def test_a_photo_without_a_score_comes_last():
-    shown = gallery.exhibits([photo("a.jpg"), photo("b.jpg", cnn=0.1, median=0.1)])
+    shown = gallery.make_exhibits([photo("a.jpg"), photo("b.jpg", cnn=0.1, median=0.1)])
     assert shown[0].ranks == {"name": 0, "best": 1, "worst": 1, "disagreement": 1}
 
 
-def test_outlines_lie_where_the_crop_does():
+def test_outlines_are_where_the_crop_is():
     # a frame of 60 x 40 is drawn 1500 x 1000: the quarter points are at 375 and 1125, 250 and 750
-    (exhibit,) = gallery.exhibits([photo("a.jpg")])
+    (exhibit,) = gallery.make_exhibits([photo("a.jpg")])
     assert exhibit.drawn_width == 1500
     assert exhibit.outlines[0] == ("human", "375,250 1125,250 1125,750 375,750")
 
 
 def test_a_photo_is_stored_no_larger_than_it_is_shown():
-    (exhibit,) = gallery.exhibits([Picture("a.jpg", jpeg(1200, 800), 1.5, {}, {})])
+    (exhibit,) = gallery.make_exhibits([Picture("a.jpg", jpeg(1200, 800), 1.5, {}, {})])
     encoded = base64.b64decode(exhibit.source.partition(",")[2])
     assert (exhibit.width, exhibit.height) == (480, 320)
     assert Image.open(io.BytesIO(encoded)).size == (480, 320)
 
 
-def test_the_photo_beside_the_verdict_is_made_anew_and_larger():
+def test_the_photo_next_to_the_verdict_is_encoded_again_and_larger():
     pictures = [Picture("a.jpg", jpeg(1200, 800), 1.5, {}, {})]
-    large = gallery.enlarged(gallery.exhibits(pictures)[0], pictures)
+    large = gallery.enlarge_exhibit(gallery.make_exhibits(pictures)[0], pictures)
     assert (large.width, large.height) == (960, 640)
 
 
-def test_photos_share_the_bytes_of_the_page_with_those_that_are_shown_again():
+def test_photos_share_the_bytes_of_the_page_with_repeated_ones():
     pixels = np.random.default_rng(1).integers(0, 256, (480, 480, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG")
     noise = [Picture(f"{n}.jpg", buffer.getvalue(), 1.0, {}, {}) for n in range(4)]
     # 4.2 MB for 4 are 1 MB each, for 4 and 200 more 20 kB: too few for noise of 480 px
-    assert gallery.exhibits(noise)[0].width == 480
-    assert gallery.exhibits(noise, shown_again=200)[0].width < 480
+    assert gallery.make_exhibits(noise)[0].width == 480
+    assert gallery.make_exhibits(noise, repeats=200)[0].width < 480
 
 
 def test_the_typical_photo_is_a_wide_one_near_the_middle():
     many = [photo(f"{n:02}.jpg", 20 if n == 5 else 60, cnn=n / 10) for n in range(11)]
-    chosen = gallery.typical(gallery.exhibits(many))
+    chosen = gallery.typical_exhibit(gallery.make_exhibits(many))
     # the middle of eleven is 05, but that one is upright; 04 and 06 are beside it
     assert chosen is not None
     assert chosen.photo in {"04.jpg", "06.jpg"}
-    assert gallery.typical([]) is None
+    assert gallery.typical_exhibit([]) is None
 
 
 def test_a_sheet_holds_all_photos():

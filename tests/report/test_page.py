@@ -16,23 +16,23 @@ from sample_comparison import (
 
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.verdict import Verdict
-from cropperhead.report import page as report
-from cropperhead.report.page import Interval
+from cropperhead.report.page import render_page, render_summary
+from cropperhead.stats import Interval
 
 VOID = {"meta", "input", "img", "br", "wbr"}
 TITLES = {
-    "answers": "Has it learned?",
-    "errors": "Where it fails",
-    "slices": "On which photos it does well",
-    "measures": "Composition, without a reference",
-    "judged": "Can a machine tell?",
-    "agreements": "Where several people cropped the same photo",
-    "corrections": "What became of its suggestions",
+    "learning_checks": "Has it learned?",
+    "failures": "Where the network fails",
+    "slices": "Scores by kind of photo",
+    "measures": "Composition",
+    "judge_scores": "Can a classifier recognise human crops?",
+    "agreements": "Photos that several people cropped",
+    "corrections": "Corrected suggestions",
 }
 
 
 class Page(HTMLParser):
-    """What a page holds: start tags with attributes, text, and whether tags are balanced."""
+    """A parsed page: start tags with attributes, and text; fails if tags are not balanced."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -62,12 +62,12 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html() -> str:
-    return report.render(comparison())
+    return render_page(comparison())
 
 
 @pytest.fixture(scope="module")
 def full() -> Page:
-    return Page(report.render(comparison(**FINDINGS)))
+    return Page(render_page(comparison(**FINDINGS)))
 
 
 def titles(html: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_the_page_opens_with_the_verdict(html):
     assert (
         text.index("The model learned to crop")
         < text.index("It gains 0.031.")
-        < text.index("Who comes closest")
+        < text.index("Which cropper")
     )
 
 
@@ -87,7 +87,7 @@ def test_the_page_opens_with_the_verdict(html):
     "changes", [{}, FINDINGS, {"pictures": []}, {"limits": {}}, {"facts": [], "rows": []}]
 )
 def test_tags_are_balanced_whatever_is_missing(changes):
-    assert Page(report.render(comparison(**changes))).open == []
+    assert Page(render_page(comparison(**changes))).open == []
 
 
 def test_nothing_on_the_page_reaches_outside(html):
@@ -123,11 +123,11 @@ def test_scores_are_shown_with_their_intervals(html):
 
 def test_every_photo_has_a_text_that_names_it_and_its_score(html):
     texts = [attributes["alt"] for attributes in Page(html).all("img")]
-    assert len(texts) == 3  # two photos, one of them once more beside the verdict
+    assert len(texts) == 3  # two photos, one of them again next to the verdict
     assert all("/roll/" in str(text) and "by 0.81" in str(text) for text in texts)
 
 
-def test_every_chart_says_what_it_shows(html):
+def test_every_chart_is_described_for_screen_readers(html):
     charts = [svg for svg in Page(html).all("svg") if svg.get("role") == "img"]
     # two rows of the forest, five limits, one curve
     assert len(charts) == 8
@@ -139,7 +139,7 @@ def test_outlines_are_drawn_for_each_cropper_and_can_be_hidden(html):
     boxes = [box["id"] for box in page.all("input") if box["type"] == "checkbox"]
     assert boxes == ["show-human", "show-cnn", "show-random", "show-median"]
     classes = [polygon["class"] for polygon in page.all("polygon")]
-    # two photos with four crops and one with three, the one beside the verdict
+    # two photos with four crops and one with three, the one next to the verdict
     assert classes.count("line cnn") == 3
     assert classes.count("line median") == 2
 
@@ -151,7 +151,7 @@ def test_photos_can_be_sorted_without_script(html):
 
 def test_a_photo_name_cannot_break_the_page():
     name = "<b>&\"'.jpg"
-    html = report.render(comparison(pictures=[picture(name)]))
+    html = render_page(comparison(pictures=[picture(name)]))
     page = Page(html)
     assert "<b>&" not in html
     assert name in page.text
@@ -160,7 +160,7 @@ def test_a_photo_name_cannot_break_the_page():
 
 def test_text_from_outside_is_escaped():
     text = "<script>alert(1)</script>"
-    html = report.render(
+    html = render_page(
         comparison(
             verdict=Verdict("learned", text, text),
             facts=[(text, text)],
@@ -169,57 +169,57 @@ def test_text_from_outside_is_escaped():
         )
     )
     assert text not in html
-    # both parts of the verdict, a line of evidence, a fact's name and value; of croppers only those
-    # of the table are described, and random is not among them
+    # both parts of the verdict, a line of evidence, a fact's name and value; only croppers in the
+    # table are described, and random is not one of them
     assert Page(html).text.count(text) == 5
 
 
 @pytest.mark.parametrize("missing", [None, Interval(math.nan, math.nan, math.nan)])
 def test_a_score_that_does_not_apply_is_a_dash(missing):
     row = dataclasses.replace(CNN, overlap=missing, gain=missing, angle_error=missing)
-    page = Page(report.render(comparison(rows=[row])))
+    page = Page(render_page(comparison(rows=[row])))
     assert page.text.count("–") == 4  # the three, and the aspect error that the row lacks
     assert "nan" not in page.text
 
 
 def test_a_mean_without_interval_stands_alone():
     row = dataclasses.replace(CNN, overlap=Interval(0.5, math.nan, math.nan))
-    html = report.render(comparison(rows=[row], history=pd.DataFrame()))
+    html = render_page(comparison(rows=[row], history=pd.DataFrame()))
     assert "0.500" in Page(html).text
     assert "nan" not in re.sub(r"data:image/webp;base64,[\w+/=]+", "", html)
 
 
 def test_one_human_crop_for_each_photo_is_called_the_reference(html):
-    assert "The reference: the others are scored against it" in Page(html).text
+    assert "The reference: all others are scored against it" in Page(html).text
 
 
 def test_a_human_scored_against_others_has_numbers():
     human = dataclasses.replace(CNN, cropper="human", label="Human", note="Eight people each.")
-    text = Page(report.render(comparison(rows=[human, CNN]))).text
-    assert "The reference: the others" not in text
+    text = Page(render_page(comparison(rows=[human, CNN]))).text
+    assert "The reference: all others" not in text
     assert "Eight people each." in text
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"),
+    ("outcome", "title"),
     [
         ("learned", "It learned"),
         ("no evidence", "No evidence that it learned"),
         ("worse", "Worse than one crop for all photos"),
     ],
 )
-def test_the_outcome_is_said_in_words(outcome, said):
+def test_the_title_of_the_page_states_the_outcome(outcome, title):
     verdict = dataclasses.replace(comparison().verdict, outcome=outcome)
-    assert said in Page(report.render(comparison(verdict=verdict))).text
+    assert f"<title>{title} · " in render_page(comparison(verdict=verdict))
 
 
 def test_the_headline_is_a_heading_and_its_sentence_a_paragraph():
-    html = report.render(comparison(verdict=Verdict("learned", "It learned", "By 0.03: really.")))
+    html = render_page(comparison(verdict=Verdict("learned", "It learned", "By 0.03: really.")))
     assert "<h1>It learned</h1>" in html
     assert '<p class="rest">By 0.03: really.</p>' in html
 
 
-def test_how_the_numbers_were_made_is_told(html):
+def test_the_method_is_described(html):
     text = Page(html).text
     assert "The median of each limit over the training photos" in text
     assert "1,234" in text
@@ -231,16 +231,16 @@ def test_only_croppers_of_the_table_are_described(html):
     sampler = comparison().sampler
     random = dataclasses.replace(CNN, cropper="random", label="Random within bounds")
     assert sampler not in Page(html).text
-    assert sampler in Page(report.render(comparison(rows=[random]))).text
+    assert sampler in Page(render_page(comparison(rows=[random]))).text
 
 
-def test_without_a_history_the_page_says_so():
-    html = report.render(comparison(history=pd.DataFrame()))
-    assert "No record of the training was found." in Page(html).text
+def test_a_missing_history_is_mentioned():
+    html = render_page(comparison(history=pd.DataFrame()))
+    assert "There is no record of the training." in Page(html).text
 
 
 def test_the_confidence_of_the_intervals_is_named():
-    text = Page(report.render(comparison(confidence=0.9))).text
+    text = Page(render_page(comparison(confidence=0.9))).text
     assert "90 % interval" in text
     assert "95 %" not in text
 
@@ -252,38 +252,40 @@ def test_the_same_comparison_gives_the_same_page_in_any_order():
         counts=dict(reversed(first.counts.items())),
         limits=dict(reversed(first.limits.items())),
     )
-    assert report.render(other) == report.render(first)
+    assert render_page(other) == render_page(first)
 
 
 def test_two_hundred_photos_stay_below_five_megabytes_even_if_they_are_noise():
     noise = jpeg(noise=1)
     pictures = [picture(f"{number:03}.jpg", noise) for number in range(200)]
-    assert len(report.render(comparison(pictures=pictures)).encode()) < 5_000_000
+    assert len(render_page(comparison(pictures=pictures)).encode()) < 5_000_000
 
 
 @pytest.mark.parametrize(("finding", "title"), TITLES.items())
 def test_a_section_without_content_is_left_out(html, finding, title):
-    assert title in titles(report.render(comparison(**FINDINGS)))
+    assert title in titles(render_page(comparison(**FINDINGS)))
     assert title not in titles(html)
-    assert title not in titles(report.render(comparison(**{**FINDINGS, finding: []})))
+    assert title not in titles(render_page(comparison(**{**FINDINGS, finding: []})))
 
 
 def test_links_and_labels_lead_somewhere_with_all_sections(full):
     ids = [attributes["id"] for _, attributes in full.tags if "id" in attributes]
     targets = {str(attributes["href"])[1:] for attributes in full.all("a")}
-    assert {"slices", "composition", "judge", "people", "errors"} <= targets <= set(ids)
+    assert {"slices", "composition", "judge", "people", "failures"} <= targets <= set(ids)
     assert len(ids) == len(set(ids))
 
 
-def test_the_tests_stand_under_the_verdict_with_words_beside_their_marks(full):
+def test_the_checks_follow_the_verdict_with_words_next_to_their_marks(full):
     text = " ".join(full.text.split())
     assert "Does it beat a constant crop? Yes. By 0.062." in text
     assert "Does it beat memory? No. By 0.002" in text
-    assert "Does it crop as people do? Cannot be told. One person" in text
-    assert text.index("learned to crop") < text.index("Has it learned?") < text.index("Who comes")
+    assert "Does it crop as people do? Unknown. One person" in text
+    assert (
+        text.index("learned to crop") < text.index("Has it learned?") < text.index("Which cropper")
+    )
 
 
-def test_each_part_of_the_photos_has_its_gain_drawn_beside_no_gain(full):
+def test_each_part_of_the_photos_has_its_gain_drawn(full):
     texts = [str(svg.get("aria-label")) for svg in full.all("svg") if svg.get("role") == "img"]
     assert "Orientation, landscape: gain 0.050, 95 % interval 0.030 to 0.070" in texts
     assert "1,200" in full.text
@@ -291,69 +293,71 @@ def test_each_part_of_the_photos_has_its_gain_drawn_beside_no_gain(full):
 
 
 def test_a_failure_is_shown_with_what_went_wrong(full):
-    assert "Keeps the sky that the photographer cut away." in full.text
-    # two photos, the one beside the verdict, and b.jpg once more
+    assert "Keeps the sky that the photographer cut off." in full.text
+    # two photos, the one next to the verdict, and b.jpg again
     assert len(full.all("img")) == 4
     assert "2012/roll/b.jpg" in str(full.all("img")[-1]["alt"])
 
 
 def test_a_measure_names_its_unit_its_better_side_and_its_meaning(full):
     text = " ".join(full.text.split())
-    assert "Horizon ° ↓" in text
+    assert "Horizon °\u00a0↓" in full.text
     assert "The tilt that remains." in text
 
 
-def test_the_judge_and_the_people_are_told_in_words(full):
+def test_the_judge_and_the_people_are_described_in_words(full):
     text = " ".join(full.text.split())
-    assert "CNN A machine can tell these crops from a person’s." in text
-    assert "On 42 of the test photos." in text
+    assert "CNN The judge can distinguish these crops from a person’s." in text
+    assert "These are 42 test photos." in text
 
 
-def test_what_became_of_suggestions_is_told_in_numbers(full):
+def test_corrected_suggestions_are_counted_and_measured(full):
     text = " ".join(full.text.split())
     # 86 of 1,300
-    assert "1,214 photos stand as a model suggested, and a person has corrected 86: 7 %" in text
-    for said in ("0.600", "0.550 to 0.650", "0.041", "0.62°", "0.00° to 1.00°"):
-        assert said in text
+    assert "1,214 photos still have the crop that a model suggested" in text
+    assert "and a person has corrected 86: 7 % of both together" in text
+    for number in ("0.600", "0.550 to 0.650", "0.041", "0.62°", "0.00° to 1.00°"):
+        assert number in text
 
 
-def test_where_every_suggestion_stands_there_is_nothing_to_average():
+def test_without_corrections_there_is_nothing_to_average():
     nothing = Interval(math.nan, math.nan, math.nan)
     found = Corrections(1, 0, nothing, nothing, nothing)
-    text = " ".join(Page(report.render(comparison(corrections=found))).text.split())
-    assert "1 photo stands as a model suggested, and a person has corrected 0: 0 %" in text
-    assert "Suggestion and correction" not in text
+    text = " ".join(Page(render_page(comparison(corrections=found))).text.split())
+    assert "1 photo still has the crop that a model suggested" in text
+    assert "and a person has corrected 0: 0 % of both together" in text
+    assert "How far corrections are" not in text
 
 
-def test_a_cropper_shows_its_chance_its_shape_and_its_invalid_crops():
+def test_a_cropper_has_its_p_value_aspect_error_and_invalid_crops():
     row = dataclasses.replace(
-        CNN, chance=0.0004, invalid=0.0425, aspect_error=Interval(0.083, 0.071, 0.0952)
+        CNN, p_value=0.0004, invalid=0.0425, aspect_error=Interval(0.083, 0.071, 0.0952)
     )
-    text = Page(report.render(comparison(rows=[row]))).text
-    for said in ("p < 0.001", "4.25 %", "8.3 %", "7.1 % to 9.5 %", "Holm’s correction"):
-        assert said in text
+    text = Page(render_page(comparison(rows=[row]))).text
+    for part in ("p < 0.001", "4.25 %", "8.3 %", "7.1 % to 9.5 %", "Holm’s correction"):
+        assert part in text
 
 
 def test_without_p_values_none_are_explained(html):
     assert "Holm" not in Page(html).text
 
 
-def test_the_network_s_lean_is_told_beside_the_limits(html):
-    assert "Does it have the photographer’s habits?" in Page(html).text
+def test_the_network_s_habit_is_described_next_to_the_limits(html):
+    assert "Does the network share the photographer’s habits?" in Page(html).text
     assert "CNN less human" in Page(html).text
 
 
-def test_of_many_photos_the_first_are_shown_until_all_are_asked_for():
+def test_only_the_first_of_many_photos_are_shown_until_all_are_requested():
     pictures = [picture(f"{number:02}.jpg") for number in range(25)]
-    page = Page(report.render(comparison(pictures=pictures)))
+    page = Page(render_page(comparison(pictures=pictures)))
     assert "Show all 25 photos" in page.text
     assert len(page.all("button")) == 1
-    assert not Page(report.render(comparison(pictures=pictures[:24]))).all("button")
+    assert not Page(render_page(comparison(pictures=pictures[:24]))).all("button")
 
 
 def test_a_summary_holds_the_verdict_the_tests_and_the_table():
-    row = dataclasses.replace(CNN, chance=0.0312, aspect_error=Interval(0.083, 0.07, 0.09))
-    lines = report.summary(comparison(rows=[REFERENCE, row], **FINDINGS)).splitlines()
+    row = dataclasses.replace(CNN, p_value=0.0312, aspect_error=Interval(0.083, 0.07, 0.09))
+    lines = render_summary(comparison(rows=[REFERENCE, row], **FINDINGS)).splitlines()
     assert lines[0] == "**The model learned to crop.** It gains 0.031."
     assert "- Does it beat memory? **No.** By 0.002, which chance can explain." in lines
     assert "| Human | reference | – | – | – | – | – |" in lines
@@ -365,4 +369,4 @@ def test_a_summary_holds_the_verdict_the_tests_and_the_table():
 
 def test_a_label_cannot_break_the_table_of_a_summary():
     row = dataclasses.replace(CNN, label="a|b <i>")
-    assert "| a\\|b &lt;i> |" in report.summary(comparison(rows=[row]))
+    assert "| a\\|b \\<i\\> |" in render_summary(comparison(rows=[row]))

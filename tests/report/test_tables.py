@@ -5,6 +5,8 @@ import pytest
 
 from cropperhead.evaluation.findings import JudgeScore, Measure, Slice
 from cropperhead.report import tables
+from cropperhead.report.comparison import CropperScores
+from cropperhead.report.table import Cell
 from cropperhead.stats import Interval
 
 NOTHING = Interval(math.nan, math.nan, math.nan)
@@ -15,50 +17,58 @@ def crops_at(*centres: tuple[float, float]) -> np.ndarray:
     return np.array([[y - 0.25, x - 0.25, y + 0.25, x + 0.25, 0.0] for x, y in centres])
 
 
-@pytest.mark.parametrize(
-    ("chance", "said"),
-    [
-        (0.00042, "p < 0.001"),
-        (0.0312, "p = 0.031"),
-        (0.71, "p = 0.71"),
-        (1.0, "p = 1.00"),
-        (None, ""),
-        (math.nan, ""),
-    ],
-)
-def test_a_chance_has_as_many_digits_as_matter(chance, said):
-    assert tables.said_chance(chance) == said
+def scores(**values: object) -> CropperScores:
+    nothing = dict.fromkeys(("overlap", "displacement", "angle_error", "gain"))
+    return CropperScores("cnn", "CNN", **{**nothing, **values})
 
 
-def test_a_share_is_told_in_per_cent():
-    assert tables.said_share(Interval(0.083, 0.0712, 0.0952)) == ("8.3 %", "7.1 % to 9.5 %")
-    assert tables.said_share(None) == ("–", "")
+def test_an_aspect_error_is_shown_as_a_percentage():
+    with_error = scores(aspect_error=Interval(0.083, 0.0712, 0.0952))
+    first, second = tables.score_table([with_error, scores()]).rows
+    assert first.cells[4] == Cell("8.3 %", "7.1 % to 9.5 %")
+    assert second.cells[4] == Cell("–")
 
 
-def test_parts_are_grouped_by_what_tells_them_apart_in_their_order():
+def test_a_human_without_scores_is_the_reference():
+    human = CropperScores("human", "Human", None, None, None, None)
+    (row,) = tables.score_table([human]).rows
+    assert [cell.text for cell in row.cells] == ["reference", "–", "–", "–", "–", "–"]
+    assert row.remark.startswith("The reference: all others are scored against it")
+
+
+def test_parts_are_grouped_by_property_in_their_order():
     gain = Interval(0.05, 0.03, 0.07)
     parts = [("Tilt", "level"), ("Year", "2009"), ("Tilt", "turned")]
-    grouped = tables.of_slices([Slice(by, part, 10, gain, gain) for by, part in parts])
-    labels = {by: [line.label for line in lines] for by, lines in grouped.items()}
+    groups = tables.slice_table([Slice(by, part, 10, gain, gain) for by, part in parts]).groups()
+    labels = {by: [row.label for row in rows] for by, rows in groups.items()}
     assert labels == {"Tilt": ["level", "turned"], "Year": ["2009"]}
-    assert grouped["Tilt"][0].cells[2] == ("+0.050", "+0.030 to +0.070")
+    assert groups["Tilt"][0].cells[2] == Cell("+0.050", "+0.030 to +0.070")
+
+
+def test_a_part_of_one_photo_has_no_interval():
+    lone = Interval(0.05, 0.05, 0.05)
+    (row,) = tables.slice_table([Slice("Tilt", "level", 1, lone, lone)]).rows
+    assert row.cells == (Cell("1"), Cell("0.050"), Cell("+0.050"))
 
 
 @pytest.mark.parametrize(
-    ("auc", "said"),
+    ("auc", "explanation"),
     [
-        (Interval(0.63, 0.58, 0.68), "A machine can tell these crops from a person’s."),
-        (Interval(0.53, 0.48, 0.58), "A machine cannot tell these crops from a person’s."),
+        (Interval(0.63, 0.58, 0.68), "The judge can distinguish these crops from a person’s."),
+        (
+            Interval(0.53, 0.48, 0.58),
+            "The judge cannot reliably distinguish these crops from a person’s.",
+        ),
         (
             Interval(0.43, 0.38, 0.48),
-            "A machine takes these crops for a person’s more often than a person’s own.",
+            "The judge takes these crops for a person’s more often than people’s own.",
         ),
-        (NOTHING, "The judge had too few crops to tell."),
+        (NOTHING, "There were too few crops to judge."),
     ],
 )
-def test_the_judge_s_success_is_told_in_words(auc, said):
-    (line,) = tables.of_judged([JudgeScore("cnn", auc)], {"cnn": "CNN"})
-    assert (line.label, line.note) == ("CNN", said)
+def test_the_judge_s_success_is_explained(auc, explanation):
+    (row,) = tables.judge_table([JudgeScore("cnn", auc)], {"cnn": "CNN"}).rows
+    assert (row.label, row.note) == ("CNN", explanation)
 
 
 def test_a_measure_has_a_cell_for_every_cropper_and_digits_that_fit_its_size():
@@ -67,46 +77,47 @@ def test_a_measure_has_a_cell_for_every_cropper_and_digits_that_fit_its_size():
         Measure("Kept", "%", "higher", {"human": some, "cnn": some}, ""),
         Measure("Thirds", "", "neither", {"cnn": Interval(0.1234, 0.1, 0.2)}, ""),
     ]
-    croppers, (kept, thirds) = tables.of_measures(measures)
-    assert croppers == ("human", "cnn")
-    assert kept.cells[0] == ("81.2", "80.0 to 82.0")
-    assert thirds.cells == (("–", ""), ("0.123", "0.100 to 0.200"))
-    assert (kept.arrow, thirds.arrow) == ("↑", "")
+    table = tables.measure_table(measures, {"cnn": "CNN"})
+    human, cnn = table.rows
+    assert (human.label, cnn.label) == ("human", "CNN")
+    assert human.cells == (Cell("81.2", "80.0 to 82.0"), Cell("–"))
+    assert cnn.cells == (Cell("81.2", "80.0 to 82.0"), Cell("0.123", "0.100 to 0.200"))
+    assert [column.arrow for column in table.head] == ["", "↑", ""]
 
 
 def test_limits_are_compared_by_their_means_and_spreads():
     human, cnn = crops_at((0.4, 0.5), (0.6, 0.5)), crops_at((0.55, 0.5), (0.55, 0.5))
-    left = tables.of_limits({"human": human, "cnn": cnn})[1]
+    left = tables.limit_table({"human": human, "cnn": cnn}).rows[1]
     # human 0.15 and 0.35: mean 0.25, each 0.1 off it; the CNN 0.3 both times
-    assert left.cells == (("0.250", "± 0.100"), ("0.300", "± 0.000"), ("+0.050", ""))
-    assert tables.of_limits({"human": human}) == []
+    assert left.cells == (Cell("0.250", "± 0.100"), Cell("0.300", "± 0.000"), Cell("+0.050"))
+    assert tables.limit_table({"human": human}) is None
 
 
-def test_a_lean_that_the_network_shares_in_part_is_told_with_its_size():
+def test_an_offset_that_the_network_shares_in_part_is_shown_with_its_size():
     human = crops_at((0.44, 0.46), (0.46, 0.48))  # on average 5 % left of and 3 % above the middle
     cnn = crops_at((0.475, 0.485), (0.475, 0.485))  # half of that
-    words = tables.leaning({"human": human, "cnn": cnn})
-    assert "lies 5.0 % of the frame’s width left of its middle and 3.0 % of its height" in words
-    assert "that of the CNN’s lies 2.5 % left and 1.5 % above" in words
-    assert "has part of this habit: towards that side it leans 50 % as far" in words
+    text = tables.explain_habit({"human": human, "cnn": cnn})
+    assert "is 5.0 % of the frame’s width left of the middle and 3.0 % of its height above" in text
+    assert "The centre of the CNN’s crops is 2.5 % left and 1.5 % above." in text
+    assert "has part of this habit: its offset in that direction is 50 % of the phot" in text
 
 
 @pytest.mark.parametrize(
-    ("across", "said"),
+    ("across", "text"),
     [
-        (0.52, "does not have this habit: towards that side it leans −40 % as far"),
-        (0.45, "has this habit: towards that side it leans 100 % as far"),
-        (0.40, "overdoes this habit: towards that side it leans 200 % as far"),
+        (0.52, "does not have this habit: its offset in that direction is −40 % of"),
+        (0.45, "has this habit: its offset in that direction is 100 % of"),
+        (0.40, "exaggerates this habit: its offset in that direction is 200 % of"),
     ],
 )
-def test_a_network_may_lack_the_photographer_s_habit_or_overdo_it(across, said):
+def test_a_network_may_lack_the_photographer_s_habit_or_exaggerate_it(across, text):
     human, cnn = crops_at((0.45, 0.5), (0.45, 0.5)), crops_at((across, 0.5), (across, 0.5))
-    assert said in tables.leaning({"human": human, "cnn": cnn})
+    assert text in tables.explain_habit({"human": human, "cnn": cnn})
 
 
-def test_a_lean_within_chance_is_no_habit():
+def test_an_offset_within_chance_is_not_a_habit():
     # across 0.4 and 0.59 -> mean -0.005, spread 0.095, standard error 0.067
     limits = crops_at((0.4, 0.5), (0.59, 0.5))
-    assert "could be chance" in tables.leaning({"human": limits, "cnn": limits})
-    assert tables.leaning({"human": limits}) == ""
-    assert tables.leaning({"human": limits[:0], "cnn": limits[:0]}) == ""
+    assert "Chance alone could explain" in tables.explain_habit({"human": limits, "cnn": limits})
+    assert tables.explain_habit({"human": limits}) == ""
+    assert tables.explain_habit({"human": limits[:0], "cnn": limits[:0]}) == ""

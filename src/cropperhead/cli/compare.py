@@ -24,4 +24,4 @@ def command(library: Path, out: Path, catalogs: tuple[Path, ...]) -> None:
 
     settings = params.load()
     all_catalogs = [*settings.extract.catalog_files, *catalogs]
-    click.echo(other_library.compare(library, all_catalogs, out, settings))
+    click.echo(other_library.evaluate_on_library(library, all_catalogs, out, settings))

@@ -27,10 +27,10 @@ def command(revision: str, out: Path) -> None:
     from cropperhead.report import data_diff
 
     root = Path()
-    changes = data_diff.between(
+    changes = data_diff.compare_versions(
         revisions.read_revision(root, revision), revisions.read_workspace(root)
     )
-    page, picture = data_diff.write(changes, out)
+    page, picture = data_diff.write_changes(changes, out)
     click.echo(f"{changes}\nSee {page} and {picture}.")
     if changes.leaks:
         count = len(changes.leaks)

@@ -34,12 +34,13 @@ def command(against: str | None, out: Path, accept_changed_test: bool) -> None:
     """
     from cropperhead import params
     from cropperhead.evaluation import gate
+    from cropperhead.report import gate_report
     from cropperhead.system.project_files import SCORES
 
     settings, scores = params.load().gate, gate.read_scores(SCORES)
     baseline = gate.read_baseline(against)
     result = gate.check_scores(scores, baseline, settings, accept_changed_test)
-    findings = gate.gate_markdown(result)
+    findings = gate_report.gate_markdown(result)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(findings, encoding="utf-8")
     click.echo(findings)

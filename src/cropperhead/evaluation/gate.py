@@ -173,21 +173,6 @@ def _md5(file: Path) -> str:
     return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()  # DVC's choice
 
 
-def gate_markdown(gate: Gate) -> str:
-    """Format the checks as a Markdown table, for a pull request."""
-    failed, checks = len(gate.failed_checks), format_count(len(gate.checks), "check")
-    title = "passed" if gate.passed else f"{failed} of {checks} failed"
-    rows = [
-        f"| {check.name} | {'passed' if check.passed else '**failed**'} | {_cell(check.sentence)} |"
-        for check in gate.checks
-    ]
-    return "\n".join([f"## Gate: {title}", "", "| check | | finding |", "|---|---|---|", *rows, ""])
-
-
-def _cell(sentence: str) -> str:
-    return " ".join(sentence.replace("|", "\\|").split())
-
-
 def _find_defect(table: pd.DataFrame | None) -> str:
     """Explain why scores cannot be checked, to follow their name; empty where they can."""
     if table is None:

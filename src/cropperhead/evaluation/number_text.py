@@ -44,7 +44,7 @@ def format_p_value(p_value: float | None) -> str:
         return ""
     if p_value < 0.001:
         return "p < 0.001"
-    return f"p = {p_value:#.2g}" if p_value < 0.1 else f"p = {p_value:.2f}"
+    return f"p = {p_value:.3f}" if p_value < 0.1 else f"p = {p_value:.2f}"
 
 
 def format_percent(share: float, digits: int = 0) -> str:

@@ -1,7 +1,8 @@
-"""The report's charts as plain numbers: what its templates draw.
+"""The report's charts as plain numbers: axes, histograms, curves and forest plots.
 
-Places are in per cent of the drawing area, x from the left and y from the top, so that a chart fits
-any width of screen while its text keeps its size.
+Templates draw them as SVG, `chart_images` with Matplotlib. Places are percentages of the drawing
+area, x from the left and y from the top, so that a chart fits any screen while its text keeps its
+size.
 """
 
 import math
@@ -12,7 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from cropperhead.evaluation.number_text import format_number
 from cropperhead.geometry.crops import Floats
+from cropperhead.stats import Interval
 
 LIMIT_NAMES = ("Top", "Left", "Bottom", "Right", "Angle")
 _CURVES = (
@@ -21,8 +24,8 @@ _CURVES = (
     ("Learning rate", (("learning_rate", "training"),)),
 )
 CURVE_NAMES = {"training": "training photos", "validation": "validation photos"}
-_BINS = 17  # odd, so that an angle of 0 lies in the middle of a bin
-_TICKS = 4  # about so many a chart: what fits below a chart on a phone
+BINS = 17  # odd, so that an angle of 0 is in the middle of a bin
+_TICKS = 4  # a chart, roughly: as many as fit below it on a phone
 _ROUND_STEPS = (1, 2, 5, 10)
 
 
@@ -43,13 +46,13 @@ class Axis:
     ticks: tuple[Tick, ...]
 
     def at(self, value: float) -> float:
-        """Where a value lies, in per cent of the axis from its low end."""
+        """Locate a value, as a percentage of the axis from its low end."""
         return round((value - self.low) / (self.high - self.low) * 100, 2)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One series: `key` names its style, `points` are those of an SVG polyline."""
+    """One series: `key` chooses its style, `points` are those of an SVG polyline."""
 
     key: str
     points: str
@@ -59,11 +62,11 @@ class Line:
 class Chart:
     """Lines over two axes.
 
-    `words` says for the key of each line what it shows; `mark` is a place on the x axis.
+    `captions` describes what the line of each key shows; `mark` is a place on the x axis.
     """
 
     title: str
-    words: tuple[tuple[str, str], ...]
+    captions: tuple[tuple[str, str], ...]
     x: Axis
     y: Axis
     lines: tuple[Line, ...]
@@ -72,7 +75,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Bar:
-    """An estimate with its interval, for a forest plot; `key` names its style."""
+    """An estimate with its interval, for a forest plot; `key` chooses its style."""
 
     key: str
     label: str
@@ -88,7 +91,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Forest:
-    """Estimates over one axis; `reference` is a place on it that the others are compared to."""
+    """Estimates over one axis; `reference` is a place on it to compare them with."""
 
     axis: Axis
     bars: tuple[Bar, ...]
@@ -96,7 +99,7 @@ class Forest:
 
 
 def axis(values: ArrayLike, unit: str = "", step_at_least: float = 0.0) -> Axis:
-    """A round axis around all finite values; a single value, or none, gets a range of its own."""
+    """Choose a round axis around all finite values; one value, or none, gets a range, too."""
     low, high = _range(np.asarray(values, dtype=float))
     step = max(_round_step((high - low) / _TICKS), step_at_least)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -108,23 +111,35 @@ def axis(values: ArrayLike, unit: str = "", step_at_least: float = 0.0) -> Axis:
 
 
 def histograms(limits: Mapping[str, Floats]) -> tuple[Chart, ...]:
-    """How each of the five limits is spread, one chart a limit, a line for each cropper.
+    """Chart the distribution of each of the five limits, with a line for each cropper.
 
-    `limits` are (n, 5) for each cropper, in the order in which they are drawn. The y axis is the
-    share of photos in a bin, in per cent.
+    `limits` are (n, 5) for each cropper, in drawing order. The y axis is the percentage of photos
+    in a bin.
     """
     columns = range(len(LIMIT_NAMES)) if limits else ()
     return tuple(_histogram(column, limits) for column in columns)
 
 
 def curves(history: pd.DataFrame) -> tuple[Chart, ...]:
-    """How training went, a chart for each measure that `history` has; one row an epoch."""
+    """Chart the training, for each metric that `history` has; one row an epoch."""
     charts = [_curve(title, columns, history) for title, columns in _CURVES]
     return tuple(chart for chart in charts if chart.lines)
 
 
+def histogram_percent(values: Floats, edges: Floats, total: int | None = None) -> Floats:
+    """Compute the percentage of values in each bin, out of `total` or of all of them."""
+    count = len(values) if total is None else total
+    return np.asarray(np.histogram(values, edges)[0] / max(count, 1) * 100)
+
+
+def bar(key: str, label: str, interval: Interval | None) -> Bar:
+    """Make the bar of an estimate; one that is not drawn where there is none."""
+    values = interval or Interval(math.nan, math.nan, math.nan)
+    return Bar(key, label, values.mean, values.low, values.high)
+
+
 def best_epoch(history: pd.DataFrame) -> int | None:
-    """The epoch with the smallest validation loss, whose weights are kept."""
+    """Return the epoch with the smallest validation loss, whose weights are kept."""
     if "validation_loss" not in history or not np.isfinite(history["validation_loss"]).any():
         return None
     row = int(np.nanargmin(np.asarray(history["validation_loss"], dtype=float)))
@@ -134,10 +149,7 @@ def best_epoch(history: pd.DataFrame) -> int | None:
 def forest(
     bars: Sequence[Bar], reference: float | None, also_within: Sequence[float] = ()
 ) -> Forest:
-    """Estimates with their intervals; those that are not finite are left out.
-
-    The axis holds them all, and the values of `also_within`.
-    """
+    """Arrange finite estimates on one axis, which includes the values of `also_within`."""
     shown = tuple(bar for bar in bars if bar.is_drawn)
     ends = [value for bar in shown for value in (bar.low, bar.mean, bar.high)]
     scale = axis([*ends, *also_within])
@@ -147,23 +159,24 @@ def forest(
 
 
 def _histogram(column: int, limits: Mapping[str, Floats]) -> Chart:
-    turned = LIMIT_NAMES[column] == "Angle"
+    is_angle = LIMIT_NAMES[column] == "Angle"
     values = {key: _finite(rows[:, column]) for key, rows in limits.items()}
-    together = np.concatenate([*values.values(), np.zeros(0)])
-    # an angle of 0 stands in the middle, so that a habit of tilting one way is seen
-    across = axis(np.concatenate([together, -together]) if turned else together, "°" * turned)
-    shares = {key: _shares(part, across) for key, part in values.items()}
+    everything = np.concatenate([*values.values(), np.zeros(0)])
+    # an angle of 0 is in the middle, so that a habit of tilting to one side shows
+    across = axis(
+        np.concatenate([everything, -everything]) if is_angle else everything, "°" * is_angle
+    )
+    shares = {key: _bin_percentages(part, across) for key, part in values.items()}
     up = axis([0.0, *(share.max() for share in shares.values())], " %")
     lines = [Line(key, _steps(share, up)) for key, share in shares.items()]
-    words = tuple((key, _spread(part, turned)) for key, part in values.items())
-    return Chart(LIMIT_NAMES[column], words, across, up, tuple(lines))
+    captions = tuple((key, _describe_spread(part, is_angle)) for key, part in values.items())
+    return Chart(LIMIT_NAMES[column], captions, across, up, tuple(lines))
 
 
-def _shares(values: Floats, across: Axis) -> Floats:
-    """The share of the values in each bin, in per cent."""
-    edges = np.linspace(across.low, across.high, _BINS + 1)
+def _bin_percentages(values: Floats, across: Axis) -> Floats:
+    edges = np.linspace(across.low, across.high, BINS + 1)
     inside = np.clip(values, across.low, across.high)  # an axis may end a last digit too early
-    return np.histogram(inside, edges)[0] / max(len(values), 1) * 100
+    return histogram_percent(inside, edges)
 
 
 def _curve(title: str, columns: Sequence[tuple[str, str]], history: pd.DataFrame) -> Chart:
@@ -177,12 +190,18 @@ def _curve(title: str, columns: Sequence[tuple[str, str]], history: pd.DataFrame
     up = axis([value for values in series.values() for value in values])
     places = [across.at(float(epoch)) for epoch in epochs]
     lines = [Line(key, _polyline(places, values, up)) for key, values in series.items()]
-    words = tuple(
-        (key, f"{values[0]:.4g} at first, {values[-1]:.4g} at last")
+    captions = tuple(
+        (key, f"from {_four_digits(values[0])} to {_four_digits(values[-1])}")
         for key, values in ((key, _finite(values)) for key, values in series.items())
     )
     best = best_epoch(history)
-    return Chart(title, words, across, up, tuple(lines), None if best is None else across.at(best))
+    return Chart(
+        title, captions, across, up, tuple(lines), None if best is None else across.at(best)
+    )
+
+
+def _four_digits(value: float) -> str:
+    return np.format_float_positional(value, precision=4, fractional=False, trim="-")
 
 
 def _polyline(places: Sequence[float], values: Floats, up: Axis) -> str:
@@ -195,20 +214,21 @@ def _polyline(places: Sequence[float], values: Floats, up: Axis) -> str:
 
 
 def _steps(shares: Floats, up: Axis) -> str:
-    """A histogram's outline, from the axis up and back to it."""
+    """Outline a histogram, from the axis up and back to it."""
     edges = np.linspace(0, 100, len(shares) + 1)
     x = np.repeat(edges, 2)
     y = np.concatenate([[0.0], np.repeat(shares, 2), [0.0]])
     return " ".join(f"{a:.4g},{100 - up.at(float(b)):g}" for a, b in zip(x, y, strict=True))
 
 
-def _spread(values: Floats, turned: bool) -> str:
-    """The median and the middle half of the values, in words."""
+def _describe_spread(values: Floats, is_angle: bool) -> str:
     if not len(values):
         return "none"
-    digits, unit = (1, "°") if turned else (2, "")
-    low, median, high = (_said(part, digits) + unit for part in np.percentile(values, [25, 50, 75]))
-    return f"median {median}, half of them {low} to {high}"
+    digits, unit = (1, "°") if is_angle else (2, "")
+    low, median, high = (
+        format_number(part, digits, unit=unit) for part in np.percentile(values, [25, 50, 75])
+    )
+    return f"median {median}, middle half {low} to {high}"
 
 
 def _range(values: Floats) -> tuple[float, float]:
@@ -218,21 +238,15 @@ def _range(values: Floats) -> tuple[float, float]:
 
 
 def _round_step(step: float) -> float:
-    """The smallest of 1, 2 and 5 times a power of ten that is no less."""
+    """Round up to 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(step))
     return next(factor for factor in _ROUND_STEPS if factor * power >= step * (1 - 1e-9)) * power
 
 
 def _tick(value: float, step: float) -> str:
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    return _said(value, digits) if digits <= 4 else f"{value:.2g}"
+    return format_number(value, digits) if digits <= 4 else f"{value:.2g}"
 
 
 def _finite(values: Floats) -> Floats:
     return values[np.isfinite(values)]
-
-
-def _said(value: float, digits: int) -> str:
-    """A number for people: a real minus sign, and none before zero."""
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")

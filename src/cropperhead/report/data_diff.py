@@ -1,7 +1,7 @@
-"""What differs between two versions of the data: photos, their crops, and who is trained on.
+"""What differs between two versions of the data: photos, their crops, and their splits.
 
-A photo is the same in both versions where its file has the same bytes, wherever it lies; else where
-it has the same path; else where it came in by the same path (`origin`).
+A photo is the same in both versions if its file has the same bytes, in any folder; otherwise if it
+has the same path; otherwise if it was first read from the same path (`origin`).
 """
 
 from collections import Counter
@@ -15,34 +15,35 @@ import pandas as pd
 
 from cropperhead.dataset.revisions import DataVersion
 from cropperhead.dataset.split import ASIDE, TEST, TRAIN, VALIDATION
+from cropperhead.evaluation.number_text import format_number
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
-from cropperhead.report import distribution_shift, markdown
-from cropperhead.report.distribution_shift import Shift
+from cropperhead.report import chart_images, distribution_shift, markdown
+from cropperhead.report.distribution_shift import Shift, p_value_text
+from cropperhead.report.table import Table, plain_table
 
 PICTURE, PAGE = "data-diff.png", "data-diff.md"
 
-# By what a photo is known again, the surest first. A name that is given to another photo must not
-# make a rename of it, so that bytes and name together go before either.
-_KNOWN_BY = (["sha256", "photo"], ["sha256"], ["photo"], ["origin"])
+# The columns that identify a photo, the most reliable first. Bytes and name together come first, so
+# that a name given to another photo is not mistaken for a rename.
+_IDENTITY = (["sha256", "photo"], ["sha256"], ["photo"], ["origin"])
 _SPLITS = (TRAIN, VALIDATION, TEST, ASIDE)
-_ONCE = ("sha256", "origin", "source")  # columns that the first versions lacked
+_LATER_COLUMNS = ("sha256", "origin", "source")  # which the first versions lacked
 _SAME = 1e-6  # of the frame's side, or degrees: Lightroom writes six decimals
-_NAMED = 20  # photos that the page names of each kind
+_MOST_NAMES = 20  # of photos in each list of the page
 
-# How the one line tells each kind
-_WORDS = {
+_KIND_NAMES = {  # in the one-line summary
     "added": "added",
     "removed": "removed",
     "renamed": "renamed",
     "rewritten": "rewritten",
-    "recropped": "cropped anew",
+    "recropped": "recropped",
     "moved": "moved between splits",
 }
 
 
 class Label(NamedTuple):
-    """Whose crop of which photo, in which editor."""
+    """A crop's photo, its author and the editor."""
 
     photo: str
     author: str
@@ -51,7 +52,7 @@ class Label(NamedTuple):
 
 @dataclass(frozen=True)
 class Recrop:
-    """A crop whose limits differ; `overlap` is that of the crop before with the crop after."""
+    """A crop whose limits changed; `overlap` is that of the old crop with the new one."""
 
     label: Label
     overlap: float
@@ -59,20 +60,21 @@ class Recrop:
 
 @dataclass(frozen=True)
 class Move:
-    """A photo, by its name after, that went from one split to another."""
+    """A photo, by its new name, that moved from one split to another."""
 
     photo: str
-    was: str
-    now: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True)
 class Changes:
-    """All that differs between the versions called `before` and `after`; tuples are sorted.
+    """Everything that differs between the versions called `before` and `after`; tuples are sorted.
 
-    `counts` gives what there is of each kind before and after. Photos that stay may be `renamed`
-    (name before, name after) or `rewritten` (same name, other bytes), and have crops `recropped`,
-    `gained` and `lost`. `divided` names the groups of like photos that lie in several splits after.
+    `counts` holds the number of photos, crops and so on, before and after. Photos in both versions
+    may be `renamed` (old name, new name) or `rewritten` (same name, other bytes), and have crops
+    `recropped`, `gained` and `lost`. `divided` names the groups of similar photos that are in
+    several splits after.
     """
 
     before: str
@@ -91,111 +93,118 @@ class Changes:
 
     @property
     def leaks(self) -> tuple[Move, ...]:
-        """Photos that one version learns from and the other tests on."""
-        return tuple(move for move in self.moved if TEST in (move.was, move.now) and _learnt(move))
+        """Photos that one version trains on and the other tests on."""
+        return tuple(move for move in self.moved if _is_leak(move))
 
     def __str__(self) -> str:
-        """One line for a person."""
-        parts = [f"{words} {len(getattr(self, kind)):,}" for kind, words in _WORDS.items()]
+        """Summarise the changes in one line."""
+        parts = [f"{name} {len(getattr(self, kind)):,}" for kind, name in _KIND_NAMES.items()]
         return f"{self.before} to {self.after}: {', '.join(parts)}."
 
 
-def between(before: DataVersion, after: DataVersion) -> Changes:
-    """What differs from one version of the data to another."""
-    old, new = _whole(before), _whole(after)
-    was, now = (table.drop_duplicates("photo") for table in (old, new))
-    same = _same_photos(was, now)
-    stayed = old[old["photo"].isin(same)]
-    # by its name now; without a type an empty column would be one of numbers
-    stayed = stayed.assign(photo=stayed["photo"].map(same).astype(str))
-    stayed, here = _alike_in_source(stayed, new[new["photo"].isin(same.values())])
+def compare_versions(before: DataVersion, after: DataVersion) -> Changes:
+    """Find what differs from one version of the data to another."""
+    old, new = _join_splits(before), _join_splits(after)
+    old_photos, new_photos = (table.drop_duplicates("photo") for table in (old, new))
+    new_names = _match_photos(old_photos, new_photos)
+    common = old[old["photo"].isin(new_names)]
+    # by its new name; without a type an empty column would be numeric
+    common = common.assign(photo=common["photo"].map(new_names).astype(str))
+    old_labels, new_labels = _with_comparable_sources(
+        common, new[new["photo"].isin(new_names.values())]
+    )
     return Changes(
         before=before.name,
         after=after.name,
         counts=_counts(old, new),
-        added=tuple(sorted(set(now["photo"]) - set(same.values()))),
-        removed=tuple(sorted(set(was["photo"]) - set(same))),
-        renamed=tuple(
-            sorted((old_name, name) for old_name, name in same.items() if old_name != name)
-        ),
-        rewritten=_rewritten(was, now, same),
-        recropped=tuple(sorted(_recropped(stayed, here), key=lambda one: one.label)),
-        gained=tuple(sorted(_labels(here) - _labels(stayed))),
-        lost=tuple(sorted(_labels(stayed) - _labels(here))),
-        moved=tuple(_moved(stayed, here)),
-        divided=_divided(now),
-        shifts=distribution_shift.shifts(old, new),
+        added=tuple(sorted(set(new_photos["photo"]) - set(new_names.values()))),
+        removed=tuple(sorted(set(old_photos["photo"]) - set(new_names))),
+        renamed=tuple(sorted(names for names in new_names.items() if names[0] != names[1])),
+        rewritten=_find_rewritten(old_photos, new_photos, new_names),
+        recropped=tuple(sorted(_find_recropped(old_labels, new_labels), key=lambda r: r.label)),
+        gained=tuple(sorted(_label_set(new_labels) - _label_set(old_labels))),
+        lost=tuple(sorted(_label_set(old_labels) - _label_set(new_labels))),
+        moved=tuple(_find_moves(old_labels, new_labels)),
+        divided=_find_divided(new_photos),
+        shifts=distribution_shift.measure_shifts(old, new),
     )
 
 
-def write(changes: Changes, folder: Path) -> tuple[Path, Path]:
-    """Writes the page (Markdown) and the picture (PNG) that it shows; their files."""
+def write_changes(changes: Changes, folder: Path) -> tuple[Path, Path]:
+    """Write the page (Markdown) and its picture (PNG); return both files."""
     folder.mkdir(parents=True, exist_ok=True)
     page, picture = folder / PAGE, folder / PICTURE
-    distribution_shift.draw(changes.shifts, changes.before, changes.after, picture)
-    page.write_text(in_markdown(changes, PICTURE), encoding="utf-8")
+    chart_images.draw_shifts(changes.shifts, changes.before, changes.after, picture)
+    page.write_text(render_changes(changes, PICTURE), encoding="utf-8")
     return page, picture
 
 
-def in_markdown(changes: Changes, picture: str) -> str:
-    """The changes as a page; `picture` is where its picture lies, seen from the page."""
-    names = markdown.text(changes.before), markdown.text(changes.after)
+def render_changes(changes: Changes, picture: str) -> str:
+    """Render the changes as Markdown; `picture` is the path of its picture, from the page."""
+    before, after = map(markdown.escape_text, (changes.before, changes.after))
     parts = [
-        f"# What changed in the data: {names[0]} to {names[1]}",
-        *_about_splits(changes),
-        "## What there is",
-        markdown.table(("", *names), _count_rows(changes)),
-        "## How the crops are spread",
-        *_about_spread(changes),
+        f"# Changes in the data: {before} to {after}",
+        *_split_section(changes),
+        "## Counts",
+        markdown.format_table(_count_table(changes)),
+        "## Distribution of the crops",
+        *_distribution_section(changes),
         f"![Histograms of each limit, of the angle and of the area, before and after]({picture})",
-        *_about_photos(changes),
+        *_photo_sections(changes),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _whole(tables: DataVersion) -> pd.DataFrame:
-    """Labels with the group and split of their photos, "" where there is none."""
+def _join_splits(tables: DataVersion) -> pd.DataFrame:
+    """Join labels with the group and split of their photos; "" where there is none."""
     labels = tables.labels.assign(
-        **{name: "" for name in _ONCE if name not in tables.labels.columns}
+        **{name: "" for name in _LATER_COLUMNS if name not in tables.labels.columns}
     )
     whole = labels.merge(tables.splits, on="photo", how="left", validate="many_to_one")
-    texts = [*_ONCE, "group", "split"]
+    texts = [*_LATER_COLUMNS, "group", "split"]
     return whole.assign(**{name: whole[name].fillna("").astype(str) for name in texts})
 
 
-def _alike_in_source(*versions: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
-    """The labels; without their sources where a version has not told any."""
+def _with_comparable_sources(*versions: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
+    """Return the labels, without their sources if a version does not have any."""
     if all(version["source"].any() for version in versions):
         return versions
     blank = (version.assign(source="") for version in versions)
     return tuple(version.drop_duplicates(["photo", "author"]) for version in blank)
 
 
-def _same_photos(was: pd.DataFrame, now: pd.DataFrame) -> dict[str, str]:
-    """The name after of each photo that is in both versions, by its name before."""
-    same: dict[str, str] = {}
-    for columns in _KNOWN_BY:
-        known = dict(_keys(was[~was["photo"].isin(same)], columns))
-        for key, photo in _keys(now[~now["photo"].isin(same.values())], columns):
-            if key in known:
-                same[known.pop(key)] = photo
-    return same
+def _match_photos(old: pd.DataFrame, new: pd.DataFrame) -> dict[str, str]:
+    """Return the new name of each photo that is in both versions, by its old name."""
+    new_names: dict[str, str] = {}
+    for columns in _IDENTITY:
+        unmatched = dict(_identity_keys(old[~old["photo"].isin(new_names)], columns))
+        for key, photo in _identity_keys(new[~new["photo"].isin(new_names.values())], columns):
+            if key in unmatched:
+                new_names[unmatched.pop(key)] = photo
+    return new_names
 
 
-def _keys(photos: pd.DataFrame, columns: list[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _identity_keys(
+    photos: pd.DataFrame, columns: list[str]
+) -> Iterator[tuple[tuple[str, ...], str]]:
     keys = photos[columns].itertuples(index=False, name=None)
     return ((key, name) for key, name in zip(keys, photos["photo"], strict=True) if all(key))
 
 
-def _rewritten(was: pd.DataFrame, now: pd.DataFrame, same: Mapping[str, str]) -> tuple[str, ...]:
-    old, new = (dict(zip(table["photo"], table["sha256"], strict=True)) for table in (was, now))
-    both = ((old[name], new[name], name) for name, name_now in same.items() if name == name_now)
-    return tuple(sorted(name for before, after, name in both if before and before != after))
+def _find_rewritten(
+    old: pd.DataFrame, new: pd.DataFrame, new_names: Mapping[str, str]
+) -> tuple[str, ...]:
+    before, after = (
+        dict(zip(table["photo"], table["sha256"], strict=True)) for table in (old, new)
+    )
+    unrenamed = [name for name, new_name in new_names.items() if name == new_name]
+    rewritten = (name for name in unrenamed if before[name] and before[name] != after[name])
+    return tuple(sorted(rewritten))
 
 
-def _recropped(stayed: pd.DataFrame, here: pd.DataFrame) -> Iterator[Recrop]:
-    both = stayed.merge(here, on=list(Label._fields), suffixes=("_was", ""))
-    before = both[[f"{name}_was" for name in CROP_COLUMNS]].to_numpy(float)
+def _find_recropped(old: pd.DataFrame, new: pd.DataFrame) -> Iterator[Recrop]:
+    both = old.merge(new, on=list(Label._fields), suffixes=("_before", ""))
+    before = both[[f"{name}_before" for name in CROP_COLUMNS]].to_numpy(float)
     after = both[list(CROP_COLUMNS)].to_numpy(float)
     differ = np.abs(after - before).max(axis=1) > _SAME
     aspect = (both["width"] / both["height"]).to_numpy(float)
@@ -204,36 +213,37 @@ def _recropped(stayed: pd.DataFrame, here: pd.DataFrame) -> Iterator[Recrop]:
     return (Recrop(Label(*label), float(one)) for label, one in zip(labels, overlap, strict=True))
 
 
-def _labels(table: pd.DataFrame) -> set[Label]:
+def _label_set(table: pd.DataFrame) -> set[Label]:
     return set(map(Label._make, table[list(Label._fields)].itertuples(index=False, name=None)))
 
 
-def _moved(stayed: pd.DataFrame, here: pd.DataFrame) -> list[Move]:
-    old, new = (dict(zip(table["photo"], table["split"], strict=True)) for table in (stayed, here))
+def _find_moves(old: pd.DataFrame, new: pd.DataFrame) -> list[Move]:
+    before, after = (dict(zip(table["photo"], table["split"], strict=True)) for table in (old, new))
     return [
-        Move(name, old[name], new[name])
-        for name in sorted(new)
-        if old[name] and new[name] and old[name] != new[name]
+        Move(name, before[name], after[name])
+        for name in sorted(after)
+        if before[name] and after[name] and before[name] != after[name]
     ]
 
 
-def _learnt(move: Move) -> bool:
-    return bool({move.was, move.now} & {TRAIN, VALIDATION})
+def _is_leak(move: Move) -> bool:
+    splits = {move.before, move.after}
+    return TEST in splits and bool(splits & {TRAIN, VALIDATION})
 
 
-def _divided(photos: pd.DataFrame) -> tuple[str, ...]:
-    """Groups with photos in several splits, but for those set aside."""
-    dealt = photos[~photos["split"].isin([ASIDE, ""])]
-    splits = dealt.groupby("group")["split"].nunique()
+def _find_divided(photos: pd.DataFrame) -> tuple[str, ...]:
+    """Find groups with photos in several splits, ignoring those set aside."""
+    in_splits = photos[~photos["split"].isin([ASIDE, ""])]
+    splits = in_splits.groupby("group")["split"].nunique()
     return tuple(sorted(splits.index[splits > 1]))
 
 
 def _counts(old: pd.DataFrame, new: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    before, after = _counted(old), _counted(new)
+    before, after = _count_labels(old), _count_labels(new)
     return {name: (before[name], after[name]) for name in before}
 
 
-def _counted(labels: pd.DataFrame) -> dict[str, int]:
+def _count_labels(labels: pd.DataFrame) -> dict[str, int]:
     photos = labels.drop_duplicates("photo")
     splits = Counter(photos["split"])
     return {
@@ -244,54 +254,69 @@ def _counted(labels: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def _about_splits(changes: Changes) -> list[str]:
-    """What bears on whether scores can be believed and compared, before all else."""
-    parts = []
-    if changes.leaks:
-        parts.append(
-            f"**Photos that leak between the versions: {len(changes.leaks):,}.** One learns from "
-            "them, the other tests on them. Scores of a model of "
-            f"{markdown.text(changes.before)} on the test photos of now, and the other way round, "
-            "are better than they should be."
-        )
-    if changes.divided:
-        parts += [
-            f"**Groups of like photos that are divided among splits now: {len(changes.divided):,}."
-            "** The test is on pictures that training has nearly seen.",
-            markdown.listed([markdown.code(name) for name in changes.divided], _NAMED),
-        ]
+def _split_section(changes: Changes) -> list[str]:
+    """Report first what decides whether scores can be trusted and compared."""
+    return [*_leak_warning(changes), *_divided_warning(changes), *_move_section(changes)]
+
+
+def _leak_warning(changes: Changes) -> list[str]:
+    if not changes.leaks:
+        return []
+    return [
+        f"**Photos that leak between the versions: {len(changes.leaks):,}.** One version trains on "
+        f"them, the other tests on them. A model of {markdown.escape_text(changes.before)} scores "
+        "too high on the current test photos, and a current model on the earlier ones."
+    ]
+
+
+def _divided_warning(changes: Changes) -> list[str]:
+    if not changes.divided:
+        return []
+    groups = [markdown.code_span(name) for name in changes.divided]
+    return [
+        f"**Groups of similar photos in several splits now: {len(changes.divided):,}.** The test "
+        "split has photos that are nearly the same as training photos.",
+        markdown.format_list(groups, _MOST_NAMES),
+    ]
+
+
+def _move_section(changes: Changes) -> list[str]:
     if not changes.moved:
-        parts.append("No photo that is in both versions has moved to another split.")
-        return parts
-    ways = Counter((move.was, move.now) for move in changes.moved)
-    rows = [(f"{was} to {now}", f"{count:,}") for (was, now), count in sorted(ways.items())]
-    parts += ["## Moved between splits", markdown.table(("way", "photos"), rows)]
-    # leaks before the others, for the list may be cut
-    order = sorted(changes.moved, key=lambda move: move not in changes.leaks)
-    named = [f"{markdown.code(move.photo)}: {move.was} to {move.now}" for move in order]
-    return [*parts, markdown.listed(named, _NAMED)]
+        return ["No photo in both versions has moved to another split."]
+    ways = Counter((move.before, move.after) for move in changes.moved)
+    rows = [(f"{before} to {after}", f"{n:,}") for (before, after), n in sorted(ways.items())]
+    # leaks first, because the list may be cut
+    moves = sorted(changes.moved, key=lambda move: not _is_leak(move))
+    names = [f"{markdown.code_span(m.photo)}: {m.before} to {m.after}" for m in moves]
+    return [
+        "## Moved between splits",
+        markdown.format_table(plain_table(("move", "photos"), rows)),
+        markdown.format_list(names, _MOST_NAMES),
+    ]
 
 
-def _count_rows(changes: Changes) -> list[tuple[str, str, str]]:
-    return [(name, f"{was:,}", f"{now:,}") for name, (was, now) in changes.counts.items()]
+def _count_table(changes: Changes) -> Table:
+    rows = [(name, f"{old:,}", f"{new:,}") for name, (old, new) in changes.counts.items()]
+    return plain_table(("", changes.before, changes.after), rows)
 
 
-def _about_spread(changes: Changes) -> list[str]:
-    head = ("", "mean", "change", "median", "change", "KS", "p")
+def _distribution_section(changes: Changes) -> list[str]:
+    head = ("measure", "mean", "change", "median", "change", "KS", "p")
     caption = (
-        "Means and medians are those of now, beside their change. KS is the two-sample "
+        "Means and medians are those of the later version. KS is the two-sample "
         "Kolmogorov–Smirnov statistic, the largest distance between the two cumulative "
-        "distributions; p is how often chance alone makes it as large, corrected for the number "
-        "of rows (Holm). Versions that share photos are more alike than chance would have them, so "
+        "distributions. p is how often chance alone makes it as large, corrected for the number "
+        "of rows (Holm). Versions that share photos are more alike than independent samples, so "
         "p is too high rather than too low."
     )
-    return [_found(changes), markdown.table(head, map(_shift_row, changes.shifts)), caption]
+    table = plain_table(head, map(_shift_row, changes.shifts))
+    return [_shift_conclusion(changes), markdown.format_table(table), caption]
 
 
-def _found(changes: Changes) -> str:
-    apart = [shift.measure for shift in changes.shifts if shift.chance < 0.05]
-    if apart:
-        return f"**Shifted more than chance explains** (p below 0.05): {', '.join(apart)}."
+def _shift_conclusion(changes: Changes) -> str:
+    shifted = [shift.measure for shift in changes.shifts if shift.p_value < 0.05]
+    if shifted:
+        return f"**Shifted by more than chance explains** (p below 0.05): {', '.join(shifted)}."
     return "No measure has shifted by more than chance explains (p below 0.05)."
 
 
@@ -299,39 +324,35 @@ def _shift_row(shift: Shift) -> tuple[str, ...]:
     unit = distribution_shift.UNITS[shift.measure]
     digits = 2 if unit else 3
     cells = []
-    for was, now in (shift.means, shift.medians):
-        cells.append(_with_unit(markdown.number(now, digits), unit))
-        cells.append(_with_unit(markdown.number(now - was, digits, signed=True), unit))
-    statistic, chance = shift.statistic, distribution_shift.in_words(shift.chance)
-    return (shift.measure, *cells, markdown.number(statistic, 3), chance)
+    for before, after in (shift.means, shift.medians):
+        cells.append(format_number(after, digits, unit=unit))
+        cells.append(format_number(after - before, digits, signed=True, unit=unit))
+    return (shift.measure, *cells, format_number(shift.statistic, 3), p_value_text(shift.p_value))
 
 
-def _with_unit(number: str, unit: str) -> str:
-    return number + unit if number != markdown.NONE else number
-
-
-def _about_photos(changes: Changes) -> list[str]:
-    """A list of photos for each kind of change that there is."""
-    code = markdown.code
+def _photo_sections(changes: Changes) -> list[str]:
+    """List the photos of each kind of change."""
+    code = markdown.code_span
     kinds = {
         "Added": [code(name) for name in changes.added],
         "Removed": [code(name) for name in changes.removed],
-        "Renamed, the same file": [f"{code(was)} to {code(now)}" for was, now in changes.renamed],
+        "Renamed, the same file": [f"{code(old)} to {code(new)}" for old, new in changes.renamed],
         "Rewritten: the same name, other bytes": [code(name) for name in changes.rewritten],
-        "Cropped anew": [
-            f"{_named(one.label)}: overlap {one.overlap:.3f} with the crop before"
-            for one in sorted(changes.recropped, key=lambda one: (one.overlap, one.label))
+        "Recropped": [
+            f"{_describe_label(each.label)}: overlap {format_number(each.overlap, 3)} with the "
+            "earlier crop"
+            for each in sorted(changes.recropped, key=lambda each: (each.overlap, each.label))
         ],
-        "Further crops of photos that stayed": [_named(label) for label in changes.gained],
-        "Crops gone from photos that stayed": [_named(label) for label in changes.lost],
+        "New crops of photos in both versions": list(map(_describe_label, changes.gained)),
+        "Removed crops of photos in both versions": list(map(_describe_label, changes.lost)),
     }
-    parts = []
+    sections = []
     for title, items in kinds.items():
         if items:
-            parts += [f"## {title}: {len(items):,}", markdown.listed(items, _NAMED)]
-    return parts or ["The photos and their crops are the same."]
+            sections += [f"## {title}: {len(items):,}", markdown.format_list(items, _MOST_NAMES)]
+    return sections or ["The photos and their crops are the same."]
 
 
-def _named(label: Label) -> str:
-    who = ", ".join(markdown.text(part) for part in (label.author, label.source) if part)
-    return f"{markdown.code(label.photo)} ({who})"
+def _describe_label(label: Label) -> str:
+    who = ", ".join(markdown.escape_text(part) for part in (label.author, label.source) if part)
+    return f"{markdown.code_span(label.photo)} ({who})"

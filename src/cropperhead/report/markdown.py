@@ -1,53 +1,59 @@
-"""Names, lists and tables as Markdown that shows them as they are, whatever they hold.
+"""Text, names, lists and tables as Markdown that shows them unchanged, whatever they contain.
 
 As GitHub reads it (https://github.github.com/gfm).
 """
 
-import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from cropperhead.report.table import Cell, Column, Row, Table
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>#|~])")
-MINUS, NONE = "−", "–"
 
 
-def text(plain: str) -> str:
-    """A text on one line, in which nothing is taken for Markdown or HTML."""
+def escape_text(plain: str) -> str:
+    """Put a text on one line, and escape what Markdown or HTML would interpret."""
     return _SPECIAL.sub(r"\\\1", " ".join(plain.split())).replace("&", "&amp;")
 
 
-def code(plain: str) -> str:
-    """A name as code, for use outside of tables: its fence is longer than any within it."""
+def code_span(plain: str) -> str:
+    """Format a name as code, outside tables: its fence is longer than any within it."""
     line = plain.replace("\n", " ")
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     room = " " if "`" in line or line != line.strip() else ""
     return f"{fence}{room}{line}{room}{fence}"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
-    """A table whose first columns are of `words`, the others of numbers, with cells in Markdown.
-
-    Without rows there is no table: the empty text.
-    """
-    lines = [list(row) for row in rows]
-    if not lines:
+def format_table(table: Table) -> str:
+    """Format a table; the empty text where it has no rows."""
+    if not table.rows:
         return ""
-    rule = [*["---"] * words, *["---:"] * (len(head) - words)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [head, rule, *lines])
+    head = [_format_head(column) for column in table.head]
+    rule = ["---" if column.is_text else "---:" for column in table.head]
+    rows = [_format_row(row) for rows in table.groups().values() for row in rows]
+    lines = [head, ["---", *rule[1:]], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def listed(items: Sequence[str], most: int) -> str:
-    """A list of at most `most` items, given as Markdown, which says how many more there are."""
+def format_list(items: Sequence[str], most: int) -> str:
+    """Format a list of at most `most` items, already Markdown, and count the rest."""
     lines = [f"- {item}" for item in items[:most]]
     rest = len(items) - most
     return "\n".join([*lines, f"- and {rest:,} more"] if rest > 0 else lines)
 
 
-def number(value: float, digits: int, signed: bool = False) -> str:
-    """A number for people: a real minus sign, and none before zero; a dash where there is none."""
-    if math.isnan(value):
-        return NONE
-    shown = f"{abs(value):,.{digits}f}"
-    if not re.search("[1-9]", shown):
-        return shown
-    return (MINUS if value < 0 else "+" if signed else "") + shown
+def _format_head(column: Column) -> str:
+    name = column.short or (f"{column.name}, {column.hint}" if column.hint else column.name)
+    return escape_text(f"{name} {column.arrow}")
+
+
+def _format_row(row: Row) -> list[str]:
+    label = f"{row.group}: {row.label}" if row.group else row.label
+    return [escape_text(label), *map(_format_cell, row.cells)]
+
+
+def _format_cell(cell: Cell) -> str:
+    if cell.is_markdown:
+        return " ".join(cell.text.replace("|", "\\|").split())
+    text = f"{cell.text} ({cell.detail})" if cell.detail else cell.text
+    return escape_text(f"{text}, {cell.p_value}" if cell.p_value else text)

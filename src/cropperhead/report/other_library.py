@@ -1,4 +1,4 @@
-"""The pipeline's model on another library than it learned from: its own test, and a report."""
+"""The pipeline's model on a library that it was not trained on: scores and a report."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,36 +8,53 @@ import pandas as pd
 from cropperhead.dataset import extract, shards, split
 from cropperhead.errors import DataError
 from cropperhead.evaluation import evaluate
+from cropperhead.evaluation.number_text import format_count
 from cropperhead.library import scan
 from cropperhead.params import Params
-from cropperhead.report import comparison
+from cropperhead.report import publish
 from cropperhead.system.project_files import EXTRACTED, HISTORY, LABELS, MODEL, SPLITS
 
 
-def compare(folder: Path, catalogs: Sequence[Path], out: Path, params: Params) -> str:
-    """Extracts a library into `out`, scores every cropper on it, and says where the report is.
+def evaluate_on_library(folder: Path, catalogs: Sequence[Path], out: Path, params: Params) -> str:
+    """Extract a library into `out`, score every cropper on it, and return where the report is.
 
-    Raises DataError where the pipeline has left no model, or no photo is new to it.
+    Raises DataError where the pipeline has no model yet, or the model was trained on every photo.
     """
     for file in (MODEL, LABELS, SPLITS, HISTORY):
         if not file.exists():
             raise DataError(f"{file}: not found. Run `dvc repro` first, from the project's root.")
-    found = scan.scan(folder, catalogs, params.extract.tags)
-    extract.extract_into(out, folder, found.entries, params.extract)
-    labels, known = (
-        shards.read_labels(out / "extracted"),
+    entries = scan.scan(folder, catalogs, params.extract.tags).entries
+    extract.extract_into(out, folder, entries, params.extract)
+    labels, pipeline_labels = _split_labels(out / "extracted", params)
+    test_labels = labels[labels["split"] == split.TEST]
+    if test_labels.empty:
+        raise DataError(f"{folder}: the model was trained on every photo that has a crop.")
+    training_labels = pipeline_labels[pipeline_labels["split"] == split.TRAIN]
+    evaluation = evaluate.evaluate_model(
+        pd.concat([training_labels, test_labels], ignore_index=True),
+        out / "extracted",
+        MODEL,
+        params.evaluate,
+        training_folder=EXTRACTED,
+    )
+    evaluate.write_numbers(evaluation, out / "metrics.json", out / "scores.csv", out / "plots")
+    page, summary = out / "comparison.html", out / "summary.md"
+    publish.write_report(evaluation, out / "extracted", HISTORY, page, summary, params)
+    return _describe_report(labels, test_labels, page)
+
+
+def _split_labels(extracted: Path, params: Params) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the library's labels, with photos new to the model as test split, and the pipeline's."""
+    labels, pipeline_labels = (
+        shards.read_labels(extracted),
         split.read_labels_with_splits(LABELS, SPLITS),
     )
-    dealt = labels.merge(split.assign_unseen(labels, known, params.split), on="photo")
-    tested = dealt[dealt["split"] == split.TEST]
-    if tested.empty:
-        raise DataError(f"{folder}: no photo with a crop that the model has not learned from.")
-    together = pd.concat([known[known["split"] == split.TRAIN], tested], ignore_index=True)
-    chosen = params.evaluate
-    result = evaluate.evaluate_model(together, out / "extracted", MODEL, chosen, EXTRACTED)
-    evaluate.write_numbers(result, out / "metrics.json", out / "scores.csv", out / "plots")
-    page, summary = out / "comparison.html", out / "summary.md"
-    comparison.write_report(result, out / "extracted", HISTORY, page, summary, params)
-    seen = dealt["photo"].nunique() - tested["photo"].nunique()
-    without = f", without {seen} that it knows" if seen else ""
-    return f"{tested['photo'].nunique()} photos{without}: see {page}"
+    unseen = split.assign_unseen(labels, pipeline_labels, params.split)
+    return labels.merge(unseen, on="photo"), pipeline_labels
+
+
+def _describe_report(labels: pd.DataFrame, test_labels: pd.DataFrame, page: Path) -> str:
+    tested, skipped = test_labels["photo"].nunique(), labels["photo"].nunique()
+    skipped -= tested
+    without = f", skipped {skipped:,} that the model was trained on" if skipped else ""
+    return f"Evaluated {format_count(tested, 'photo')}{without}. See {page}."

@@ -1,231 +1,276 @@
-"""The report's numbers as text: rows of its tables, and what they say in words."""
+"""The comparison's findings as tables, and the sentences that explain them."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from cropperhead.evaluation.corrections import Corrections
+from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN
 from cropperhead.evaluation.findings import Agreement, JudgeScore, Measure, Slice
+from cropperhead.evaluation.number_text import (
+    format_number,
+    format_p_value,
+    format_percent,
+    format_range,
+)
 from cropperhead.geometry.crops import Floats
 from cropperhead.report import charts
+from cropperhead.report.comparison import CropperScores
+from cropperhead.report.table import NO_VALUE, Cell, Column, Row, Table
 from cropperhead.stats import Interval
 
-Cell = tuple[str, str]  # a value, and what stands small below it
-
-DASH = "–"
-NO_SCORE: Cell = (DASH, "")
-_LEANS = 2.0  # standard errors: less of a lean could be chance
-_ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
-
-
-@dataclass(frozen=True)
-class Line:
-    """A row of a table; `key` is that of its cropper, `bar` what is drawn beside the cells.
-
-    `chance` is the p-value of the gain; a reference has no scores of its own.
-    """
-
-    key: str
-    label: str
-    cells: tuple[Cell, ...]
-    bar: charts.Bar
-    note: str = ""
-    chance: str = ""
-    is_reference: bool = False
+_NOTICEABLE = 2.0  # standard errors: chance could explain a smaller offset
+_HABITS = (  # up to these shares of the photographer's offset, the network...
+    (0.25, "does not have this habit"),
+    (0.75, "has part of this habit"),
+    (1.25, "has this habit"),
+    (math.inf, "exaggerates this habit"),
+)
+_REFERENCE = "The reference: all others are scored against it, so it has no score of its own."
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A measure of composition as a row: a cell for each of the croppers of the table."""
-
-    name: str
-    unit: str
-    arrow: str
-    meaning: str
-    cells: tuple[Cell, ...]
-
-
-def said(interval: Interval | None, digits: int, signed: bool = False, unit: str = "") -> Cell:
-    """An estimate and its interval as text; a dash and nothing where it does not apply."""
+def estimate_cell(
+    interval: Interval | None, digits: int, signed: bool = False, unit: str = ""
+) -> Cell:
+    """Format a mean with its interval; a dash where it does not apply."""
     if interval is None or not math.isfinite(interval.mean):
-        return NO_SCORE
-    mean, low, high = (
-        number(value, digits, signed) + unit
-        for value in (interval.mean, interval.low, interval.high)
+        return NO_VALUE
+    mean = format_number(interval.mean, digits, signed, unit)
+    return Cell(mean, format_range(interval, digits, signed, unit))
+
+
+def score_table(rows: Sequence[CropperScores]) -> Table:
+    """Make the table of all croppers' scores, with a forest plot of their overlaps."""
+    head = (
+        Column("Cropper", is_text=True),
+        Column("Overlap (IoU)", "1 is the same crop", "Overlap", "higher"),
+        Column("Gain over constant", "overlap, photo by photo", better="higher"),
+        Column("Boundary displacement", "0 is the same crop", "Boundary", "lower"),
+        Column("Angle error", "0° is the same tilt", "Angle error", "lower"),
+        Column("Aspect error", "0 % is the same shape", "Aspect error", "lower"),
+        Column("Invalid", "no area, or outside the frame", "Invalid", "lower"),
     )
-    has_range = math.isfinite(interval.low) and math.isfinite(interval.high)
-    return mean, f"{low} to {high}" if has_range else ""
+    constant = next((row.overlap for row in rows if row.cropper == MEDIAN and row.overlap), None)
+    lines = tuple(map(_score_row, rows))
+    bars = [row.bar for row in lines if row.bar]
+    return Table(head, lines, charts.forest(bars, constant.mean if constant else None))
 
 
-def said_share(share: Interval | None) -> Cell:
-    """A share and its interval in per cent."""
-    if share is None:
-        return NO_SCORE
-    percent = Interval(share.mean * 100, share.low * 100, share.high * 100)
-    return said(percent, 1, unit=" %")
+def slice_table(slices: Sequence[Slice]) -> Table:
+    """Make the table of the network's scores on parts of the test photos, grouped by property."""
+    head = (
+        Column("Test photos", is_text=True),
+        Column("Photos"),
+        Column("Overlap (IoU)", short="Overlap"),
+        Column("Gain over constant"),
+    )
+    rows = tuple(map(_slice_row, slices))
+    return Table(head, rows, charts.forest([row.bar for row in rows if row.bar], 0.0, (0.0,)))
 
 
-def said_chance(chance: float | None) -> str:
-    """A p-value as text; nothing where none was asked for."""
-    if chance is None or not math.isfinite(chance):
-        return ""
-    if chance < 0.001:
-        return "p < 0.001"
-    return f"p = {chance:.3f}" if chance < 0.1 else f"p = {chance:.2f}"
-
-
-def number(value: float, digits: int, signed: bool = False) -> str:
-    """A number for people: a real minus sign, and none before zero."""
-    text = f"{abs(value):.{digits}f}"
-    if float(text) == 0:
-        return text
-    return ("−" if value < 0 else "+" if signed else "") + text
-
-
-def bar(key: str, label: str, interval: Interval | None) -> charts.Bar:
-    """What a strip draws; nothing where there is no interval."""
-    values = interval or Interval(math.nan, math.nan, math.nan)
-    return charts.Bar(key, label, values.mean, values.low, values.high)
-
-
-def of_slices(slices: Sequence[Slice]) -> dict[str, list[Line]]:
-    """The parts of the test photos by what tells them apart: photos, overlap and gain."""
-    lines: dict[str, list[Line]] = {}
-    for part in slices:
-        cells = (f"{part.photos:,}", ""), said(part.overlap, 3), said(part.gain, 3, signed=True)
-        label = f"{part.by}, {part.part}"
-        drawn = bar("cnn", label, part.gain)
-        lines.setdefault(part.by, []).append(Line("cnn", part.part, cells, drawn))
-    return lines
-
-
-def of_judged(judged: Sequence[JudgeScore], labels: Mapping[str, str]) -> list[Line]:
-    """How well the blind judge does against each cropper, with what that means."""
-    return [
-        Line(
-            one.cropper,
-            label := labels.get(one.cropper, one.cropper),
-            (said(one.auc, 2),),
-            bar(one.cropper, label, one.auc),
-            _told_apart(one.auc),
-        )
-        for one in judged
+def measure_table(measures: Sequence[Measure], labels: Mapping[str, str]) -> Table:
+    """Make the table of composition measures: a row for each cropper."""
+    croppers = list(dict.fromkeys(key for measure in measures for key in measure.values))
+    digits = [_measure_digits(measure) for measure in measures]
+    head = [
+        Column(each.name, each.unit, f"{each.name}, {each.unit}".strip(", "), each.better)
+        for each in measures
     ]
-
-
-def of_agreements(agreements: Sequence[Agreement], labels: Mapping[str, str]) -> list[Line]:
-    """Each cropper's overlap with several people: the mean, and the closest of them."""
-    return [
-        Line(
-            one.cropper,
-            label := labels.get(one.cropper, one.cropper),
-            (said(one.mean, 3), said(one.best, 3)),
-            bar(one.cropper, label, one.mean),
+    rows = [
+        Row(
+            labels.get(key, key),
+            tuple(
+                estimate_cell(m.values.get(key), d) for m, d in zip(measures, digits, strict=True)
+            ),
+            key,
         )
-        for one in agreements
+        for key in croppers
     ]
+    return Table((Column("Cropper", is_text=True), *head), tuple(rows))
 
 
-def of_measures(measures: Sequence[Measure]) -> tuple[tuple[str, ...], list[Measured]]:
-    """The croppers that any measure knows, in the order in which they come, and all measures."""
-    croppers = tuple(dict.fromkeys(key for measure in measures for key in measure.values))
-    return croppers, [_measured(measure, croppers) for measure in measures]
+def judge_table(scores: Sequence[JudgeScore], labels: Mapping[str, str]) -> Table:
+    """Make the table of how well the blind judge recognises each cropper's crops."""
+    rows = tuple(
+        Row(
+            label := labels.get(each.cropper, each.cropper),
+            (estimate_cell(each.auc, 2),),
+            each.cropper,
+            explain_auc(each.auc),
+            bar=charts.bar(each.cropper, label, each.auc),
+        )
+        for each in scores
+    )
+    head = (Column("Cropper", is_text=True), Column("Chance of being right", "AUC"))
+    forest = charts.forest([row.bar for row in rows if row.bar], 0.5, (0.0, 1.0))
+    return Table(head, rows, forest)
 
 
-def of_limits(limits: Mapping[str, Floats]) -> list[Line]:
-    """Each limit's mean, over its spread, by a human and by the network, and how far they differ.
+def agreement_table(agreements: Sequence[Agreement], labels: Mapping[str, str]) -> Table:
+    """Make the table of overlaps with several people: the mean, and the closest of them."""
+    head = (
+        Column("Cropper", is_text=True),
+        Column("Mean overlap", "with all of them", better="higher"),
+        Column("Best overlap", "with the closest of them", better="higher"),
+    )
+    rows = tuple(
+        Row(
+            label := labels.get(each.cropper, each.cropper),
+            (estimate_cell(each.mean, 3), estimate_cell(each.best, 3)),
+            each.cropper,
+            bar=charts.bar(each.cropper, label, each.mean),
+        )
+        for each in agreements
+    )
+    return Table(head, rows, charts.forest([row.bar for row in rows if row.bar], None))
 
-    Empty unless there are both; `limits` are (n, 5) each.
+
+def correction_table(corrections: Corrections | None) -> Table | None:
+    """Make the table of how far corrections are from suggestions; None without corrections."""
+    if not corrections or not corrections.corrected:
+        return None
+    head = (
+        Column("Corrected photos", is_text=True),
+        Column("Overlap (IoU)", "1 is the same crop", "Overlap"),
+        Column("Boundary displacement", "0 is the same crop", "Boundary displacement"),
+        Column("Angle", "without sign", "Angle"),
+    )
+    cells = (
+        estimate_cell(corrections.overlap, 3),
+        estimate_cell(corrections.displacement, 3),
+        estimate_cell(corrections.angle, 2, unit="°"),
+    )
+    return Table(head, (Row(f"{corrections.corrected:,}", cells),))
+
+
+def limit_table(limits: Mapping[str, Floats]) -> Table | None:
+    """Make the table of each limit's mean and spread, by human and network.
+
+    `limits` are (n, 5) each; None unless both are there.
     """
-    if not {"human", "cnn"} <= set(limits):
-        return []
-    human, cnn = (np.asarray(limits[key], dtype=float) for key in ("human", "cnn"))
-    return [
-        _limit(name, human[:, column], cnn[:, column])
+    if not {HUMAN, CNN} <= set(limits):
+        return None
+    human, cnn = (np.asarray(limits[key], dtype=float) for key in (HUMAN, CNN))
+    head = (
+        Column("Limit", is_text=True),
+        Column("Human"),
+        Column("CNN"),
+        Column("CNN less human"),
+    )
+    rows = (
+        _limit_row(name, human[:, column], cnn[:, column])
         for column, name in enumerate(charts.LIMIT_NAMES)
-    ]
+    )
+    return Table(head, tuple(rows))
 
 
-def leaning(limits: Mapping[str, Floats]) -> str:
-    """Whether the network has the photographer's habit of cropping off the middle, in words."""
-    if not {"human", "cnn"} <= set(limits) or not len(limits["human"]):
+def explain_auc(auc: Interval) -> str:
+    """Explain what the blind judge's score means."""
+    if not math.isfinite(auc.mean + auc.low + auc.high):
+        return "There were too few crops to judge."
+    if auc.low > 0.5:
+        return "The judge can distinguish these crops from a person’s."
+    if auc.high < 0.5:
+        return "The judge takes these crops for a person’s more often than people’s own."
+    return "The judge cannot reliably distinguish these crops from a person’s."
+
+
+def explain_habit(limits: Mapping[str, Floats]) -> str:
+    """Explain whether the network shares the photographer's habit of cropping off-centre.
+
+    Empty unless there are crops of both.
+    """
+    if not {HUMAN, CNN} <= set(limits) or not len(limits[HUMAN]):
         return ""
-    human, cnn = (_centres(limits[key]) for key in ("human", "cnn"))
-    across, down = _off_middle(human.mean(axis=0))
-    cnn_across, cnn_down = _off_middle(cnn.mean(axis=0))
+    human, cnn = (_centre_offsets(limits[key]) for key in (HUMAN, CNN))
+    across, down = _describe_offset(human.mean(axis=0))
+    cnn_across, cnn_down = _describe_offset(cnn.mean(axis=0))
     return (
-        f"On average the centre of the photographer’s crops lies {across[0]} of the frame’s width "
-        f"{across[1]} of its middle and {down[0]} of its height {down[1]} it; that of the CNN’s "
-        f"lies {cnn_across[0]} {cnn_across[1]} and {cnn_down[0]} {cnn_down[1]}. "
-        f"{_habit(human, cnn)}"
+        f"On average, the centre of the photographer’s crops is {across[0]} of the frame’s width "
+        f"{across[1]} of the middle and {down[0]} of its height {down[1]} it. The centre of the "
+        f"CNN’s crops is {cnn_across[0]} {cnn_across[1]} and {cnn_down[0]} {cnn_down[1]}. "
+        f"{_compare_habits(human, cnn)}"
     )
 
 
-def _habit(human: Floats, cnn: Floats) -> str:
-    lean = human.mean(axis=0)
-    size = float(np.hypot(*lean))
-    along = human @ lean / max(size, 1e-9)  # how far each crop leans the way of the mean
-    if size <= _LEANS * float(np.std(along)) / math.sqrt(len(along)):
-        return "So small a lean could be chance: the photographer shows no such habit."
-    share = float(cnn.mean(axis=0) @ lean) / size**2  # 1 where the network leans just as far
-    habit = next(
-        words
-        for limit, words in (
-            (0.25, "does not have this habit"),
-            (0.75, "has part of this habit"),
-            (1.25, "has this habit"),
-            (math.inf, "overdoes this habit"),
-        )
-        if share < limit
+def _score_row(scores: CropperScores) -> Row:
+    key, label, note = scores.cropper, scores.label, scores.note
+    overlap = estimate_cell(scores.overlap, 3)
+    if key == HUMAN and overlap == NO_VALUE:
+        return Row(label, (Cell("reference"), *[NO_VALUE] * 5), key, note, remark=_REFERENCE)
+    gain = estimate_cell(scores.gain, 3, signed=True)
+    cells = (
+        overlap,
+        Cell(gain.text, gain.detail, format_p_value(scores.p_value)),
+        estimate_cell(scores.displacement, 3),
+        estimate_cell(scores.angle_error, 2, unit="°"),
+        _percent_cell(scores.aspect_error),
+        Cell(f"{scores.invalid * 100:.3g} %"),
     )
+    return Row(label, cells, key, note, bar=charts.bar(key, label, scores.overlap))
+
+
+def _percent_cell(share: Interval | None) -> Cell:
+    if share is None:
+        return NO_VALUE
+    percent = Interval(share.mean * 100, share.low * 100, share.high * 100)
+    return estimate_cell(percent, 1, unit=" %")
+
+
+def _slice_row(part: Slice) -> Row:
+    overlap, gain = estimate_cell(part.overlap, 3), estimate_cell(part.gain, 3, signed=True)
+    if part.photos == 1:  # whose interval has no width, however uncertain the mean is
+        overlap, gain = Cell(overlap.text), Cell(gain.text)
+    bar = charts.bar(CNN, f"{part.by}, {part.part}", part.gain)
+    return Row(part.part, (Cell(f"{part.photos:,}"), overlap, gain), group=part.by, bar=bar)
+
+
+def _measure_digits(measure: Measure) -> int:
+    """Choose as many digits as fit the size of the values."""
+    sizes = [abs(value.mean) for value in measure.values.values() if math.isfinite(value.mean)]
+    return 3 - sum(max(sizes, default=0) >= limit for limit in (1, 10, 100))
+
+
+def _limit_row(name: str, human: Floats, cnn: Floats) -> Row:
+    digits, unit = (2, "°") if name == "Angle" else (3, "")
+    cells = [_spread_cell(values, digits, unit) for values in (human, cnn)]
+    difference = float(np.mean(cnn) - np.mean(human)) if len(human) and len(cnn) else math.nan
+    return Row(name, (*cells, Cell(format_number(difference, digits, True, unit))))
+
+
+def _spread_cell(values: Floats, digits: int, unit: str) -> Cell:
+    if not len(values):
+        return NO_VALUE
+    mean, spread = float(np.mean(values)), float(np.std(values))
+    return Cell(format_number(mean, digits, unit=unit), f"± {format_number(spread, digits)}{unit}")
+
+
+def _compare_habits(human: Floats, cnn: Floats) -> str:
+    offset = human.mean(axis=0)
+    size = float(np.hypot(*offset))
+    along = human @ offset / max(size, 1e-9)  # how far each crop is off in the mean's direction
+    if size <= _NOTICEABLE * float(np.std(along)) / math.sqrt(len(along)):
+        return "Chance alone could explain so small an offset, so it shows no habit."
+    share = float(cnn.mean(axis=0) @ offset) / size**2  # 1 where the network is just as far off
+    habit = next(words for limit, words in _HABITS if share < limit)
     return (
-        f"The network {habit}: towards that side it leans {number(share * 100, 0)} % as far. "
-        "A constant crop has the habit as well, so this alone is no sign of looking at the photo."
+        f"The network {habit}: its offset in that direction is {format_percent(share)} of the "
+        "photographer’s. A constant crop has the habit, too, so this alone does not show that the "
+        "network looks at the photo."
     )
 
 
-def _centres(limits: Floats) -> Floats:
-    """How far each crop's centre lies right of and below the middle, (n, 2), of the sides."""
+def _centre_offsets(limits: Floats) -> Floats:
+    """Measure how far crops' centres are right of and below the middle, (n, 2), of the sides."""
     top, left, bottom, right = np.asarray(limits, dtype=float)[:, :4].T
     return np.stack([(left + right) / 2 - 0.5, (top + bottom) / 2 - 0.5], axis=-1)
 
 
-def _off_middle(lean: Floats) -> tuple[Cell, Cell]:
-    """How far, and to which side; across and down."""
-    across, down = lean * 100
-    sideways = f"{abs(across):.1f} %", "right" if across > 0 else "left"
-    upright = f"{abs(down):.1f} %", "below" if down > 0 else "above"
-    return sideways, upright
-
-
-def _limit(name: str, human: Floats, cnn: Floats) -> Line:
-    digits, unit = (2, "°") if name == "Angle" else (3, "")
-    cells = [_mean_and_spread(values, digits, unit) for values in (human, cnn)]
-    apart = number(float(np.mean(cnn) - np.mean(human)), digits, signed=True) + unit
-    return Line("cnn", name, (*cells, (apart, "")), bar("cnn", name, None))
-
-
-def _mean_and_spread(values: Floats, digits: int, unit: str) -> Cell:
-    if not len(values):
-        return NO_SCORE
-    mean, spread = float(np.mean(values)), float(np.std(values))
-    return number(mean, digits) + unit, f"± {number(spread, digits)}{unit}"
-
-
-def _measured(measure: Measure, croppers: Sequence[str]) -> Measured:
-    sizes = [abs(value.mean) for value in measure.values.values() if math.isfinite(value.mean)]
-    digits = 3 - sum(max(sizes, default=0) >= limit for limit in (1, 10, 100))
-    cells = tuple(said(measure.values.get(key), digits) for key in croppers)
-    arrow = _ARROWS[measure.better]
-    return Measured(measure.name, measure.unit, arrow, measure.meaning, cells)
-
-
-def _told_apart(auc: Interval) -> str:
-    if not math.isfinite(auc.mean + auc.low + auc.high):
-        return "The judge had too few crops to tell."
-    if auc.low > 0.5:
-        return "A machine can tell these crops from a person’s."
-    if auc.high < 0.5:
-        return "A machine takes these crops for a person’s more often than a person’s own."
-    return "A machine cannot tell these crops from a person’s."
+def _describe_offset(offset: Floats) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Describe how far an offset is and to which side, across and down."""
+    across, down = (float(part) for part in offset)
+    return (
+        (format_percent(abs(across), 1), "right" if across > 0 else "left"),
+        (format_percent(abs(down), 1), "below" if down > 0 else "above"),
+    )

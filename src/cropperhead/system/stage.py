@@ -1,9 +1,16 @@
 """How a stage runs and ends: an error raised on purpose is one sentence, without a traceback."""
 
+import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TypeVar
 
 from cropperhead.errors import CropperheadError
+
+Paths = TypeVar("Paths")
+MorePaths = TypeVar("MorePaths")
 
 
 def run(main: Callable[[], None]) -> None:
@@ -14,3 +21,18 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("Interrupted. Run `dvc repro` again to resume.")
+
+
+def parse_paths(inputs: type[Paths], outputs: type[MorePaths]) -> tuple[Paths, MorePaths]:
+    """Parse a stage's arguments, `--name PATH` for each field of two dataclasses of paths."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    for kind in (inputs, outputs):
+        for each in fields(kind):  # type: ignore[arg-type]
+            parser.add_argument(f"--{each.name.replace('_', '-')}", type=Path, required=True)
+    paths = vars(parser.parse_args())
+    return _select(inputs, paths), _select(outputs, paths)
+
+
+def _select(kind: type[Paths], paths: dict[str, Path]) -> Paths:
+    names = [each.name for each in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: paths[name] for name in names})

@@ -1,5 +1,5 @@
-// The style sheet sorts what is seen; this puts the list itself into the same order, for readers
-// that do not see it, and says so.
+// The style sheet sorts what is visible. This sorts the list itself, and announces the order to
+// screen readers.
 document.querySelectorAll("input[name=sort]").forEach((choice) =>
   choice.addEventListener("change", () => {
     const list = document.querySelector(".gallery .photos");
@@ -8,7 +8,7 @@ document.querySelectorAll("input[name=sort]").forEach((choice) =>
     document.getElementById("sorted").textContent = "Photos sorted: " + choice.labels[0].textContent.trim();
   })
 );
-// Only the first photos are shown until all are asked for; a keyboard goes on at the first new one.
+// Only the first photos are shown until all are requested. The focus moves to the first new one.
 const more = document.getElementById("show-all");
 more?.addEventListener("click", () => {
   const hidden = [...document.querySelectorAll(".gallery .photos > li")].find((photo) => !photo.offsetParent);

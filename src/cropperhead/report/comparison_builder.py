@@ -1,0 +1,201 @@
+"""From the scores of an evaluation to everything that the report shows."""
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
+
+import pandas as pd
+
+from cropperhead import __version__
+from cropperhead.evaluation import learning_checks, scores, subgroups, verdict
+from cropperhead.evaluation.corrections import Corrections
+from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
+from cropperhead.evaluation.evaluate import Evaluation
+from cropperhead.evaluation.number_text import (
+    format_confidence,
+    format_count,
+    format_estimate,
+    format_number,
+    format_percent,
+)
+from cropperhead.geometry import crops
+from cropperhead.geometry.crops import CROP_COLUMNS, Floats
+from cropperhead.params import EvaluateParams, Params, effective
+from cropperhead.report.comparison import Comparison, CropperScores, Failure
+from cropperhead.report.gallery import Picture
+
+_GALLERY_CROPPERS = (CNN, RANDOM, MEDIAN)
+_BLOCKS = ("extract", "split", "train", "evaluate")  # of params.yaml, listed in the report
+_MOST_FAILURES = 4
+_PACKAGES = ("tensorflow", "keras", "pillow")  # whose versions the numbers depend on
+_NOTICEABLE = 0.02  # of a side: a smaller offset is not worth a sentence
+
+
+def build_comparison(
+    evaluation: Evaluation,
+    history: pd.DataFrame,
+    images: Mapping[str, bytes],
+    params: Params,
+    corrections: Corrections | None = None,
+) -> Comparison:
+    """Collect everything that the report shows.
+
+    `images` are the JPEGs of at least the photos in `gallery_photos`.
+    """
+    gain, shuffled = evaluation.gain(CNN, MEDIAN), evaluation.gain(CNN, SHUFFLED)
+    photos, settings = len(evaluation.test.photos.names), params.evaluate
+    metrics = evaluation.reference_free
+    return Comparison(
+        verdict=verdict.state_verdict(gain, shuffled, photos, settings.confidence),
+        evidence=_evidence(evaluation),
+        rows=_cropper_scores(evaluation),
+        pictures=[
+            _picture(evaluation, name, images[name])
+            for name in gallery_photos(evaluation, settings)
+        ],
+        limits=evaluation.limits(),
+        history=history,
+        counts=_counts(evaluation, settings),
+        facts=_facts(params, evaluation.hashes),
+        sampler=next(method.sampler for method in evaluation.croppers if method.key == RANDOM),
+        intervals=_describe_intervals(settings),
+        confidence=settings.confidence,
+        learning_checks=learning_checks.check_learning(evaluation),
+        slices=subgroups.score_slices(evaluation),
+        measures=metrics.measures(evaluation.mean) if metrics else (),
+        judge_scores=metrics.judge_scores if metrics else (),
+        agreements=subgroups.score_agreement(evaluation),
+        shared_photos=evaluation.shared_photos(),
+        failures=_failures(evaluation, settings),
+        corrections=corrections,
+    )
+
+
+def gallery_photos(evaluation: Evaluation, params: EvaluateParams) -> list[str]:
+    """List the photos in the gallery: all test photos, or a sample drawn by the names' hashes."""
+    names = sorted(evaluation.test.photos.names, key=_sample_order)
+    return sorted(names[: params.gallery_photos])
+
+
+def _sample_order(photo: str) -> str:
+    return hashlib.sha256(photo.encode()).hexdigest()
+
+
+def _describe_intervals(params: EvaluateParams) -> str:
+    return (
+        f"Intervals are the middle {format_confidence(params.confidence)} of "
+        f"{params.bootstrap_samples:,} bootstrap resamples of groups of similar photos. p is the "
+        f"share of {params.permutations:,} random exchanges of the two croppers, group by group, "
+        "with a difference at least as large as the observed one. Holm's correction adjusts it "
+        "for the number of croppers."
+    )
+
+
+def _evidence(evaluation: Evaluation) -> list[str]:
+    cnn, median, random = (
+        format_number(evaluation.interval(key, "iou").mean, 3) for key in (CNN, MEDIAN, RANDOM)
+    )
+    over_random, over_shuffled = (
+        format_estimate(evaluation.gain(CNN, key), 3, signed=True) for key in (RANDOM, SHUFFLED)
+    )
+    return [
+        f"Mean overlap with the photographer's crop: CNN {cnn}, median crop {median}, random "
+        f"within bounds {random}.",
+        f"Gain over random crops within the photographer's own bounds: {over_random}.",
+        f"Gain over its own crops placed on other photos: {over_shuffled}. This measures how much "
+        "its crops depend on their photos.",
+    ]
+
+
+def _failures(evaluation: Evaluation, params: EvaluateParams) -> list[Failure]:
+    """Find the photos of the gallery with the smallest overlap, and explain each."""
+    overlap = evaluation.by_photo(CNN, "iou")[gallery_photos(evaluation, params)]
+    worst = overlap.sort_values(kind="stable").index[:_MOST_FAILURES]
+    return [Failure(photo, _explain_failure(evaluation, photo)) for photo in worst]
+
+
+def _explain_failure(evaluation: Evaluation, photo: str) -> str:
+    truth = _human_limits(evaluation, photo)
+    predicted = evaluation.cropped[CNN][0, evaluation.test.photos.names.index(photo)]
+    kept = [format_percent(float(crops.area(limits))) for limits in (truth, predicted)]
+    areas = f"The photographer kept {kept[0]} of the frame, the network {kept[1]}."
+    down, across = (predicted[:2] + predicted[2:4] - truth[:2] - truth[2:4]) / 2
+    distance, direction = max(
+        (abs(down), "lower" if down > 0 else "higher"),
+        (abs(across), "further right" if across > 0 else "further left"),
+    )
+    if distance <= _NOTICEABLE:
+        return areas
+    return (
+        f"{areas} The network’s crop is centred {format_number(distance, 2)} of a side {direction}."
+    )
+
+
+def _human_limits(evaluation: Evaluation, photo: str) -> Floats:
+    """Return the first human crop of a photo, (5,)."""
+    labels = evaluation.test.labels
+    label = labels[labels["photo"] == photo].iloc[0]
+    return label[list(CROP_COLUMNS)].to_numpy(float)
+
+
+def _counts(evaluation: Evaluation, params: EvaluateParams) -> dict[str, int]:
+    return {
+        **{name: evaluation.counts.get(name, 0) for name in ("train", "validation", "test")},
+        "groups": len(set(evaluation.test.groups.values())),
+        "authors": int(evaluation.test.labels["author"].nunique()),
+        "random_draws": params.random_draws,
+        "bootstrap_samples": params.bootstrap_samples,
+    }
+
+
+def _facts(params: Params, hashes: Mapping[str, str]) -> list[tuple[str, str]]:
+    """List versions, hashes and settings; nothing that differs between runs on the same input."""
+    versions = [("cropperhead", __version__), *((name, version(name)) for name in _PACKAGES)]
+    settings = [
+        (name, str(value))
+        for name, value in effective(params).items()
+        if name.split(".")[0] in _BLOCKS and name != "extract.library"
+    ]
+    return [*versions, *hashes.items(), *settings]
+
+
+def _cropper_scores(evaluation: Evaluation) -> list[CropperScores]:
+    human = CropperScores(HUMAN, "Human", None, None, None, None)
+    if shared := evaluation.shared_photos():
+        photos = format_count(shared, "photo")
+        note = f"each scored against the others, on {photos} that several people cropped"
+        human = _scores_of(evaluation, HUMAN, "Human", note)
+    p_values = evaluation.corrected_p_values(MEDIAN)
+    others = [
+        _scores_of(evaluation, each.key, each.label, each.note, p_values.get(each.key))
+        for each in evaluation.croppers
+    ]
+    return [human, *others]
+
+
+def _scores_of(
+    evaluation: Evaluation, key: str, label: str, note: str, p_value: float | None = None
+) -> CropperScores:
+    values = {name: evaluation.interval(key, name) for name in scores.SCORES}
+    return CropperScores(
+        cropper=key,
+        label=label,
+        overlap=values["iou"],
+        displacement=values["bde"],
+        angle_error=values["angle_error"],
+        gain=None if key == MEDIAN else evaluation.gain(key, MEDIAN),
+        note=note,
+        aspect_error=values["aspect_error"],
+        invalid=float(evaluation.by_photo(key, "invalid").mean()),
+        p_value=p_value,
+    )
+
+
+def _picture(evaluation: Evaluation, photo: str, jpeg: bytes) -> Picture:
+    labels = evaluation.test.labels
+    label = labels[labels["photo"] == photo].iloc[0]
+    truth, aspect = _human_limits(evaluation, photo), label["width"] / label["height"]
+    place = evaluation.test.photos.names.index(photo)
+    cropped = {key: evaluation.cropped[key][0, place] for key in _GALLERY_CROPPERS}
+    overlap = {key: float(crops.overlap(value, truth, aspect)) for key, value in cropped.items()}
+    return Picture(photo, jpeg, aspect, {HUMAN: truth, **cropped}, overlap)

@@ -1,0 +1,117 @@
+"""The report of an evaluation on disk: page, summary, plots, model card and datasheet."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cropperhead.dataset import shards, split
+from cropperhead.dataset.inventory import take_inventory
+from cropperhead.evaluation import corrections, evaluate
+from cropperhead.evaluation.corrections import Corrections
+from cropperhead.evaluation.evaluate import Evaluation
+from cropperhead.params import Params, as_dict
+from cropperhead.report import cards, chart_images, page
+from cropperhead.report.cards import Datasheet, ModelCard
+from cropperhead.report.comparison import Comparison
+from cropperhead.report.comparison_builder import build_comparison, gallery_photos
+from cropperhead.system.file_hash import file_sha256
+from cropperhead.system.project_files import LOCK
+from cropperhead.training import tracking
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The pipeline's files that an evaluation reads.
+
+    `extracted` is the folder of shards, `history` the training's log; `extract_report` and
+    `validate_report` are the JSON reports of those stages.
+    """
+
+    extracted: Path
+    labels: Path
+    splits: Path
+    model: Path
+    history: Path
+    extract_report: Path
+    validate_report: Path
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that an evaluation writes; `plots` is a folder."""
+
+    metrics: Path
+    scores: Path
+    page: Path
+    summary: Path
+    model_card: Path
+    datasheet: Path
+    plots: Path
+
+
+def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> None:
+    """Evaluate the pipeline's model, write all outputs, and log the evaluation in MLflow."""
+    evaluation = evaluate.evaluate_pipeline(
+        inputs.extracted, inputs.labels, inputs.splits, inputs.model, params.evaluate
+    )
+    evaluate.write_numbers(evaluation, outputs.metrics, outputs.scores, outputs.plots)
+    labels = split.read_labels_with_splits(inputs.labels, inputs.splits)
+    extract_report = _read_json(inputs.extract_report)
+    changes = corrections.summarise_corrections(labels, extract_report, params.evaluate)
+    comparison = write_report(
+        evaluation, inputs.extracted, inputs.history, outputs.page, outputs.summary, params, changes
+    )
+    chart_images.write_plots(comparison, outputs.plots)
+    inventory = take_inventory(labels, params.train.uncropped_area)
+    validate_report = _read_json(inputs.validate_report)
+    sheet = Datasheet(inventory, extract_report, validate_report, params, changes)
+    outputs.datasheet.write_text(cards.render_datasheet(sheet), encoding="utf-8")
+    facts = cards.read_model_facts(inputs.model, _data_sha256(inputs))
+    card = ModelCard(facts, comparison, inventory)
+    outputs.model_card.write_text(cards.render_model_card(card), encoding="utf-8")
+    _log_evaluation(evaluation, inputs, outputs, params)
+
+
+def write_report(
+    evaluation: Evaluation,
+    folder: Path,
+    history_file: Path,
+    page_file: Path,
+    summary_file: Path,
+    params: Params,
+    changes: Corrections | None = None,
+) -> Comparison:
+    """Write the comparison as a page (HTML) and as a summary for a pull request (Markdown).
+
+    Photos are read from the shards in `folder`.
+    """
+    photos = gallery_photos(evaluation, params.evaluate)
+    images = dict(shards.iter_images(folder, photos))
+    comparison = build_comparison(evaluation, pd.read_csv(history_file), images, params, changes)
+    page_file.write_text(page.render_page(comparison), encoding="utf-8")
+    summary_file.write_text(page.render_summary(comparison), encoding="utf-8")
+    return comparison
+
+
+def _log_evaluation(
+    evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params
+) -> None:
+    metrics = evaluate.summary_metrics(evaluation)
+    settings = as_dict(params.evaluate) | {"outcome": metrics["outcome"]}
+    artifacts = [
+        *(outputs.page, outputs.metrics, outputs.scores, outputs.summary),
+        *(outputs.model_card, outputs.datasheet),
+    ]
+    numbers = evaluate.flatten_metrics(metrics)
+    tracking.log_evaluation(inputs.model, LOCK, settings, numbers, artifacts)
+
+
+def _data_sha256(inputs: Inputs) -> str:
+    """Hash everything that the model was trained on."""
+    return file_sha256(inputs.labels, inputs.splits, *shards.shard_files(inputs.extracted))
+
+
+def _read_json(file: Path) -> dict[str, object]:
+    return dict(json.loads(file.read_text(encoding="utf-8")))
