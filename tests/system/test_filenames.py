@@ -1,4 +1,4 @@
-"""Names that ExifTool would read as options of its own are rejected, and it is never asked."""
+"""Names that ExifTool would read as options are rejected, and never passed to it."""
 
 import os
 import shutil
@@ -13,15 +13,15 @@ from cropperhead.library import scan
 from cropperhead.photos import exiftool
 from cropperhead.system import filenames
 
-# Harmless: the second line is a word, and no option of ExifTool's
+# Harmless: the second line is a word, not an option of ExifTool's
 ODD = "trip\nsecond line"
 REAL = shutil.which("exiftool")
 
 
 @pytest.fixture
-def asked(tmp_path, monkeypatch):
-    """The file that receives everything that any ExifTool is asked."""
-    log, folder = tmp_path / "asked.txt", tmp_path / "bin"
+def requests(tmp_path, monkeypatch):
+    """The file that receives everything that is passed to any ExifTool."""
+    log, folder = tmp_path / "requests.txt", tmp_path / "bin"
     folder.mkdir()
     log.touch()
     (folder / "exiftool").write_text(f'#!/bin/sh\ntee -a "{log}" | "{REAL}" "$@"\n')
@@ -32,7 +32,7 @@ def asked(tmp_path, monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A cropped photo of a plain name, one of an odd name, and one in a folder of an odd name."""
+    """A cropped photo with a plain name, one with an odd name, and one in an odd folder."""
     folder = tmp_path / "photos"
     save_photo(folder / "good.jpg", xmp(settings()))
     save_photo(folder / ODD / "deep" / "hidden.jpg", xmp(settings()), picture(shade=9))
@@ -43,33 +43,33 @@ def photos(tmp_path):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch, model):
-    """A folder that holds a model, and what `compare` asks for: one that knows no photo here."""
+    """A folder with a model and what else `compare` reads: labels of other photos."""
     for name in ("models", "data", "reports"):
         (tmp_path / name).mkdir()
     (tmp_path / "models" / "model.keras").touch()
     (tmp_path / "reports" / "history.csv").touch()
     labels = label_table()
     labels.to_parquet(tmp_path / "data" / "labels.parquet")
-    dealt = labels[["photo"]].assign(group=labels["photo"], split="train")
-    dealt.to_parquet(tmp_path / "data" / "splits.parquet")
+    splits = labels[["photo"]].assign(group=labels["photo"], split="train")
+    splits.to_parquet(tmp_path / "data" / "splits.parquet")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copy(model, tmp_path / "model.tflite")
     monkeypatch.chdir(tmp_path)
 
 
-def rejected(found):
-    """The entries of an odd name, as they are listed."""
-    return {entry.file: entry.kind for entry in found if entry.kind == scan.UNREADABLE}
+def rejected(entries):
+    """The entries with an odd name, as they are listed."""
+    return {entry.file: entry.kind for entry in entries if entry.kind == scan.UNREADABLE}
 
 
-def test_a_folder_and_a_file_of_an_odd_name_are_listed_printably(photos):
+def test_a_folder_and_a_file_with_an_odd_name_are_listed_escaped(photos):
     assert rejected(scan.scan(photos).entries) == {
         "odd\\rname.jpg": "unreadable",
         "trip\\nsecond line": "unreadable",
     }
 
 
-def test_a_folder_whose_name_is_not_valid_utf8_is_listed_printably(photos):
+def test_a_folder_whose_name_is_not_valid_utf8_is_listed_escaped(photos):
     odd = Path(os.fsdecode(os.fsencode(photos) + b"/\xe4lter"))
     save_photo(odd / "a.jpg")
     assert "\\udce4lter" in rejected(scan.scan(photos).entries)
@@ -89,42 +89,45 @@ def test_a_folder_whose_name_is_not_valid_utf8_is_listed_printably(photos):
     ],
     ids=" ".join,
 )
-def test_no_command_hands_an_odd_folder_to_exiftool(photos, asked, capfd, arguments):
-    if arguments[0] == "compare":  # so that it ends after the extraction: here is no model
+def test_no_command_passes_an_odd_folder_to_exiftool(photos, requests, capfd, arguments):
+    if arguments[0] == "compare":  # it ends after the extraction, because the model is empty
         save_photo(photos / "good.jpg")
     for suffix in ("", f"/{ODD}", f"/{ODD}/deep/hidden.jpg"):
         main([part.format(f"{photos}{suffix}") for part in arguments])
-        said = capfd.readouterr()
-        assert "Traceback" not in said.err
-        # a report that is written to a file names it there
+        printed = capfd.readouterr()
+        assert "Traceback" not in printed.err
+        # the other commands name it in a report or a log
         if arguments[0] not in {"extract", "compare", "suggest"}:
-            assert "\\nsecond line" in said.out + said.err or "\\rname" in said.out + said.err
-    assert "second line" not in asked.read_text()
-    assert "name.jpg" not in asked.read_text()
+            assert (
+                "\\nsecond line" in printed.out + printed.err
+                or "\\rname" in printed.out + printed.err
+            )
+    assert "second line" not in requests.read_text()
+    assert "name.jpg" not in requests.read_text()
     if arguments[0] in {"inspect", "convert", "suggest"}:
-        assert "good.jpg" in asked.read_text()
+        assert "good.jpg" in requests.read_text()
 
 
-def test_a_library_below_a_folder_of_an_odd_name_is_refused_by_name(photos):
+def test_a_library_below_an_odd_folder_is_refused_with_its_name(photos):
     for refused in (scan.scan, lambda folder: scan.find(folder, ["hidden.jpg"], (), ())):
         with pytest.raises(LibraryError, match=r"trip\\nsecond line.*Rename the folder"):
             refused(photos / ODD / "deep")
 
 
-def test_the_door_to_exiftool_asks_for_no_odd_name_whoever_calls(photos, asked):
+def test_the_door_to_exiftool_passes_no_odd_name_whoever_calls(photos, requests):
     odd = photos / ODD / "deep" / "hidden.jpg"
     with exiftool.tag_reader() as reader:
-        found = reader.read([odd, photos / "good.jpg", photos / "odd\rname.jpg"], ["File:MIMEType"])
-        assert list(found) == [photos / "good.jpg"]
+        tags = reader.read([odd, photos / "good.jpg", photos / "odd\rname.jpg"], ["File:MIMEType"])
+        assert list(tags) == [photos / "good.jpg"]
         for argument in ("-Tag\n-Other", "a\rb", "a\0b"):
             with pytest.raises(ValueError, match="no argument"):
                 reader._process.execute(argument)
             with pytest.raises(ValueError, match="no argument"):
                 reader.read([photos / "good.jpg"], [argument])
-    assert "second line" not in asked.read_text()
+    assert "second line" not in requests.read_text()
 
 
-def test_what_is_passable_is_told_by_the_absolute_path(photos, monkeypatch):
+def test_whether_a_path_is_safe_depends_on_its_absolute_form(photos, monkeypatch):
     assert filenames.is_safe_path("ä ö/b.jpg")
     assert not filenames.is_safe_path("a\nb")
     assert not filenames.is_safe_path("a\udcff")

@@ -45,24 +45,24 @@ def chunks(count: int) -> list[list[int]]:
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_results_come_in_order_from_any_number_of_processes(processes):
-    found = worker_pool.map_chunks(squares, chunks(40), processes, minus)
-    assert [one for chunk in found for one in chunk] == [i * i for i in range(40)]
+    results = worker_pool.map_chunks(squares, chunks(40), processes, minus)
+    assert [one for chunk in results for one in chunk] == [i * i for i in range(40)]
 
 
-def test_one_that_brings_its_process_down_is_named_and_nothing_else_is_lost():
-    found = worker_pool.map_chunks(squares_or_crash, chunks(40), 2, minus)
+def test_an_item_that_crashes_its_process_fails_and_nothing_else_is_lost():
+    results = worker_pool.map_chunks(squares_or_crash, chunks(40), 2, minus)
     expected = [i * i if i != CRASHING else -CRASHING for i in range(40)]
-    assert [one for chunk in found for one in chunk] == expected
+    assert [one for chunk in results for one in chunk] == expected
 
 
-def test_an_item_that_hangs_is_given_up_and_nothing_else_is_lost():
+def test_an_item_that_hangs_fails_and_nothing_else_is_lost():
     # a chunk of 4 has 1 * (9 + 4) / 10 = 1.3 s, its items 1 s each
-    found = worker_pool.map_chunks(squares_or_hang, chunks(40), 2, minus, limit_s=1)
+    results = worker_pool.map_chunks(squares_or_hang, chunks(40), 2, minus, limit_s=1)
     expected = [i * i if i != CRASHING else -CRASHING - 1000 for i in range(40)]
-    assert [one for chunk in found for one in chunk] == expected
+    assert [one for chunk in results for one in chunk] == expected
 
 
-def test_what_fails_says_why():
+def test_a_failure_has_a_kind_and_a_reason():
     for work, kind, message in (
         (
             squares_or_crash,
@@ -71,41 +71,41 @@ def test_what_fails_says_why():
         ),
         (squares_or_hang, "timeout", "a decoder did not finish within 1 s"),
     ):
-        found = worker_pool.map_chunks(
+        results = worker_pool.map_chunks(
             work, [[CRASHING]], 2, lambda _, error: (error.kind, str(error)), limit_s=1
         )
-        assert list(found) == [[(kind, message)]]
+        assert list(results) == [[(kind, message)]]
 
 
 def test_a_crash_between_two_results_loses_no_chunk():
-    found = worker_pool.map_chunks(squares_or_crash, chunks(40), 2, minus)
-    all_found = []
-    for chunk in found:
-        all_found += chunk
-        time.sleep(0.3 if len(all_found) < 12 else 0)  # so that the pool breaks meanwhile
-    assert all_found == [i * i if i != CRASHING else -CRASHING for i in range(40)]
+    results = worker_pool.map_chunks(squares_or_crash, chunks(40), 2, minus)
+    received = []
+    for chunk in results:
+        received += chunk
+        time.sleep(0.3 if len(received) < 12 else 0)  # so that the process crashes meanwhile
+    assert received == [i * i if i != CRASHING else -CRASHING for i in range(40)]
 
 
-def test_an_error_of_the_work_itself_is_raised_here():
+def test_an_error_raised_by_the_work_is_raised_here():
     with pytest.raises(ValueError, match="an error of 0"):
         list(worker_pool.map_chunks(failing, chunks(8), 2, minus))
 
 
-def test_few_chunks_are_in_hand_however_many_there_are():
-    taken = []
+def test_at_most_two_chunks_for_each_worker_are_in_memory():
+    drawn = []
 
     def source():
         for chunk in chunks(4000):
-            taken.append(chunk)
+            drawn.append(chunk)
             yield chunk
 
-    found = worker_pool.map_chunks(squares, source(), 2, minus)
-    next(found)
-    assert len(taken) <= 5
-    found.close()
+    results = worker_pool.map_chunks(squares, source(), 2, minus)
+    next(results)
+    assert len(drawn) <= 5
+    results.close()
 
 
-def test_zero_means_one_for_each_core_and_never_one_alone():
+def test_zero_workers_means_one_for_each_core_and_at_least_two():
     assert worker_pool.worker_count(3) == 3
     assert worker_pool.worker_count(0) >= 2
 
@@ -144,7 +144,7 @@ def busy(tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["chunk", "result"], ids=["while they start", "at work"])
-def test_interrupting_ends_without_a_word_from_the_workers(busy, moment):
+def test_ctrl_c_ends_at_once_and_workers_print_nothing(busy, moment):
     assert f"{moment}\n" in iter(busy.stdout.readline, "")
     os.killpg(busy.pid, signal.SIGINT)  # as a terminal does: to every process
     _, errors = busy.communicate(timeout=30)
@@ -165,6 +165,6 @@ def is_protected(chunk: Sequence[int]) -> list[str]:
     return [subprocess.check_output([sys.executable, "-c", code], text=True).strip()]
 
 
-def test_interrupting_does_not_reach_what_a_worker_started():
-    found = worker_pool.map_chunks(is_protected, [[CRASHING], [1], [2], [3]], 2, minus)
-    assert list(found) == [[-CRASHING], ["True"], ["True"], ["True"]]
+def test_ctrl_c_does_not_reach_programs_that_a_worker_starts():
+    results = worker_pool.map_chunks(is_protected, [[CRASHING], [1], [2], [3]], 2, minus)
+    assert list(results) == [[-CRASHING], ["True"], ["True"], ["True"]]
