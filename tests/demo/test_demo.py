@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from cropperhead.demo import draw_library, is_drawn
-from cropperhead.demo.composition import at_random, by_hand, by_rule
-from cropperhead.demo.files import encoded, settings_of, write_photo
+from cropperhead.demo.composition import add_hand_noise, crop_by_rule, random_crop
+from cropperhead.demo.files import camera_raw_settings, encode_photo, write_photo
 from cropperhead.demo.library import MARKER
 from cropperhead.demo.painting import paint
 from cropperhead.demo.rolls import plan_photo
@@ -112,21 +112,21 @@ def test_other_settings_and_missing_files_are_not_taken_for_the_library(library,
     assert not is_drawn(tmp_path / "none", PHOTOS, "rule", SEED)
 
 
-def test_a_half_drawn_library_is_not_taken_for_a_whole_one(tmp_path):
+def test_a_half_drawn_library_is_not_complete(tmp_path):
     settings = {"photos": PHOTOS, "policy": "rule", "seed": SEED, "version": 1}
     (tmp_path / MARKER).write_text(json.dumps(settings | {"files": [], "complete": False}))
     assert not is_drawn(tmp_path, PHOTOS, "rule", SEED)
 
 
-def test_a_folder_with_other_files_is_refused(tmp_path):
+def test_a_folder_with_other_files_is_an_error(tmp_path):
     (tmp_path / "IMG_1.jpg").write_bytes(b"somebody's photo")
-    with pytest.raises(LibraryError, match="no demo library"):
+    with pytest.raises(LibraryError, match="not a demo library"):
         draw_library(tmp_path, PHOTOS)
     assert [file.name for file in tmp_path.iterdir()] == ["IMG_1.jpg"]
 
 
 @pytest.mark.parametrize(("photos", "policy"), [(19, "rule"), (PHOTOS, "golden")])
-def test_settings_that_make_no_library_are_refused(tmp_path, photos, policy):
+def test_invalid_settings_are_an_error(tmp_path, photos, policy):
     with pytest.raises(LibraryError, match="expected"):
         draw_library(tmp_path / "new", photos, policy)
     assert not (tmp_path / "new").exists()
@@ -138,7 +138,7 @@ def test_every_file_is_listed_and_every_listed_file_is_there(library):
     assert sorted([*listed, MARKER]) == sorted(there)
 
 
-def test_each_photo_is_read_back_with_its_size_its_time_and_its_crop(library):
+def test_each_photo_s_file_has_its_size_time_and_crop(library):
     for photo in planned(count=PHOTOS):
         with Image.open(library / photo.path) as picture:
             exif, size = picture.getexif(), picture.size
@@ -147,7 +147,7 @@ def test_each_photo_is_read_back_with_its_size_its_time_and_its_crop(library):
             photo.scene.height,
         )
         taken = exif.get_ifd(0x8769)[0x9003]
-        assert taken == photo.captured.strftime("%Y:%m:%d %H:%M:%S")
+        assert taken == photo.capture_time.strftime("%Y:%m:%d %H:%M:%S")
         settings = settings_beside(library / photo.path)
         if photo.crop is None:
             assert lightroom.state(settings) != State.CROPPED
@@ -159,7 +159,7 @@ def test_each_photo_is_read_back_with_its_size_its_time_and_its_crop(library):
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".png", ".tif"])
-def test_each_format_carries_its_crop_and_its_time(tmp_path, ending):
+def test_each_format_stores_the_crop_and_the_time(tmp_path, ending):
     first = next(photo for photo in planned() if photo.crop and photo.orientation == 1)
     photo = dataclasses.replace(first, path=f"a{ending}", sidecar=False)
     write_photo(tmp_path, photo)
@@ -167,21 +167,21 @@ def test_each_format_carries_its_crop_and_its_time(tmp_path, ending):
         taken = picture.getexif().get_ifd(0x8769)[0x9003]
         packet = picture.info["xmp"]
     assert settings_in(packet)["HasCrop"] == "True"
-    assert taken == photo.captured.strftime("%Y:%m:%d %H:%M:%S")
+    assert taken == photo.capture_time.strftime("%Y:%m:%d %H:%M:%S")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_turned_photos_are_displayed_upright(tmp_path, orientation):
+def test_rotated_photos_are_displayed_upright(tmp_path, orientation):
     picture = Image.linear_gradient("L").resize((120, 80)).convert("RGB")  # dark above
     photo = dataclasses.replace(planned(count=1)[0], path="a.jpg", orientation=orientation)
-    (tmp_path / photo.path).write_bytes(encoded(photo, picture, None))
+    (tmp_path / photo.path).write_bytes(encode_photo(photo, picture, None))
     shown = ImageOps.exif_transpose(Image.open(tmp_path / photo.path))
     assert shown.size == (120, 80)
     # JPEG at quality 88 keeps a smooth gradient within a few levels of 255
     assert np.abs(np.asarray(shown, int) - np.asarray(picture, int)).max() <= 6
 
 
-def test_bad_files_and_finished_exports_are_what_they_claim(library):
+def test_bad_files_are_unusable_and_exports_are_finished(library):
     assert sorted(file.name for file in (library / "bad").iterdir()) == sorted(BAD_FILES)
     copy = (library / "bad" / "copy_of_another.jpg").read_bytes()
     assert copy in [file.read_bytes() for file in library.glob("2*/*/*")]
@@ -199,7 +199,7 @@ def test_bad_files_and_finished_exports_are_what_they_claim(library):
     assert caught.value.kind == "already_applied"
 
 
-def test_a_library_holds_some_of_every_kind():
+def test_a_library_has_photos_of_every_kind():
     photos = planned()
     assert 0.08 < np.mean([photo.crop is None for photo in photos]) < 0.16
     assert 0.07 < np.mean([photo.orientation != 1 for photo in photos]) < 0.17
@@ -216,12 +216,12 @@ def test_a_library_holds_some_of_every_kind():
     assert len({photo.path for photo in photos}) == len(photos)
 
 
-def test_only_the_frames_of_a_burst_lie_within_two_seconds_and_share_their_setting():
-    photos = sorted(planned(), key=lambda photo: (photo.camera, photo.captured))
+def test_only_the_frames_of_a_burst_are_within_two_seconds_and_share_a_setting():
+    photos = sorted(planned(), key=lambda photo: (photo.camera, photo.capture_time))
     close = [
         (one, two)
         for one, two in pairwise(photos)
-        if one.camera == two.camera and (two.captured - one.captured).total_seconds() <= 2
+        if one.camera == two.camera and (two.capture_time - one.capture_time).total_seconds() <= 2
     ]
     assert len(close) >= 8
     for one, two in close:
@@ -234,28 +234,28 @@ def test_the_rule_puts_the_subject_and_the_horizon_on_thirds():
     # subject left of the middle, on the left third: centre 0.3 + 0.78947 / 6 = 0.43158
     # its middle, 0.55, is above the horizon, which goes on the lower third: 0.6 - 0.78947 / 6
     expected = Crop(top=0.07368, left=0.03684, bottom=0.86316, right=0.82632, angle=0.0)
-    assert by_rule(PLAIN).limits() == pytest.approx(expected.limits(), abs=1e-5)
+    assert crop_by_rule(PLAIN).limits() == pytest.approx(expected.limits(), abs=1e-5)
 
 
-def test_the_rule_keeps_clear_of_clutter():
+def test_the_rule_avoids_clutter():
     post = Clutter("post", "left", reach=0.1, along=0.5)
-    crop = by_rule(dataclasses.replace(PLAIN, clutter=(post,)))
+    crop = crop_by_rule(dataclasses.replace(PLAIN, clutter=(post,)))
     # 0.1 and 0.012 to spare: the crop above slides to the right, its size unchanged
     assert (crop.left, crop.right) == pytest.approx((0.112, 0.90147), abs=1e-5)
 
 
 def test_the_rule_gives_balloons_a_square_and_small_subjects_a_panorama():
     balloon = Subject("balloon", x=0.3, foot=0.55, height=0.3, facing=1)
-    square = by_rule(dataclasses.replace(PLAIN, subject=balloon)).in_pixels(1200, 800)
+    square = crop_by_rule(dataclasses.replace(PLAIN, subject=balloon)).in_pixels(1200, 800)
     assert square.width == pytest.approx(square.height)
     small = dataclasses.replace(DEER, height=0.15)
-    wide = by_rule(dataclasses.replace(PLAIN, subject=small)).in_pixels(1200, 800)
+    wide = crop_by_rule(dataclasses.replace(PLAIN, subject=small)).in_pixels(1200, 800)
     assert wide.width / wide.height == pytest.approx(16 / 9)
 
 
-def test_the_rule_turns_with_the_horizon_and_cuts_neither_subject_nor_clutter():
+def test_the_rule_follows_the_horizon_and_cuts_off_neither_subject_nor_clutter():
     for photo in planned():
-        scene, crop = photo.scene, by_rule(photo.scene)
+        scene, crop = photo.scene, crop_by_rule(photo.scene)
         assert crop.angle == scene.tilt
         corners = crop.in_pixels(scene.width, scene.height).corners()
         corners /= (scene.width, scene.height)
@@ -267,7 +267,7 @@ def test_the_rule_turns_with_the_horizon_and_cuts_neither_subject_nor_clutter():
 
 
 def _shows(scene, crop, x, y):
-    """Whether a point of the level scene lies in the crop."""
+    """Whether a point of the level scene is in the crop."""
     turn = np.deg2rad(scene.tilt)
     box = crop.in_pixels(scene.width, scene.height)
     centre = np.array([box.centre_x - scene.width / 2, box.centre_y - scene.height / 2])
@@ -282,14 +282,14 @@ def _shows(scene, crop, x, y):
 
 
 @pytest.mark.parametrize("tilt", [-5.0, 0.0, 5.0])
-def test_the_crop_brings_the_horizon_back_to_level(tilt):
+def test_the_crop_levels_the_horizon(tilt):
     scene = dataclasses.replace(PLAIN, tilt=tilt)
     picture = paint(scene, grain_seed=1)
     # turned 5 degrees clockwise, the right end lies 0.9 x 1200 x tan 5 = 94 px lower on screen
     assert _fall(picture, around=scene.horizon) == pytest.approx(
         0.9 * 1200 * np.tan(np.deg2rad(tilt)), abs=6
     )
-    levelled = cut_out(picture, by_rule(scene))
+    levelled = cut_out(picture, crop_by_rule(scene))
     assert _fall(levelled, around=2 / 3) == pytest.approx(0, abs=4)
 
 
@@ -298,18 +298,18 @@ def _fall(picture, around):
     grey = np.asarray(picture.convert("L"), dtype=float)
     rows = np.arange(len(grey))
     height, width = grey.shape
-    found = []
+    places = []
     for share in (0.05, 0.95):
         column = grey[:, int(share * width) - 15 : int(share * width) + 15].mean(axis=1)
         sums = np.concatenate([[0.0], np.cumsum(column)])
         steps = np.zeros(height)
         steps[8:-8] = np.abs(sums[16:-1] - 2 * sums[8:-9] + sums[:-17])  # 8 px below less above
         steps[np.abs(rows - around * height) > 0.12 * height] = 0
-        found.append(int(steps.argmax()))
-    return found[1] - found[0]
+        places.append(int(steps.argmax()))
+    return places[1] - places[0]
 
 
-def test_a_person_is_off_by_a_little_and_never_leaves_the_frame():
+def test_a_person_is_slightly_inaccurate_and_never_leaves_the_frame():
     for policy in ("rule", "random"):
         cropped = [photo for photo in planned(policy) if photo.crop]
         limits = np.array([photo.crop.limits() for photo in cropped])
@@ -317,7 +317,7 @@ def test_a_person_is_off_by_a_little_and_never_leaves_the_frame():
         assert outside(limits, aspect).max() < 1e-12
         assert len(CROP_COLUMNS) == limits.shape[1]
     cropped = [photo for photo in planned() if photo.crop]
-    off = np.array([p.crop.limits() - by_rule(p.scene).limits() for p in cropped])
+    off = np.array([p.crop.limits() - crop_by_rule(p.scene).limits() for p in cropped])
     tilted = np.array([photo.scene.tilt != 0 for photo in cropped])
     assert np.all(off[~tilted, 4] == 0)
     assert 0.2 < off[tilted, 4].std() < 0.4  # 0.3 degrees, from about a hundred photos
@@ -332,10 +332,10 @@ def test_crops_differ_much_between_photos():
     assert 0.6 < overlap(constant, limits, aspect).mean() < 0.75
 
 
-def test_random_crops_are_as_tight_as_the_rules_and_tell_nothing_of_the_scene():
+def test_random_crops_are_as_tight_as_the_rule_s_and_independent_of_the_scene():
     followed, ignored = planned("rule"), planned("random")
     assert [photo.scene for photo in followed] == [photo.scene for photo in ignored]
-    rule = np.array([by_rule(photo.scene).limits() for photo in followed])
+    rule = np.array([crop_by_rule(photo.scene).limits() for photo in followed])
     drawn = np.array([photo.crop.limits() for photo in ignored if photo.crop])
     assert area(drawn).mean() == pytest.approx(area(rule).mean(), abs=0.05)
     assert drawn[:, 4].std() == pytest.approx(rule[:, 4].std(), abs=0.6)
@@ -345,19 +345,19 @@ def test_random_crops_are_as_tight_as_the_rules_and_tell_nothing_of_the_scene():
         assert abs(np.corrcoef(own[:, column], drawn[:, column])[0, 1]) < 0.2
 
 
-def test_a_random_crop_does_not_depend_on_the_photo_it_is_drawn_for():
-    first, second = (at_random(np.random.default_rng(5), "lake") for _ in range(2))
+def test_a_random_crop_does_not_depend_on_its_photo():
+    first, second = (random_crop(np.random.default_rng(5), "lake") for _ in range(2))
     assert first == second
-    wide = by_hand(first, 3 / 2, np.random.default_rng(6))
-    upright = by_hand(first, 2 / 3, np.random.default_rng(6))
+    wide = add_hand_noise(first, 3 / 2, np.random.default_rng(6))
+    upright = add_hand_noise(first, 2 / 3, np.random.default_rng(6))
     # one crop fits all formats, so that only a hand's noise at a tilted corner can tell them apart
     assert wide.limits() == pytest.approx(upright.limits(), abs=0.05)
 
 
-def test_uncropped_photos_say_so_in_four_ways():
-    said = {
-        json.dumps(dict(settings) if (settings := settings_of(photo)) is not None else None)
+def test_uncropped_photos_have_four_kinds_of_metadata():
+    forms = {
+        json.dumps(dict(settings) if (settings := camera_raw_settings(photo)) is not None else None)
         for photo in planned()
         if photo.crop is None
     }
-    assert len(said) == 4
+    assert len(forms) == 4

@@ -1,8 +1,8 @@
-"""The demo library: a photo library that is drawn, for machines that have no photos.
+"""The demo library: a photo library of drawn scenes, for a first try without photos.
 
-`draw_library` is its one door. From the plan to the file: `settings` and `scenes` say what there is
-to see, `composition` how it is cropped, `painting` and what it imports paint it, `rolls` say where
-each photo lies, `files` and `spoiled` write it, `library` draws all of them.
+Call `draw_library`. The modules, from the plan to the file: `settings` and `scenes` plan what a
+photo shows, `composition` crops it, `rolls` plans its path and metadata, `painting` and its imports
+paint it, `files` and `spoiled` write it, and `library` draws all photos.
 """
 
 from cropperhead.demo.library import draw_library, is_drawn

@@ -176,7 +176,7 @@ def heron(_: np.random.Generator) -> Figure:
 
 def gulls(rng: np.random.Generator) -> Figure:
     """A few birds far off, scattered over a square about (0, 0)."""
-    found: list[Part] = []
+    shapes: list[Part] = []
     for x, y in rng.uniform(-1, 1, (int(rng.integers(3, 7)), 2)):
         size, lift = rng.uniform(0.1, 0.17), rng.uniform(0.3, 0.8)
         wing = [
@@ -185,9 +185,9 @@ def gulls(rng: np.random.Generator) -> Figure:
             (x + size, y + size * lift * 0.55),
             (x + size * 0.45, y + size * lift * 0.7),
         ]
-        found.append(Part(outline(wing), (60, 62, 74)))
-        found.append(Part(outline((2 * x - a, b) for a, b in wing), (60, 62, 74)))
-    return found
+        shapes.append(Part(outline(wing), (60, 62, 74)))
+        shapes.append(Part(outline((2 * x - a, b) for a, b in wing), (60, 62, 74)))
+    return shapes
 
 
 def _leg(x: float, high: float, thick: float) -> list[Points]:

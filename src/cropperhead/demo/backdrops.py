@@ -1,4 +1,4 @@
-"""What lies behind and under the subject: one painter for each setting, from far to near."""
+"""Paints the land and water behind the subject, from far to near: a painter for each setting."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,7 +7,7 @@ import numpy as np
 from cropperhead.demo import growth, lands, mountains, plants, towns, waters
 from cropperhead.demo.canvas import Canvas
 from cropperhead.demo.colours import Colour, mix
-from cropperhead.demo.outlines import Part, Spot, ellipse, placed
+from cropperhead.demo.outlines import Part, Spot, ellipse, place_figure
 from cropperhead.demo.scenes import Scene
 from cropperhead.demo.weather import paint_fog
 
@@ -29,7 +29,7 @@ Painter = Callable[[Canvas, Scene], None]
 
 
 def paint_backdrop(canvas: Canvas, scene: Scene) -> None:
-    """Paints the scene's land and water over its sky."""
+    """Paint the scene's land and water over its sky."""
     _PAINTERS[scene.setting](canvas, scene)
     horizon = canvas.y(scene.horizon)
     if scene.light in _SHEEN and scene.setting not in ("lake", "coast", "city"):
@@ -160,7 +160,7 @@ def _savanna(canvas: Canvas, scene: Scene) -> None:
     for place in np.sort(rng.random(int(rng.integers(2, 6)))):
         x, y = rng.random() * canvas.image.width, base + unit * 0.02 * place + 4
         spot = Spot(x, y, unit * rng.uniform(0.04, 0.08))
-        canvas.draw_lit(placed(plants.acacia(rng), spot), 0.4)
+        canvas.draw_lit(place_figure(plants.acacia(rng), spot), 0.4)
     growth.blades(canvas, base + unit * 0.1, _STRAW, count=700)
 
 

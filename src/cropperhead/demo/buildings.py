@@ -120,7 +120,7 @@ def _lantern(stripe: Colour) -> list[Part]:
 
 
 def windmill(rng: np.random.Generator) -> Figure:
-    """A windmill; where its sails stand is chance."""
+    """A windmill with its sails in a random position."""
     wall = pick(rng, _MILLS)
     tower = [
         Part(outline("-17 0, -10 62, 10 62, 17 0"), wall),

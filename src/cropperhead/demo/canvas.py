@@ -1,7 +1,7 @@
 """The level canvas that a scene is painted on.
 
-A canvas shows the scene with a level horizon; it is larger than the photo's frame, so that the
-frame can be cut out of it turned. Places are pixels of the canvas, x to the right, y down.
+A canvas shows the scene with a level horizon. It is larger than the photo's frame, so that a tilted
+frame can be cut out. Coordinates are pixels of the canvas, x to the right, y down.
 """
 
 import math
@@ -13,16 +13,16 @@ from PIL import Image, ImageDraw, ImageFilter
 from cropperhead.demo.colours import Colour, Light, mix
 from cropperhead.demo.outlines import Figure, Part, Points
 
-# Outlines are drawn larger and averaged, for soft edges: three times, large figures twice.
+# Outlines are drawn larger and averaged, for soft edges: three times as large, large figures twice.
 _FINE, _LARGE_FINE, _LARGE = 3, 2, 150_000  # the last in px
-_SPARE = 8  # px beyond the turned frame: what interpolation reads at its border
+_SPARE = 8  # px outside the tilted frame, which interpolation reads at its border
 
 Bounds = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 @dataclass
 class Canvas:
-    """A picture being painted: the pixels so far, the frame's size, the light and the chance."""
+    """A picture being painted: its pixels, the frame's size, the light and a random generator."""
 
     image: Image.Image
     width: int
@@ -32,19 +32,19 @@ class Canvas:
 
     @property
     def unit(self) -> int:
-        """The frame's shorter side in pixels: the measure of things."""
+        """Return the frame's shorter side in pixels, which other sizes are relative to."""
         return min(self.width, self.height)
 
     def x(self, fraction: float) -> float:
-        """Where a fraction of the frame's width lies."""
+        """Convert a fraction of the frame's width to a coordinate."""
         return self.image.width / 2 + (fraction - 0.5) * self.width
 
     def y(self, fraction: float) -> float:
-        """Where a fraction of the frame's height lies."""
+        """Convert a fraction of the frame's height to a coordinate."""
         return self.image.height / 2 + (fraction - 0.5) * self.height
 
     def draw(self, figure: Figure, opacity: float = 1.0) -> None:
-        """Draws a figure whose colours are final."""
+        """Draw a figure whose colours are final."""
         bounds = self._bounds(figure, 1)
         if bounds is None:
             return
@@ -58,11 +58,11 @@ class Canvas:
         self.image.paste(over if opacity >= 1 else Image.blend(under, over, opacity), bounds)
 
     def draw_lit(self, figure: Figure, depth: float = 0.0, opacity: float = 1.0) -> None:
-        """Draws a figure as its light shows it, `depth` (0 to 1) deep in the haze."""
-        self.draw(lit(figure, self.light, depth), opacity)
+        """Draw a figure in the light of the scene, `depth` (0 to 1) deep in the haze."""
+        self.draw(light_figure(figure, self.light, depth), opacity)
 
     def stain(self, figure: Figure, colour: Colour, opacity: float, blur: float = 0.0) -> None:
-        """Lays one colour over all that a figure covers: its shadow, or its glow."""
+        """Cover a figure's area with one colour: its shadow, or its glow."""
         bounds = self._bounds(figure, math.ceil(3 * blur) + 1)
         if bounds is None:
             return
@@ -70,10 +70,10 @@ class Canvas:
         pen = ImageDraw.Draw(mask)
         for part in figure:
             pen.polygon(_in_bounds(part.points, bounds, 2), fill=round(255 * opacity))
-        self.image.paste(colour, bounds, _blurred(mask.reduce(2), blur))
+        self.image.paste(colour, bounds, _blur(mask.reduce(2), blur))
 
     def draw_blurred(self, figure: Figure, blur: float) -> None:
-        """Draws a figure whose colours are final, out of focus by `blur` px."""
+        """Draw a figure whose colours are final, out of focus by `blur` px."""
         bounds = self._bounds(figure, math.ceil(3 * blur) + 1)
         if bounds is None:
             return
@@ -84,16 +84,16 @@ class Canvas:
             points = _in_bounds(part.points, bounds, 1)
             on_colours.polygon(points, fill=part.colour)
             on_mask.polygon(points, fill=255)
-        self.image.paste(_blurred(colours, blur), bounds, _blurred(mask, blur))
+        self.image.paste(_blur(colours, blur), bounds, _blur(mask, blur))
 
     def veil(self, colour: Colour, mask: Image.Image, top: int = 0, height: int = 0) -> None:
-        """Lays a colour over the canvas, or over `height` rows from `top`, by a small mask."""
+        """Cover the canvas, or `height` rows from `top`, with a colour through a small mask."""
         rows = height or self.image.height - top
         full = mask.resize((self.image.width, rows), Image.Resampling.BILINEAR)
         self.image.paste(colour, (0, top), full)
 
     def _bounds(self, figure: Figure, margin: int) -> Bounds | None:
-        """The part of the canvas that a figure touches; None where it touches none."""
+        """Return the part of the canvas that a figure touches; None if it touches none."""
         if not figure:
             return None
         points = np.concatenate([part.points for part in figure])
@@ -108,7 +108,7 @@ class Canvas:
 
 
 def blank(size: tuple[int, int], tilt: float, light: Light, rng: np.random.Generator) -> Canvas:
-    """A canvas out of which a frame of that size can be cut, turned by `tilt` degrees."""
+    """Return a canvas from which a frame of that size, tilted by `tilt` degrees, can be cut."""
     # whole degrees, so that two frames of a burst have canvases of one size
     turn = math.radians(math.ceil(abs(tilt)))
     width, height = size
@@ -117,8 +117,8 @@ def blank(size: tuple[int, int], tilt: float, light: Light, rng: np.random.Gener
     return Canvas(Image.new("RGB", (across, down)), width, height, light, rng)
 
 
-def lit(figure: Figure, light: Light, depth: float = 0.0) -> list[Part]:
-    """The figure with the colours that a light gives it."""
+def light_figure(figure: Figure, light: Light, depth: float = 0.0) -> list[Part]:
+    """Return the figure with the colours that a light gives it."""
     return [
         Part(
             part.points,
@@ -135,7 +135,7 @@ def _in_bounds(points: Points, bounds: Bounds, scale: int) -> list[float]:
     return flat
 
 
-def _blurred(picture: Image.Image, radius: float) -> Image.Image:
+def _blur(picture: Image.Image, radius: float) -> Image.Image:
     return picture.filter(ImageFilter.GaussianBlur(radius)) if radius > 0 else picture
 
 

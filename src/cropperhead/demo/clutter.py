@@ -1,4 +1,4 @@
-"""Puts clutter at the sides of the frame: near the camera, so in the shade and out of focus."""
+"""Paints clutter at the sides of the frame: close to the camera, dark and out of focus."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cropperhead.demo import obstacles
 from cropperhead.demo.canvas import Canvas
 from cropperhead.demo.colours import Colour, mix
-from cropperhead.demo.outlines import Figure, Part, moved
+from cropperhead.demo.outlines import Figure, Part, transform_figure
 from cropperhead.demo.scenes import Clutter, Scene
 
 _MAKERS: Mapping[str, Callable[[np.random.Generator, float, float], Figure]] = {
@@ -36,11 +36,11 @@ _INWARDS: Mapping[str, tuple[float, float]] = {
 
 
 def paint_clutter(canvas: Canvas, scene: Scene, clutter: Clutter) -> None:
-    """Draws one thing so that it reaches just as far into the tilted frame as the scene says."""
+    """Draw a piece of clutter that reaches into the tilted frame exactly as far as planned."""
     figure = _MAKERS[clutter.kind](canvas.rng, clutter.along, canvas.width / canvas.height)
     standing = _standing(canvas, figure, clutter)
-    reaching = moved(standing, np.eye(2), _shift(canvas, standing, scene.tilt, clutter))
-    # against the light by day, caught by the lights of the place by night
+    reaching = transform_figure(standing, np.eye(2), _shift(canvas, standing, scene.tilt, clutter))
+    # backlit by day, lit by the lights of the place at night
     light = canvas.light
     tone, share = (light.cloud_lit, 0.4) if light.dark else (_SHADE, 0.25)
     shaded = [Part(part.points, mix(light.on(part.colour), tone, share)) for part in reaching]
@@ -48,16 +48,16 @@ def paint_clutter(canvas: Canvas, scene: Scene, clutter: Clutter) -> None:
 
 
 def _standing(canvas: Canvas, figure: Figure, clutter: Clutter) -> Figure:
-    """The figure in pixels of the canvas, at its side and upright in the level scene."""
+    """Return the figure in pixels of the canvas, at its side and upright in the level scene."""
     from_side = clutter.side in ("left", "right")
     mirrored = clutter.side == "right" if from_side else clutter.along > 0.5
     across = -canvas.height if mirrored else canvas.height
     foot = (canvas.x(1 if mirrored else 0), canvas.y(1))
-    return moved(figure, [[across, 0], [0, -canvas.height]], foot)
+    return transform_figure(figure, [[across, 0], [0, -canvas.height]], foot)
 
 
 def _shift(canvas: Canvas, figure: Figure, tilt: float, clutter: Clutter) -> NDArray[np.float64]:
-    """What moves the figure on the level canvas until it reaches `clutter.reach` into the frame."""
+    """Return the shift that moves a figure until it reaches `clutter.reach` into the frame."""
     radians = np.deg2rad(tilt)
     cosine, sine = float(np.cos(radians)), float(np.sin(radians))
     turn = np.array([[cosine, -sine], [sine, cosine]])

@@ -13,25 +13,26 @@ _DAY_TO_DAY = 8.0  # standard deviation of a sky's red, green and blue, of 255
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """The colour that lies `share` of the way from the first to the second."""
+    """Return the colour `share` of the way from the first to the second."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """A darker (factor below 1) or brighter colour of the same hue."""
+    """Return a darker (factor below 1) or brighter colour of the same hue."""
     red, green, blue = (min(255, round(part * factor)) for part in colour)
     return red, green, blue
 
 
 @dataclass(frozen=True)
 class Light:
-    """What a time of day makes of colours.
+    """The colours of a time of day.
 
-    `zenith`, `middle` and `low` are the sky's from top to horizon, `haze` what distance fades to,
-    `tint` the factors on red, green and blue of everything lit, `lamp` the sun's or moon's colour,
-    `glow` how far it spreads (0 to 1), `cloud_lit` and `cloud_shade` the two sides of a cloud. In
-    the `evening` lamps are lit; when it is `dark` there is little other light.
+    `zenith`, `middle` and `low` are those of the sky from top to horizon, `haze` the colour that
+    distant things fade to, `tint` factors on the red, green and blue of everything, `lamp` the
+    colour of the sun or moon, `glow` how far it spreads (0 to 1), `cloud_lit` and `cloud_shade` the
+    two sides of a cloud. Lamps are on in the `evening`; when it is `dark` there is little other
+    light.
     """
 
     zenith: Colour
@@ -47,22 +48,22 @@ class Light:
     dark: bool = False
 
     def on(self, colour: Colour, depth: float = 0.0) -> Colour:
-        """A thing's own colour as seen in this light, `depth` (0 to 1) deep in the haze."""
+        """Return how a colour looks in this light, `depth` (0 to 1) deep in the haze."""
         red, green, blue = (
             min(255, round(part * factor)) for part, factor in zip(colour, self.tint, strict=True)
         )
         return mix((red, green, blue), self.haze, depth)
 
-    def varied(self, rng: np.random.Generator) -> "Light":
-        """The same light on another day: the sky and the haze a little warmer, cooler or darker."""
+    def vary(self, rng: np.random.Generator) -> "Light":
+        """Return the same light on another day, with a slightly different sky and haze."""
         shift = rng.normal(0, _DAY_TO_DAY, 3)
         return replace(
             self,
-            zenith=_shifted(self.zenith, shift),
-            middle=_shifted(self.middle, shift),
-            low=_shifted(self.low, shift),
-            haze=_shifted(self.haze, shift),
-            cloud_shade=_shifted(self.cloud_shade, shift),
+            zenith=_shift_colour(self.zenith, shift),
+            middle=_shift_colour(self.middle, shift),
+            low=_shift_colour(self.low, shift),
+            haze=_shift_colour(self.haze, shift),
+            cloud_shade=_shift_colour(self.cloud_shade, shift),
         )
 
 
@@ -139,7 +140,7 @@ LIGHTS: Mapping[str, Light] = {
 }
 
 
-def _shifted(colour: Colour, shift: NDArray[np.float64]) -> Colour:
+def _shift_colour(colour: Colour, shift: NDArray[np.float64]) -> Colour:
     red, green, blue = (
         int(np.clip(round(part + float(by)), 0, 255))
         for part, by in zip(colour, shift, strict=True)
@@ -148,5 +149,5 @@ def _shifted(colour: Colour, shift: NDArray[np.float64]) -> Colour:
 
 
 def pick(rng: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
-    """One of some colours."""
+    """Choose one of some colours."""
     return colours[rng.integers(len(colours))]

@@ -1,26 +1,26 @@
-"""How the imagined photographer crops: a stated rule, and the noise of a person's hand.
+"""The crops of the imaginary photographer: a rule, and the noise of a person's hand.
 
 The rule, in this order:
 
-1. **Level the horizon.** The crop is turned as far as the camera was.
-2. **Clutter out.** The crop keeps to the part of the frame that no clutter reaches.
-3. **An aspect by habit.** Upright subjects in upright photos 4:5, small subjects in wide photos
-   16:9, balloons 1:1, all else the photo's own.
-4. **As tight as the subject asks.** The subject fills `_FILL` of the crop's height, but the crop
+1. **Level the horizon.** The crop is rotated as much as the camera was.
+2. **No clutter.** The crop stays in the part of the frame that no clutter reaches.
+3. **Habitual aspects.** Upright subjects in upright photos 4:5, small subjects in wide photos
+   16:9, balloons 1:1, everything else the photo's own.
+4. **As tight as the subject allows.** The subject fills `_FILL` of the crop's height, but the crop
    keeps between `_TIGHTEST` and `_WIDEST` of the frame's height.
-5. **The subject on a third**, the one it is nearer to, **and the horizon on a third**: the lower
-   one when the subject's middle stands above the horizon, else the upper one.
-6. **Nothing cut.** The crop slides, then shrinks, until it lies within what step 2 left.
+5. **The subject on a third**, the nearer one, **and the horizon on a third**: the lower one if the
+   subject's middle is above the horizon, else the upper one.
+6. **Nothing cut off.** The crop slides, then shrinks, until it is inside the area of step 2.
 
-`at_random` is the control: crops that the same rule made for some other scene, of which nothing in
-the picture tells.
+`random_crop` is the control: it applies the same rule to some other scene, so that the picture
+contains nothing from which the crop could be predicted.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from cropperhead.demo.scenes import FORMATS, Scene, plan
+from cropperhead.demo.scenes import FORMATS, Scene, plan_scene
 from cropperhead.geometry.crops import Crop, Floats, Rectangle, inside_frame
 
 LIMIT_NOISE = 0.016  # standard deviation of a person's hand, as a fraction of the frame's side
@@ -40,21 +40,21 @@ class _Room:
     bottom: float
 
 
-def by_rule(scene: Scene) -> Crop:
-    """The crop that the rule gives a scene, without a person's noise."""
+def crop_by_rule(scene: Scene) -> Crop:
+    """Return the rule's crop of a scene, without a person's noise."""
     width, height = scene.width, scene.height
     room = _room(scene)
-    crop_width, crop_height = _fitting(scene, room, *_size(scene))
+    crop_width, crop_height = _shrink_to_fit(scene, room, *_size(scene))
     x, y = _on_thirds(scene, crop_width, crop_height)
-    x, y = _slid(scene, room, crop_width, crop_height, x, y)
+    x, y = _slide(scene, room, crop_width, crop_height, x, y)
     box = Rectangle(x + width / 2, y + height / 2, crop_width, crop_height, scene.tilt)
     return Crop.from_rectangle(box, width, height)
 
 
-def by_hand(crop: Crop, aspect: float, rng: np.random.Generator) -> Crop:
-    """A crop as a person would draw it: every limit a little off, the angle too where there is one.
+def add_hand_noise(crop: Crop, aspect: float, rng: np.random.Generator) -> Crop:
+    """Add a person's inaccuracy to every limit, and to the angle unless it is 0.
 
-    `aspect` is the frame's width / height; the crop stays within the frame.
+    `aspect` is the frame's width / height; the crop stays inside the frame.
     """
     limits = crop.limits()
     limits[:4] += np.clip(rng.normal(0, LIMIT_NOISE, 4), -2.5 * LIMIT_NOISE, 2.5 * LIMIT_NOISE)
@@ -64,24 +64,24 @@ def by_hand(crop: Crop, aspect: float, rng: np.random.Generator) -> Crop:
     return Crop(*map(float, inside_frame(limits[None], [aspect])[0]))
 
 
-def at_random(rng: np.random.Generator, setting: str) -> Crop:
-    """The rule's crop of another scene, which fits into a frame of any of the formats.
+def random_crop(rng: np.random.Generator, setting: str) -> Crop:
+    """Return the rule's crop of another scene, shrunk to fit the frames of all formats.
 
-    It fits all of them, so that not even the photo's own format tells anything about it.
+    It fits all of them, so that not even the photo's own format gives a hint about it.
     """
-    limits: Floats = by_rule(plan(rng, setting)).limits()[None]
+    limits: Floats = crop_by_rule(plan_scene(rng, setting)).limits()[None]
     for width, height in FORMATS:
         limits = inside_frame(limits, [width / height])
     return Crop(*map(float, limits[0]))
 
 
 def _room(scene: Scene) -> _Room:
-    taken = {clutter.side: clutter.reach + _CLEAR_OF_CLUTTER for clutter in scene.clutter}
+    margins = {clutter.side: clutter.reach + _CLEAR_OF_CLUTTER for clutter in scene.clutter}
     return _Room(
-        left=scene.width * (taken.get("left", 0.0) - 0.5),
-        top=scene.height * (taken.get("top", 0.0) - 0.5),
-        right=scene.width * (0.5 - taken.get("right", 0.0)),
-        bottom=scene.height * (0.5 - taken.get("bottom", 0.0)),
+        left=scene.width * (margins.get("left", 0.0) - 0.5),
+        top=scene.height * (margins.get("top", 0.0) - 0.5),
+        right=scene.width * (0.5 - margins.get("right", 0.0)),
+        bottom=scene.height * (0.5 - margins.get("bottom", 0.0)),
     )
 
 
@@ -97,16 +97,16 @@ def _aspect(scene: Scene) -> float:
 
 
 def _size(scene: Scene) -> tuple[float, float]:
-    """The crop's width and height in pixels, before anything limits them."""
+    """Return the crop's width and height in pixels, before anything limits them."""
     subject, aspect = scene.subject, _aspect(scene)
     share = float(np.clip(subject.height / _FILL, _TIGHTEST, _WIDEST))
     height = share * scene.height
-    needed = subject.height * subject.width * scene.height * 1.25  # a little air at both sides
+    needed = subject.height * subject.width * scene.height * 1.25  # a little space at both sides
     return max(height * aspect, needed), max(height, needed / aspect)
 
 
-def _fitting(scene: Scene, room: _Room, width: float, height: float) -> tuple[float, float]:
-    """The size, shrunk until a box that is turned with the horizon fits into the room."""
+def _shrink_to_fit(scene: Scene, room: _Room, width: float, height: float) -> tuple[float, float]:
+    """Shrink the size until a box that is rotated with the horizon fits into the room."""
     cosine, sine = _cos_sin(scene)
     scale = min(
         1.0,
@@ -117,7 +117,7 @@ def _fitting(scene: Scene, room: _Room, width: float, height: float) -> tuple[fl
 
 
 def _on_thirds(scene: Scene, width: float, height: float) -> tuple[float, float]:
-    """The crop's centre in the level scene, in pixels from the frame's centre."""
+    """Return the crop's centre in the level scene, in pixels from the frame's centre."""
     subject = scene.subject
     x = (subject.x - 0.5) * scene.width
     aside = width / 6 if subject.x < 0.5 else -width / 6
@@ -126,15 +126,15 @@ def _on_thirds(scene: Scene, width: float, height: float) -> tuple[float, float]
     top = foot - subject.height * scene.height
     above = (top + foot) / 2 < horizon
     y = horizon - height / 6 if above else horizon + height / 6
-    # the whole subject, with some air above its head and below its feet
+    # the whole subject, with some space above its head and below its feet
     lowest, highest = top - 0.08 * height + height / 2, foot + 0.08 * height - height / 2
     return x + aside, float(np.clip(y, min(lowest, highest), max(lowest, highest)))
 
 
-def _slid(
+def _slide(
     scene: Scene, room: _Room, width: float, height: float, x: float, y: float
 ) -> tuple[float, float]:
-    """The centre in the tilted frame, moved so that the whole crop lies within the room."""
+    """Return the centre in the tilted frame, moved so that the whole crop is inside the room."""
     cosine, sine = _cos_sin(scene)
     across, down = cosine * x - sine * y, sine * x + cosine * y
     half_x = (width * cosine + height * abs(sine)) / 2

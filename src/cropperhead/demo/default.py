@@ -1,4 +1,4 @@
-"""The library that a fresh clone starts with."""
+"""The demo library as the default photo library of a fresh clone."""
 
 from pathlib import Path
 
@@ -7,6 +7,6 @@ from cropperhead.params import DemoParams
 
 
 def ensure_library(library: Path, demo: DemoParams) -> None:
-    """Draws the demo library where the library in use is the demo's folder, unless it is there."""
+    """Draw the demo library if `library` is its folder and it does not exist yet."""
     if library == Path(demo.folder):
         draw_library(library, demo.photos, demo.policy, demo.seed)

@@ -1,4 +1,4 @@
-"""From the level canvas to the photo: the frame is cut out turned, darkened and grained."""
+"""Makes the photo of a level canvas: cuts out the tilted frame and adds vignette and grain."""
 
 import math
 from functools import cache
@@ -13,8 +13,8 @@ _TILE = 512  # px, side of the square of grain that is repeated
 _GRAIN = 1.9  # standard deviation, of 255
 
 
-def exposed(canvas: Canvas, tilt: float) -> Image.Image:
-    """The frame, seen by a camera that turned the scene by `tilt` degrees clockwise."""
+def expose(canvas: Canvas, tilt: float) -> Image.Image:
+    """Cut out the frame of a camera that rotates the scene by `tilt` degrees clockwise."""
     left, top = canvas.image.width / 2, canvas.image.height / 2
     width, height = canvas.width, canvas.height
     if tilt == 0:
@@ -31,8 +31,8 @@ def exposed(canvas: Canvas, tilt: float) -> Image.Image:
     )
 
 
-def developed(picture: Image.Image, grain_seed: int) -> Image.Image:
-    """The picture with a slight fall-off towards its corners and the grain of film."""
+def develop(picture: Image.Image, grain_seed: int) -> Image.Image:
+    """Add a slight vignette, the contrast of film and its grain."""
     shaded = ImageChops.multiply(picture, _vignette(picture.size))
     toned = shaded.point(_film_curve())
     shift = (grain_seed // _TILE % _TILE, grain_seed % _TILE)
@@ -55,7 +55,7 @@ def _vignette(size: tuple[int, int]) -> Image.Image:
 
 @cache
 def _film_curve() -> tuple[int, ...]:
-    """256 levels each for red, green and blue: more contrast, blacks a little blue."""
+    """Return 256 levels each for red, green and blue: more contrast, slightly blue blacks."""
     levels = np.arange(256) / 255
     curve = levels - 0.055 * np.sin(2 * np.pi * levels)
     channels = [3 + 250 * curve, 4 + 250 * curve, 8 + 245 * curve]

@@ -1,4 +1,4 @@
-"""What grows on the land: woods, hedges, grass and flowers."""
+"""Vegetation in the landscape: woods, hedges, grass and flowers."""
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def conifers(canvas: Canvas, foot: float, height: float, depth: float, snowy: bo
 
 
 def _spruce(x: float, foot: float, height: float, tone: Colour) -> Part:
-    """A jagged triangle: the outline of a conifer far off."""
+    """A jagged triangle: the outline of a distant conifer."""
     right = [(0.0, 1.0)]
     for tier in range(1, 7):
         reach = 0.06 + 0.025 * tier
@@ -64,7 +64,7 @@ def blades(canvas: Canvas, start: float, colour: Colour, count: int = 420) -> No
 
 
 def flowers(canvas: Canvas, start: float, colours: tuple[Colour, ...], count: int = 260) -> None:
-    """Blossoms or leaves strewn over the ground, larger towards the viewer."""
+    """Blossoms or leaves on the ground, larger towards the viewer."""
     deep = canvas.image.height - start
     dots = []
     for across, place, pick in canvas.rng.random((count, 3)):
@@ -96,7 +96,7 @@ def tufts(canvas: Canvas, start: float, colour: Colour) -> None:
 
 
 def trunks(canvas: Canvas, foot: float, wide: float, depth: float, count: int) -> None:
-    """Tall trunks that leave the picture at the top: one layer of a wood."""
+    """Tall trunks that extend beyond the top of the picture: one layer of a wood."""
     rng, tone = canvas.rng, canvas.light.on((62, 50, 46), depth)
     stems: list[Part] = []
     for place in (np.arange(count) + rng.uniform(0.1, 0.9, count)) / count:

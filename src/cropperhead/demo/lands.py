@@ -1,4 +1,4 @@
-"""Land: ridges, fields and all that a landscape is layered from, far to near."""
+"""Land: ridges, fields and the other layers of a landscape, from far to near."""
 
 import numpy as np
 from PIL import Image
@@ -12,7 +12,7 @@ Tones = tuple[Colour, Colour]  # final colours, far and near
 
 
 def fill_land(canvas: Canvas, profile: Line, tones: Tones, texture: Field | None = None) -> None:
-    """Fills all below a profile (the y of each column), from one colour down to the other.
+    """Fill everything below a profile (the y of each column), from one colour to the other.
 
     `texture` (rows below the profile's highest point, width) multiplies the colours: 1 leaves them.
     """
@@ -32,14 +32,14 @@ def fill_land(canvas: Canvas, profile: Line, tones: Tones, texture: Field | None
 
 
 def paste_below(canvas: Canvas, profile: Line, land: Image.Image, top: int) -> None:
-    """Pastes a picture, whose first row is the canvas's row `top`, below a profile."""
+    """Paste a picture, whose first row is the canvas's row `top`, below a profile."""
     rows = np.arange(top, top + land.height, dtype=np.float32)[:, None]
     mask = mask_of(rows - profile.astype(np.float32) + np.float32(0.5))
     canvas.image.paste(land, (0, top), mask)
 
 
 def ranges(canvas: Canvas, base: float, count: int, colour: Colour) -> None:
-    """Soft ridges behind one another, the farthest palest, their feet at `base`."""
+    """Paint soft ridges behind each other, the farthest palest, with their feet at `base`."""
     for layer in range(count):
         depth = 0.86 - 0.42 * layer / max(1, count - 1)
         lift = canvas.unit * (0.17 - 0.1 * layer / max(1, count))
@@ -50,14 +50,14 @@ def ranges(canvas: Canvas, base: float, count: int, colour: Colour) -> None:
 
 
 def rolling(canvas: Canvas, base: float, lift: float, tones: Tones, cells: float = 1.6) -> Line:
-    """A hill or dune across the picture; gives its profile."""
+    """Paint a hill or dune across the picture, and return its profile."""
     profile = base - lift * skyline(canvas.rng, canvas.image.width, cells, octaves=2)
     fill_land(canvas, profile, tones)
     return profile
 
 
 def ground(canvas: Canvas, start: float, tones: Tones, grain: float = 0.22) -> None:
-    """Level ground from `start` down to the lower edge, its texture wider towards the viewer."""
+    """Paint level ground from `start` to the lower edge, its texture wider towards the viewer."""
     width, height = canvas.image.width, canvas.image.height - int(start)
     texture = receding(canvas.rng, (width, height), 10, 5.0)
     factors = np.float32(1 - grain / 2) + np.float32(grain) * texture
@@ -103,7 +103,7 @@ def mesas(canvas: Canvas, base: float, depth: float) -> None:
 
 
 def headland(canvas: Canvas, base: float) -> None:
-    """A cape that runs into the sea from one side."""
+    """A cape that extends into the sea from one side."""
     rng, width = canvas.rng, canvas.image.width
     across = np.arange(width) / width
     across = across[::-1] if rng.random() < 0.5 else across

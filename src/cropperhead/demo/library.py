@@ -1,4 +1,4 @@
-"""Draws the demo library, and tells whether a folder holds it."""
+"""Draws the demo library, and checks whether a folder contains it."""
 
 import json
 import multiprocessing
@@ -12,14 +12,14 @@ from typing import Any
 from tqdm import tqdm
 
 from cropperhead.demo import files, spoiled
-from cropperhead.demo.rolls import Photo, plan_photo
+from cropperhead.demo.rolls import DemoPhoto, plan_photo
 from cropperhead.errors import LibraryError
 from cropperhead.params import DEMO_POLICIES
 
 MARKER = "demo-library.json"
-VERSION = 1  # of the drawings: raised when other pictures or crops come out of the same seed
-FEWEST_PHOTOS = 20  # with fewer, a kind of photo that the library promises may be missing
-_PHOTOS_AN_EXPORT = 100
+VERSION = 1  # of the drawings; raised when the same seed gives other pictures or crops
+FEWEST_PHOTOS = 20  # with fewer, a kind of photo may be missing
+_PHOTOS_PER_EXPORT = 100
 
 
 def draw_library(
@@ -29,30 +29,30 @@ def draw_library(
     seed: int = 20,
     workers: int | None = None,
 ) -> dict[str, int]:
-    """Draws a library of `photos` photos, unless it is there; gives how many of each kind.
+    """Draw a library of `photos` photos, unless it exists; return the number of each kind.
 
-    The bytes depend on `photos`, `policy` and `seed` alone; `workers` processes share the work, by
-    default one for each core. An earlier demo library in the folder is replaced; no file but the
-    library's own is ever removed. Raises LibraryError for a folder with other files, for fewer than
-    20 photos and for an unknown policy.
+    The bytes depend only on `photos`, `policy` and `seed`; `workers` processes share the work, by
+    default one for each core. An earlier demo library in the folder is replaced; only the library's
+    own files are ever removed. Raises LibraryError for a folder with other files, for fewer than 20
+    photos and for an unknown policy.
     """
-    wanted = _Settings(photos, policy, seed)
+    settings = _Settings(photos, policy, seed)
     if not is_drawn(folder, photos, policy, seed):
-        wanted.check()
-        planned = [plan_photo(seed, policy, number) for number in range(photos)]
+        settings.check()
+        plans = [plan_photo(seed, policy, number) for number in range(photos)]
         _clear(folder)
-        marker = wanted.marker() | {"counts": _counts(planned), "files": _files(planned)}
+        marker = settings.marker() | {"counts": _counts(plans), "files": _files(plans)}
         _write_marker(folder, marker | {"complete": False})
-        _draw(folder, wanted, planned, workers or os.cpu_count() or 1)
+        _draw(folder, settings, plans, workers or os.cpu_count() or 1)
         _write_marker(folder, marker | {"complete": True})
     return dict(_read_marker(folder)["counts"])
 
 
 def is_drawn(folder: Path, photos: int, policy: str, seed: int) -> bool:
-    """Whether the folder holds exactly this library, drawn to its end."""
+    """Return whether the folder contains exactly this library, complete."""
     marker = _read_marker(folder)
-    wanted = _Settings(photos, policy, seed).marker() | {"complete": True}
-    if any(marker.get(key) != value for key, value in wanted.items()):
+    settings = _Settings(photos, policy, seed).marker() | {"complete": True}
+    if any(marker.get(key) != value for key, value in settings.items()):
         return False
     return all((folder / name).is_file() for name in marker.get("files", [MARKER]))
 
@@ -69,73 +69,73 @@ class _Settings:
                 f"demo library: {self.photos} photos, expected {FEWEST_PHOTOS} or more"
             )
         if self.policy not in DEMO_POLICIES:
-            known = " or ".join(DEMO_POLICIES)
-            raise LibraryError(f"demo library: policy is {self.policy!r}, expected {known}")
+            policies = " or ".join(DEMO_POLICIES)
+            raise LibraryError(f"demo library: policy is {self.policy!r}, expected {policies}")
 
     def marker(self) -> dict[str, Any]:
         return {"photos": self.photos, "policy": self.policy, "seed": self.seed, "version": VERSION}
 
 
-def _draw(folder: Path, wanted: _Settings, planned: list[Photo], workers: int) -> None:
+def _draw(folder: Path, settings: _Settings, plans: list[DemoPhoto], workers: int) -> None:
     write = partial(files.write_photo, folder)
-    with _bar(len(planned)) as bar:
-        for _ in _each(write, planned, workers):
+    with _bar(len(plans)) as bar:
+        for _ in _write_all(write, plans, workers):
             bar.update()
-    for photo in _exported(planned):
+    for photo in _photos_to_export(plans):
         spoiled.write_export(folder, photo)
-    spoiled.write_bad(folder, wanted.seed, folder / _copied(planned).path)
+    spoiled.write_bad(folder, settings.seed, folder / _photo_to_copy(plans).path)
 
 
 def _bar(total: int) -> "tqdm[Any]":
     return tqdm(total=total, desc="drawing the demo library", unit="photo")
 
 
-def _each(write: "partial[None]", planned: list[Photo], workers: int) -> Iterator[None]:
+def _write_all(write: "partial[None]", plans: list[DemoPhoto], workers: int) -> Iterator[None]:
     if workers == 1:
-        yield from map(write, planned)
+        yield from map(write, plans)
         return
     # spawn: the caller may run threads, with which fork is not safe
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap_unordered(write, planned, chunksize=4)
+        yield from pool.imap_unordered(write, plans, chunksize=4)
 
 
-def _exported(planned: list[Photo]) -> list[Photo]:
-    cropped = [photo for photo in planned if photo.crop]
-    return cropped[::_PHOTOS_AN_EXPORT]
+def _photos_to_export(plans: list[DemoPhoto]) -> list[DemoPhoto]:
+    cropped = [photo for photo in plans if photo.crop]
+    return cropped[::_PHOTOS_PER_EXPORT]
 
 
-def _copied(planned: Iterable[Photo]) -> Photo:
-    """The first cropped JPEG that carries its own XMP: a copy of the file is a copy of all."""
-    fitting = (p for p in planned if p.crop and not p.sidecar and p.path.lower().endswith(".jpg"))
-    return next(fitting)
+def _photo_to_copy(plans: Iterable[DemoPhoto]) -> DemoPhoto:
+    """Return the first cropped JPEG with embedded XMP: a copy of the file includes its crop."""
+    candidates = (p for p in plans if p.crop and not p.sidecar and p.path.lower().endswith(".jpg"))
+    return next(candidates)
 
 
-def _files(planned: list[Photo]) -> list[str]:
-    drawn = [path for photo in planned for path in files.paths(photo)]
-    exports = [spoiled.export_path(photo) for photo in _exported(planned)]
-    return sorted([*drawn, *exports, *(f"{spoiled.FOLDER}/{name}" for name in spoiled.BAD_FILES)])
+def _files(plans: list[DemoPhoto]) -> list[str]:
+    paths = [path for photo in plans for path in files.photo_files(photo)]
+    exports = [spoiled.export_path(photo) for photo in _photos_to_export(plans)]
+    return sorted([*paths, *exports, *(f"{spoiled.FOLDER}/{name}" for name in spoiled.BAD_FILES)])
 
 
-def _counts(planned: list[Photo]) -> dict[str, int]:
+def _counts(plans: list[DemoPhoto]) -> dict[str, int]:
     return {
-        "photos": len(planned),
-        "cropped": sum(photo.crop is not None for photo in planned),
-        "uncropped": sum(photo.crop is None for photo in planned),
-        "tilted": sum(photo.scene.tilt != 0 for photo in planned),
-        "turned": sum(photo.orientation != 1 for photo in planned),
-        "sidecars": sum(len(files.paths(photo)) == 2 for photo in planned),
-        "exports": len(_exported(planned)),
+        "photos": len(plans),
+        "cropped": sum(photo.crop is not None for photo in plans),
+        "uncropped": sum(photo.crop is None for photo in plans),
+        "tilted": sum(photo.scene.tilt != 0 for photo in plans),
+        "turned": sum(photo.orientation != 1 for photo in plans),
+        "sidecars": sum(len(files.photo_files(photo)) == 2 for photo in plans),
+        "exports": len(_photos_to_export(plans)),
         "bad": len(spoiled.BAD_FILES),
     }
 
 
 def _clear(folder: Path) -> None:
-    """Makes the folder ready: removes an earlier demo library, refuses anything else."""
+    """Remove an earlier demo library from the folder; raise LibraryError for other files."""
     folder.mkdir(parents=True, exist_ok=True)
     marker = _read_marker(folder)
     if not marker and any(folder.iterdir()):
         raise LibraryError(
-            f"{folder}: holds files that are no demo library. Name an empty or a new folder."
+            f"{folder}: contains files that are not a demo library. Choose an empty or new folder."
         )
     for name in marker.get("files", []):
         (folder / name).unlink(missing_ok=True)
@@ -159,7 +159,7 @@ def _read_marker(folder: Path) -> Mapping[str, Any]:
 
 
 def _write_marker(folder: Path, content: Mapping[str, Any]) -> None:
-    """In one step, so that no half-written marker is ever read."""
+    """Write the marker in one step, so that a half-written one is never read."""
     draft = folder / f"{MARKER}.part"
     draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     draft.replace(folder / MARKER)

@@ -15,7 +15,7 @@ _SNOW: tuple[Colour, Colour] = ((150, 168, 206), (252, 250, 248))
 def peaks(canvas: Canvas, base: float, lit_side: int, snow: float) -> None:
     """Mountains with their feet at `base`, white above `snow` (0 to 1) of their height.
 
-    `lit_side` is 1 where the light comes from the right, -1 from the left.
+    `lit_side` is 1 if the light comes from the right, -1 if from the left.
     """
     rise = canvas.unit * canvas.rng.uniform(0.24, 0.36)
     profile = base - rise * _summits(canvas.rng, canvas.image.width)
@@ -26,11 +26,11 @@ def peaks(canvas: Canvas, base: float, lit_side: int, snow: float) -> None:
     bright = _brightness(profile - top, crags, lit_side)
     above = (height - np.arange(height))[:, None] / rise
     covered = smooth((above - snow + crags * snow * 0.3) / (0.06 * snow + 0.004))
-    paste_below(canvas, profile, _coloured(canvas, bright, covered), top)
+    paste_below(canvas, profile, _colour_rock_and_snow(canvas, bright, covered), top)
 
 
 def _summits(rng: np.random.Generator, width: int) -> Line:
-    """The heights of a few mountains side by side, (width,), the highest about 1."""
+    """Return the heights of a few mountains side by side, (width,), the highest about 1."""
     across = np.arange(width) / width + 0.012 * skyline(rng, width, 14, octaves=3)
     heights = np.full(width, 0.16)
     count = int(rng.integers(4, 8))
@@ -42,11 +42,11 @@ def _summits(rng: np.random.Generator, width: int) -> Line:
 
 
 def _brightness(ridge: Line, crags: Plane, lit_side: int) -> Plane:
-    """(height, width) in [0, 1]: a face keeps the light of the ridge above it, down wavy lines."""
+    """Return (height, width) in [0, 1]: a face is as bright as the ridge above it, roughly."""
     height, width = crags.shape
     below = np.clip(np.arange(height)[:, None] - ridge[None, :], 0, None)
     source = np.arange(width)[None, :] + crags * below * 0.9
-    # nine columns are averaged by hand: a convolution's order of sums differs between processors
+    # the mean of nine columns, without a convolution, whose order of sums depends on the processor
     padded = np.pad(ridge, 4, mode="edge")
     wide = sum((padded[shift : shift + width] for shift in range(9)), np.zeros(width)) / 9
     slope = np.gradient(wide) * -lit_side
@@ -54,8 +54,8 @@ def _brightness(ridge: Line, crags: Plane, lit_side: int) -> Plane:
     return smooth(0.5 - face * 0.9 + crags * 0.25)
 
 
-def _coloured(canvas: Canvas, bright: Plane, covered: Plane) -> Image.Image:
-    """Rock and snow in this light, hazier towards the foot."""
+def _colour_rock_and_snow(canvas: Canvas, bright: Plane, covered: Plane) -> Image.Image:
+    """Colour rock and snow in this light, hazier towards the foot."""
     light = canvas.light
     rock = _between(light.on(_ROCK[0], 0.3), light.on(_ROCK[1], 0.22), bright)
     snow = _between(light.on(_SNOW[0], 0.15), light.on(_SNOW[1], 0.08), bright)

@@ -1,8 +1,8 @@
-"""What clutters a picture's sides.
+"""Clutter at a picture's sides.
 
-Each is drawn as it comes in from the left, in frame heights: x points inwards and is 0 where the
-thing ends, y points up from the frame's foot (0) to its top (1). What comes in from above or below
-runs along the frame's whole width, `aspect`. `along` (0 to 1) varies each.
+Each thing is drawn as it enters from the left, in frame heights: x points inwards and is 0 at the
+thing's end, y points up from the frame's foot (0) to its top (1). Things that enter from above or
+below extend over the frame's whole width, `aspect`. `along` (0 to 1) varies each.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ _LEAVES: tuple[Colour, ...] = ((58, 82, 44), (150, 84, 40), (70, 92, 46))
 
 
 def post(rng: np.random.Generator, along: float, _: float) -> Figure:
-    """A fence post with its rails, running out of the picture."""
+    """A fence post with rails that extend beyond the picture."""
     high, wide = 0.42 + 0.3 * along, rng.uniform(0.055, 0.08)
     rails = [stroke([(-0.6, high * k + 0.05), (-wide / 2, high * k)], 0.035)[0] for k in (0.4, 0.8)]
     body = outline([(-wide, -0.3), (-wide, high - 0.02), (0, high), (0, -0.3)])
@@ -46,7 +46,7 @@ def lamp(_: np.random.Generator, along: float, __: float) -> Figure:
 
 
 def sign(rng: np.random.Generator, along: float, _: float) -> Figure:
-    """A traffic sign: a round one, or one that names a place."""
+    """A round traffic sign, or one with a place name."""
     high, middle = 0.5 + 0.35 * along, -0.085
     pole = parts(stroke([(middle, -0.3), (middle, high)], 0.024), (92, 94, 98))
     if rng.random() < 0.5:
@@ -73,7 +73,7 @@ def dustbin(_: np.random.Generator, along: float, __: float) -> Figure:
 def car(rng: np.random.Generator, along: float, _: float) -> Figure:
     """The back of a parked car."""
     paint = pick(rng, _CARS)
-    found = [
+    shapes = [
         Part(curve("-70 5, -70 36, -40 37, -24 35, -13 22, -2 19, 0 10, -2 4, -30 2"), paint),
         Part(outline("-60 23, -58 33, -26 33, -18 23"), (38, 46, 56)),
         Part(curve("-5 18, -1 16, -1 11, -6 13"), (206, 30, 30)),
@@ -82,7 +82,7 @@ def car(rng: np.random.Generator, along: float, _: float) -> Figure:
         Part(ellipse(-0.2, 0.045, 0.042), (120, 122, 126)),
     ]
     lift = np.array([0.0, 0.1 * along - 0.08])
-    return [Part(part.points + lift, part.colour) for part in found]
+    return [Part(part.points + lift, part.colour) for part in shapes]
 
 
 def shoulder(rng: np.random.Generator, along: float, _: float) -> Figure:
@@ -107,42 +107,42 @@ def trunk(rng: np.random.Generator, along: float, _: float) -> Figure:
 
 def bush(rng: np.random.Generator, along: float, _: float) -> Figure:
     """A dark bush in the lower corner."""
-    high, found = 0.34 + 0.24 * along, []
+    high, shapes = 0.34 + 0.24 * along, []
     for layer in range(3):
         for turn, out, size in rng.random((26, 3)):
             reach = np.sqrt(out)
             x = -0.25 + 0.24 * reach * np.cos(turn * np.pi / 2)
             y = -0.05 + high * reach * np.sin(turn * np.pi / 2)
             leaf = ellipse(x, y, 0.02 + 0.025 * size, steps=10)
-            found.append(Part(leaf, shade(_BUSH, 0.7 + 0.28 * layer)))
-    return found
+            shapes.append(Part(leaf, shade(_BUSH, 0.7 + 0.28 * layer)))
+    return shapes
 
 
 def branch(rng: np.random.Generator, _: float, aspect: float) -> Figure:
     """A branch with leaves, hanging in from an upper corner."""
     reach, tone = aspect * rng.uniform(0.4, 0.75), pick(rng, _LEAVES)
     bend = [(-0.2, 1.12), (reach * 0.3, 1.06), (reach * 0.7, 1.02), (reach, 0.96)]
-    found = parts(stroke(bend, (0.045, 0.035, 0.02, 0.008)), (48, 38, 34))
+    shapes = parts(stroke(bend, (0.045, 0.035, 0.02, 0.008)), (48, 38, 34))
     for x in np.linspace(0, reach, int(30 * reach) + 8):
         y = float(np.interp(x, [a for a, _ in bend], [b for _, b in bend]))
         hanging = x + rng.uniform(-0.05, 0.08), y - rng.uniform(0.02, 0.1)
-        found.append(_leaf(rng, hanging, shade(tone, rng.uniform(0.7, 1.25))))
+        shapes.append(_leaf(rng, hanging, shade(tone, rng.uniform(0.7, 1.25))))
         standing = x, y + rng.uniform(-0.02, 0.08)
-        found.append(_leaf(rng, standing, shade(tone, rng.uniform(0.6, 1.1))))
-    return found
+        shapes.append(_leaf(rng, standing, shade(tone, rng.uniform(0.6, 1.1))))
+    return shapes
 
 
 def leaves(rng: np.random.Generator, along: float, aspect: float) -> Figure:
-    """The hanging leaves of a tree overhead, all along the top."""
+    """The hanging leaves of a tree overhead, along the whole top."""
     tone = pick(rng, _LEAVES[:2])
-    found = []
+    shapes = []
     for x in np.linspace(-0.1, aspect + 0.1, int(58 * aspect)):
         low = 0.93 + 0.05 * np.sin(x * 5 + along * 9) + rng.uniform(-0.03, 0.03)
-        found += [
+        shapes += [
             _leaf(rng, (x, low + lift), shade(tone, rng.uniform(0.6, 1.2)))
             for lift in (0.0, 0.06, 0.12)
         ]
-    return [*found, Part(box(-0.2, 1.0, aspect + 0.2, 1.3), shade(tone, 0.6))]
+    return [*shapes, Part(box(-0.2, 1.0, aspect + 0.2, 1.3), shade(tone, 0.6))]
 
 
 def _leaf(rng: np.random.Generator, tip: tuple[float, float], colour: Colour) -> Part:
@@ -156,14 +156,14 @@ def _leaf(rng: np.random.Generator, tip: tuple[float, float], colour: Colour) ->
 
 
 def grass(rng: np.random.Generator, _: float, aspect: float) -> Figure:
-    """Tall grass right before the lens."""
-    found = [Part(box(-0.3, -0.6, aspect + 0.3, -0.02), shade(_GRASS, 0.6))]
+    """Tall grass close to the lens."""
+    shapes = [Part(box(-0.3, -0.6, aspect + 0.3, -0.02), shade(_GRASS, 0.6))]
     for place, tall, lean, bright in rng.random((int(80 * aspect), 4)):
         x = -0.15 + (aspect + 0.3) * place
         tip = (x + 0.1 * (lean - 0.5), 0.14 * (0.6 + 0.4 * tall))
         blade = outline([(x - 0.008, -0.4), tip, (x + 0.008, -0.4)])
-        found.append(Part(blade, shade(_GRASS, 0.6 + 0.6 * bright)))
-    return found
+        shapes.append(Part(blade, shade(_GRASS, 0.6 + 0.6 * bright)))
+    return shapes
 
 
 def rail(_: np.random.Generator, along: float, aspect: float) -> Figure:
@@ -177,14 +177,14 @@ def rail(_: np.random.Generator, along: float, aspect: float) -> Figure:
 
 
 def wall(rng: np.random.Generator, along: float, aspect: float) -> Figure:
-    """A dry stone wall, all along the foot."""
-    found = [Part(box(-0.4, -0.6, aspect + 0.4, -0.02), shade(_STONE, 0.5))]
+    """A dry stone wall along the whole foot."""
+    shapes = [Part(box(-0.4, -0.6, aspect + 0.4, -0.02), shade(_STONE, 0.5))]
     for row in range(5):
         x = -0.3 - 0.1 * along
         while x < aspect + 0.3:
             wide, high = rng.uniform(0.06, 0.16), rng.uniform(0.05, 0.062)
             low, right = -0.06 - 0.06 * row, x + wide - 0.006
             stone = [(x, low), (x + 0.005, low + high), (right - 0.008, low + high), (right, low)]
-            found.append(Part(curve(stone, steps=4), shade(_STONE, rng.uniform(0.75, 1.25))))
+            shapes.append(Part(curve(stone, steps=4), shade(_STONE, rng.uniform(0.75, 1.25))))
             x += wide
-    return found
+    return shapes

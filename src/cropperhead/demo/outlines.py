@@ -1,7 +1,7 @@
-"""Outlines, and the figures that are made of them.
+"""Outlines, and the figures that consist of them.
 
-A figure is drawn in its own measure: it stands on (0, 0), is one high, y points up. Outlines are
-written as text, `"x y, x y"` in hundredths of that measure.
+A figure has its own coordinates: it stands on (0, 0), is 1 high, and y points up. Outlines are
+written as text, `"x y, x y"` in hundredths.
 """
 
 import math
@@ -18,7 +18,7 @@ Points = NDArray[np.float64]  # (n, 2)
 
 @dataclass(frozen=True)
 class Part:
-    """One coloured outline of a figure. What glows keeps its colour in any light."""
+    """One coloured outline of a figure. A part that glows keeps its colour in any light."""
 
     points: Points
     colour: Colour
@@ -30,7 +30,7 @@ Figure = Sequence[Part]
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a figure stands on the canvas: its foot and height in pixels; facing -1 mirrors it."""
+    """A figure's place on the canvas: its foot and height in pixels; facing -1 mirrors it."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Spot:
 
 
 def outline(corners: str | Iterable[tuple[float, float]]) -> Points:
-    """Corners as an array; text holds hundredths."""
+    """Convert corners to an array; text has hundredths."""
     if isinstance(corners, str):
         pairs = [pair.split() for pair in corners.split(",")]
         return np.array([(float(x), float(y)) for x, y in pairs]) / 100
@@ -47,7 +47,7 @@ def outline(corners: str | Iterable[tuple[float, float]]) -> Points:
 
 
 def curve(corners: str | Iterable[tuple[float, float]], steps: int = 6) -> Points:
-    """A closed, smooth outline through points: a Catmull-Rom spline of `steps` points each."""
+    """Return a closed, smooth outline through points: a Catmull-Rom spline, `steps` points each."""
     knots = outline(corners)
     before, after, beyond = (np.roll(knots, shift, axis=0) for shift in (1, -1, -2))
     t = (np.arange(steps) / steps)[None, :, None]
@@ -60,21 +60,21 @@ def curve(corners: str | Iterable[tuple[float, float]], steps: int = 6) -> Point
 def ellipse(
     x: float, y: float, radius_x: float, radius_y: float | None = None, steps: int = 28
 ) -> Points:
-    """An ellipse about a point; a circle without the second radius."""
+    """Return an ellipse about a point; a circle without the second radius."""
     turn = np.arange(steps) * (2 * np.pi / steps)
     down = radius_x if radius_y is None else radius_y
     return np.stack([x + radius_x * np.cos(turn), y + down * np.sin(turn)], 1)
 
 
 def box(left: float, low: float, right: float, high: float) -> Points:
-    """An upright rectangle."""
+    """Return an upright rectangle."""
     return outline([(left, low), (right, low), (right, high), (left, high)])
 
 
 def stroke(
     corners: str | Iterable[tuple[float, float]], widths: float | Sequence[float]
 ) -> list[Points]:
-    """A thick line through points as outlines: a limb for each stretch, a joint for each bend."""
+    """Return the outlines of a thick line: a limb for each segment, a joint for each point."""
     points = outline(corners)
     sizes = np.broadcast_to(np.asarray(widths, dtype=float), len(points))
     limbs = [
@@ -86,25 +86,27 @@ def stroke(
 
 
 def parts(outlines: Iterable[Points], colour: Colour) -> list[Part]:
-    """Outlines of one colour."""
+    """Return parts of one colour."""
     return [Part(points, colour) for points in outlines]
 
 
-def placed(figure: Figure, spot: Spot) -> list[Part]:
-    """A figure put on the canvas, where y points down."""
-    return moved(figure, [[spot.height * spot.facing, 0], [0, -spot.height]], (spot.x, spot.y))
+def place_figure(figure: Figure, spot: Spot) -> list[Part]:
+    """Place a figure on the canvas, where y points down."""
+    return transform_figure(
+        figure, [[spot.height * spot.facing, 0], [0, -spot.height]], (spot.x, spot.y)
+    )
 
 
-def moved(figure: Figure, matrix: ArrayLike, offset: ArrayLike) -> list[Part]:
-    """The figure with its points multiplied by a 2 x 2 matrix and shifted."""
+def transform_figure(figure: Figure, matrix: ArrayLike, offset: ArrayLike) -> list[Part]:
+    """Multiply a figure's points by a 2 x 2 matrix and shift them."""
     (a, b), (c, d) = np.asarray(matrix, dtype=float)
     dx, dy = np.asarray(offset, dtype=float)
-    turned = []
+    transformed = []
     for part in figure:
         x, y = part.points[:, 0], part.points[:, 1]
         points = np.stack([a * x + b * y + dx, c * x + d * y + dy], 1)
-        turned.append(Part(points, part.colour, part.glows))
-    return turned
+        transformed.append(Part(points, part.colour, part.glows))
+    return transformed
 
 
 def _limb(ends: Points, widths: NDArray[np.float64]) -> Points:

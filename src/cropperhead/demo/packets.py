@@ -1,4 +1,4 @@
-"""XMP packets as Lightroom writes them, in both of their spellings."""
+"""XMP packets as Lightroom writes them, with attributes or elements."""
 
 from collections.abc import Mapping
 
@@ -19,22 +19,22 @@ _HEAD = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 Value = bool | int | float | str
 
 
-def packet(settings: Mapping[str, Value], orientation: int, elements: bool) -> bytes:
-    """A packet with Camera Raw settings (tag without namespace -> value) and the orientation."""
+def xmp_packet(settings: Mapping[str, Value], orientation: int, elements: bool) -> bytes:
+    """Return a packet with Camera Raw settings (tag without namespace -> value) and orientation."""
     tags = {"tiff:Orientation": str(orientation), "crs:HasSettings": "True"}
-    tags |= {f"crs:{tag}": _spelled(value) for tag, value in settings.items()}
+    tags |= {f"crs:{tag}": _format_value(value) for tag, value in settings.items()}
     in_attributes = "".join(f'\n   {tag}="{value}"' for tag, value in tags.items())
     in_elements = "".join(f"\n   <{tag}>{value}</{tag}>" for tag, value in tags.items())
-    filled = _HEAD.format(
+    text = _HEAD.format(
         namespace=NAMESPACE,
         attributes="" if elements else in_attributes,
         elements=in_elements if elements else "",
     )
-    return filled.encode("utf-8")
+    return text.encode("utf-8")
 
 
-def _spelled(value: Value) -> str:
-    """Numbers with up to six decimals and no trailing zeros, as Lightroom has them."""
+def _format_value(value: Value) -> str:
+    """Format numbers as Lightroom does, with up to six decimals and no trailing zeros."""
     if isinstance(value, float):
         return f"{value:.6f}".rstrip("0").rstrip(".")
     return str(value)

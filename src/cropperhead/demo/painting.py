@@ -1,4 +1,4 @@
-"""From a planned scene to the photo of it."""
+"""Paints the photo of a planned scene."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,11 +7,11 @@ from PIL import Image
 
 from cropperhead.demo import animals, buildings, people, plants, vessels
 from cropperhead.demo.backdrops import paint_backdrop
-from cropperhead.demo.canvas import Canvas, blank, lit
+from cropperhead.demo.canvas import Canvas, blank, light_figure
 from cropperhead.demo.clutter import paint_clutter
 from cropperhead.demo.colours import LIGHTS, mix
-from cropperhead.demo.developing import developed, exposed
-from cropperhead.demo.outlines import Figure, Part, Spot, ellipse, moved, placed
+from cropperhead.demo.developing import develop, expose
+from cropperhead.demo.outlines import Figure, Part, Spot, ellipse, place_figure, transform_figure
 from cropperhead.demo.scenes import Scene, Subject
 from cropperhead.demo.skies import paint_bloom, paint_lamp, paint_sky
 from cropperhead.demo.waters import paint_reflection
@@ -47,7 +47,7 @@ _FRONTLESS = (
     *("tree", "acacia", "conifer", "cactus"),
     *("cabin", "barn", "lighthouse", "windmill", "balloon"),
 )
-# How dark shadows are, and how long for the height of what throws them.
+# How dark shadows are, and how long in relation to the height of what casts them.
 _SHADOWS: Mapping[str, tuple[float, float]] = {
     "day": (0.34, 0.2),
     "golden": (0.4, 0.42),
@@ -59,15 +59,15 @@ _SHADOWS: Mapping[str, tuple[float, float]] = {
 
 
 def paint(scene: Scene, grain_seed: int) -> Image.Image:
-    """The photo of a scene, as displayed; `grain_seed` is all that tells two exposures apart."""
+    """Paint the photo of a scene, as displayed; two exposures differ only by `grain_seed`."""
     rng = np.random.default_rng(scene.seed)
-    light = LIGHTS[scene.light].varied(rng)
+    light = LIGHTS[scene.light].vary(rng)
     canvas = blank((scene.width, scene.height), scene.tilt, light, rng)
     for number, step in enumerate(_STEPS):
-        # each step's own chance: frames of a burst differ a little in size, not in what they show
+        # each step has its own seed: frames of a burst differ a little in size, not in content
         canvas.rng = np.random.default_rng([scene.seed, number])
         step(canvas, scene)
-    return developed(exposed(canvas, scene.tilt), grain_seed)
+    return develop(expose(canvas, scene.tilt), grain_seed)
 
 
 def _paint_birds(canvas: Canvas, scene: Scene) -> None:
@@ -76,15 +76,15 @@ def _paint_birds(canvas: Canvas, scene: Scene) -> None:
         return
     x, y = canvas.x(rng.uniform(0.2, 0.8)), canvas.y(scene.horizon * rng.uniform(0.3, 0.7))
     spot = Spot(x, y, canvas.unit * rng.uniform(0.05, 0.09))
-    canvas.draw_lit(placed(animals.gulls(rng), spot), 0.35)
+    canvas.draw_lit(place_figure(animals.gulls(rng), spot), 0.35)
 
 
 def _paint_figures(canvas: Canvas, scene: Scene) -> None:
-    seen = [(scene.subject, 0.03)]
+    subjects = [(scene.subject, 0.03)]
     if scene.companion:
-        seen.append((scene.companion, 0.3))
-    drawn = [(_FIGURES[subject.kind](canvas.rng), subject, depth) for subject, depth in seen]
-    for figure, subject, depth in reversed(drawn):
+        subjects.append((scene.companion, 0.3))
+    figures = [(_FIGURES[subject.kind](canvas.rng), subject, depth) for subject, depth in subjects]
+    for figure, subject, depth in reversed(figures):
         spot = _spot(canvas, scene, subject)
         if subject.kind in _IN_WATER:
             paint_reflection(canvas, figure, spot)
@@ -110,12 +110,12 @@ def _spot(canvas: Canvas, scene: Scene, subject: Subject) -> Spot:
 
 
 def _in_view(canvas: Canvas, figure: Figure, spot: Spot, depth: float) -> Figure:
-    """The figure on the canvas; it keeps some colour in the dark, as a flash would give."""
-    seen = placed(figure, spot)
+    """Place the figure on the canvas; it keeps some colour in the dark, as with a flash."""
+    parts = place_figure(figure, spot)
     own = 0.36 if canvas.light.dark else 0.12
     return [
         Part(shown.points, mix(shown.colour, part.colour, own * (1 - depth)))
-        for shown, part in zip(lit(seen, canvas.light, depth), seen, strict=True)
+        for shown, part in zip(light_figure(parts, canvas.light, depth), parts, strict=True)
     ]
 
 
@@ -133,7 +133,7 @@ def _paint_shadow(canvas: Canvas, scene: Scene, figure: Figure, spot: Spot) -> N
     away = float(np.clip((spot.x - canvas.x(scene.lamp_x)) / canvas.width * 1.6, -1.0, 1.0))
     lean = spot.height * away * length * 2
     slant = [[spot.height * spot.facing, lean], [0, spot.height * length]]
-    shadow = moved(figure, slant, (spot.x, spot.y))
+    shadow = transform_figure(figure, slant, (spot.x, spot.y))
     colour = mix(canvas.light.on((30, 34, 52)), (14, 16, 30), 0.4)
     canvas.stain(shadow, colour, strength, canvas.unit * 0.002)
     points = np.concatenate([part.points for part in figure])

@@ -1,8 +1,8 @@
-"""What a scene holds, before a pixel is painted: the plan that the crop rule and the painter share.
+"""Plans a scene before it is painted; the crop rule and the painter both use the plan.
 
-Places are fractions of the photo's frame, in the *level* scene about the frame's centre; `tilt` is
-how far the camera then turned the scene on screen, in degrees clockwise. Clutter alone is measured
-in the tilted frame itself, because it is there that it comes in.
+Places are fractions of the photo's frame, in the *level* scene about the frame's centre. `tilt` is
+the rotation of the scene on screen by the camera, in degrees clockwise. Only clutter is measured in
+the tilted frame, because it enters at that frame's sides.
 """
 
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ from cropperhead.demo.settings import (
 FORMATS = ((1200, 800), (1200, 900), (1200, 675), (800, 1200), (900, 1200))
 _FORMAT_SHARES = (0.56, 0.12, 0.08, 0.18, 0.06)
 _SIDES = ("left", "right", "top", "bottom")
-_CLUTTER_SHARES = (0.22, 0.5, 0.28)  # of photos with none, one and two pieces of clutter
+_CLUTTER_SHARES = (0.22, 0.5, 0.28)  # of photos with 0, 1 and 2 pieces of clutter
 _TILTED_SHARE, _TILTS_DEG = 0.36, (1.5, 6.0)
-_IN_UPRIGHT = 0.68  # how high a subject is in an upright photo, compared with a wide one
-_WIDEST = 0.72  # of the frame's width, at most, that a subject takes
-_AIR = 0.1  # of the frame's height, at least, above a subject
+_IN_UPRIGHT = 0.68  # height of a subject in an upright photo, relative to a wide one
+_WIDEST = 0.72  # the largest width of a subject, as a fraction of the frame's
+_AIR = 0.1  # the least space above a subject, as a fraction of the frame's height
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What the photo is of. `x` and `foot` are where it stands, `height` how high it is."""
+    """The subject of a photo. It stands at `x` and `foot`, and is `height` high."""
 
     kind: str
     x: float
@@ -40,23 +40,23 @@ class Subject:
 
     @property
     def width(self) -> float:
-        """How wide it is, in units of its height in pixels."""
+        """Return the width, in units of the height in pixels."""
         return KINDS[self.kind].width
 
 
 @dataclass(frozen=True)
 class Clutter:
-    """Something at a side of the frame that does not belong, reaching `reach` of it inwards."""
+    """Something distracting at a side of the frame, of which it covers the share `reach`."""
 
     kind: str
     side: str
     reach: float
-    along: float  # where it is along its side, 0 to 1
+    along: float  # its place along the side, 0 to 1
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that is decided before painting; `seed` decides the rest."""
+    """Everything that is decided before painting; the rest depends on `seed`."""
 
     width: int
     height: int
@@ -73,13 +73,13 @@ class Scene:
     seed: int
 
 
-def plan(rng: np.random.Generator, setting: str) -> Scene:
-    """Draws a scene of a setting."""
+def plan_scene(rng: np.random.Generator, setting: str) -> Scene:
+    """Plan a random scene of a setting."""
     kinds = SETTINGS[setting]
     width, height = FORMATS[rng.choice(len(FORMATS), p=_FORMAT_SHARES)]
     horizon = rng.uniform(*kinds.horizon)
     light, weather = _sky(rng, kinds)
-    subject = _subject(rng, one(rng, kinds.subjects), horizon, width / height)
+    subject = _subject(rng, choose(rng, kinds.subjects), horizon, width / height)
     return Scene(
         width=width,
         height=height,
@@ -92,19 +92,19 @@ def plan(rng: np.random.Generator, setting: str) -> Scene:
         lamp_y=horizon - rng.uniform(*LAMP_HEIGHTS[light]),
         subject=subject,
         companion=_companion(rng, subject, horizon),
-        clutter=_clutter(rng, kinds, _room_about(subject, width / height)),
+        clutter=_clutter(rng, kinds, _distances(subject, width / height)),
         seed=int(rng.integers(2**32)),
     )
 
 
-def one(rng: np.random.Generator, choices: tuple[str, ...]) -> str:
-    """One of some names."""
+def choose(rng: np.random.Generator, choices: tuple[str, ...]) -> str:
+    """Choose one of some names."""
     return choices[rng.integers(len(choices))]
 
 
 def _sky(rng: np.random.Generator, setting: Setting) -> tuple[str, str]:
-    """Light and weather; rain takes the sun out of a day."""
-    light, weather = one(rng, setting.lights), one(rng, setting.weather)
+    """Choose light and weather; there is no sun on a rainy day."""
+    light, weather = choose(rng, setting.lights), choose(rng, setting.weather)
     return ("overcast" if weather == "rain" and light in ("day", "dawn") else light), weather
 
 
@@ -117,7 +117,7 @@ def _subject(rng: np.random.Generator, name: str, horizon: float, aspect: float)
     kind = KINDS[name]
     size = rng.uniform(kind.lowest, kind.highest) * (1.0 if aspect > 1 else _IN_UPRIGHT)
     size = min(size, _WIDEST * aspect / kind.width)
-    # off the middle, and whole in the picture
+    # not in the middle, and entirely in the picture
     room = 0.47 - size * kind.width / aspect / 2
     away = min(rng.uniform(0.15, 0.32), room) * rng.choice([-1, 1])
     below, above = rng.uniform(0.04, 0.18), rng.uniform(0.02, 0.12)
@@ -133,12 +133,12 @@ def _subject(rng: np.random.Generator, name: str, horizon: float, aspect: float)
 
 
 def _companion(rng: np.random.Generator, subject: Subject, horizon: float) -> Subject | None:
-    """Something smaller and farther off, on the other side, in some photos."""
-    name, wanted = KINDS[subject.kind].companion, rng.random() < 0.3
+    """Choose something smaller and farther away on the other side, or nothing."""
+    name, has_companion = KINDS[subject.kind].companion, rng.random() < 0.3
     size, near = rng.uniform(0.22, 0.36), rng.uniform(0.12, 0.3)
     aside = rng.uniform(0.2, 0.45) * (1 if subject.x < 0.5 else -1)
     facing = subject.facing if rng.random() < 0.7 else -subject.facing
-    if not (name and wanted):
+    if not (name and has_companion):
         return None
     scale = KINDS[name].highest / KINDS[subject.kind].highest
     foot = horizon + (subject.foot - horizon) * (near if name != "balloon" else 1.5 + near)
@@ -150,20 +150,20 @@ def _clutter(
 ) -> tuple[Clutter, ...]:
     sides = rng.permutation(_SIDES)[: rng.choice(3, p=_CLUTTER_SHARES)]
     kinds = {"top": TOP_CLUTTER, "bottom": BOTTOM_CLUTTER}
-    drawn = [
+    candidates = [
         Clutter(
-            kind=one(rng, kinds.get(side, setting.clutter)),
+            kind=choose(rng, kinds.get(side, setting.clutter)),
             side=side,
             reach=float(rng.uniform(0.1, 0.2)),
             along=float(rng.random()),
         )
         for side in sorted(map(str, sides))
     ]
-    return tuple(clutter for clutter in drawn if clutter.reach < room[clutter.side] - 0.03)
+    return tuple(clutter for clutter in candidates if clutter.reach < room[clutter.side] - 0.03)
 
 
-def _room_about(subject: Subject, aspect: float) -> dict[str, float]:
-    """How far from each side of the frame the subject stays."""
+def _distances(subject: Subject, aspect: float) -> dict[str, float]:
+    """Return the subject's distance from each side of the frame."""
     half = subject.height * subject.width / aspect / 2
     return {
         "left": subject.x - half,

@@ -1,4 +1,4 @@
-"""The kinds of landscape and of subject that scenes are made of."""
+"""The kinds of landscapes and subjects in scenes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Setting:
-    """A kind of landscape: what stands in it, and the light and weather it is seen in.
+    """A kind of landscape, with its possible subjects, lights and weather.
 
-    `horizon` is the range of its height in the frame; `clutter` is what may stand at the sides.
+    `horizon` is the range of its height in the frame, `clutter` what may be at the sides.
     """
 
     subjects: tuple[str, ...]
@@ -23,7 +23,7 @@ class Kind:
     """A kind of subject.
 
     `lowest` to `highest` is its height in a wide photo, as a fraction of the frame's; `width` is in
-    units of its height; `companion` is what may stand farther off beside it.
+    units of its height; `companion` is what may be farther away in the same photo.
     """
 
     lowest: float
@@ -130,7 +130,7 @@ KINDS: Mapping[str, Kind] = {
     "cactus": Kind(0.24, 0.46, 0.6, "cactus"),
 }
 
-# How high above the horizon the sun or moon stands, as a fraction of the frame's height.
+# The height of the sun or moon above the horizon, as a fraction of the frame's height.
 LAMP_HEIGHTS: Mapping[str, tuple[float, float]] = {
     "dawn": (0.03, 0.14),
     "day": (0.28, 0.42),

@@ -11,9 +11,9 @@ from cropperhead.demo.outlines import Part, ellipse
 from cropperhead.demo.scenes import Scene
 from cropperhead.demo.textures import Field, Plane, mask_of, noise, smooth
 
-_COARSE = 3  # skies are smooth: they are worked out at a third of the size
+_COARSE = 3  # skies are smooth: they are computed at a third of the size
 _LOW_SUN = ("dawn", "golden", "dusk")
-# The share of the noise's range that stays blue, and how dense the clouds are in the rest.
+# The share of the noise's range that stays blue, and the density of clouds in the rest.
 _COVER: Mapping[str, tuple[float, float]] = {
     "clear": (0.6, 0.75),
     "clouds": (0.42, 0.95),
@@ -25,7 +25,7 @@ _STARS = ((0.7, 170, 0.55), (1.1, 60, 0.8), (1.7, 14, 1.0))  # radius in px, how
 
 
 def paint_sky(canvas: Canvas, scene: Scene) -> None:
-    """Fills the canvas with the sky, down to its lower edge."""
+    """Fill the whole canvas with the sky."""
     size = (canvas.image.width // _COARSE, canvas.image.height // _COARSE)
     horizon = canvas.y(scene.horizon) / _COARSE
     near = _nearness(canvas, scene, size)
@@ -43,7 +43,7 @@ def paint_sky(canvas: Canvas, scene: Scene) -> None:
 
 
 def paint_lamp(canvas: Canvas, scene: Scene) -> None:
-    """The sun's or the moon's disc, where the weather lets it through."""
+    """Paint the disc of the sun or moon, if the weather allows it."""
     if scene.light == "overcast" or scene.weather == "rain":
         return
     x, y = canvas.x(scene.lamp_x), canvas.y(scene.lamp_y)
@@ -56,7 +56,7 @@ def paint_lamp(canvas: Canvas, scene: Scene) -> None:
 
 
 def paint_bloom(canvas: Canvas, scene: Scene) -> None:
-    """The light that a low sun spills over what stands before it."""
+    """Paint the glow of a low sun over what is in front of it."""
     if scene.light not in _LOW_SUN or scene.weather == "rain":
         return
     near = _nearness(canvas, scene, (canvas.image.width // 8, canvas.image.height // 8))
@@ -64,7 +64,7 @@ def paint_bloom(canvas: Canvas, scene: Scene) -> None:
 
 
 def _gradient(canvas: Canvas, size: tuple[int, int], horizon: float) -> Plane:
-    """(height, width, 3): from the zenith over the middle to the horizon."""
+    """Return (height, width, 3): from the zenith over the middle to the horizon."""
     up = np.clip(1 - np.arange(size[1]) / horizon, 0, 1)
     light = canvas.light
     stops = np.array([light.low, light.middle, light.zenith], dtype=float)
@@ -73,7 +73,7 @@ def _gradient(canvas: Canvas, size: tuple[int, int], horizon: float) -> Plane:
 
 
 def _nearness(canvas: Canvas, scene: Scene, size: tuple[int, int]) -> Plane:
-    """(height, width): 1 at the sun or moon, falling off with the distance in frame heights."""
+    """Return (height, width): 1 at the sun or moon, less with the distance in frame heights."""
     scale = canvas.image.width / size[0]
     x = np.arange(size[0])[None, :] - canvas.x(scene.lamp_x) / scale
     y = np.arange(size[1])[:, None] - canvas.y(scene.lamp_y) / scale
@@ -98,7 +98,7 @@ def _clouds(colours: Plane, canvas: Canvas, scene: Scene, near: Plane) -> Plane:
 
 
 def _lit_share(canvas: Canvas, scene: Scene, field: Field) -> Plane:
-    """How much of the light each place of a cloud gets: all where it is thinner lampwards."""
+    """Return the share of light at each place of a cloud: all if it is thinner towards the lamp."""
     height, width = field.shape
     step = max(2, width // 70)
     aside = -step if scene.lamp_x > 0.5 else step

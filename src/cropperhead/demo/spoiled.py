@@ -1,4 +1,4 @@
-"""What no library is free of: files that cannot be used, and finished exports."""
+"""Unusable files and finished exports, which every real library contains."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cropperhead.demo.files import encoded, settings_of, write
-from cropperhead.demo.packets import Value, packet
+from cropperhead.demo.files import camera_raw_settings, encode_photo, write_with_time
+from cropperhead.demo.packets import Value, xmp_packet
 from cropperhead.demo.painting import paint
-from cropperhead.demo.rolls import Photo, plan_photo
+from cropperhead.demo.rolls import DemoPhoto, plan_photo
 from cropperhead.geometry.crops import Crop
 
 FOLDER = "bad"
@@ -38,18 +38,20 @@ BAD_FILES = (
 
 
 def write_bad(folder: Path, seed: int, original: Path) -> None:
-    """Writes the files of `BAD_FILES` below `folder`; `original` is the photo that one copies."""
+    """Write the files of `BAD_FILES` below `folder`; one of them is a copy of `original`."""
     photos = [_plain(plan_photo(seed + 1, "rule", number)) for number in range(5)]
     content = dict(_bad_content(photos, original))
     for name in BAD_FILES:
-        write(folder / FOLDER / name, content[name], photos[0])
+        write_with_time(folder / FOLDER / name, content[name], photos[0])
 
 
-def _bad_content(photos: list[Photo], original: Path) -> Iterator[tuple[str, bytes]]:
-    sound = packet({"HasCrop": True, **_HALF, "CropAngle": 0, "AlreadyApplied": False}, 1, False)
+def _bad_content(photos: list[DemoPhoto], original: Path) -> Iterator[tuple[str, bytes]]:
+    sound = xmp_packet(
+        {"HasCrop": True, **_HALF, "CropAngle": 0, "AlreadyApplied": False}, 1, False
+    )
     for photo, (name, settings) in zip(photos, _SIDECARS.items(), strict=False):
         yield f"{name}.jpg", _picture(photo)
-        yield f"{name}.xmp", packet(settings, 1, elements=False)
+        yield f"{name}.xmp", xmp_packet(settings, 1, elements=False)
     yield "broken_sidecar.jpg", _picture(photos[3])
     yield "broken_sidecar.xmp", sound[: len(sound) * 2 // 3]
     yield "copy_of_another.jpg", original.read_bytes()
@@ -60,34 +62,36 @@ def _bad_content(photos: list[Photo], original: Path) -> Iterator[tuple[str, byt
     yield "truncated.jpg", whole[: len(whole) * 3 // 5]
 
 
-def _plain(photo: Photo) -> Photo:
-    """The photo as an upright JPEG without any word about a crop."""
+def _plain(photo: DemoPhoto) -> DemoPhoto:
+    """Return the photo as an upright JPEG without any crop settings."""
     path = Path(photo.path).with_suffix(".jpg").as_posix()
     return replace(photo, path=path, orientation=1, crop=None)
 
 
-def _picture(photo: Photo, xmp: bytes | None = None) -> bytes:
-    return encoded(photo, paint(photo.scene, photo.grain_seed), xmp)
+def _picture(photo: DemoPhoto, xmp: bytes | None = None) -> bytes:
+    return encode_photo(photo, paint(photo.scene, photo.grain_seed), xmp)
 
 
-def export_path(photo: Photo) -> str:
-    """Where the finished export of a photo lies."""
+def export_path(photo: DemoPhoto) -> str:
+    """Return the path of a photo's finished export."""
     return f"exports/{Path(photo.path).stem}-final.jpg"
 
 
-def write_export(folder: Path, photo: Photo) -> None:
-    """The finished picture of a cropped photo: cut out, and marked as cropped already."""
+def write_export(folder: Path, photo: DemoPhoto) -> None:
+    """Write the finished export of a cropped photo: cut out, and marked as already applied."""
     upright = replace(photo, path=export_path(photo), orientation=1)
     assert upright.crop is not None, "only cropped photos are exported"
-    settings = dict(settings_of(upright) or {}) | {"AlreadyApplied": True}
+    settings = dict(camera_raw_settings(upright) or {}) | {"AlreadyApplied": True}
     picture = cut_out(paint(photo.scene, photo.grain_seed), upright.crop)
-    write(
-        folder / upright.path, encoded(upright, picture, packet(settings, 1, photo.elements)), photo
+    write_with_time(
+        folder / upright.path,
+        encode_photo(upright, picture, xmp_packet(settings, 1, photo.elements)),
+        photo,
     )
 
 
 def cut_out(picture: Image.Image, crop: Crop) -> Image.Image:
-    """What a crop leaves of a displayed picture, levelled."""
+    """Cut a crop out of a displayed picture and level it."""
     box = crop.in_pixels(*picture.size)
     top_left, top_right, bottom_right, bottom_left = box.corners()
     corners = np.concatenate([top_left, bottom_left, bottom_right, top_right])

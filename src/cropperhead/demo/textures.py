@@ -1,4 +1,4 @@
-"""Random textures: the noise that clouds, ridges, waves and grass are made of.
+"""Random textures: the noise for clouds, ridges, waves and grass.
 
 Exponentials and the like are taken in float64, where the last digit, which may differ between
 processors, vanishes when a colour is rounded to 8 bits; float32 only meets exact operations.
@@ -22,11 +22,11 @@ def noise(
     octaves: int = 4,
     stretch: float = 1.0,
 ) -> Field:
-    """Fractal noise (height, width) in [0, 1] for a `size` of (width, height).
+    """Return fractal noise (height, width) in [0, 1] for a `size` of (width, height).
 
     `cells` are the coarsest blobs across the width, `stretch` how much wider than tall they are.
     """
-    own = rng.spawn(1)[0]  # so that what is drawn afterwards does not depend on the size
+    own = rng.spawn(1)[0]  # so that later random numbers do not depend on the size
     width, height = size
     total = np.zeros((height, width), dtype=np.float32)
     for octave in range(octaves):
@@ -42,7 +42,7 @@ def noise(
 def receding(
     rng: np.random.Generator, size: tuple[int, int], cells: float, stretch: float
 ) -> Field:
-    """Noise (height, width) in [0, 1] on a plane that recedes to its first row."""
+    """Return noise (height, width) in [0, 1] on a plane that recedes towards its first row."""
     coarse = (size[0] // 2, max(2, size[1] // 2))
     flat = noise(rng, coarse, cells, octaves=5, stretch=stretch)
     rows = np.arange(coarse[1]) / coarse[1]
@@ -51,7 +51,7 @@ def receding(
 
 
 def skyline(rng: np.random.Generator, width: int, cells: float, octaves: int = 5) -> Line:
-    """A rough line (width,) in about [-1, 1]: the profile of hills."""
+    """Return a rough line (width,) in about [-1, 1]: the profile of hills."""
     places = np.arange(width) / width
     total = np.zeros(width)
     for octave in range(octaves):
@@ -65,11 +65,11 @@ def skyline(rng: np.random.Generator, width: int, cells: float, octaves: int = 5
 
 
 def smooth(values: Plane) -> Plane:
-    """The smooth step: 0 up to 0, 1 from 1 on, flat at both ends."""
+    """Return the smooth step: 0 below 0, 1 above 1, flat at both ends."""
     clipped = np.clip(values, 0, 1)
     return clipped * clipped * (3 - 2 * clipped)
 
 
 def mask_of(values: Plane) -> Image.Image:
-    """Values in [0, 1] as an 8-bit mask."""
+    """Convert values in [0, 1] to an 8-bit mask."""
     return Image.fromarray((np.clip(values, 0, 1) * 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""What people built across the picture: rows of buildings, railings and roads."""
+"""Rows of buildings, railings and roads across the picture."""
 
 from dataclasses import dataclass
 
@@ -26,19 +26,19 @@ class _Block:
 def towers(canvas: Canvas, base: float, depth: float, tallest: float) -> None:
     """A row of city buildings, with lit windows in the dark."""
     rng, x = canvas.rng, -20.0
-    found: list[Part] = []
+    shapes: list[Part] = []
     while x < canvas.image.width + 20:
         wide, tall = canvas.unit * rng.uniform(0.035, 0.095), tallest * rng.uniform(0.3, 1.0)
         tone = canvas.light.on(_FACADES[rng.integers(len(_FACADES))], depth)
         block = _Block(x, base - tall, x + wide, base, tone)
-        found += [*_walls(rng, block), *_windows(canvas, block)]
+        shapes += [*_walls(rng, block), *_windows(canvas, block)]
         x += wide * rng.uniform(0.85, 1.15)
-    canvas.draw(found)
+    canvas.draw(shapes)
 
 
 def _walls(rng: np.random.Generator, block: _Block) -> list[Part]:
     wide, tall = block.right - block.left, block.foot - block.top
-    found = [
+    shapes = [
         Part(box(block.left, block.top, block.right, block.foot), block.tone),
         Part(
             box(block.left + wide * 0.68, block.top, block.right, block.foot),
@@ -47,11 +47,11 @@ def _walls(rng: np.random.Generator, block: _Block) -> list[Part]:
     ]
     if rng.random() < 0.35:
         x = block.left + wide * 0.45
-        found.append(Part(box(x, block.top - tall * 0.16, x + wide * 0.05, block.top), block.tone))
+        shapes.append(Part(box(x, block.top - tall * 0.16, x + wide * 0.05, block.top), block.tone))
     if rng.random() < 0.3:
         x = block.left + wide * 0.2
-        found.append(Part(box(x, block.top - tall * 0.06, x + wide * 0.5, block.top), block.tone))
-    return found
+        shapes.append(Part(box(x, block.top - tall * 0.06, x + wide * 0.5, block.top), block.tone))
+    return shapes
 
 
 def _windows(canvas: Canvas, block: _Block) -> list[Part]:

@@ -1,4 +1,4 @@
-"""Water: still enough to mirror what is behind it, or running in waves to the horizon."""
+"""Water: a lake that mirrors what is behind it, or a sea with waves to the horizon."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,13 +6,13 @@ from PIL import Image
 
 from cropperhead.demo.canvas import Canvas
 from cropperhead.demo.colours import Colour, mix
-from cropperhead.demo.outlines import Figure, Spot, moved
+from cropperhead.demo.outlines import Figure, Spot, transform_figure
 from cropperhead.demo.scenes import Scene
 from cropperhead.demo.textures import Field, mask_of, receding, smooth
 
 
 def paint_lake(canvas: Canvas, scene: Scene) -> None:
-    """Mirrors all above the horizon into the water below it, rippled and a little darker."""
+    """Mirror everything above the horizon in the water below it, rippled and a little darker."""
     shore = int(canvas.y(scene.horizon))
     width, depth = canvas.image.width, canvas.image.height - shore
     rows = np.arange(depth)
@@ -29,7 +29,7 @@ def paint_lake(canvas: Canvas, scene: Scene) -> None:
 
 
 def paint_sea(canvas: Canvas, scene: Scene, colour: Colour) -> None:
-    """Waves from the horizon to the lower edge, the sky's colour far out, their own near."""
+    """Paint waves from the horizon to the lower edge: far ones have the sky's colour."""
     shore, light = int(canvas.y(scene.horizon)), canvas.light
     depth = canvas.image.height - shore
     waves = receding(canvas.rng, (canvas.image.width, depth), 9, 13.0)
@@ -45,8 +45,8 @@ def paint_sea(canvas: Canvas, scene: Scene, colour: Colour) -> None:
 
 
 def paint_reflection(canvas: Canvas, figure: Figure, spot: Spot) -> None:
-    """A figure's reflection in the water below it, its rows shifted by the ripples."""
-    upside_down = moved(
+    """Paint a figure's reflection in the water below it, its rows shifted by ripples."""
+    upside_down = transform_figure(
         figure, [[spot.height * spot.facing, 0], [0, spot.height * 0.85]], (spot.x, spot.y)
     )
     canvas.draw_lit(upside_down, 0.1, opacity=0.42)
@@ -56,11 +56,11 @@ def paint_reflection(canvas: Canvas, figure: Figure, spot: Spot) -> None:
     if low <= top or sides.max() <= sides.min():
         return
     bounds = (int(sides.min()), top, int(sides.max()) + 1, low)
-    rippled = _rippled(np.asarray(canvas.image.crop(bounds)), canvas)
+    rippled = _ripple(np.asarray(canvas.image.crop(bounds)), canvas)
     canvas.image.paste(Image.fromarray(rippled), bounds[:2])
 
 
-def _rippled(picture: NDArray[np.uint8], canvas: Canvas) -> NDArray[np.uint8]:
+def _ripple(picture: NDArray[np.uint8], canvas: Canvas) -> NDArray[np.uint8]:
     height, width, _ = picture.shape
     rows = np.arange(height)
     swing = canvas.unit * 0.004 * (0.4 + rows / height)
@@ -72,7 +72,7 @@ def _rippled(picture: NDArray[np.uint8], canvas: Canvas) -> NDArray[np.uint8]:
 
 
 def _glitter(canvas: Canvas, scene: Scene, shore: int, waves: Field) -> None:
-    """The sun's or moon's path on the water: crests that catch it, in a widening column."""
+    """Paint the path of the sun or moon on the water: bright crests in a widening column."""
     if scene.light in ("overcast", "day") or scene.weather == "rain":
         return
     depth, width = waves.shape

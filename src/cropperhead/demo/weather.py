@@ -1,4 +1,4 @@
-"""What falls from the sky or hangs in the air."""
+"""Snow, rain and fog."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from cropperhead.demo.outlines import Part, Points, ellipse, outline
 from cropperhead.demo.scenes import Scene
 from cropperhead.demo.textures import mask_of, noise
 
-# Radius in px, how many, strength and blur in px: far, near, and right before the lens.
+# Radius in px, number, strength and blur in px: far, near, and close to the lens.
 _FLAKES = ((1.6, 260, 0.75, 0.0), (3.0, 90, 0.7, 1.2), (7.0, 26, 0.5, 3.5))
-_DROPS = ((0.05, 220, 0.2), (0.09, 90, 0.28))  # length in units, how many, strength
+_DROPS = ((0.05, 220, 0.2), (0.09, 90, 0.28))  # length in units, number, strength
 
 
 def paint_weather(canvas: Canvas, scene: Scene) -> None:
-    """Falling snow or rain, over everything."""
+    """Paint falling snow or rain over everything."""
     if scene.weather == "snow":
         _snow(canvas)
     elif scene.weather == "rain":
@@ -22,7 +22,7 @@ def paint_weather(canvas: Canvas, scene: Scene) -> None:
 
 
 def paint_fog(canvas: Canvas, y: float, depth: float, strength: float) -> None:
-    """A band of mist about a height of the canvas, `depth` px deep each way."""
+    """Paint a band of mist around a height of the canvas, `depth` px up and down."""
     top = max(0, int(y - 2.2 * depth))
     low = min(canvas.image.height, int(y + 2.2 * depth))
     size = (canvas.image.width // 4, max(2, (low - top) // 4))
