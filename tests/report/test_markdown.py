@@ -27,14 +27,14 @@ def test_a_long_list_counts_the_rest():
 
 
 def test_a_cell_shows_its_interval_and_its_p_value_and_a_group_precedes_its_labels():
-    head = (Column("kind", is_text=True), Column("Gain", "photo by photo", "Gain", "higher"))
+    head = (Column("kind", is_text=True), Column("Gain", "%", "photo by photo", "G", "higher"))
     rows = (
         Row("b", (Cell("1"),), group="two"),
         Row("a|b", (Cell("+1", "0 to 2", "p < 0.001"),), group="one"),
         Row("c", (Cell("**x**|", is_markdown=True),), group="two"),
     )
     assert markdown.format_table(Table(head, rows)).split("\n") == [
-        "| kind | Gain ↑ |",
+        "| kind | Gain, % ↑ |",
         "| --- | ---: |",
         "| two: b | 1 |",
         "| two: c | **x**\\| |",

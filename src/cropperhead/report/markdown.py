@@ -43,7 +43,7 @@ def format_list(items: Sequence[str], most: int) -> str:
 
 
 def _format_head(column: Column) -> str:
-    name = column.short or (f"{column.name}, {column.hint}" if column.hint else column.name)
+    name = f"{column.name}, {column.unit}" if column.unit else column.name
     return escape_text(f"{name} {column.arrow}")
 
 

@@ -17,11 +17,12 @@ ARROWS: dict[Better, str] = {"higher": "↑", "lower": "↓", "neither": ""}
 class Column:
     """A column's head.
 
-    `hint` is small print below the name in HTML. `short` replaces the name in Markdown and on
+    In HTML, the unit and a hint are small print below the name, and `short` replaces the name on
     narrow screens. Columns of text are aligned to the left.
     """
 
     name: str
+    unit: str = ""
     hint: str = ""
     short: str = ""
     better: Better = "neither"

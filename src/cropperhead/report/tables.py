@@ -44,12 +44,12 @@ def score_table(rows: Sequence[CropperScores]) -> Table:
     """Make the table of all croppers' scores, with a forest plot of their overlaps."""
     head = (
         Column("Cropper", is_text=True),
-        Column("Overlap (IoU)", "1 is the same crop", "Overlap", "higher"),
-        Column("Gain over constant", "overlap, photo by photo", better="higher"),
-        Column("Boundary displacement", "0 is the same crop", "Boundary", "lower"),
-        Column("Angle error", "0° is the same tilt", "Angle error", "lower"),
-        Column("Aspect error", "0 % is the same shape", "Aspect error", "lower"),
-        Column("Invalid", "no area, or outside the frame", "Invalid", "lower"),
+        Column("Overlap (IoU)", "", "1 is the same crop", "Overlap", "higher"),
+        Column("Gain over constant", "", "overlap, photo by photo", "Gain", "higher"),
+        Column("Boundary displacement", "", "0 is the same crop", "Boundary", "lower"),
+        Column("Angle error", hint="0° is the same tilt", better="lower"),
+        Column("Aspect error", hint="0 % is the same shape", better="lower"),
+        Column("Invalid", hint="no area, or outside the frame", better="lower"),
     )
     constant = next((row.overlap for row in rows if row.cropper == MEDIAN and row.overlap), None)
     lines = tuple(map(_score_row, rows))
@@ -63,7 +63,7 @@ def slice_table(slices: Sequence[Slice]) -> Table:
         Column("Test photos", is_text=True),
         Column("Photos"),
         Column("Overlap (IoU)", short="Overlap"),
-        Column("Gain over constant"),
+        Column("Gain over constant", short="Gain"),
     )
     rows = tuple(map(_slice_row, slices))
     return Table(head, rows, charts.forest([row.bar for row in rows if row.bar], 0.0, (0.0,)))
@@ -73,10 +73,7 @@ def measure_table(measures: Sequence[Measure], labels: Mapping[str, str]) -> Tab
     """Make the table of composition measures: a row for each cropper."""
     croppers = list(dict.fromkeys(key for measure in measures for key in measure.values))
     digits = [_measure_digits(measure) for measure in measures]
-    head = [
-        Column(each.name, each.unit, f"{each.name}, {each.unit}".strip(", "), each.better)
-        for each in measures
-    ]
+    head = [Column(each.name, each.unit, better=each.better) for each in measures]
     rows = [
         Row(
             labels.get(key, key),
@@ -102,7 +99,7 @@ def judge_table(scores: Sequence[JudgeScore], labels: Mapping[str, str]) -> Tabl
         )
         for each in scores
     )
-    head = (Column("Cropper", is_text=True), Column("Chance of being right", "AUC"))
+    head = (Column("Cropper", is_text=True), Column("Chance of being right", hint="AUC"))
     forest = charts.forest([row.bar for row in rows if row.bar], 0.5, (0.0, 1.0))
     return Table(head, rows, forest)
 
@@ -111,8 +108,8 @@ def agreement_table(agreements: Sequence[Agreement], labels: Mapping[str, str]) 
     """Make the table of overlaps with several people: the mean, and the closest of them."""
     head = (
         Column("Cropper", is_text=True),
-        Column("Mean overlap", "with all of them", better="higher"),
-        Column("Best overlap", "with the closest of them", better="higher"),
+        Column("Mean overlap", hint="with all of them", better="higher"),
+        Column("Best overlap", hint="with the closest of them", better="higher"),
     )
     rows = tuple(
         Row(
@@ -132,9 +129,9 @@ def correction_table(corrections: Corrections | None) -> Table | None:
         return None
     head = (
         Column("Corrected photos", is_text=True),
-        Column("Overlap (IoU)", "1 is the same crop", "Overlap"),
-        Column("Boundary displacement", "0 is the same crop", "Boundary displacement"),
-        Column("Angle", "without sign", "Angle"),
+        Column("Overlap (IoU)", "", "1 is the same crop", "Overlap"),
+        Column("Boundary displacement", "", "0 is the same crop", "Boundary"),
+        Column("Angle", hint="without sign"),
     )
     cells = (
         estimate_cell(corrections.overlap, 3),
