@@ -182,7 +182,7 @@ def test_an_argument_that_cannot_be_used_is_an_error(cropper, tmp_path):
         cropper.suggest(image, n=0)
     with pytest.raises(ParamsError, match=r"the array is float64 \(4, 4, 3\), expected a picture"):
         cropper.suggest(np.zeros((4, 4, 3)))
-    with pytest.raises(RejectedFile, match="no JPEG, PNG"):
+    with pytest.raises(RejectedFile, match="it is not a picture, expected JPEG, PNG"):
         cropper.suggest(tmp_path / "text.jpg")
     with pytest.raises(RejectedFile, match="No such file"):
         cropper.suggest(tmp_path / "gone.jpg")

@@ -56,8 +56,10 @@ def lib(tmp_path):
 
 def suggest(folder: Path, reader, editor: str, crop: Crop = CROP, name: str = "a.jpg") -> Path:
     [entry] = scan.find(folder, [name], [], ())
-    [photo] = edited_photo.look(folder, [entry], reader, 400)
-    outcome = writings.write(photo, Wanted(crop, photo.upright(editor), "model 7"), editor, reader)
+    [photo] = edited_photo.read(folder, [entry], reader)
+    outcome = writings.write(
+        photo, Wanted(crop, photo.target_orientation(editor), "model 7"), editor, reader
+    )
     assert outcome.written
     return outcome.file
 

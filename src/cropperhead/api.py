@@ -27,14 +27,12 @@ from cropperhead.geometry import crops, orientation
 from cropperhead.geometry.crops import Floats
 from cropperhead.inference import litert, search
 from cropperhead.photos import image as photos
-from cropperhead.photos import network_input
-from cropperhead.photos import raw as raws
+from cropperhead.photos import network_input, photo_file
 
 Photo = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
 EXPORTED, KERAS = ".tflite", ".keras"
 _LONG_SIDE = 512  # px of the copies that a model learns from, unless params.yaml says otherwise
-MAX_MEGAPIXELS = 400  # beyond, a file may be made to fill the memory
 _REQUIRED_OUTPUTS = ("limits", "confidence", "shares", "prototypes")
 
 
@@ -253,16 +251,10 @@ def _of_array(pixels: NDArray[np.uint8]) -> Image.Image:
 def _of_file(
     file: Path, long_side: int | None, wanted: int | None = None
 ) -> tuple[Image.Image, float]:
-    with _formats_installed(file):
-        if file.suffix.lower() in raws.SUFFIXES:
-            with raws.opened(file, MAX_MEGAPIXELS) as raw:
-                side, shown_as = long_side or max(raw.frame), wanted or raw.shown_as
-                aspect = _aspect(raw.frame, shown_as)
-                return photos.upright(raw.picture(side), shown_as, side), aspect
-        with photos.opened(file, MAX_MEGAPIXELS) as image:
-            side, shown_as = long_side or max(image.size), wanted or photos.shown_as(image)
-            aspect = _aspect(photos.stored_size(image), shown_as)
-            return photos.upright(image, shown_as, side), aspect
+    with _formats_installed(file), photo_file.open_photo(file) as photo:
+        side, shown_as = long_side or max(photo.frame), wanted or photo.shown_as
+        aspect = _aspect(photo.frame, shown_as)
+        return photos.upright(photo.picture(side), shown_as, side), aspect
 
 
 def _aspect(stored: tuple[int, int], shown_as: int) -> float:

@@ -22,7 +22,7 @@ from cropperhead.editors.base import displayed_crop
 from cropperhead.errors import LibraryError, SetupError
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop, Rectangle
 from cropperhead.geometry.orientation import ORIENTATIONS, displayed_size, to_displayed
-from cropperhead.library import scan
+from cropperhead.library import edited_photo, scan
 from cropperhead.photos import exiftool, image
 
 SIDECARS = ROOT / "tests" / "vectors" / "sidecars"
@@ -300,7 +300,7 @@ def test_what_a_power_failure_damaged_is_read_again(tmp_path, library, damaged, 
 
 def test_a_decompression_bomb_is_rejected_before_it_is_decoded(tmp_path, monkeypatch):
     save_photo(tmp_path / "lib" / "a.png", xmp(settings()))
-    monkeypatch.setattr(rows.precheck, "is_bomb", lambda _: True)
+    monkeypatch.setattr(edited_photo.precheck, "is_bomb", lambda _: True)
     assert kinds(run(tmp_path / "lib", tmp_path)) == {"a.png": "too_large"}
 
 
@@ -330,13 +330,13 @@ def test_only_new_photos_are_read_and_old_shards_keep_their_bytes(tmp_path, libr
     run(folder, tmp_path)
     before = shard_bytes(tmp_path)
     seen: list[str] = []
-    read_rows = rows.read
+    read_rows = rows.read_rows
 
     def spy(library_folder, batch, *rest):
         seen.extend(entry.file for entry in batch)
         return read_rows(library_folder, batch, *rest)
 
-    monkeypatch.setattr(extract.rows, "read", spy)
+    monkeypatch.setattr(extract.rows, "read_rows", spy)
     run(folder, tmp_path)
     assert seen == []
     library(2, first=6)
@@ -574,14 +574,14 @@ def test_a_killed_run_resumes_and_gives_the_same_shards(tmp_path, library):
     assert done.returncode == -signal.SIGKILL
     assert len(shard_bytes(tmp_path / "cut")) == 2
     read: list[str] = []
-    read_rows = rows.read
+    read_rows = rows.read_rows
 
     def spy(library_folder, batch, *rest):
         read.extend(entry.file for entry in batch)
         return read_rows(library_folder, batch, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(extract.rows, "read", spy)
+        patch.setattr(extract.rows, "read_rows", spy)
         run(folder, tmp_path / "cut")
     assert len(read) == 24 - 2 * 4  # the two batches that were done are not read again
     assert shard_bytes(tmp_path / "cut") == shard_bytes(tmp_path / "whole")

@@ -210,7 +210,7 @@ def test_what_is_written_over_an_earlier_crop_is_rendered(tmp_path, version):
 def require_rendered(folder, file, image, crop, code):
     """Has the crop written, over what is there, and rendered."""
     with exiftool.tag_reader() as reader:
-        [seen] = edited_photo.look(folder, scan.find(folder, [file.name], [], ()), reader, 400)
+        [seen] = edited_photo.read(folder, scan.find(folder, [file.name], [], ()), reader)
         wanted = write.Wanted(crop, code)
         written = write.write(seen, wanted, "darktable", reader, overwrite=True)
     size = orientation.displayed_size(*image.size, code)

@@ -155,7 +155,7 @@ def test_what_is_written_is_rendered_as_the_crop(tmp_path, size, exif, angle):
     )
     (tmp_path / "photo.tif.pp3").write_text(earlier)
     with exiftool.tag_reader() as reader:
-        [seen] = edited_photo.look(tmp_path, scan.find(tmp_path, [file.name], [], ()), reader, 400)
+        [seen] = edited_photo.read(tmp_path, scan.find(tmp_path, [file.name], [], ()), reader)
         wanted = write.Wanted(crop, exif)
         written = write.write(seen, wanted, "rawtherapee", reader, overwrite=True)
     found = rendered_by(tmp_path, file, written.file)
@@ -170,7 +170,7 @@ def test_a_suggestion_that_rawtherapee_has_saved_itself_is_still_known(tmp_path)
     file, _ = photo(tmp_path, 420, 280, 6)
     with exiftool.tag_reader() as reader:
         [entry] = scan.find(tmp_path, [file.name], [], ())
-        [seen] = edited_photo.look(tmp_path, [entry], reader, 400)
+        [seen] = edited_photo.read(tmp_path, [entry], reader)
         wanted = write.Wanted(Crop(0.3, 0.3, 0.75, 0.7, 4), 6, "model 7")
         written = write.write(seen, wanted, "rawtherapee", reader).file
         assert marks.read_mark(written.name, written.read_bytes()).model == "model 7"
@@ -178,10 +178,9 @@ def test_a_suggestion_that_rawtherapee_has_saved_itself_is_still_known(tmp_path)
         command = [PROGRAM, "-p", written, "-O", tmp_path / "saved.png", "-n", "-Y", "-c", file]
         subprocess.run(command, env=os.environ | home, check=True, capture_output=True, timeout=120)
         (tmp_path / "saved.png.pp3").replace(written)
-        assert (
-            marks.read_mark(written.name, written.read_bytes()) is None
-        )  # RawTherapee drops what it does not know
+        # RawTherapee drops what it does not know
+        assert marks.read_mark(written.name, written.read_bytes()) is None
         [entry] = scan.find(tmp_path, [file.name], [], ())
-        [seen] = edited_photo.look(tmp_path, [entry], reader, 400)
-    assert [one.is_untouched for one in seen.held] == [True]
-    assert edited_photo.cropped_by_a_person(seen) is None
+        [seen] = edited_photo.read(tmp_path, [entry], reader)
+    assert [one.is_untouched for one in seen.crops] == [True]
+    assert edited_photo.describe_person_crops(seen) is None

@@ -57,8 +57,8 @@ def hashes(folder):
 
 def crops_by_editor(folder, name):
     with exiftool.tag_reader() as reader:
-        [photo] = edited_photo.look(folder, scan.find(folder, [name], [], ()), reader, 400)
-    return {one.editor: one for one in photo.held}
+        [photo] = edited_photo.read(folder, scan.find(folder, [name], [], ()), reader)
+    return {one.editor_name: one for one in photo.crops}
 
 
 def test_json_has_each_photo_s_crops_as_the_api_returns_them(model, tmp_path, capsys):
@@ -284,7 +284,7 @@ def test_failures_are_listed_and_the_rest_is_done(model, tmp_path, capsys):
         assert status == 1
         assert done in out + err
         assert "4 failed" in out + err
-        assert f"{tmp_path / 'b.jpg'}: no JPEG, PNG" in err
+        assert f"{tmp_path / 'b.jpg'}: it is not a picture" in err
         assert f"{tmp_path / 'c.jpg'}: the picture cannot be read" in err or "c.jpg" in err
         assert f"{gone}: no such file" in err
         assert f"{empty}: no photo is in it" in err

@@ -22,8 +22,8 @@ SIDECARS = {"lightroom": ".xmp", "darktable": ".jpg.xmp", "rawtherapee": ".jpg.p
 def crops(folder, name="IMG_1.jpg"):
     """The crop that a photo has in each editor, and how it is turned there."""
     with exiftool.tag_reader() as reader:
-        [photo] = edited_photo.look(folder, scan.find(folder, [name], [], ()), reader, 400)
-    return {one.editor: (astuple(one.crop), one.shown_as) for one in photo.held}
+        [photo] = edited_photo.read(folder, scan.find(folder, [name], [], ()), reader)
+    return {one.editor_name: (astuple(one.crop), one.shown_as) for one in photo.crops}
 
 
 def cropped(folder, editor, crop=CROP, shown_as=1, exif_orientation=1):
@@ -146,9 +146,8 @@ def test_an_untouched_suggestion_is_nobody_s_crop_to_convert(tmp_path, capsys):
 
     save_photo(tmp_path / "IMG_1.jpg")
     with exiftool.tag_reader() as reader:
-        [photo] = edited_photo.look(
-            tmp_path, scan.find(tmp_path, ["IMG_1.jpg"], [], ()), reader, 400
-        )
+        entries = scan.find(tmp_path, ["IMG_1.jpg"], [], ())
+        [photo] = edited_photo.read(tmp_path, entries, reader)
         write.write(photo, write.Wanted(CROP, 1, "7"), "darktable", reader)
     assert main(["convert", str(tmp_path), "--to", "lightroom"]) == 0
     assert "0 crops converted" in capsys.readouterr().out

@@ -31,7 +31,7 @@ def reader():
 
 def look(folder, reader, name="IMG_1.jpg"):
     [entry] = scan.find(folder, [name], [], ())
-    [photo] = edited_photo.look(folder, [entry], reader, 400)
+    [photo] = edited_photo.read(folder, [entry], reader)
     if isinstance(photo, RejectedFile):
         raise photo
     return photo
@@ -39,7 +39,7 @@ def look(folder, reader, name="IMG_1.jpg"):
 
 def write(folder, reader, editor, crop=CROP, name="IMG_1.jpg", model=None, **options):
     photo = look(folder, reader, name)
-    wanted = Wanted(crop, photo.upright(editor), model)
+    wanted = Wanted(crop, photo.target_orientation(editor), model)
     return writing.write(photo, wanted, editor, reader, **options)
 
 
@@ -48,7 +48,7 @@ def names(folder):
 
 
 def held(folder, reader, editor, name="IMG_1.jpg"):
-    return next(one for one in look(folder, reader, name).held if one.editor == editor)
+    return next(one for one in look(folder, reader, name).crops if one.editor_name == editor)
 
 
 @pytest.mark.parametrize("editor", WRITABLE_NAMES)
@@ -322,7 +322,7 @@ def test_a_suggestion_is_told_from_a_correction(tmp_path, reader, editor):
     assert found.is_untouched
     assert found.mark == marks.Mark("model 7 \u2192 é", editor, TILTED, 6)
     assert mark_in(tmp_path / found.version.file) == found.mark
-    assert edited_photo.cropped_by_a_person(look(tmp_path, reader)) is None
+    assert edited_photo.describe_person_crops(look(tmp_path, reader)) is None
     # a suggestion makes way for another, and a person's correction does not
     assert write(tmp_path, reader, editor, CROP, model="8").written
     correct(tmp_path, reader, editor)
@@ -330,7 +330,7 @@ def test_a_suggestion_is_told_from_a_correction(tmp_path, reader, editor):
     assert not found.is_untouched
     assert found.mark.crop == CROP
     person = f"{editor} sidecar ({found.version.file})"
-    assert edited_photo.cropped_by_a_person(look(tmp_path, reader)) == person
+    assert edited_photo.describe_person_crops(look(tmp_path, reader)) == person
     outcome = write(tmp_path, reader, editor, TILTED, model="9")
     assert outcome.reason == f"a person's crop is there: {person}"
     # and a person's own crop carries no mark
@@ -372,7 +372,7 @@ def test_a_crop_within_the_photo_or_in_any_editor_is_a_person_s(tmp_path, reader
         "[Crop]\nEnabled=true\nX=9\nY=9\nW=50\nH=40\n[Perspective]\nHorizontal=9\n"
     )
     said = [
-        edited_photo.cropped_by_a_person(look(tmp_path, reader, f"IMG_{i}.jpg"))
+        edited_photo.describe_person_crops(look(tmp_path, reader, f"IMG_{i}.jpg"))
         for i in range(1, 5)
     ]
     assert said[:3] == ["lightroom embedded (IMG_1.jpg)", "art sidecar (IMG_2.jpg.arp)", None]
@@ -413,7 +413,7 @@ def test_a_photo_turned_in_the_editor_keeps_its_turn(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg", exif={ORIENTATION: 6})
     file = tmp_path / "IMG_1.jpg.pp3"
     file.write_text("[Coarse Transformation]\nRotate=90\n")  # 6, then 90 more: upside down
-    assert look(tmp_path, reader).upright("rawtherapee") == 3
+    assert look(tmp_path, reader).target_orientation("rawtherapee") == 3
     assert write(tmp_path, reader, "rawtherapee").written
     assert file.read_text().startswith("[Coarse Transformation]\nRotate=90\n\n[Crop]\n")
     assert held(tmp_path, reader, "rawtherapee").shown_as == 3
@@ -492,11 +492,11 @@ def test_what_an_editor_says_is_not_hidden_by_another_s_sidecar(tmp_path, reader
     turned = darktable.encode(CROP, 90, 60, 6, 1)
     (tmp_path / "IMG_1.jpg.xmp").write_bytes(darktable_xmp(turned))
     alone = look(tmp_path, reader)
-    assert alone.upright("darktable") == 6
+    assert alone.target_orientation("darktable") == 6
     (tmp_path / "IMG_1.xmp").write_bytes(xmp({}).replace(b"<rdf:Description", RATED))
     both = look(tmp_path, reader)
-    assert both.settings("darktable") == alone.settings("darktable") != {}
-    assert both.upright("darktable") == 6
+    assert both.settings_in("darktable") == alone.settings_in("darktable") != {}
+    assert both.target_orientation("darktable") == 6
 
 
 RATED = b'<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="3"'

@@ -262,7 +262,7 @@ def _read_chunk(
 ) -> list[Reading]:
     """Read one chunk in a worker, whose ExifTool keeps running for the next one."""
     entries, numbers = zip(*chunk, strict=True)
-    return list(rows.read(folder, entries, numbers, _tag_reader(), params, pixels))
+    return list(rows.read_rows(folder, entries, numbers, _tag_reader(), params, pixels))
 
 
 @functools.cache

@@ -45,7 +45,7 @@ def read(
             else:
                 root, found = folder, list(scan.scan(folder, catalogs, params.tags).entries)
             for entry in found:
-                [reading] = rows.read(root, [entry], [0], reader, params, pixels)
+                [reading] = rows.read_rows(root, [entry], [0], reader, params, pixels)
                 yield root / entry.file, reading
 
 

@@ -1,5 +1,9 @@
-"""How a photo stands before a crop is written: its frame, and every crop that it already has."""
+"""Reads a photo as it was edited: its frame, and every crop that editors have left for it.
 
+Extraction, conversion and suggesting all read photos here.
+"""
+
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -7,127 +11,364 @@ from pathlib import Path
 from cropperhead.editors import base, registry
 from cropperhead.editors.base import PHOTOGRAPHER, LeftOut, Settings
 from cropperhead.errors import RejectedFile
+from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import FULL_FRAME, Crop, Rectangle
-from cropperhead.library import marks, settings
+from cropperhead.library import marks, scan, settings, suggestion_history, versions
 from cropperhead.library.journal import Journals
 from cropperhead.library.marks import Mark
 from cropperhead.library.scan import Entry
 from cropperhead.library.settings import FileSettings
-from cropperhead.library.suggestion_history import Marks, find_suggestions
-from cropperhead.library.versions import Version, find_versions
-from cropperhead.photos import exiftool, precheck
-from cropperhead.photos import image as photos
-from cropperhead.photos import raw as raws
+from cropperhead.library.suggestion_history import Marks
+from cropperhead.library.versions import PhotoVersions, Version
+from cropperhead.photos import exiftool, image, photo_file, precheck
+from cropperhead.photos.image import SmallCopy
+from cropperhead.photos.photo_file import MAX_MEGAPIXELS, PhotoFile
 
-_ORIENTATIONS = ("File:MIMEType", "XMP-tiff:Orientation", "IFD0:Orientation")
+# What a photo says of itself
+_PHOTO_TAGS = (
+    "File:MIMEType",
+    "XMP-tiff:Orientation",
+    "IFD0:Orientation",
+    "IFD0:Make",
+    "IFD0:Model",
+    "ExifIFD:SerialNumber",
+    "ExifIFD:DateTimeOriginal",
+    "ExifIFD:SubSecTimeOriginal",
+)
+_WITH_BOXES = ("image/heic", "image/heif", "image/avif")
 _BATCH = 100  # files for which ExifTool is asked at a time
 
+Tags = Mapping[str, exiftool.Tags]  # by path in the library
 Trace = tuple[int, int] | None  # a file's size and time, None for none
 
 
 @dataclass(frozen=True)
-class Held:
+class CopySize:
+    """How large the small copies of cropped photos are: `image.small_copy`."""
+
+    long_side: int
+    quality: int
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What to read besides crops: further ExifTool tags, and small copies of cropped photos."""
+
+    max_megapixels: float = MAX_MEGAPIXELS
+    tags: tuple[str, ...] = ()
+    copy: CopySize | None = None
+
+
+@dataclass(frozen=True)
+class EditedCrop:
     """A crop that a photo has in one editor."""
 
     version: Version
-    editor: str
     box: Rectangle  # in pixels of the stored frame
     crop: Crop  # as displayed by `shown_as`
-    shown_as: int
+    shown_as: int  # the orientation by which the editor displays the photo
     mark: Mark | None  # where it was a suggestion
     is_untouched: bool  # it still is the suggestion
+
+    @property
+    def editor_name(self) -> str:
+        """The editor's name."""
+        return self.version.editor.name
 
     def __str__(self) -> str:
         return f"{self.version.source} ({self.version.file})"
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A photo of the library in `folder`, as it was when it was looked at."""
+class EditedPhoto:
+    """A photo of the library in `folder`, as it was when it was read."""
 
     folder: Path
     entry: Entry
     frame: tuple[int, int]  # of the stored pixels, in px
-    camera: int  # EXIF's orientation
-    held: tuple[Held, ...]  # the photographer's first
-    left_out: tuple[LeftOut, ...]
-    tags: exiftool.Tags  # its own, without its sidecars'
-    said: tuple[FileSettings, ...]
-    traces: Mapping[Path, Trace]  # its own and its sidecars', from before anything was read
-    suggested: Marks  # what was written for it, whatever became of that
+    versions: PhotoVersions
+    crops: tuple[EditedCrop, ...]  # the photographer's first; none that keeps the whole frame
+    undecoded: tuple[LeftOut, ...]  # crops that make no rectangle within the frame
+    suggestions: Marks  # what was written for it, whatever became of that
+    tags: Tags  # its own and its sidecars'
+    file_settings: tuple[FileSettings, ...]  # all that was read, what counts least first
+    traces: Mapping[Path, Trace]  # as `find_traces` gave them before; none from `read_cropped`
+    copy: SmallCopy | None = None  # where one was asked for, and a person has cropped the photo
+    sha256: str = ""  # of the file, with the copy
 
     @property
     def file(self) -> Path:
         """The photo itself."""
         return self.folder / self.entry.file
 
+    @property
+    def own_tags(self) -> exiftool.Tags:
+        """The tags of the photo itself."""
+        return self.tags[self.entry.file]
+
+    @property
+    def camera(self) -> int:
+        """The orientation by which the camera says to display the photo."""
+        return self.versions.camera
+
+    @property
+    def shown_as(self) -> int:
+        """The orientation by which the first editor that has a crop displays the photo."""
+        return self.versions.shown_as
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The versions that cannot be used."""
+        return self.versions.left_out + self.undecoded
+
     def exif_orientation(self, editor: str) -> int:
         """EXIF's orientation as an editor reads it."""
         return base.exif_orientation(registry.find_editor(editor), self.file.name, self.camera)
 
-    def shown_as(self, editor: str) -> int:
+    def shown_in(self, editor: str) -> int:
         """The orientation by which an editor displays the photo now. Raises RejectedFile."""
-        exif_orientation = self.exif_orientation(editor)
-        return registry.find_editor(editor).shown_as(self.settings(editor), exif_orientation)
+        return self._shown(editor, self.settings_in(editor))
 
     def is_turned(self, editor: str) -> bool:
         """Whether a person has turned or mirrored the photo in an editor. Raises RejectedFile."""
-        untouched = registry.find_editor(editor).shown_as({}, self.exif_orientation(editor))
-        return self.shown_as(editor) != untouched
+        return self.shown_in(editor) != self._shown(editor, {})
 
-    def upright(self, editor: str) -> int:
-        """The orientation in which a suggestion for an editor is to be made. Raises RejectedFile.
+    def target_orientation(self, editor: str) -> int:
+        """The orientation in which to make a crop for an editor. Raises RejectedFile.
 
-        A person's own, else the camera's: RawTherapee does not mirror by EXIF, but can be told to.
+        A person's own, otherwise the camera's: RawTherapee does not mirror by EXIF, but it can be
+        set to.
         """
-        return self.shown_as(editor) if self.is_turned(editor) else self.camera
+        return self.shown_in(editor) if self.is_turned(editor) else self.camera
 
-    def settings(self, editor: str) -> Settings:
-        """What the photographer's version in an editor says last; nothing where nothing is said."""
+    def settings_in(self, editor: str) -> Settings:
+        """The photographer's latest settings in an editor; empty where there are none."""
         own = [
             one.settings
-            for one in self.said
+            for one in self.file_settings
             if (one.author, one.editor.name) == (PHOTOGRAPHER, editor)
             and any(value is not None for value in one.settings.values())
         ]
-        return own[-1] if own else {}  # a sidecar of another editor says nothing for this one
+        return own[-1] if own else {}  # a sidecar of another editor has none for this one
+
+    def _shown(self, editor: str, settings: Settings) -> int:
+        return registry.find_editor(editor).shown_as(settings, self.exif_orientation(editor))
 
 
-def cropped_by_a_person(photo: Photo) -> str | None:
-    """Where a person has cropped a photo, in any editor; None where nobody has.
+def describe_person_crops(photo: EditedPhoto) -> str | None:
+    """Names the files in which a person has cropped a photo, in any editor; None for none.
 
-    Our own suggestion, as long as it is untouched, is nobody's crop. A crop that cannot be read
-    (in a perspective correction, say) is somebody's.
+    An untouched suggestion is not a person's crop. A crop that cannot be read (in a perspective
+    correction, say) is somebody's.
     """
-    made = [str(one) for one in photo.held if not one.is_untouched]
-    unread = [f"{one.file}: {one.reason}" for one in photo.left_out]
-    return "; ".join(made + unread) or None
+    readable = [str(crop) for crop in photo.crops if not crop.is_untouched]
+    unreadable = [f"{one.file}: {one.reason}" for one in photo.left_out]
+    return "; ".join(readable + unreadable) or None
 
 
-def look(
-    folder: Path, entries: Sequence[Entry], reader: exiftool.TagReader, max_megapixels: float
-) -> Iterator[Photo | RejectedFile]:
-    """Looks at photos of the library in `folder`, in order: each, or why it cannot be used.
+def read(
+    folder: Path,
+    entries: Sequence[Entry],
+    reader: exiftool.TagReader,
+    options: ReadOptions | None = None,
+) -> Iterator[EditedPhoto | RejectedFile]:
+    """Reads photos of the library in `folder`, in order: each, or why it cannot be used.
 
-    A finished export, and a photo none of whose crops can be read, cannot.
+    A finished export cannot be used, nor a photo none of whose settings can be read.
     """
-    journals = Journals()
-    for start in range(0, len(entries), _BATCH):
-        batch = entries[start : start + _BATCH]
-        seen = [traces(folder, entry) for entry in batch]
-        tags = _tags(folder, batch, reader)
-        for entry, before in zip(batch, seen, strict=True):
-            try:
-                yield _photo(folder, entry, tags, max_megapixels, (before, journals))
-            except RejectedFile as error:
-                yield error
-            except OSError as error:
-                yield RejectedFile("unreadable", f"cannot be opened: {error.strerror}")
+    walk = _Walk(folder, reader, options or ReadOptions(), crops_only=False)
+    for photo in walk.photos(entries):
+        assert photo is not None
+        yield photo
 
 
-def traces(folder: Path, entry: Entry) -> Mapping[Path, Trace]:
+def read_cropped(
+    folder: Path, entries: Sequence[Entry], reader: exiftool.TagReader, options: ReadOptions
+) -> Iterator[EditedPhoto | RejectedFile | None]:
+    """Reads photos as `read` does, but gives None for one without crops, which it does not open.
+
+    ExifTool is not asked about a photo without sidecars whose header names no editor.
+    """
+    return _Walk(folder, reader, options, crops_only=True).photos(entries)
+
+
+def find_traces(folder: Path, entry: Entry) -> Mapping[Path, Trace]:
     """The traces of a photo and its sidecars as they are now."""
     return {folder / name: _trace(folder / name) for name in (entry.file, *entry.sidecars)}
+
+
+class _Walk:
+    """Reads photos in batches, for ExifTool answers faster about many."""
+
+    def __init__(
+        self, folder: Path, reader: exiftool.TagReader, options: ReadOptions, crops_only: bool
+    ) -> None:
+        self._folder, self._reader, self._options = folder, reader, options
+        self._crops_only, self._journals = crops_only, Journals()
+
+    def photos(self, entries: Sequence[Entry]) -> Iterator[EditedPhoto | RejectedFile | None]:
+        for start in range(0, len(entries), _BATCH):
+            batch = entries[start : start + _BATCH]
+            # before anything is read; only for who may write afterwards
+            traces = [{} if self._crops_only else find_traces(self._folder, e) for e in batch]
+            rejected = {entry: self._reason_against(entry) for entry in batch}
+            sound = [entry for entry, reason in rejected.items() if reason is None]
+            asked = {entry for entry in sound if not self._is_silent(entry)}
+            tags = self._ask([entry for entry in sound if entry in asked])
+            for entry, trace in zip(batch, traces, strict=True):
+                photo = self._attempt(entry, tags, trace) if entry in asked else None
+                yield rejected[entry] or photo
+
+    def _reason_against(self, entry: Entry) -> RejectedFile | None:
+        try:
+            _refuse_unusable(self._folder, entry)
+        except RejectedFile as error:
+            return error
+        return None
+
+    def _is_silent(self, entry: Entry) -> bool:
+        """Whether a photo has no crop, for all that names and headers say."""
+        if not self._crops_only or entry.sidecars or entry.edits:
+            return False
+        try:
+            return precheck.is_silent(self._folder / entry.file, settings.header_words())
+        except OSError:
+            return False  # ExifTool will say why
+
+    def _ask(self, entries: Sequence[Entry]) -> Tags:
+        """What ExifTool says of photos and of their XMP sidecars."""
+        extra = self._options.tags
+        with_notes = any(exiftool.is_in_notes(tag) for tag in extra)
+        photos = [self._folder / entry.file for entry in entries]
+        names = [self._folder / name for entry in entries for name in entry.sidecars]
+        sidecars = [file for file in names if settings.is_for_exiftool(file)]
+        wanted = [*settings.photo_tags(), *_PHOTO_TAGS, *extra]
+        answers = self._reader.read(photos, wanted, with_notes)
+        answers |= self._reader.read(sidecars, [*settings.sidecar_tags(), *extra])
+        return {file.relative_to(self._folder).as_posix(): tags for file, tags in answers.items()}
+
+    def _attempt(
+        self, entry: Entry, tags: Tags, traces: Mapping[Path, Trace]
+    ) -> EditedPhoto | RejectedFile | None:
+        try:
+            return self._read(entry, tags, traces)
+        except RejectedFile as error:
+            return error
+        except OSError as error:
+            return RejectedFile("unreadable", f"cannot be opened: {error.strerror}")
+
+    def _read(self, entry: Entry, tags: Tags, traces: Mapping[Path, Trace]) -> EditedPhoto | None:
+        file, most = self._folder / entry.file, self._options.max_megapixels
+        own = _require_photo(tags.get(entry.file))
+        camera = _camera_orientation(file, own, most)
+        file_settings = tuple(settings.read_settings(self._folder, entry, tags, camera))
+        found = versions.find_versions(entry.file, file_settings, camera)
+        if self._crops_only and not found.cropped:
+            return None
+        suggestions = suggestion_history.find_suggestions(self._folder, entry, self._journals)
+        with photo_file.open_photo(file, most) as photo:
+            crops, undecoded = _decode_crops(found, photo.frame, suggestions)
+            copy, digest = self._copy(file, photo, found.shown_as, crops)
+            frame = photo.frame
+        names = [name for name in (entry.file, *entry.sidecars) if name in tags]
+        return EditedPhoto(
+            folder=self._folder,
+            entry=entry,
+            frame=frame,
+            versions=found,
+            crops=crops,
+            undecoded=undecoded,
+            suggestions=suggestions,
+            tags={name: tags[name] for name in names},
+            file_settings=file_settings,
+            traces=traces,
+            copy=copy,
+            sha256=digest,
+        )
+
+    def _copy(
+        self, file: Path, photo: PhotoFile, shown_as: int, crops: Sequence[EditedCrop]
+    ) -> tuple[SmallCopy | None, str]:
+        """The copy, and the SHA-256 of the file."""
+        size = self._options.copy
+        if size is None or all(crop.is_untouched for crop in crops):
+            return None, ""
+        picture = photo.picture(size.long_side)
+        copy = image.small_copy(picture, shown_as, size.long_side, size.quality)
+        with file.open("rb") as stream:
+            return copy, hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _refuse_unusable(folder: Path, entry: Entry) -> None:
+    """Raises RejectedFile for what is not a photo, is empty or would harm ExifTool."""
+    if entry.kind == scan.ORPHAN:
+        raise RejectedFile("orphan_sidecar", "there is no photo of this name next to it")
+    if entry.kind == scan.UNREADABLE:
+        raise RejectedFile("unreadable_name_or_folder", f"cannot be listed: {entry.trace}")
+    if entry.kind == scan.LOST:
+        raise RejectedFile("no_photo", entry.trace)
+    if entry.kind == scan.BROKEN_CATALOG:
+        raise RejectedFile("broken_catalog", entry.trace)
+    file = folder / entry.file
+    try:
+        if not _has_content(file):
+            raise RejectedFile("empty", "the file is empty")
+        if precheck.is_bomb(file):
+            most = f"{precheck.LARGEST_TEXTS_MB} MB"
+            raise RejectedFile("too_large", f"its texts unpack to more than {most}")
+    except OSError as error:
+        raise RejectedFile("unreadable", f"cannot be opened: {error.strerror}") from error
+
+
+def _has_content(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return bool(stream.read(1))
+
+
+def _require_photo(tags: exiftool.Tags | None) -> exiftool.Tags:
+    if tags is None:
+        raise RejectedFile("unreadable", "ExifTool cannot read it")
+    if not str(tags.get("File:MIMEType", "")).startswith("image/"):
+        raise RejectedFile("not_a_photo", "it is not a picture, by its content")
+    return tags
+
+
+def _camera_orientation(file: Path, tags: exiftool.Tags, max_megapixels: float) -> int:
+    """EXIF's orientation, or that of an HEIC's or AVIF's container for one without EXIF's."""
+    embedded = orientation.parse_orientation(tags.get("IFD0:Orientation"), 0)
+    if embedded or tags.get("File:MIMEType") not in _WITH_BOXES:
+        return embedded or orientation.UPRIGHT
+    return photo_file.container_orientation(file, max_megapixels) or orientation.UPRIGHT
+
+
+def _decode_crops(
+    found: PhotoVersions, frame: tuple[int, int], suggestions: Marks
+) -> tuple[tuple[EditedCrop, ...], tuple[LeftOut, ...]]:
+    """The crops of all versions, without those that keep the whole frame; what makes no crop."""
+    crops, undecoded = [], []
+    for version in found.cropped:
+        try:
+            box = version.decode(*frame)
+        except RejectedFile as error:
+            undecoded.append(LeftOut(version.file, error.kind, str(error)))
+            continue
+        if astuple(base.displayed_crop(box, *frame, found.shown_as)) != FULL_FRAME:
+            crops.append(_edited_crop(version, box, frame, suggestions))
+    return tuple(crops), tuple(undecoded)
+
+
+def _edited_crop(
+    version: Version, box: Rectangle, frame: tuple[int, int], suggestions: Marks
+) -> EditedCrop:
+    """A crop. A suggestion is one in whichever editor it is, for one takes over another's crop.
+
+    darktable takes it from Lightroom's sidecar, and Lightroom from there into its catalog.
+    """
+    same = [mark for mark in suggestions.values() if marks.is_untouched(mark, box, *frame)]
+    mark = suggestions.get((version.author, version.editor.name), same[0] if same else None)
+    shown_as = version.shown_as()
+    crop = base.displayed_crop(box, *frame, shown_as)
+    return EditedCrop(version, box, crop, shown_as, mark, bool(same))
 
 
 def _trace(file: Path) -> Trace:
@@ -136,67 +377,3 @@ def _trace(file: Path) -> Trace:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns
-
-
-def _tags(
-    folder: Path, batch: Sequence[Entry], reader: exiftool.TagReader
-) -> Mapping[str, exiftool.Tags]:
-    """What ExifTool says of photos and of their XMP sidecars, by path in the library."""
-    asked = [folder / entry.file for entry in batch if not _is_bomb(folder / entry.file)]
-    sidecars = [folder / name for entry in batch for name in entry.sidecars]
-    said = reader.read(asked, [*settings.photo_tags(), *_ORIENTATIONS])
-    xmp = [file for file in sidecars if settings.is_for_exiftool(file)]
-    said |= reader.read(xmp, settings.sidecar_tags())
-    return {file.relative_to(folder).as_posix(): one for file, one in said.items()}
-
-
-def _is_bomb(file: Path) -> bool:
-    try:
-        return precheck.is_bomb(file)
-    except OSError:
-        return True
-
-
-def _photo(
-    folder: Path,
-    entry: Entry,
-    tags: Mapping[str, exiftool.Tags],
-    max_megapixels: float,
-    known: tuple[Mapping[Path, Trace], Journals],
-) -> Photo:
-    seen, journals = known
-    frame, container = _frame(folder / entry.file, max_megapixels)
-    found = find_versions(folder, entry, tags, lambda: container)
-    own = tags[entry.file]
-    suggested = find_suggestions(folder, entry, journals)
-    held, left_out = [], list(found.left_out)
-    for version in found.cropped:
-        try:
-            one = _held(version, frame, suggested)
-        except RejectedFile as error:
-            left_out.append(LeftOut(version.file, error.kind, str(error)))
-            continue
-        if astuple(one.crop) != FULL_FRAME:
-            held.append(one)
-    places = frame, found.camera
-    crops = tuple(held), tuple(left_out)
-    return Photo(folder, entry, *places, *crops, own, found.settings, seen, suggested)
-
-
-def _held(version: Version, frame: tuple[int, int], suggested: Marks) -> Held:
-    """A crop; untouched in whichever editor it stands, for one editor takes over another's."""
-    box, shown_as = version.decode(*frame), version.shown_as()
-    editor = version.editor.name
-    same = [mark for mark in suggested.values() if marks.is_untouched(mark, box, *frame)]
-    mark = suggested.get((version.author, editor), same[0] if same else None)
-    crop = base.displayed_crop(box, *frame, shown_as)
-    return Held(version, editor, box, crop, shown_as, mark, bool(same))
-
-
-def _frame(file: Path, max_megapixels: float) -> tuple[tuple[int, int], int | None]:
-    """The stored frame in px, and how an HEIC's own boxes turn it. Raises RejectedFile."""
-    if file.suffix.lower() in raws.SUFFIXES:
-        with raws.opened(file, max_megapixels) as raw:
-            return raw.frame, None
-    with photos.opened(file, max_megapixels) as image:
-        return photos.stored_size(image), photos.container_orientation(image)

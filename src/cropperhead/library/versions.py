@@ -4,19 +4,14 @@ An author may have cropped a photo in several editors; each editor's crop is a v
 Of one author in one editor there is one version: what was written last counts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from cropperhead.editors import base, registry
-from cropperhead.editors.base import PHOTOGRAPHER, Editor, LeftOut, Settings, State, Tags
+from cropperhead.editors.base import PHOTOGRAPHER, Editor, LeftOut, Settings, State
 from cropperhead.errors import RejectedFile
-from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Rectangle
-from cropperhead.library.scan import Entry
-from cropperhead.library.settings import FileSettings, read_settings
-
-_WITH_BOXES = ("image/heic", "image/heif", "image/avif")
+from cropperhead.library.settings import FileSettings
 
 
 @dataclass(frozen=True)
@@ -47,30 +42,15 @@ class PhotoVersions:
     cropped: tuple[Version, ...]  # the photographer's first
     left_out: tuple[LeftOut, ...]
     shown_as: int  # as the first of them is displayed
-    settings: tuple[FileSettings, ...]  # all that was read, what counts least first
 
 
-def find_versions(
-    folder: Path,
-    entry: Entry,
-    tags: Mapping[str, Tags],
-    container: Callable[[], int | None],
-) -> PhotoVersions:
-    """Finds the versions of a photo of the library in `folder`, whose files' tags are given.
+def find_versions(photo: str, settings: Sequence[FileSettings], camera: int) -> PhotoVersions:
+    """Finds the versions of a photo in what `settings.read_settings` has read of it.
 
-    `container` reads how an HEIC's or AVIF's own boxes turn it, for files without EXIF orientation.
-    Raises RejectedFile if the file is not a photo or is a finished export, or if it has versions
-    and none of them can be used.
+    `photo` is its file name, `camera` the orientation by which the camera says to display it.
+    Raises RejectedFile if it has versions and none of them can be used.
     """
-    own = tags.get(entry.file)
-    if own is None:
-        raise RejectedFile("unreadable", "ExifTool cannot read it")
-    if not str(own.get("File:MIMEType", "")).startswith("image/"):
-        raise RejectedFile("not_a_photo", "its content is not a picture")
-    embedded = orientation.parse_orientation(own.get("IFD0:Orientation"), 0)
-    camera = embedded or (_has_boxes(own) and container()) or orientation.UPRIGHT
-    settings = tuple(read_settings(folder, entry, tags, camera))
-    latest = _Latest(entry.file, camera)
+    latest = _Latest(photo, camera)
     for one in settings:
         latest.add(one)
     cropped = latest.cropped()
@@ -78,7 +58,7 @@ def find_versions(
         raise next(iter(latest.errors.values()))[1]
     left_out = [LeftOut(file, error.kind, str(error)) for file, error in latest.errors.values()]
     shown_as = cropped[0].shown_as() if cropped else camera
-    return PhotoVersions(camera, cropped, tuple(left_out), shown_as, settings)
+    return PhotoVersions(camera, cropped, tuple(left_out), shown_as)
 
 
 class _Latest:
@@ -120,7 +100,3 @@ class _Latest:
 
 def _order(version: Version) -> tuple[bool, int, str]:
     return version.author != PHOTOGRAPHER, registry.rank(version.editor), version.author
-
-
-def _has_boxes(tags: Tags) -> bool:
-    return tags.get("File:MIMEType") in _WITH_BOXES

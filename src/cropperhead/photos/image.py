@@ -87,7 +87,7 @@ def opened(file: Path | BinaryIO, max_megapixels: float) -> Iterator[Image.Image
             yield image
     except UnidentifiedImageError:
         raise RejectedFile(
-            "not_a_photo", "no JPEG, PNG, TIFF, WebP, AVIF or HEIC picture"
+            "not_a_photo", "it is not a picture, expected JPEG, PNG, TIFF, WebP, AVIF or HEIC"
         ) from None
     except RejectedFile:
         raise

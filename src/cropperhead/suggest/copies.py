@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image, JpegImagePlugin
 from PIL.PngImagePlugin import PngInfo
 
-from cropperhead.api import MAX_MEGAPIXELS, Crop
+from cropperhead.api import Crop
 from cropperhead.editors import lightroom
 from cropperhead.editors.xmp import Name, Packet
 from cropperhead.errors import RejectedFile, WritingError
@@ -27,7 +27,7 @@ from cropperhead.geometry import orientation
 from cropperhead.library import journal, sidecars
 from cropperhead.library.journal import Journals, Record
 from cropperhead.photos import image as photos
-from cropperhead.photos import raw as raws
+from cropperhead.photos import photo_file
 
 _FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe"), "JPEG"),
@@ -120,12 +120,16 @@ def cropped_copy(file: Path, crop: Crop, shown_as: int | None, quality: int) -> 
     100, is for JPEG and WebP. Raises RejectedFile where the photo cannot be read.
     """
     kind = _FORMATS[sidecars.suffix(_copy_name(file.name))]
-    if sidecars.suffix(file.name) in raws.SUFFIXES:
-        return _raw_copy(file, crop, shown_as, quality)
-    with photos.opened(file, MAX_MEGAPIXELS) as image:
+    with photo_file.open_photo(file) as photo:
+        side, shown_as = max(photo.frame), shown_as or photo.shown_as
+        image = photo.picture(side)
+        if photo_file.is_raw(file):
+            picture = crop.apply(photos.upright(image, shown_as, side))
+            exif = _exif(_raw_tags(file), picture, "TIFF")
+            return _encode(picture, "JPEG", {"quality": quality} | exif)
         options = _profile_and_iptc(image, kind) | _compression(image, kind, quality)
         tags, info = image.getexif(), {str(key): value for key, value in image.info.items()}
-        upright = photos.displayed(image, shown_as or photos.shown_as(image))
+        upright = photos.displayed(image, shown_as)
         picture = crop.apply(_in_mode_of(upright, kind))
         exif = _exif(tags, picture, kind)
         return _encode(picture, kind, options | exif | _xmp(info, kind, exif))
@@ -142,14 +146,6 @@ def _is_as_written(file: Path, record: Record) -> bool:
             return hashlib.file_digest(stream, "sha256").hexdigest() == record.after
     except OSError:
         return False
-
-
-def _raw_copy(file: Path, crop: Crop, shown_as: int | None, quality: int) -> bytes:
-    with raws.opened(file, MAX_MEGAPIXELS) as raw:
-        side = max(raw.frame)
-        upright = photos.upright(raw.picture(side), shown_as or raw.shown_as, side)
-    picture = crop.apply(upright)
-    return _encode(picture, "JPEG", {"quality": quality} | _exif(_raw_tags(file), picture, "TIFF"))
 
 
 def _raw_tags(file: Path) -> Image.Exif:

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cropperhead.api import MAX_MEGAPIXELS
 from cropperhead.editors.base import ALREADY_APPLIED
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.library import edited_photo, scan
-from cropperhead.library.edited_photo import Photo
+from cropperhead.library.edited_photo import EditedPhoto
 from cropperhead.library.journal import Journals
 from cropperhead.library.scan import Entry
 from cropperhead.photos.exiftool import TagReader
@@ -20,7 +19,9 @@ from cropperhead.suggest.predict import Job, file_trace
 _BATCH = 100  # as many files as ExifTool is asked for at a time
 # Kinds of what is wrong with a photo or its journal. Other kinds are of crops that cannot be read,
 # which are somebody's all the same
-_FAILURES = frozenset({"not_a_photo", "unreadable", "too_large", "frame", "broken_journal"})
+_FAILURES = frozenset(
+    {"not_a_photo", "unreadable", "empty", "too_large", "frame", "broken_journal"}
+)
 _CROPPED, _UNREADABLE_CROP = "a person has cropped it", "its crop cannot be read"
 _PRESENT = "it already has this model's crop"
 _REMOVED = "the suggested crop was removed"
@@ -83,7 +84,7 @@ class JobFinder:
             return
         present = [self._has_written_sidecar(folder, entry) for entry in entries]
         rest = [entry for entry, is_present in zip(entries, present, strict=True) if not is_present]
-        photos = edited_photo.look(folder, rest, self.reader, MAX_MEGAPIXELS)
+        photos = edited_photo.read(folder, rest, self.reader)
         for entry, is_present in zip(entries, present, strict=True):
             file = folder / entry.file
             if is_present:
@@ -108,11 +109,11 @@ class JobFinder:
             return False
         return is_unchanged and last.note.get("Editor") == self.options.write
 
-    def _sidecar_job(self, file: Path, photo: Photo | RejectedFile) -> Job | None:
+    def _sidecar_job(self, file: Path, photo: EditedPhoto | RejectedFile) -> Job | None:
         if isinstance(photo, RejectedFile):
             return self._job_for_rejected(file, photo)
         try:
-            shown_as = photo.upright(str(self.options.write))
+            shown_as = photo.target_orientation(str(self.options.write))
         except RejectedFile as error:
             self.log.fail(file, str(error))
             return None
@@ -130,15 +131,15 @@ class JobFinder:
         self.log.skip(file, str(error) if is_export else f"{_UNREADABLE_CROP}: {error}")
         return Job(file)
 
-    def _reason_to_skip(self, photo: Photo) -> str:
-        own = [one for one in photo.held if one.editor == self.options.write]
+    def _reason_to_skip(self, photo: EditedPhoto) -> str:
+        own = [one for one in photo.crops if one.editor_name == self.options.write]
         if any(one.is_untouched and one.mark and one.mark.model == self.source for one in own):
             return _PRESENT
         if self.options.overwrite:
             return ""
-        if not own and any(editor == self.options.write for _, editor in photo.suggested):
+        if not own and any(editor == self.options.write for _, editor in photo.suggestions):
             return _REMOVED  # by a person who switched it off, too
-        return _CROPPED if edited_photo.cropped_by_a_person(photo) else ""
+        return _CROPPED if edited_photo.describe_person_crops(photo) else ""
 
     def _with_copy(self, job: Job, entry: Entry) -> Job | None:
         """The job with the copy's target, or None where nothing is left to do."""

@@ -18,7 +18,7 @@ from PIL import Image
 from cropperhead import api
 from cropperhead.api import Crop, Cropper
 from cropperhead.errors import RejectedFile, SetupError
-from cropperhead.library.edited_photo import Photo
+from cropperhead.library.edited_photo import EditedPhoto
 from cropperhead.photos import drawing
 from cropperhead.suggest import copies
 from cropperhead.suggest.options import SuggestOptions
@@ -37,7 +37,7 @@ class Job:
 
     file: Path
     shown_as: int | None = None
-    photo: Photo | None = None
+    photo: EditedPhoto | None = None
     copy_to: Path | None = None
 
     def for_worker(self) -> "Job":

@@ -13,7 +13,7 @@ from cropperhead.editors.base import PHOTOGRAPHER
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.library import edited_photo, marks, scan
 from cropperhead.library import selection as named
-from cropperhead.library.edited_photo import Held, Photo
+from cropperhead.library.edited_photo import EditedCrop, EditedPhoto, ReadOptions
 from cropperhead.library.scan import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
@@ -73,7 +73,7 @@ def convert(
         for folder, entries in found:
             photos = [one for one in entries if _is_photo(folder, one, summary)]
             progress.update(len(entries) - len(photos))
-            looked = edited_photo.look(folder, photos, reader, params.max_megapixels)
+            looked = edited_photo.read(folder, photos, reader, ReadOptions(params.max_megapixels))
             for entry, photo in zip(photos, looked, strict=True):
                 _convert(folder / entry.file, photo, order, reader, summary)
                 progress.update()
@@ -82,7 +82,7 @@ def convert(
 
 def _convert(
     file: Path,
-    photo: Photo | RejectedFile,
+    photo: EditedPhoto | RejectedFile,
     order: Order,
     reader: exiftool.TagReader,
     summary: Summary,
@@ -107,22 +107,22 @@ def _convert(
         summary.skipped[file] = done.reason
 
 
-def _sources(photo: Photo, order: Order) -> list[Held]:
+def _sources(photo: EditedPhoto, order: Order) -> list[EditedCrop]:
     """The photographer's crops in other editors, that which counts first."""
-    own = [one for one in photo.held if one.version.author == PHOTOGRAPHER]
+    own = [one for one in photo.crops if one.version.author == PHOTOGRAPHER]
     others = [one.name for one in registry.EDITORS if one.name != order.to]
     named = [order.source] if order.source else others
-    return [one for one in own if one.editor in named and not one.is_untouched]
+    return [one for one in own if one.editor_name in named and not one.is_untouched]
 
 
-def _wanted(photo: Photo, source: Held, to: str) -> write.Wanted:
+def _wanted(photo: EditedPhoto, source: EditedCrop, to: str) -> write.Wanted:
     """The crop as the editor is to show it: turned as the person turned the photo, if at all."""
-    turned = photo.is_turned(source.editor)
-    shown_as = source.shown_as if turned else photo.upright(to)
+    turned = photo.is_turned(source.editor_name)
+    shown_as = source.shown_as if turned else photo.target_orientation(to)
     return write.Wanted(base.displayed_crop(source.box, *photo.frame, shown_as), shown_as)
 
 
-def _told(sources: Sequence[Held]) -> str:
+def _told(sources: Sequence[EditedCrop]) -> str:
     """Which others there were that differ."""
     first, *rest = sources
     unlike = [

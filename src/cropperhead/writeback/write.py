@@ -16,7 +16,7 @@ from cropperhead.editors.base import PHOTOGRAPHER, CropToWrite, Settings, State
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.geometry.crops import FULL_FRAME, Crop
 from cropperhead.library import edited_photo, journal, marks, settings
-from cropperhead.library.edited_photo import Held, Photo
+from cropperhead.library.edited_photo import EditedCrop, EditedPhoto
 from cropperhead.library.marks import Mark
 from cropperhead.library.scan import PHOTO, Entry
 from cropperhead.library.sidecars import pair
@@ -45,7 +45,7 @@ class Outcome:
         return not self.reason
 
 
-def target(photo: Photo, editor: str) -> Path:
+def target(photo: EditedPhoto, editor: str) -> Path:
     """The sidecar in which an editor looks for a photo's crop, be it there or not.
 
     Raises WritingError where it would be that of another photo too, or of that alone: IMG.xmp
@@ -72,7 +72,7 @@ def target(photo: Photo, editor: str) -> Path:
 
 
 def write(
-    photo: Photo,
+    photo: EditedPhoto,
     wanted: Wanted,
     editor: str,
     reader: exiftool.TagReader,
@@ -106,7 +106,7 @@ def write(
     return Outcome(file)
 
 
-def _reason_against(photo: Photo, wanted: Wanted, editor: str, overwrite: bool) -> str:
+def _reason_against(photo: EditedPhoto, wanted: Wanted, editor: str, overwrite: bool) -> str:
     if astuple(wanted.crop) == FULL_FRAME:
         return "it is the whole frame"
     there = _there(photo, editor)
@@ -117,42 +117,42 @@ def _reason_against(photo: Photo, wanted: Wanted, editor: str, overwrite: bool) 
     return "" if there.is_untouched or overwrite else f"a person's crop is there: {there}"
 
 
-def _unread_elsewhere(photo: Photo, editor: str) -> str:
+def _unread_elsewhere(photo: EditedPhoto, editor: str) -> str:
     """Where a crop may stand unread that the sidecar would take the place of: in a catalog, say."""
-    for said in photo.said:
+    for said in photo.file_settings:
         ours = said.author == PHOTOGRAPHER and said.editor.name == editor
         if ours and said.error and photo.folder / said.file != target(photo, editor):
             return f"what {editor} holds cannot be read: {said.file}: {said.error}"
     return ""
 
 
-def _there(photo: Photo, editor: str) -> Held | None:
+def _there(photo: EditedPhoto, editor: str) -> EditedCrop | None:
     """The photographer's crop in an editor."""
-    own = [one for one in photo.held if one.version.author == PHOTOGRAPHER]
-    return next((one for one in own if one.editor == editor), None)
+    own = [one for one in photo.crops if one.version.author == PHOTOGRAPHER]
+    return next((one for one in own if one.editor_name == editor), None)
 
 
-def _is_same(photo: Photo, wanted: Wanted, there: Held) -> bool:
+def _is_same(photo: EditedPhoto, wanted: Wanted, there: EditedCrop) -> bool:
     box = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as)
     return bool(np.abs(box.corners() - there.box.corners()).max() <= marks.ROUNDING_PX)
 
 
-def _refuse_unreadable(photo: Photo, editor: str, file: Path) -> None:
+def _refuse_unreadable(photo: EditedPhoto, editor: str, file: Path) -> None:
     """Raises where what the editor's sidecar says so far is not understood."""
-    for said in photo.said:
+    for said in photo.file_settings:
         if said.error and photo.folder / said.file == file:
             raise said.error
     for one in photo.left_out:
         if photo.folder / one.file == file:
             raise RejectedFile(one.kind, one.reason)
-    module, now = registry.find_editor(editor), photo.settings(editor)
+    module, now = registry.find_editor(editor), photo.settings_in(editor)
     if module.state(now) is State.CROPPED:
         module.decode(now, *photo.frame, photo.exif_orientation(editor))
 
 
-def _refuse_changed(photo: Photo, file: Path, before: bytes | None) -> None:
+def _refuse_changed(photo: EditedPhoto, file: Path, before: bytes | None) -> None:
     """Raises where the photo or a sidecar of it is not any more what was looked at."""
-    now = edited_photo.traces(photo.folder, photo.entry)
+    now = edited_photo.find_traces(photo.folder, photo.entry)
     changed = [one for one, trace in photo.traces.items() if now[one] != trace]
     changed += [file] if before is not None and file not in now else []
     if changed:
@@ -166,14 +166,14 @@ def _mark(wanted: Wanted, editor: str) -> Mark | None:
 
 
 def _merged(
-    photo: Photo, wanted: Wanted, editor: str, before: bytes | None, mark: Mark | None
+    photo: EditedPhoto, wanted: Wanted, editor: str, before: bytes | None, mark: Mark | None
 ) -> bytes:
     """The sidecar with the crop. Raises RejectedFile."""
     new = CropToWrite(
         photo=photo.file.name,
         frame=photo.frame,
         exif_orientation=photo.exif_orientation(editor),
-        shown_now=photo.shown_as(editor),
+        shown_now=photo.shown_in(editor),
         crop=wanted.crop,
         shown_as=wanted.shown_as,
     )
@@ -182,7 +182,7 @@ def _merged(
 
 
 def _require_as_meant(
-    photo: Photo,
+    photo: EditedPhoto,
     wanted: Wanted,
     editor: str,
     written: tuple[Path, bytes],
@@ -203,14 +203,14 @@ def _require_as_meant(
 
 
 def _read_back(
-    photo: Photo, editor: str, written: tuple[Path, bytes], reader: exiftool.TagReader
+    photo: EditedPhoto, editor: str, written: tuple[Path, bytes], reader: exiftool.TagReader
 ) -> Settings:
     """The settings of an editor in a sidecar that is not there yet."""
     name, (file, content) = photo.file.name, written
     with tempfile.TemporaryDirectory(prefix="cropperhead-") as place:
         copy = Path(place, file.name)
         copy.write_bytes(content)
-        tags = {name: photo.tags}
+        tags = {name: photo.own_tags}
         if settings.is_for_exiftool(copy):
             found = reader.read([copy], settings.sidecar_tags())
             tags |= {copy.name: found[copy]} if copy in found else {}
