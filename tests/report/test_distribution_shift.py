@@ -18,24 +18,24 @@ def by_measure(*versions: pd.DataFrame) -> dict[str, distribution_shift.Shift]:
 
 
 def test_a_shift_has_means_medians_and_the_distance_of_distributions():
-    found = by_measure(labels(0, 0.1, 0.2), labels(0.1, 0.2, 0.6))
-    top = found["top"]
+    shifts = by_measure(labels(0, 0.1, 0.2), labels(0.1, 0.2, 0.6))
+    top = shifts["top"]
     assert top.means == pytest.approx((0.1, 0.3))
     assert top.medians == pytest.approx((0.1, 0.2))
     # below 0.1 lie a third of the first and none of the second; below 0.6 all and two thirds
     assert top.statistic == pytest.approx(1 / 3)
-    assert found["left"].statistic == 0
+    assert shifts["left"].statistic == 0
     # (1 - top) x 0.5
-    assert found["area"].means == pytest.approx((0.45, 0.35))
+    assert shifts["area"].means == pytest.approx((0.45, 0.35))
 
 
 def test_p_values_are_corrected_for_the_number_of_measures():
-    found = by_measure(labels(*np.linspace(0, 0.1, 5)), labels(*np.linspace(0.2, 0.3, 5)))
+    shifts = by_measure(labels(*np.linspace(0, 0.1, 5)), labels(*np.linspace(0.2, 0.3, 5)))
     # five and five that are apart: 2 of the 10! / (5! 5!) = 252 orders; top and area have the same
     # chance, and are the smallest of six: 2 / 252 x 6
-    assert found["top"].p_value == pytest.approx(12 / 252)
-    assert found["area"].p_value == pytest.approx(12 / 252)
-    assert found["left"].p_value == 1
+    assert shifts["top"].p_value == pytest.approx(12 / 252)
+    assert shifts["area"].p_value == pytest.approx(12 / 252)
+    assert shifts["left"].p_value == 1
 
 
 def test_a_version_without_crops_has_no_distribution():
@@ -48,8 +48,8 @@ def test_a_version_without_crops_has_no_distribution():
 @pytest.mark.parametrize("count", [0, 1, 40])
 def test_every_number_of_crops_can_be_drawn(tmp_path, count):
     file = tmp_path / "picture.png"
-    found = distribution_shift.measure_shifts(label_table(count), label_table(30, seed=2))
-    chart_images.draw_shifts(found, "then $x$", "now", file)
+    shifts = distribution_shift.measure_shifts(label_table(count), label_table(30, seed=2))
+    chart_images.draw_shifts(shifts, "then $x$", "now", file)
     with Image.open(file) as picture:
         assert picture.size == (1260, 760)
         assert "Software" not in picture.info

@@ -66,7 +66,7 @@ def test_photos_share_the_bytes_of_the_page_with_repeated_ones():
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG")
     noise = [Picture(f"{n}.jpg", buffer.getvalue(), 1.0, {}, {}) for n in range(4)]
-    # 4.2 MB for 4 are 1 MB each, for 4 and 200 more 20 kB: too few for noise of 480 px
+    # 4.2 MB for 4 are 1 MB each, with 200 repeats 20 kB each: too few for noise of 480 px
     assert gallery.make_exhibits(noise)[0].width == 480
     assert gallery.make_exhibits(noise, repeats=200)[0].width < 480
 
@@ -74,7 +74,7 @@ def test_photos_share_the_bytes_of_the_page_with_repeated_ones():
 def test_the_typical_photo_is_a_wide_one_near_the_middle():
     many = [photo(f"{n:02}.jpg", 20 if n == 5 else 60, cnn=n / 10) for n in range(11)]
     chosen = gallery.typical_exhibit(gallery.make_exhibits(many))
-    # the middle of eleven is 05, but that one is upright; 04 and 06 are beside it
+    # the middle of eleven is 05, but that one is upright; 04 and 06 are next to it
     assert chosen is not None
     assert chosen.photo in {"04.jpg", "06.jpg"}
     assert gallery.typical_exhibit([]) is None

@@ -90,7 +90,7 @@ def test_tags_are_balanced_whatever_is_missing(changes):
     assert Page(render_page(comparison(**changes))).open == []
 
 
-def test_nothing_on_the_page_reaches_outside(html):
+def test_the_page_requests_nothing_from_the_network(html):
     without_photos = re.sub(r"data:image/webp;base64,[\w+/=]+", "", html)
     assert re.findall(r"https?:|//\w|@import|url\(", without_photos) == []
     for tag, attributes in Page(html).tags:
@@ -121,7 +121,7 @@ def test_scores_are_shown_with_their_intervals(html):
         assert text in Page(html).text
 
 
-def test_every_photo_has_a_text_that_names_it_and_its_score(html):
+def test_every_photo_has_an_alternative_text_with_its_name_and_score(html):
     texts = [attributes["alt"] for attributes in Page(html).all("img")]
     assert len(texts) == 3  # two photos, one of them again next to the verdict
     assert all("/roll/" in str(text) and "by 0.81" in str(text) for text in texts)
@@ -158,7 +158,7 @@ def test_a_photo_name_cannot_break_the_page():
     assert name in str(page.all("img")[-1]["alt"])
 
 
-def test_text_from_outside_is_escaped():
+def test_texts_are_escaped():
     text = "<script>alert(1)</script>"
     html = render_page(
         comparison(
@@ -182,7 +182,7 @@ def test_a_score_that_does_not_apply_is_a_dash(missing):
     assert "nan" not in page.text
 
 
-def test_a_mean_without_interval_stands_alone():
+def test_a_mean_without_interval_is_shown_by_itself():
     row = dataclasses.replace(CNN, overlap=Interval(0.5, math.nan, math.nan))
     html = render_page(comparison(rows=[row], history=pd.DataFrame()))
     assert "0.500" in Page(html).text
@@ -292,7 +292,7 @@ def test_each_part_of_the_photos_has_its_gain_drawn(full):
     assert "−0.050" in full.text
 
 
-def test_a_failure_is_shown_with_what_went_wrong(full):
+def test_a_failure_is_shown_with_its_explanation(full):
     assert "Keeps the sky that the photographer cut off." in full.text
     # two photos, the one next to the verdict, and b.jpg again
     assert len(full.all("img")) == 4
@@ -322,8 +322,8 @@ def test_corrected_suggestions_are_counted_and_measured(full):
 
 def test_without_corrections_there_is_nothing_to_average():
     nothing = Interval(math.nan, math.nan, math.nan)
-    found = Corrections(1, 0, nothing, nothing, nothing)
-    text = " ".join(Page(render_page(comparison(corrections=found))).text.split())
+    corrections = Corrections(1, 0, nothing, nothing, nothing)
+    text = " ".join(Page(render_page(comparison(corrections=corrections))).text.split())
     assert "1 photo still has the crop that a model suggested" in text
     assert "and a person has corrected 0: 0 % of both together" in text
     assert "How far corrections are" not in text
@@ -355,7 +355,7 @@ def test_only_the_first_of_many_photos_are_shown_until_all_are_requested():
     assert not Page(render_page(comparison(pictures=pictures[:24]))).all("button")
 
 
-def test_a_summary_holds_the_verdict_the_tests_and_the_table():
+def test_a_summary_has_the_verdict_the_checks_and_the_table():
     row = dataclasses.replace(CNN, p_value=0.0312, aspect_error=Interval(0.083, 0.07, 0.09))
     lines = render_summary(comparison(rows=[REFERENCE, row], **FINDINGS)).splitlines()
     assert lines[0] == "**The model learned to crop.** It gains 0.031."
