@@ -10,8 +10,8 @@ from conftest import ROOT
 
 from cropperhead.cli.main import main
 from cropperhead.errors import ModelError, SetupError
-from cropperhead.evaluation import gate
-from cropperhead.evaluation.gate import Baseline
+from cropperhead.evaluation import gate, score_files
+from cropperhead.evaluation.score_files import Baseline
 from cropperhead.params import GateParams
 from cropperhead.report import gate_report
 from cropperhead.suggest.run import find_model
@@ -259,17 +259,17 @@ def test_scores_that_cannot_be_checked_fail(now, said):
 def test_scores_are_read_as_they_were_written(tmp_path):
     written = table(photos=["007", "NA", "a|b.jpg"])
     written.round(6).to_csv(tmp_path / "scores.csv", index=False)
-    found = gate.read_scores(tmp_path / "scores.csv")
+    found = score_files.read_scores(tmp_path / "scores.csv")
     assert found is not None
     columns = ["photo", "group", "cropper", *LIMITS, "iou", "invalid", "reference"]
     pd.testing.assert_frame_equal(found[columns], written[columns], check_dtype=False)
-    assert gate.read_scores(tmp_path / "nothing.csv") is None
+    assert score_files.read_scores(tmp_path / "nothing.csv") is None
 
 
 @pytest.mark.parametrize("broken", ["", "<<<<<<< HEAD\na,b\n", "\n\n"])
 def test_a_file_that_is_not_a_table_of_scores_fails_the_gate(tmp_path, broken):
     (tmp_path / "scores.csv").write_text(broken)
-    result = check(gate.read_scores(tmp_path / "scores.csv"), None)
+    result = check(score_files.read_scores(tmp_path / "scores.csv"), None)
     assert "has no photo" in sentence(result, "results")
 
 
@@ -277,7 +277,7 @@ def test_merge_conflict_markers_between_rows_fail_the_gate(tmp_path):
     lines = table().to_csv(index=False).splitlines()
     marked = [lines[0], "<<<<<<< HEAD", *lines[1:], "=======", *lines[1:], ">>>>>>> other"]
     (tmp_path / "scores.csv").write_text("\n".join(marked))
-    result = check(gate.read_scores(tmp_path / "scores.csv"), None)
+    result = check(score_files.read_scores(tmp_path / "scores.csv"), None)
     assert "has broken rows" in sentence(result, "results")
 
 
@@ -327,17 +327,19 @@ def project(tmp_path, monkeypatch):
 
 def test_a_revision_s_scores_are_those_it_was_committed_with(project):
     write(project, table(0.9))
-    baseline = gate.read_baseline("HEAD")
+    baseline = score_files.read_baseline("HEAD")
     assert baseline.scores is not None
     assert set(baseline.scores.loc[baseline.scores["cropper"] == "cnn", "iou"]) == {0.7}
     assert baseline.description == f"HEAD ({git(project, 'rev-parse', '--short=7', 'HEAD')})"
 
 
 def test_a_missing_revision_or_file_is_described(project):
-    description = gate.read_baseline("HEAD~1", project).description
+    description = score_files.read_baseline("HEAD~1", project).description
     assert description.endswith(") has no reports/scores.csv")
     for name in ("nonsense", "--all", "0" * 40):
-        assert gate.read_baseline(name, project) == Baseline(None, f"git finds no {name} here")
+        assert score_files.read_baseline(name, project) == Baseline(
+            None, f"git finds no {name} here"
+        )
 
 
 def test_a_shallow_clone_without_main_says_what_to_fetch(project, tmp_path):
@@ -345,14 +347,14 @@ def test_a_shallow_clone_without_main_says_what_to_fetch(project, tmp_path):
     source = (project.parent).as_uri()
     git(tmp_path, "clone", "--quiet", "--depth=1", "--branch=feature", source, "clone")
     clone = tmp_path / "clone" / "project"
-    baseline = gate.read_baseline(folder=clone)
+    baseline = score_files.read_baseline(folder=clone)
     assert baseline.scores is None
     assert baseline.description.startswith(
         "git finds no main or origin/main here. This is a shallow clone: "
     )
     # as the workflow fetches it
     git(clone, "fetch", "--no-tags", "--depth=1", "origin", "+main:refs/remotes/origin/main")
-    baseline = gate.read_baseline(folder=clone)
+    baseline = score_files.read_baseline(folder=clone)
     assert baseline.scores is not None
     assert baseline.description.startswith("origin/main (")
 
@@ -360,7 +362,7 @@ def test_a_shallow_clone_without_main_says_what_to_fetch(project, tmp_path):
 def test_outside_a_repository_git_s_own_message_is_shown(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(SetupError, match="not a git repository"):
-        gate.read_baseline("main", tmp_path)
+        score_files.read_baseline("main", tmp_path)
 
 
 def test_the_command_passes_where_nothing_was_lost(project, capsys):
@@ -483,7 +485,7 @@ def test_without_a_store_none_is_made(store):
 def test_a_model_is_evaluated_only_if_the_scores_are_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model, scored, lock = Path("model.keras"), Path("scores.csv"), Path("dvc.lock")
-    assert not gate.is_model_evaluated(model, scored, lock)
+    assert not score_files.is_model_evaluated(model, scored, lock)
     model.write_bytes(b"a")
     scored.write_bytes(b"b")
     # md5 of "a" and "b"
@@ -493,6 +495,6 @@ def test_a_model_is_evaluated_only_if_the_scores_are_its_own(tmp_path, monkeypat
         "outs": [{"path": "scores.csv", "md5": hashes[1]}],
     }
     lock.write_text(yaml.safe_dump({"stages": {"evaluate": stage}}))
-    assert gate.is_model_evaluated(model, scored, lock)
+    assert score_files.is_model_evaluated(model, scored, lock)
     model.write_bytes(b"another")
-    assert not gate.is_model_evaluated(model, scored, lock)
+    assert not score_files.is_model_evaluated(model, scored, lock)

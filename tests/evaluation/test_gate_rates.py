@@ -9,6 +9,7 @@ from conftest import ROOT, label_table
 
 from cropperhead import params
 from cropperhead.evaluation import croppers, evaluate, gate
+from cropperhead.evaluation.score_files import Baseline
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.training import batches, train
 from cropperhead.training.networks import build
@@ -69,7 +70,7 @@ def before() -> pd.DataFrame:
 
 
 def check(current: pd.DataFrame, before: pd.DataFrame) -> gate.Gate:
-    return gate.check_scores(current, gate.Baseline(before, "the baseline"), PARAMS.gate)
+    return gate.check_scores(current, Baseline(before, "the baseline"), PARAMS.gate)
 
 
 def moved(table: pd.DataFrame, shift: float, seed: int) -> pd.DataFrame:

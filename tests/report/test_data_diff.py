@@ -6,7 +6,7 @@ import pytest
 
 from cropperhead.dataset.revisions import DataVersion
 from cropperhead.geometry.crops import CROP_COLUMNS
-from cropperhead.report import data_diff
+from cropperhead.report import data_diff, data_diff_page
 from cropperhead.report.data_diff import Label, Move
 
 HALF = (0.0, 0.0, 1.0, 0.5, 0.0)
@@ -38,7 +38,9 @@ def test_nothing_differs_between_a_version_and_itself():
     assert (changes.added, changes.removed, changes.renamed, changes.rewritten) == ((), (), (), ())
     assert (changes.recropped, changes.gained, changes.lost, changes.moved) == ((), (), (), ())
     assert [shift.statistic for shift in changes.shifts] == [0] * 6
-    assert "The photos and their crops are the same." in data_diff.render_changes(changes, "p.png")
+    assert "The photos and their crops are the same." in data_diff_page.render_changes(
+        changes, "p.png"
+    )
 
 
 def test_added_and_removed_photos_are_listed():
@@ -100,7 +102,7 @@ def test_a_photo_that_moves_into_or_out_of_the_test_is_a_leak():
         Move("c.jpg", "train", "validation"),
     )
     assert [move.photo for move in changes.leaks] == ["a.jpg", "b.jpg"]
-    page = data_diff.render_changes(changes, "p.png")
+    page = data_diff_page.render_changes(changes, "p.png")
     assert page.index("**Photos that leak between the versions: 2.**") < page.index("## Counts")
     assert "- `a.jpg`: train to test" in page
 
@@ -120,7 +122,7 @@ def test_a_group_in_several_splits_is_listed():
     like_a = ("b.jpg", "bb", "test", HALF, "me", "a.jpg")
     changes = compare([A, B], [A, like_a])
     assert changes.divided == ("a.jpg",)
-    assert "in several splits now: 1.**" in data_diff.render_changes(changes, "p.png")
+    assert "in several splits now: 1.**" in data_diff_page.render_changes(changes, "p.png")
 
 
 def test_labels_from_before_there_were_sources_are_compared_by_author():
@@ -132,13 +134,13 @@ def test_labels_from_before_there_were_sources_are_compared_by_author():
 
 def test_names_are_escaped_on_the_page():
     odd = ("_a_`|<b>.jpg", "aa", "train", HALF)
-    page = data_diff.render_changes(compare([B], [B, odd]), "p.png")
+    page = data_diff_page.render_changes(compare([B], [B, odd]), "p.png")
     assert "- `` _a_`|<b>.jpg ``" in page
 
 
 def test_a_long_list_is_cut_and_counts_the_rest():
     many = [(f"{i:02d}.jpg", f"{i}", "train", HALF) for i in range(25)]
-    page = data_diff.render_changes(compare([B], [B, *many]), "p.png")
+    page = data_diff_page.render_changes(compare([B], [B, *many]), "p.png")
     assert "## Added: 25" in page
     assert "`19.jpg`\n- and 5 more" in page
 
@@ -146,12 +148,12 @@ def test_a_long_list_is_cut_and_counts_the_rest():
 def test_an_empty_version_can_be_compared(tmp_path):
     changes = compare([], [A])
     assert changes.added == ("a.jpg",)
-    page, _ = data_diff.write_changes(changes, tmp_path)
+    page, _ = data_diff_page.write_changes(changes, tmp_path)
     assert "nan" not in page.read_text()
 
 
 def test_the_same_changes_give_the_same_bytes(tmp_path):
     changes = compare([A, B, C], [A, B])
-    first, second = (data_diff.write_changes(changes, tmp_path / name) for name in ("1", "2"))
+    first, second = (data_diff_page.write_changes(changes, tmp_path / name) for name in ("1", "2"))
     assert [file.read_bytes() for file in first] == [file.read_bytes() for file in second]
     assert b"atplotlib" not in Path(first[1]).read_bytes()

@@ -24,13 +24,13 @@ def command(revision: str, out: Path) -> None:
     the distribution of the crops.
     """
     from cropperhead.dataset import revisions
-    from cropperhead.report import data_diff
+    from cropperhead.report import data_diff, data_diff_page
 
     root = Path()
     changes = data_diff.compare_versions(
         revisions.read_revision(root, revision), revisions.read_workspace(root)
     )
-    page, picture = data_diff.write_changes(changes, out)
+    page, picture = data_diff_page.write_changes(changes, out)
     click.echo(f"{changes}\nSee {page} and {picture}.")
     if changes.leaks:
         count = len(changes.leaks)

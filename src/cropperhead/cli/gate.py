@@ -33,12 +33,12 @@ def command(against: str | None, out: Path, accept_changed_test: bool) -> None:
     If the gate passes, the model becomes the champion in MLflow's registry.
     """
     from cropperhead import params
-    from cropperhead.evaluation import gate
+    from cropperhead.evaluation import gate, score_files
     from cropperhead.report import gate_report
     from cropperhead.system.project_files import SCORES
 
-    settings, scores = params.load().gate, gate.read_scores(SCORES)
-    baseline = gate.read_baseline(against)
+    settings, scores = params.load().gate, score_files.read_scores(SCORES)
+    baseline = score_files.read_baseline(against)
     result = gate.check_scores(scores, baseline, settings, accept_changed_test)
     findings = gate_report.gate_markdown(result)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def command(against: str | None, out: Path, accept_changed_test: bool) -> None:
 
 def _promote() -> None:
     """Make the model the champion, if the scores are its own."""
-    from cropperhead.evaluation.gate import is_model_evaluated
+    from cropperhead.evaluation.score_files import is_model_evaluated
     from cropperhead.system.project_files import LOCK, MODEL, SCORES
 
     if MODEL.exists() and not is_model_evaluated(MODEL, SCORES, LOCK):

@@ -4,15 +4,11 @@ Both are tables of scores (reports/scores.csv), compared photo by photo: the sam
 for both, so that a small loss shows which the differences between photos would hide.
 """
 
-import hashlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from cropperhead.evaluation import scores
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN
@@ -22,16 +18,13 @@ from cropperhead.evaluation.number_text import (
     format_number,
     format_range,
 )
+from cropperhead.evaluation.score_files import NUMBERS, Baseline
+from cropperhead.evaluation.scores import LIMITS
 from cropperhead.geometry.crops import Floats
 from cropperhead.params import GateParams
 from cropperhead.stats import Bootstrap, Interval
-from cropperhead.system.git import run_git
 from cropperhead.system.project_files import SCORES
 
-REVISIONS = ("main", "origin/main")  # the default baselines: the first that exists is used
-
-_LIMITS = ["top", "left", "bottom", "right", "angle"]
-_NUMBERS = [*_LIMITS, "iou", "invalid"]
 _TEXTS = ["photo", "group", "cropper", "reference"]
 _ROUNDING = 2e-6  # scores.csv has six decimals: limits that differ by less are equal
 _MOST_NAMES = 5  # of photos in a sentence
@@ -86,17 +79,6 @@ class Gate:
         return [check.name for check in self.checks if not check.passed]
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """The scores at an earlier commit.
-
-    `description` names the commit, or explains why `scores` is None.
-    """
-
-    scores: pd.DataFrame | None
-    description: str
-
-
 def check_scores(
     current: pd.DataFrame | None,
     baseline: Baseline,
@@ -131,53 +113,11 @@ def check_scores(
     return Gate(tuple(checks), gain, change, test, invalid)
 
 
-def read_scores(file: Path) -> pd.DataFrame | None:
-    """Read the scores in a file; None where there is no file."""
-    return _parse_scores(file.read_text(encoding="utf-8")) if file.exists() else None
-
-
-def read_baseline(revision: str | None = None, folder: Path = Path()) -> Baseline:
-    """Read the scores at a git revision, by default at the first of REVISIONS that exists.
-
-    `folder` is the project's root, anywhere in the repository. Raises SetupError where git fails,
-    as outside a repository.
-    """
-    names = [revision] if revision else list(REVISIONS)
-    for name in names:
-        # a missing name exits with status 1; 128 is a failure of git itself
-        arguments = ("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        commit = run_git(*arguments, folder=folder, allowed=(1,)).strip()
-        if commit:
-            return _read_commit(name, commit, folder)
-    description = f"git finds no {' or '.join(names)} here"
-    if run_git("rev-parse", "--is-shallow-repository", folder=folder).strip() == "true":
-        description += (
-            ". This is a shallow clone: `git fetch --depth=1 origin BRANCH` gets a branch"
-        )
-    return Baseline(None, description)
-
-
-def is_model_evaluated(model: Path, scores: Path, lock: Path) -> bool:
-    """Whether the scores are those of the model file, by the hashes in dvc.lock."""
-    if not lock.exists() or not model.exists():
-        return False
-    stages = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
-    stage = stages.get("evaluate", {})
-    hashes = {
-        each["path"]: each.get("md5") for each in (*stage.get("deps", ()), *stage.get("outs", ()))
-    }
-    return all(hashes.get(file.as_posix()) == _md5(file) for file in (model, scores))
-
-
-def _md5(file: Path) -> str:
-    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()  # DVC's choice
-
-
 def _find_defect(table: pd.DataFrame | None) -> str:
     """Explain why scores cannot be checked, to follow their name; empty where they can."""
     if table is None:
         return "does not exist"
-    missing = [name for name in (*_TEXTS, *_NUMBERS) if name not in table]
+    missing = [name for name in (*_TEXTS, *NUMBERS) if name not in table]
     if missing:
         return f"has no {', '.join(missing)}: it has an older format, or is not a table of scores"
     if (table[_TEXTS].fillna("") == "").any(axis=None):
@@ -208,14 +148,14 @@ def _photo_interval(table: pd.DataFrame, params: GateParams) -> Callable[[pd.Ser
 def _invalid_photos(table: pd.DataFrame) -> tuple[str, ...]:
     rows = table[table["cropper"] == CNN]
     # a network whose weights are NaN predicts neither limits nor overlap
-    is_invalid = (rows["invalid"] != 0) | rows[_NUMBERS].isna().any(axis=1)
+    is_invalid = (rows["invalid"] != 0) | rows[NUMBERS].isna().any(axis=1)
     return tuple(sorted(set(rows.loc[is_invalid, "photo"])))
 
 
 def _compare_test_sets(current: pd.DataFrame, baseline: pd.DataFrame) -> TestSetChange:
     new, old = (set(table.loc[table["cropper"] == CNN, "photo"]) for table in (current, baseline))
     new_crops, old_crops = _human_crops(current), _human_crops(baseline)
-    none: Floats = np.empty((0, len(_LIMITS)))
+    none: Floats = np.empty((0, len(LIMITS)))
     recropped = {
         photo
         for photo in new & old
@@ -227,8 +167,8 @@ def _compare_test_sets(current: pd.DataFrame, baseline: pd.DataFrame) -> TestSet
 
 def _human_crops(table: pd.DataFrame) -> dict[str, Floats]:
     """Return the human crops of each photo, (authors, 5), sorted by their limits."""
-    rows = table[table["cropper"] == HUMAN].sort_values(_LIMITS)
-    return {str(photo): part[_LIMITS].to_numpy(float) for photo, part in rows.groupby("photo")}
+    rows = table[table["cropper"] == HUMAN].sort_values([*LIMITS])
+    return {str(photo): part[[*LIMITS]].to_numpy(float) for photo, part in rows.groupby("photo")}
 
 
 def _are_equal(one: Floats, other: Floats) -> bool:
@@ -296,22 +236,3 @@ def _list_photos(photos: Sequence[str]) -> str:
     names = ", ".join(f"`{photo}`" for photo in photos[:_MOST_NAMES])
     rest = len(photos) - _MOST_NAMES
     return f"{names} and {rest} more" if rest > 0 else names
-
-
-def _parse_scores(text: str) -> pd.DataFrame:
-    """Parse a table of scores from CSV; a broken one has no columns, a wrong number becomes NaN."""
-    try:  # as text first: a photo may be called 007, or NA
-        table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError):
-        return pd.DataFrame()
-    numbers = [name for name in _NUMBERS if name in table]
-    table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce")
-    return table
-
-
-def _read_commit(name: str, commit: str, folder: Path) -> Baseline:
-    description, path = f"{name} ({commit[:7]})", SCORES.as_posix()
-    if not run_git("ls-tree", "--name-only", commit, "--", path, folder=folder):
-        return Baseline(None, f"{description} has no {SCORES}")
-    text = run_git("show", f"{commit}:./{path}", folder=folder)
-    return Baseline(_parse_scores(text), description)
