@@ -4,10 +4,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
+from pebble.pool.process import PoolManager
 
-from cropperhead.errors import RejectedFile
+from cropperhead.errors import RejectedFile, SetupError
 from cropperhead.system import worker_pool
 
 CRASHING = 13
@@ -108,6 +110,26 @@ def test_at_most_two_chunks_for_each_worker_are_in_memory():
 def test_zero_workers_means_one_for_each_core_and_at_least_two():
     assert worker_pool.worker_count(3) == 3
     assert worker_pool.worker_count(0) >= 2
+
+
+def test_a_crash_that_breaks_the_whole_pool_costs_nothing_else(monkeypatch):
+    """A process that ends before its task is known, which happens when this one is busy."""
+    find_task = PoolManager.find_expired_task
+
+    def break_once(*_):
+        monkeypatch.setattr(PoolManager, "find_expired_task", find_task)
+        raise BrokenProcessPool("All workers expired")
+
+    monkeypatch.setattr(PoolManager, "find_expired_task", break_once)
+    results = worker_pool.map_chunks(squares_or_crash, chunks(40), 2, minus)
+    expected = [i * i if i != CRASHING else -CRASHING for i in range(40)]
+    assert [one for chunk in results for one in chunk] == expected
+
+
+def test_processes_that_cannot_start_are_an_error(monkeypatch):
+    monkeypatch.setattr(worker_pool, "_end_with_parent", os.abort)
+    with pytest.raises(SetupError, match="Worker processes end as soon as they start"):
+        list(worker_pool.map_chunks(squares, chunks(8), 2, minus))
 
 
 SCRIPT = """

@@ -10,14 +10,13 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
 from typing import Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from cropperhead.errors import RejectedFile
+from cropperhead.errors import RejectedFile, SetupError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -50,7 +49,8 @@ def map_chunks(
 
     When a process crashes or takes too long, the items of its chunk are done again one by one. For
     an item that fails again, `failed(item, error)` is the result; the kind of the error is "crash"
-    or "timeout". An error raised by `work` is raised here.
+    or "timeout". An error raised by `work` is raised here. Raises SetupError if no process can
+    be started.
 
     With 1 worker everything runs in this process, which is easy to debug and starts at once, but a
     crash or a decoder that hangs then ends the run.
@@ -58,51 +58,85 @@ def map_chunks(
     if workers == 1:
         yield from map(work, chunks)
         return
-    with _started_pool(workers) as pool:
-        tasks = _Tasks(pool, work, failed, limit_s)
-        pending: deque[tuple[Sequence[Item], ProcessFuture[list[Result]]]] = deque()
+    pool = _Pool(work, workers, failed, limit_s)
+    pending: deque[tuple[Sequence[Item], ProcessFuture[list[Result]]]] = deque()
+    try:
         for chunk in chunks:
-            pending.append((chunk, tasks.schedule(chunk)))
+            pending.append((chunk, pool.schedule(chunk)))
             if len(pending) == _CHUNKS_PER_WORKER * workers:
-                yield tasks.finish(*pending.popleft())
+                yield pool.finish(*pending.popleft())
         while pending:
-            yield tasks.finish(*pending.popleft())
+            yield pool.finish(*pending.popleft())
+    except BaseException:
+        pool.stop(at_once=True)  # a chunk of RAW photos would take minutes to end
+        raise
+    pool.stop()
 
 
-@dataclass(frozen=True)
-class _Tasks(Generic[Item, Result]):
-    """The calls of `work` in a pool, with the arguments of `map_chunks`."""
+class _Pool(Generic[Item, Result]):
+    """Processes that do `work`, with the arguments of `map_chunks`."""
 
-    pool: ProcessPool
-    work: Callable[[Sequence[Item]], list[Result]]
-    failed: Callable[[Item, RejectedFile], Result]
-    limit_s: float
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], list[Result]],
+        workers: int,
+        failed: Callable[[Item, RejectedFile], Result],
+        limit_s: float,
+    ) -> None:
+        self._work, self._workers, self._failed, self._limit_s = work, workers, failed, limit_s
+        self._pool = _start_pool(workers)
 
     def schedule(self, chunk: Sequence[Item]) -> "ProcessFuture[list[Result]]":
-        limit_s = self.limit_s * (9 + len(chunk)) / 10
-        return self.pool.schedule(self.work, [chunk], timeout=limit_s)
+        if not self._pool.active:
+            self._restart()
+        limit_s = self._limit_s * (9 + len(chunk)) / 10
+        return self._pool.schedule(self._work, [chunk], timeout=limit_s)
 
     def finish(self, chunk: Sequence[Item], future: "ProcessFuture[list[Result]]") -> list[Result]:
         try:
             return future.result()
-        except (ProcessExpired, TimeoutError):
+        except (ProcessExpired, TimeoutError, BrokenProcessPool):
             return [result for item in chunk for result in self._retry(item)]
 
+    def stop(self, at_once: bool = False) -> None:
+        self._pool.stop()
+        for process in multiprocessing.active_children():
+            if at_once:
+                process.kill()
+            else:
+                process.terminate()  # a worker closes its ExifTool first
+        self._pool.join()
+
     def _retry(self, item: Item) -> list[Result]:
+        message = "a decoder crashed on this file, which is damaged or malicious"
+        error = RejectedFile("crash", message)
+        for _ in range(2):
+            try:
+                return self.schedule([item]).result()
+            except BrokenProcessPool:
+                continue  # another item may be at fault; in the new pool there is none
+            except ProcessExpired:
+                break
+            except TimeoutError:
+                message = f"a decoder did not finish within {self._limit_s:g} s"
+                error = RejectedFile("timeout", message)
+                break
+        return [self._failed(item, error)]
+
+    def _restart(self) -> None:
+        """Replace a pool that broke: pebble cannot assign every crash to a task.
+
+        It breaks if a process ends before pebble has read which task it took, or while idle.
+        """
+        self.stop(at_once=True)
+        self._pool = _start_pool(self._workers)
         try:
-            return self.schedule([item]).result()
-        except ProcessExpired:
-            message = "a decoder crashed on this file, which is damaged or malicious"
-            error = RejectedFile("crash", message)
-        except TimeoutError:
-            message = f"a decoder did not finish within {self.limit_s:g} s"
-            error = RejectedFile("timeout", message)
-        return [self.failed(item, error)]
+            self._pool.schedule(int).result()
+        except BrokenProcessPool as error:
+            raise SetupError("Worker processes end as soon as they start.") from error
 
 
-@contextmanager
-def _started_pool(workers: int) -> Iterator[ProcessPool]:
-    """A pool that is stopped at the end, at once where that is an interruption or an error."""
+def _start_pool(workers: int) -> ProcessPool:
     # spawn: the same on every system, and no lock of a library is copied while it is held
     context = multiprocessing.get_context("spawn")
     pool = ProcessPool(workers, initializer=_end_with_parent, context=context)
@@ -113,16 +147,7 @@ def _started_pool(workers: int) -> Iterator[ProcessPool]:
         pool.schedule(int)  # the first task starts the processes
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    try:
-        yield pool
-    except BaseException:
-        pool.stop()
-        for process in multiprocessing.active_children():
-            process.kill()  # a chunk of RAW photos would take minutes to end
-        raise
-    finally:
-        pool.stop()
-        pool.join()
+    return pool
 
 
 def _end_with_parent() -> None:
