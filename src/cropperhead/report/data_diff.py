@@ -22,7 +22,7 @@ from cropperhead.report.distribution_shift import Shift
 # The columns that identify a photo, the most reliable first. Bytes and name together come first, so
 # that a name given to another photo is not mistaken for a rename.
 _IDENTITY = (["sha256", "photo"], ["sha256"], ["photo"], ["origin"])
-_SPLITS = (TRAIN, VALIDATION, TEST, ASIDE)
+_SPLITS = (TRAIN, VALIDATION, TEST)
 _LATER_COLUMNS = ("sha256", "origin", "source")  # which the first versions lacked
 _SAME = 1e-6  # of the frame's side, or degrees: Lightroom writes six decimals
 
@@ -221,4 +221,5 @@ def _count_labels(labels: pd.DataFrame) -> dict[str, int]:
         "crops": len(labels),
         "people or versions": int(labels["author"].nunique()),
         **{f"photos in {name}": splits[name] for name in _SPLITS},
+        "photos set aside": splits[ASIDE],
     }
