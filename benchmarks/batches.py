@@ -135,10 +135,10 @@ def _network() -> Callable[[Iterator[Any]], object]:
     import keras  # noqa: PLC0415
 
     from cropperhead.training import losses  # noqa: PLC0415
-    from cropperhead.training.networks import build  # noqa: PLC0415
+    from cropperhead.training.networks.registry import build_network  # noqa: PLC0415
 
     typical = np.tile(np.array([0.1, 0.1, 0.9, 0.9], np.float32), (PARAMS.prototypes, 1))
-    network = build.build(PARAMS, np.array([0.1, 0.1, 0.9, 0.9, 0.0]), typical)
+    network = build_network(PARAMS, np.array([0.1, 0.1, 0.9, 0.9, 0.0]), typical)
     network.compile(
         keras.optimizers.AdamW(PARAMS.learning_rate),
         loss={

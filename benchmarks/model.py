@@ -184,24 +184,25 @@ def _cross_validated(
 def _digest(settings: object) -> str:
     """Changes with what is trained: its settings, and the code that trains."""
     digest = hashlib.sha256(repr(settings).encode())
-    for file in code_hash.imported_files(ROOT / "src" / "cropperhead" / "training" / "train.py"):
+    for file in code_hash.imported_files(ROOT / "src" / "cropperhead" / "training" / "fit.py"):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
 
 def _train_and_predict(case: Case, dealt: pd.DataFrame, kept: Path) -> None:
     from cropperhead.training import batches  # noqa: PLC0415 - TensorFlow: not for --help
-    from cropperhead.training import train as training  # noqa: PLC0415 - TensorFlow: not for --help
-    from cropperhead.training.networks import build  # noqa: PLC0415 - TensorFlow: not for --help
+    from cropperhead.training.fit import train_network  # noqa: PLC0415
+    from cropperhead.training.networks import keras_model  # noqa: PLC0415
+    from cropperhead.training.training_data import read_training_data  # noqa: PLC0415
 
     folder = Path(dealt["shards"].iloc[0])
-    lessons = training.read(folder, dealt, case.train)
+    lessons = read_training_data(folder, dealt, case.train)
     start = time.perf_counter()
-    fitted = training.fit(case.train, lessons)
+    fitted = train_network(case.train, lessons)
     seconds = time.perf_counter() - start
     test = dealt[dealt["split"] == splits.TEST]
-    examples = batches.examples(folder, test, build.input_size(fitted.model))
-    given = build.outputs(fitted.model, examples.photos)
+    examples = batches.examples(folder, test, keras_model.input_size(fitted.model))
+    given = keras_model.predict_outputs(fitted.model, examples.photos)
     median = np.median(lessons.training.limits.astype(float), axis=0)
     table = {name: values[examples.photo] for name, values in given.items()}
     if "prototypes" in table:  # the same for every photo
@@ -338,18 +339,22 @@ def _speed(train: TrainParams) -> tuple[float, float]:
     import tensorflow as tf  # noqa: PLC0415
 
     from cropperhead.training import batches, prototypes  # noqa: PLC0415
-    from cropperhead.training import train as training  # noqa: PLC0415
-    from cropperhead.training.networks import build  # noqa: PLC0415
+    from cropperhead.training.loop import compile_network, make_repeatable  # noqa: PLC0415
+    from cropperhead.training.networks import keras_model  # noqa: PLC0415
+    from cropperhead.training.networks.registry import (  # noqa: PLC0415
+        build_network,
+        image_size,
+    )
 
-    training.make_repeatable(train)
+    make_repeatable(train)
     generator = np.random.default_rng(1)
     low, high = generator.uniform(0, 0.2, (PREDICTED, 2)), generator.uniform(0.8, 1, (PREDICTED, 2))
     limits = np.concatenate([low, high, np.zeros((PREDICTED, 1))], axis=1)
     typical = prototypes.typical(limits, train.prototypes, 1)
-    network = build.build(train, np.median(limits, axis=0), typical)
-    photos = _random_photos(build.image_size(train))
+    network = build_network(train, np.median(limits, axis=0), typical)
+    photos = _random_photos(image_size(train))
     known = batches.Examples(photos, np.arange(PREDICTED), limits.astype(np.float32))
-    training.prepare(network, train.for_network(), typical, known)
+    compile_network(network, train.for_network(), typical, known)
     size = train.batch_size
     inputs = {k: v[:size].astype(np.float32) for k, v in photos.inputs().items()}
     truth = dict.fromkeys(network.output, known.limits[:size])
@@ -360,11 +365,11 @@ def _speed(train: TrainParams) -> tuple[float, float]:
         network.fit(given, steps_per_epoch=STEPS_TIMED, verbose=0)
         best = min(best, time.perf_counter() - start)
     finished = network if train.model == "predecessor" else _finished(network, typical, train)
-    seen = _random_photos(build.input_size(finished))
+    seen = _random_photos(keras_model.input_size(finished))
     fastest = np.inf
     for _ in range(1 + ROUNDS):
         start = time.perf_counter()
-        build.outputs(finished, seen)
+        keras_model.predict_outputs(finished, seen)
         fastest = min(fastest, time.perf_counter() - start)
     keras.utils.clear_session()
     return STEPS_TIMED * size / best, PREDICTED / fastest
@@ -373,14 +378,19 @@ def _speed(train: TrainParams) -> tuple[float, float]:
 def _finished(network: Any, typical: np.ndarray, train: TrainParams) -> Any:
     """The model of a network, and of as many more as crop as one with it."""
     from cropperhead.training import straighten  # noqa: PLC0415
-    from cropperhead.training.networks import build  # noqa: PLC0415
+    from cropperhead.training.networks.finished import (  # noqa: PLC0415
+        Calibration,
+        average_networks,
+        finish_model,
+    )
+    from cropperhead.training.networks.registry import build_network  # noqa: PLC0415
 
     median = np.array([0.1, 0.1, 0.9, 0.9, 0.0])
-    further = [build.build(train, median, typical) for _ in range(train.for_network().refits - 1)]
-    calibration = build.Calibration(1.0, 1.0, 0.0, np.zeros(len(typical), np.float32))
+    further = [build_network(train, median, typical) for _ in range(train.for_network().refits - 1)]
+    calibration = Calibration(1.0, 1.0, 0.0, np.zeros(len(typical), np.float32))
     habit, estimator = straighten.Habit(True, 2.6), straighten.estimator()
-    mean = build.mean_of([network, *further])
-    return build.finished(mean, estimator, typical, calibration, habit, train)
+    mean = average_networks([network, *further])
+    return finish_model(mean, estimator, typical, calibration, habit, train)
 
 
 def _random_photos(size: int) -> Any:
@@ -396,8 +406,9 @@ def _many_hands(
 ) -> Iterator[str] | list[str]:
     """How much people agree on one photo, and the network of the whole library with them."""
     from cropperhead.training import batches  # noqa: PLC0415
-    from cropperhead.training import train as training  # noqa: PLC0415
-    from cropperhead.training.networks import build  # noqa: PLC0415
+    from cropperhead.training.fit import train_network  # noqa: PLC0415
+    from cropperhead.training.networks import keras_model  # noqa: PLC0415
+    from cropperhead.training.training_data import read_training_data  # noqa: PLC0415
 
     found = scan.scan(folder, [], chosen.extract.tags)
     out = work / "many-hands"
@@ -405,15 +416,17 @@ def _many_hands(
     hands = shards.read_labels(out / "extracted").assign(group=lambda table: table["photo"])
     kept = work / f"many-hands-{_digest((chosen.train, len(labels)))}.keras"
     dealt = _dealt(labels, np.zeros(len(labels)), -1, None)
-    lessons = training.read(Path(labels["shards"].iloc[0]), dealt, chosen.train)
+    lessons = read_training_data(Path(labels["shards"].iloc[0]), dealt, chosen.train)
     if not kept.exists():
-        build.save(training.fit(chosen.train, lessons).model, kept)
-    model = build.load(kept)
-    examples = batches.examples(out / "extracted", hands, build.input_size(model))
+        keras_model.save_model(train_network(chosen.train, lessons).model, kept)
+    model = keras_model.load_model(kept)
+    examples = batches.examples(out / "extracted", hands, keras_model.input_size(model))
     median = np.median(lessons.training.limits.astype(float), axis=0)
     rows = {
         "each person, by the others": scores.of_humans(hands),
-        "network": _scored("network", hands, build.predict(model, examples.photos), examples),
+        "network": _scored(
+            "network", hands, keras_model.predict_limits(model, examples.photos), examples
+        ),
         "median crop": _scored("median", hands, np.tile(median, (len(hands), 1)), None),
         "no crop": _scored("none", hands, np.tile(FULL_FRAME, (len(hands), 1)), None),
     }

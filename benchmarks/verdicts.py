@@ -71,8 +71,9 @@ def train_and_evaluate(policy: str, seed: int, work: Path, settings: Params) -> 
     """Draw a library, train a network on it, and return its metrics and the time it took."""
     from cropperhead.demo import draw_library  # noqa: PLC0415
     from cropperhead.evaluation import evaluate  # noqa: PLC0415 - TensorFlow: not for --help
-    from cropperhead.training import train  # noqa: PLC0415 - TensorFlow: not for --help
-    from cropperhead.training.networks import build  # noqa: PLC0415 - TensorFlow: not for --help
+    from cropperhead.training.fit import train_network  # noqa: PLC0415 - TensorFlow: not for --help
+    from cropperhead.training.networks import keras_model  # noqa: PLC0415 - TensorFlow: not for --help
+    from cropperhead.training.training_data import read_training_data  # noqa: PLC0415
 
     start, library = time.perf_counter(), work / "library"
     if not library.exists():
@@ -83,8 +84,8 @@ def train_and_evaluate(policy: str, seed: int, work: Path, settings: Params) -> 
     labels = labels.merge(split.assign_splits(labels, settings.split), on="photo")
     train_params = replace(settings.train, seed=seed)
     print(f"{policy} {seed}", file=sys.stderr)
-    lessons = train.read(work / "extracted", labels, train_params)
-    build.save(train.fit(train_params, lessons).model, work / "model.keras")
+    data = read_training_data(work / "extracted", labels, train_params)
+    keras_model.save_model(train_network(train_params, data).model, work / "model.keras")
     evaluation = evaluate.evaluate_model(
         labels, work / "extracted", work / "model.keras", replace(settings.evaluate, seed=seed)
     )

@@ -9,13 +9,13 @@ from pathlib import Path
 from cropperhead.dataset import shards, split
 from cropperhead.system import stage
 from cropperhead.training import batches, export, tracking
-from cropperhead.training.networks import build
+from cropperhead.training.networks import keras_model
 
 
 def main() -> None:
     folder, labels_file, splits_file, model_file, float32, float16, report = map(Path, sys.argv[1:])
     labels = split.read_labels_with_splits(labels_file, splits_file)
-    size = build.input_size(build.load(model_file))
+    size = keras_model.input_size(keras_model.load_model(model_file))
     examples = batches.examples(folder, labels[labels["split"] == split.TEST], size)
     data_hash = tracking.file_hash(labels_file, splits_file, *shards.shard_files(folder))
     files = {export.FLOAT32: float32, export.FLOAT16: float16}

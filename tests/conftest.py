@@ -173,13 +173,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from small_networks import PARAMS, START, TYPICAL, finished, stir  # noqa: PLC0415
 
     from cropperhead.training import export, straighten  # noqa: PLC0415
-    from cropperhead.training.networks import build  # noqa: PLC0415
+    from cropperhead.training.networks.registry import build_network  # noqa: PLC0415
 
     keras.utils.set_random_seed(1)
     estimator = straighten.estimator()
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
     file = tmp_path_factory.mktemp("models") / "model.tflite"
-    network = finished(stir(build.build(PARAMS, START, TYPICAL)), estimator)
+    network = finished(stir(build_network(PARAMS, START, TYPICAL)), estimator)
     file.write_bytes(export.exported(network, export.FLOAT32, "0"))
     return file
 

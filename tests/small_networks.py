@@ -6,8 +6,7 @@ import numpy as np
 
 from cropperhead import params
 from cropperhead.training.batches import Photos
-from cropperhead.training.networks import build
-from cropperhead.training.networks.build import Calibration
+from cropperhead.training.networks.finished import Calibration, finish_model
 from cropperhead.training.straighten import Habit
 
 START = np.array([0.1, 0.05, 0.9, 0.95, 1.0])  # its own mirror image, but for the angle
@@ -41,7 +40,7 @@ def photos(count, size=32):
 
 
 def finished(network, straightener=None, calibration=CALIBRATION, chosen=PARAMS):
-    return build.finished(network, straightener, TYPICAL, calibration, HABIT, chosen)
+    return finish_model(network, straightener, TYPICAL, calibration, HABIT, chosen)
 
 
 def stir(network):

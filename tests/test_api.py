@@ -18,7 +18,8 @@ from cropperhead.editors import lightroom
 from cropperhead.errors import ModelError, ParamsError, RejectedFile, SetupError
 from cropperhead.geometry import crops
 from cropperhead.training import export, straighten
-from cropperhead.training.networks import build
+from cropperhead.training.networks import keras_model, predecessor
+from cropperhead.training.networks.registry import build_network
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -32,10 +33,10 @@ def folder(tmp_path_factory):
     keras.utils.set_random_seed(1)
     estimator = straighten.estimator()
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
-    network = stir(build.build(PARAMS, START, TYPICAL))
+    network = stir(build_network(PARAMS, START, TYPICAL))
     folder = tmp_path_factory.mktemp("models")
     model = finished_model(network, estimator)
-    build.save(model, folder / "model.keras")
+    keras_model.save_model(model, folder / "model.keras")
     (folder / "model.tflite").write_bytes(export.exported(model, export.FLOAT32, "0"))
     (folder / "half.tflite").write_bytes(export.exported(model, export.FLOAT16, "0"))
     return folder
@@ -58,7 +59,7 @@ def aspect_ratio(crop, width, height):
 def test_the_first_crop_is_the_models_own_with_its_confidence(cropper, folder):
     image = picture(600, 400)
     (crop,) = cropper.suggest(image)
-    model = build.load(folder / "model.keras")
+    model = keras_model.load_model(folder / "model.keras")
     pixels = np.asarray(image.resize((512, 341), Image.Resampling.LANCZOS).resize((256, 256)))
     outputs = model.predict({"image": pixels[None], "aspect": np.array([[1.5]])}, verbose=0)
     # the difference comes from the copy of 512 px and from bicubic instead of bilinear
@@ -205,7 +206,7 @@ def test_a_file_that_is_not_a_model_is_an_error(tmp_path):
 
 def test_the_predecessor_has_too_few_outputs(tmp_path):
     file = tmp_path / "old.tflite"
-    file.write_bytes(export.exported(build.predecessor(), export.FLOAT32, "0"))
+    file.write_bytes(export.exported(predecessor.build(), export.FLOAT32, "0"))
     with pytest.raises(ModelError, match="has no output confidence, prototypes, shares"):
         cropperhead.load(file)
 

@@ -186,18 +186,20 @@ class _KerasModel:
     facts: Mapping[str, Any] = {}
 
     def __init__(self, file: Path) -> None:
-        from cropperhead.training.networks import build  # noqa: PLC0415 - TensorFlow, which exported ones do without
+        from cropperhead.training.networks import keras_model  # noqa: PLC0415 - TensorFlow, which exported ones do without
 
-        self._model = build.load(file)
+        self._model = keras_model.load_model(file)
         self.names = list(self._model.output)
-        self.input_size = build.input_size(self._model)
+        self.input_size = keras_model.input_size(self._model)
 
     def outputs(self, images: NDArray[Any], aspect: ArrayLike) -> dict[str, Floats]:
         from cropperhead.training.batches import Photos  # noqa: PLC0415
-        from cropperhead.training.networks import build  # noqa: PLC0415
+        from cropperhead.training.networks import keras_model  # noqa: PLC0415
 
         names = [str(place) for place in range(len(images))]
-        return build.outputs(self._model, Photos(names, images, np.asarray(aspect, np.float32)))
+        return keras_model.predict_outputs(
+            self._model, Photos(names, images, np.asarray(aspect, np.float32))
+        )
 
 
 def _keras(file: Path) -> _KerasModel:

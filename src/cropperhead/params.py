@@ -146,11 +146,14 @@ class FineTuningParams:
         _require_trainable("train.fine_tuning", self)
 
 
+NetworkName = Literal["small", "predecessor"]  # those of training/networks/registry.py
+
+
 @dataclass(frozen=True)
 class TrainParams:
     """The network and its training."""
 
-    model: Literal["small", "predecessor"]
+    model: NetworkName
     weights: str
     seed: int
     image_size: int

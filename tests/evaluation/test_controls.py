@@ -10,8 +10,9 @@ from cropperhead.dataset import extract, shards, split
 from cropperhead.demo import draw_library
 from cropperhead.evaluation import evaluate
 from cropperhead.library import scan
-from cropperhead.training import train
-from cropperhead.training.networks import build
+from cropperhead.training.fit import train_network
+from cropperhead.training.networks import keras_model
+from cropperhead.training.training_data import read_training_data
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,7 +40,7 @@ def test_the_verdict_on_the_demo_library_is_right(policy, outcome, tmp_path):
     extract.extract_into(out, folder, entries, EXTRACT)
     labels = shards.read_labels(out / "extracted")
     dealt = labels.merge(split.assign_splits(labels, SPLIT), on="photo")
-    fitted = train.fit(TRAIN, train.read(out / "extracted", dealt, TRAIN))
-    build.save(fitted.model, out / "model.keras")
+    fitted = train_network(TRAIN, read_training_data(out / "extracted", dealt, TRAIN))
+    keras_model.save_model(fitted.model, out / "model.keras")
     found = evaluate.evaluate_model(dealt, out / "extracted", out / "model.keras", EVALUATE)
     assert evaluate.summary_metrics(found)["outcome"] == outcome

@@ -1,6 +1,7 @@
 """The gate on real trainings: it fires on a real loss, and stays quiet about other seeds."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ from cropperhead import params
 from cropperhead.evaluation import croppers, evaluate, gate
 from cropperhead.evaluation.score_files import Baseline
 from cropperhead.geometry.crops import CROP_COLUMNS
-from cropperhead.training import batches, train
-from cropperhead.training.networks import build
-from cropperhead.training.train import Lessons
+from cropperhead.training import batches
+from cropperhead.training.fit import train_network
+from cropperhead.training.networks import keras_model
+from cropperhead.training.training_data import TrainingData
 
 PARAMS = params.load(ROOT / "params.yaml")
 TRAIN = dataclasses.replace(
@@ -52,11 +54,13 @@ TEST = examples(150, 3, params.INPUT_SIDE)
 def scored(seed: int, learnt: batches.Examples = TRAINING, **changes: object) -> pd.DataFrame:
     """What an evaluation writes of a network that was trained with these params."""
     chosen = dataclasses.replace(TRAIN, seed=seed, **changes)
-    model = train.fit(chosen, Lessons(learnt, VALIDATION)).model
+    model = train_network(chosen, TrainingData(learnt, VALIDATION)).model
     labels = label_table(len(TEST)).assign(photo=TEST.photos.names, width=400, height=400)
     labels[list(CROP_COLUMNS)] = TEST.limits.astype(float)
     compared = [
-        croppers.trained_network(lambda photos: build.predict(model, photos), model.name),
+        croppers.trained_network(
+            lambda photos: keras_model.predict_limits(model, photos), model.name
+        ),
         croppers.median_crop(TRAINING.limits.astype(float)),
     ]
     groups = dict(zip(TEST.photos.names, TEST.photos.names, strict=True))

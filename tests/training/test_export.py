@@ -13,7 +13,8 @@ from cropperhead.inference import litert
 from cropperhead.training import export, straighten
 from cropperhead.training.batches import Examples
 from cropperhead.training.export import FLOAT16, FLOAT32, Parity
-from cropperhead.training.networks import build
+from cropperhead.training.networks import keras_model
+from cropperhead.training.networks.registry import build_network
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -26,7 +27,7 @@ LIMITS = np.array([[0.1, 0.1, 0.9, 0.8, 0.0], [0.0, 0.2, 0.7, 1.0, 2.0]], np.flo
 def model():
     """A finished model that straightens, untrained, whose outputs depend on the photo."""
     keras.utils.set_random_seed(1)
-    network = stir(build.build(PARAMS, START, TYPICAL))
+    network = stir(build_network(PARAMS, START, TYPICAL))
     estimator = straighten.estimator()
     # strong opinions: weak ones have a median near 0, which is left alone
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
@@ -45,7 +46,7 @@ def examples(count=2, size=256):
 
 def test_both_files_tell_what_keras_tells(model, contents):
     seen = photos(12, 256)
-    keras_told = build.outputs(model, seen)
+    keras_told = keras_model.predict_outputs(model, seen)
     # of rounding: 24 bits of a sum, and 11 of a weight
     for weights, tolerance in ((FLOAT32, 1e-4), (FLOAT16, 5e-3)):
         told = export.outputs(litert.opened(contents[weights], weights), seen)
@@ -63,8 +64,10 @@ def test_a_photo_alone_is_told_the_same_as_among_others(model):
     # Keras once took a sum of one photo's for a bias, and turned the photo by another angle
     seen, again = photos(3, 256), keras.models.clone_model(model)
     again.set_weights(model.get_weights())
-    alone = build.outputs(again, seen.first(1))
-    assert alone["limits"] == pytest.approx(build.outputs(model, seen)["limits"][:1], abs=1e-4)
+    alone = keras_model.predict_outputs(again, seen.first(1))
+    assert alone["limits"] == pytest.approx(
+        keras_model.predict_outputs(model, seen)["limits"][:1], abs=1e-4
+    )
 
 
 def test_the_bytes_are_the_same_again_and_half_as_many_in_16_bits(model, contents):
@@ -94,7 +97,7 @@ def test_a_file_tells_what_it_takes_and_gives_and_where_it_comes_from(contents):
 
 def test_the_predecessor_is_exported_with_its_limits_alone():
     keras.utils.set_random_seed(1)
-    old = build.build(dataclasses.replace(PARAMS, model="predecessor"), START, TYPICAL)
+    old = build_network(dataclasses.replace(PARAMS, model="predecessor"), START, TYPICAL)
     network = litert.opened(export.exported(old, FLOAT32, DATA), "old")
     assert (network.input_size, network.names) == (300, ["limits"])
     image = np.full((1, 300, 300, 3), 90, np.uint8)
@@ -147,7 +150,7 @@ def test_what_differs_too_much_is_told(values, weights, problems):
 
 
 def test_a_run_writes_both_files_and_a_report(model, tmp_path):
-    build.save(model, tmp_path / "model.keras")
+    keras_model.save_model(model, tmp_path / "model.keras")
     files = {FLOAT32: tmp_path / "a.tflite", FLOAT16: tmp_path / "b.tflite"}
     report = tmp_path / "export.json"
     export.run(tmp_path / "model.keras", examples(), DATA, files, report)
@@ -163,7 +166,7 @@ def test_a_run_writes_both_files_and_a_report(model, tmp_path):
 def test_a_file_that_tells_something_else_ends_the_run_after_its_report(
     model, tmp_path, monkeypatch
 ):
-    build.save(model, tmp_path / "model.keras")
+    keras_model.save_model(model, tmp_path / "model.keras")
     monkeypatch.setitem(export.TOLERANCES, FLOAT16, 1e-9)  # no rounding is as small
     files = {FLOAT16: tmp_path / "model.tflite"}
     report = tmp_path / "export.json"

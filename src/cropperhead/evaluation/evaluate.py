@@ -23,7 +23,7 @@ from cropperhead.stats import Bootstrap, Interval
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.training import batches
 from cropperhead.training.batches import Photos
-from cropperhead.training.networks import build
+from cropperhead.training.networks import keras_model
 
 _SCORE_COLUMNS = [
     *("photo", "author", "group", "cropper", *scores.LIMITS, *scores.SCORES),
@@ -157,9 +157,9 @@ def evaluate_model(
     )
     photos = labels.groupby("split")["photo"].nunique()
     counts = {str(name): int(count) for name, count in photos.items()}
-    model, training_folder = build.load(model_file), training_folder or folder
-    test = _read_test_photos(folder, test_labels, build.input_size(model))
-    predict = partial(build.predict, model)
+    model, training_folder = keras_model.load_model(model_file), training_folder or folder
+    test = _read_test_photos(folder, test_labels, keras_model.input_size(model))
+    predict = partial(keras_model.predict_limits, model)
     methods = _croppers(predict, model.name, training_labels, params)
     methods.append(_similar_cropper(training_folder, training_labels))
     if params.predecessor:
@@ -294,9 +294,9 @@ def _similar_cropper(folder: Path, training_labels: pd.DataFrame) -> CropMethod:
 
 def _predecessor_cropper(folder: Path, test_labels: pd.DataFrame, file: str) -> CropMethod:
     """Crop with the predecessor's network, which has an input size of its own."""
-    model = build.load(Path(file).expanduser())
-    photos = _read_test_photos(folder, test_labels, build.input_size(model)).photos
-    return croppers.predecessor_network(lambda _: build.predict(model, photos))
+    model = keras_model.load_model(Path(file).expanduser())
+    photos = _read_test_photos(folder, test_labels, keras_model.input_size(model)).photos
+    return croppers.predecessor_network(lambda _: keras_model.predict_limits(model, photos))
 
 
 def _judge_training(folder: Path, training_labels: pd.DataFrame, seed: int) -> JudgeTraining:

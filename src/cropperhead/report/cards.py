@@ -20,7 +20,7 @@ from cropperhead.report.comparison import Comparison
 from cropperhead.report.rendering import render_template
 from cropperhead.report.table import Column, Table, plain_table
 from cropperhead.system.file_hash import file_sha256
-from cropperhead.training.networks import build
+from cropperhead.training.networks import keras_model
 
 _MOST_VALUES = 8  # of one kind with a row of their own; the others share one
 _ALL_VALUES = 100
@@ -71,11 +71,11 @@ class Datasheet:
 
 def read_model_facts(file: Path, data_sha256: str) -> ModelFacts:
     """Read the facts of a saved model; `data_sha256` as in `ModelFacts`."""
-    model = build.load(file)
+    model = keras_model.load_model(file)
     return ModelFacts(
         name=model.name,
         weights=int(model.count_params()),
-        input_size=build.input_size(model),
+        input_size=keras_model.input_size(model),
         file_bytes=file.stat().st_size,
         sha256=file_sha256(file),
         data_sha256=data_sha256,

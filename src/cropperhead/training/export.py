@@ -25,7 +25,7 @@ from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.inference import litert
 from cropperhead.inference.litert import Facts, Network
 from cropperhead.training.batches import Examples, Photos
-from cropperhead.training.networks import build
+from cropperhead.training.networks import keras_model
 
 FLOAT32, FLOAT16 = "float32", "float16"
 # By how much a limit may differ from Keras's, as a fraction of the frame's side. Rounding alone: of
@@ -91,7 +91,7 @@ class Parity:
 
 def converted(model: Any) -> bytes:
     """A Keras model as TFLite for one photo at a time, with its names of inputs and outputs."""
-    size = build.input_size(model)
+    size = keras_model.input_size(model)
 
     def given(count: int | None) -> list[Any]:
         return [
@@ -143,7 +143,7 @@ def halved(content: bytes) -> bytes:
 
 def facts(model: Any, weights: str, data_sha256: str) -> Facts:
     """What an exported model tells of itself, as in `runtime`."""
-    size = build.input_size(model)
+    size = keras_model.input_size(model)
     shapes = {"image": [1, size, size, 3], "aspect": [1, 1]}
     return {
         "version": __version__,
@@ -205,8 +205,8 @@ def run(
     The examples are the test's, at the model's own size. Raises ModelError, with the report
     written, where a file tells something else than Keras does or is too large.
     """
-    model = build.load(model_file)
-    keras = build.outputs(model, examples.photos)
+    model = keras_model.load_model(model_file)
+    keras = keras_model.predict_outputs(model, examples.photos)
     told, problems = {}, []
     for weights, file in files.items():
         content = exported(model, weights, data_sha256)

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import time
+import typing
 import zipfile
 
 import keras
@@ -24,10 +25,19 @@ from small_networks import (
 
 from cropperhead.errors import ParamsError
 from cropperhead.geometry import crops
+from cropperhead.params import NetworkName
 from cropperhead.training import straighten
 from cropperhead.training.batches import Photos
-from cropperhead.training.networks import build
-from cropperhead.training.networks.build import Calibration
+from cropperhead.training.networks import keras_model
+from cropperhead.training.networks.finished import (
+    Calibration,
+    average_networks,
+    average_with_mirror_image,
+    finish_model,
+    shift_to,
+)
+from cropperhead.training.networks.limits import valid_limits
+from cropperhead.training.networks.registry import RECIPES, build_network, image_size
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -37,7 +47,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 def stirred():
     """A small network whose last layer is no longer zero."""
     keras.utils.set_random_seed(1)
-    return stir(build.build(PARAMS, START, TYPICAL))
+    return stir(build_network(PARAMS, START, TYPICAL))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +76,7 @@ def sure_of(angle_deg):
 def limits_of(raw, angle_deg, aspect):
     """What `valid_limits` makes of raw numbers (n, 6), angles (n,) and aspects (n,)."""
     columns = [np.asarray(values, np.float32).reshape(-1, 1) for values in (angle_deg, aspect)]
-    return np.asarray(build.valid_limits(np.asarray(raw, np.float32), *columns), dtype=float)
+    return np.asarray(valid_limits(np.asarray(raw, np.float32), *columns), dtype=float)
 
 
 def test_three_equal_numbers_share_an_axis_equally():
@@ -131,45 +141,50 @@ def leaning(network, lean):
 
 def test_two_looks_of_a_network_that_learned_nothing_give_a_lopsided_start_itself():
     start = np.array([0.1, 0.02, 0.9, 0.7, 0.0])
-    both = leaning(build.build(PARAMS, start, TYPICAL), build.lean(start))
+    both = leaning(build_network(PARAMS, start, TYPICAL), shift_to(start))
     expected = np.tile(start, (2, 1))
-    assert build.predict(both, photos(2, 256)) == pytest.approx(expected, abs=1e-3)
+    assert keras_model.predict_limits(both, photos(2, 256)) == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.parametrize("lean", [-1.0, 1.0])
 def test_crops_lean_no_further_than_to_the_frames_edge(stirred, upright, lean):
-    limits = build.predict(leaning(stirred, lean), photos(4, 256))
-    straight = build.predict(upright, photos(4, 256))
+    limits = keras_model.predict_limits(leaning(stirred, lean), photos(4, 256))
+    straight = keras_model.predict_limits(upright, photos(4, 256))
     assert limits[:, 1 if lean < 0 else 3] == pytest.approx(np.full(4, max(lean, 0)), abs=1e-6)
     assert crops.area(limits) == pytest.approx(crops.area(straight), abs=1e-6)
 
 
 def test_an_untrained_network_gives_the_start_for_every_photo_and_no_angle():
-    untrained = build.build(PARAMS, START, TYPICAL)
+    untrained = build_network(PARAMS, START, TYPICAL)
     expected = np.tile([*START[:4], 0.0], (3, 1))
-    assert build.predict(untrained, photos(3)) == pytest.approx(expected, abs=1e-5)
+    assert keras_model.predict_limits(untrained, photos(3)) == pytest.approx(expected, abs=1e-5)
     whole = finished(untrained)
-    assert build.predict(whole, photos(3, 256)) == pytest.approx(expected, abs=1e-5)
+    assert keras_model.predict_limits(whole, photos(3, 256)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_start_at_the_frames_edge_is_met_within_half_a_hundredth():
     # margins of 0 become 0.003 of 1.003 or 1.006
     start = np.array([0.0, 0.0, 1.0, 0.9, 0.0])
-    limits = build.predict(build.build(PARAMS, start, TYPICAL), photos(2))
+    limits = keras_model.predict_limits(build_network(PARAMS, start, TYPICAL), photos(2))
     assert limits == pytest.approx(np.tile(start, (2, 1)), abs=0.005)
 
 
 def test_mirrored_photos_get_mirrored_crops_when_two_looks_are_taken(stirred):
-    seen, both = photos(4), build.two_looks(stirred, TYPICAL)
-    straight, turned = build.predict(both, seen), build.predict(both, seen.mirrored())
+    seen, both = photos(4), average_with_mirror_image(stirred, TYPICAL)
+    straight, turned = (
+        keras_model.predict_limits(both, seen),
+        keras_model.predict_limits(both, seen.mirrored()),
+    )
     assert turned == pytest.approx(crops.mirror(straight), abs=1e-5)
-    assert np.abs(build.predict(stirred, seen) - straight).max() > 0.01
+    assert np.abs(keras_model.predict_limits(stirred, seen) - straight).max() > 0.01
 
 
 def test_a_photos_crop_does_not_depend_on_the_photos_beside_it(stirred):
-    many = build.predict(stirred, photos(70))
+    many = keras_model.predict_limits(stirred, photos(70))
     assert many.shape == (70, 5)
-    assert build.predict(stirred, photos(70).first(3)) == pytest.approx(many[:3], abs=1e-4)
+    assert keras_model.predict_limits(stirred, photos(70).first(3)) == pytest.approx(
+        many[:3], abs=1e-4
+    )
 
 
 SHAPES = {"limits": (5,), "confidence": (1,), "uncropped": (1,), "shares": (7,)}
@@ -177,8 +192,8 @@ SHAPES["prototypes"] = (7, 4)
 
 
 def test_a_finished_model_says_all_that_it_knows_of_a_photo(straightened):
-    assert build.input_size(straightened) == 256
-    told = build.outputs(straightened, photos(3, 256))
+    assert keras_model.input_size(straightened) == 256
+    told = keras_model.predict_outputs(straightened, photos(3, 256))
     assert {name: values.shape for name, values in told.items()} == {
         name: (3, *shape) for name, shape in SHAPES.items()
     }
@@ -190,8 +205,8 @@ def test_a_finished_model_says_all_that_it_knows_of_a_photo(straightened):
 
 
 def test_no_photos_give_outputs_of_no_rows(stirred, straightened):
-    assert build.predict(stirred, photos(5).first(0)).shape == (0, 5)
-    told = build.outputs(straightened, photos(1, 256).first(0))
+    assert keras_model.predict_limits(stirred, photos(5).first(0)).shape == (0, 5)
+    told = keras_model.predict_outputs(straightened, photos(1, 256).first(0))
     assert {name: values.shape for name, values in told.items()} == {
         name: (0, *shape) for name, shape in SHAPES.items()
     }
@@ -199,13 +214,18 @@ def test_no_photos_give_outputs_of_no_rows(stirred, straightened):
 
 def test_a_finished_model_sees_the_photo_at_the_size_its_network_was_trained_on(stirred, upright):
     # fields of 8 x 8 px of one colour: their mean is the photo of 32 x 32
-    small, large = build.two_looks(stirred, TYPICAL), photos(3, 256)
-    assert build.predict(upright, large) == pytest.approx(build.predict(small, photos(3)), abs=1e-5)
+    small, large = average_with_mirror_image(stirred, TYPICAL), photos(3, 256)
+    assert keras_model.predict_limits(upright, large) == pytest.approx(
+        keras_model.predict_limits(small, photos(3)), abs=1e-5
+    )
 
 
 def test_the_mirrored_photo_gets_the_mirrored_crop_and_the_shares_of_mirrored_prototypes(upright):
     seen = photos(4, 256)
-    straight, turned = build.outputs(upright, seen), build.outputs(upright, seen.mirrored())
+    straight, turned = (
+        keras_model.predict_outputs(upright, seen),
+        keras_model.predict_outputs(upright, seen.mirrored()),
+    )
     assert turned["limits"] == pytest.approx(crops.mirror(straight["limits"]), abs=1e-5)
     # prototypes 0, 1, 2 are those on the left, 3, 4, 5 their mirror images
     expected = straight["shares"][:, [3, 4, 5, 0, 1, 2, 6]]
@@ -229,16 +249,18 @@ def test_a_tilted_horizon_turns_the_crop_and_its_mirror_image_the_other_way(stir
     images = np.concatenate([horizon(4.25, 1.5), horizon(-6.25, 0.75)])
     seen = Photos(["a", "b"], images, np.array([1.5, 0.75], np.float32))
     model = finished(stirred, level)
-    angle = build.predict(model, seen)[:, 4]
+    angle = keras_model.predict_limits(model, seen)[:, 4]
     assert angle == pytest.approx([4.25, -6.25], abs=0.5)  # a bin
-    assert build.predict(model, seen.mirrored())[:, 4] == pytest.approx(-angle, abs=0.1)
+    assert keras_model.predict_limits(model, seen.mirrored())[:, 4] == pytest.approx(
+        -angle, abs=0.1
+    )
 
 
 @pytest.mark.parametrize("found", [15.0, -15.0])
 def test_the_angle_is_bounded_and_the_turned_crop_lies_within_the_frame(stirred, found):
     chosen = dataclasses.replace(PARAMS, max_angle_deg=12.0)
     seen = photos(20, 256)
-    limits = build.predict(finished(stirred, sure_of(found), chosen=chosen), seen)
+    limits = keras_model.predict_limits(finished(stirred, sure_of(found), chosen=chosen), seen)
     assert limits[:, 4] == pytest.approx(np.full(20, math.copysign(12, found)))
     assert crops.outside(limits, seen.aspect).max() < 1e-5
     assert (limits[:, 2:4] > limits[:, :2]).all()
@@ -246,9 +268,9 @@ def test_the_angle_is_bounded_and_the_turned_crop_lies_within_the_frame(stirred,
 
 def test_an_angle_turns_the_crop_that_the_network_gives_and_moves_it_to_fit(stirred, upright):
     seen = photos(5, 256)
-    expected = build.predict(upright, seen)
+    expected = keras_model.predict_limits(upright, seen)
     expected[:, 4] = 4.25
-    limits = build.predict(finished(stirred, sure_of(4.25)), seen)
+    limits = keras_model.predict_limits(finished(stirred, sure_of(4.25)), seen)
     fits = crops.outside(expected, seen.aspect) == 0
     assert limits[fits] == pytest.approx(expected[fits], abs=1e-4)
     shrunk = crops.area(crops.inside_frame(expected, seen.aspect))
@@ -262,13 +284,13 @@ HALVES = np.array([[0, 0, 1, 0.5], [0, 0.5, 1, 1], [0, 0, 1, 1]], np.float32)
 
 def calibrated(scale, offset):
     """What a model tells that gives the middle quarter and likenesses of 0, 0 and 2 ln 2."""
-    network = build.build(PARAMS, np.array([0.25, 0.25, 0.75, 0.75, 0.0]), HALVES)
+    network = build_network(PARAMS, np.array([0.25, 0.25, 0.75, 0.75, 0.0]), HALVES)
     likeness = network.get_layer("likeness")
     likeness.kernel.assign(np.zeros(likeness.kernel.shape))
     likeness.bias.assign([0.0, 0.0, 2 * math.log(2)])
     calibration = Calibration(2.0, scale, offset, np.array([0.0, 0.2, 1.0], np.float32))
-    model = build.finished(network, None, HALVES, calibration, HABIT, PARAMS)
-    return build.outputs(model, photos(1, 256))
+    model = finish_model(network, None, HALVES, calibration, HABIT, PARAMS)
+    return keras_model.predict_outputs(model, photos(1, 256))
 
 
 def test_a_temperature_divides_the_likenesses():
@@ -300,13 +322,13 @@ def test_the_confidence_is_the_expected_overlap_put_right_by_a_line(scale, offse
 @pytest.fixture(scope="module")
 def predecessor():
     keras.utils.set_random_seed(1)
-    return build.build(dataclasses.replace(PARAMS, model="predecessor"), START, TYPICAL)
+    return build_network(dataclasses.replace(PARAMS, model="predecessor"), START, TYPICAL)
 
 
 def test_the_predecessor_has_its_published_number_of_weights(predecessor):
     assert predecessor.count_params() == 958_789
-    assert build.image_size(dataclasses.replace(PARAMS, model="predecessor")) == 300
-    assert build.input_size(predecessor) == 300
+    assert image_size(dataclasses.replace(PARAMS, model="predecessor")) == 300
+    assert keras_model.input_size(predecessor) == 300
 
 
 def test_the_predecessors_free_outputs_pass_through_even_when_they_make_no_crop(predecessor):
@@ -314,29 +336,31 @@ def test_the_predecessors_free_outputs_pass_through_even_when_they_make_no_crop(
     outputs = [1.2, 0.4, -0.1, 0.5, 3.0]  # upside down and outside
     predecessor.layers[-1].bias.assign(outputs)
     one = Photos(["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32))
-    assert build.predict(predecessor, one) == pytest.approx(np.array([outputs]))
+    assert keras_model.predict_limits(predecessor, one) == pytest.approx(np.array([outputs]))
 
 
 def test_a_saved_model_tells_the_same(straightened, tmp_path):
-    build.save(straightened, tmp_path / "deep" / "model.keras")
-    again = build.load(tmp_path / "deep" / "model.keras")
-    one, two = (build.outputs(model, photos(3, 256)) for model in (straightened, again))
+    keras_model.save_model(straightened, tmp_path / "deep" / "model.keras")
+    again = keras_model.load_model(tmp_path / "deep" / "model.keras")
+    one, two = (
+        keras_model.predict_outputs(model, photos(3, 256)) for model in (straightened, again)
+    )
     for name in SHAPES:
         assert np.array_equal(one[name], two[name])
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["model.keras"]
 
 
 def test_a_model_saved_twice_has_the_same_bytes(straightened, tmp_path):
-    build.save(straightened, tmp_path / "one.keras")
+    keras_model.save_model(straightened, tmp_path / "one.keras")
     time.sleep(2.1)  # zip archives count time in steps of two seconds
-    build.save(straightened, tmp_path / "two.keras")
+    keras_model.save_model(straightened, tmp_path / "two.keras")
     assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "two.keras").read_bytes()
     with zipfile.ZipFile(tmp_path / "one.keras") as archive:
         assert json.loads(archive.read("metadata.json"))["date_saved"] == "1980-01-01@00:00:00"
 
 
 def test_a_saved_model_opens_without_cropperhead(straightened, tmp_path):
-    build.save(straightened, tmp_path / "model.keras")
+    keras_model.save_model(straightened, tmp_path / "model.keras")
     seen = photos(2, 256)
     np.savez(tmp_path / "inputs.npz", **seen.inputs())
     script = (
@@ -346,7 +370,7 @@ def test_a_saved_model_opens_without_cropperhead(straightened, tmp_path):
         "assert not any(name.startswith('cropperhead') for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
-    expected = build.outputs(straightened, seen)
+    expected = keras_model.predict_outputs(straightened, seen)
     with np.load(tmp_path / "told.npz") as told:
         assert set(told.files) == set(SHAPES)
         for name in SHAPES:
@@ -356,10 +380,10 @@ def test_a_saved_model_opens_without_cropperhead(straightened, tmp_path):
 def test_mixed_precision_makes_limits_of_float32_and_leaves_later_layers_alone():
     keras.utils.set_random_seed(1)
     mixed = dataclasses.replace(PARAMS, precision="mixed_float16")
-    network = stir(build.build(mixed, START, TYPICAL))
+    network = stir(build_network(mixed, START, TYPICAL))
     assert {layer.compute_dtype for layer in network.layers} == {"float16", "float32"}
     assert {str(output.dtype) for output in network.output.values()} == {"float32"}
-    assert np.isfinite(build.predict(network, photos(3))).all()
+    assert np.isfinite(keras_model.predict_limits(network, photos(3))).all()
     assert keras.config.dtype_policy().name == "float32"
 
 
@@ -369,28 +393,28 @@ def fine_tuned(weights, size=32):
 
 
 def test_a_network_of_features_begins_with_those_of_the_file(features):
-    network = build.build(fine_tuned(features), START, TYPICAL)
-    assert (network.name, build.input_size(network)) == ("fine-tuned", 32)
+    network = build_network(fine_tuned(features), START, TYPICAL)
+    assert (network.name, keras_model.input_size(network)) == ("fine-tuned", 32)
     first = network.get_layer("mobilenet_v2").get_weights()[0]
     with np.load(features) as archive:
         assert np.array_equal(first, archive["000"].astype("float32"))
     whole = finished(network)
     expected = np.tile([*START[:4], 0.0], (2, 1))
-    assert build.predict(whole, photos(2, 256)) == pytest.approx(expected, abs=1e-5)
+    assert keras_model.predict_limits(whole, photos(2, 256)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_networks_as_one_give_the_mean_of_what_each_gives():
     keras.utils.set_random_seed(1)
-    networks = [stir(build.build(PARAMS, START, TYPICAL)) for _ in range(2)]
+    networks = [stir(build_network(PARAMS, START, TYPICAL)) for _ in range(2)]
     seen = photos(3)
-    expected = [build.outputs(network, seen) for network in networks]
-    both = build.mean_of(networks)
+    expected = [keras_model.predict_outputs(network, seen) for network in networks]
+    both = average_networks(networks)
     assert both.name == networks[0].name
-    for name, given in build.outputs(both, seen).items():
+    for name, given in keras_model.predict_outputs(both, seen).items():
         assert not np.allclose(expected[0][name], expected[1][name])
         mean = (expected[0][name] + expected[1][name]) / 2
         assert given == pytest.approx(mean, abs=1e-5)
-    assert build.mean_of(networks[:1]) is networks[0]
+    assert average_networks(networks[:1]) is networks[0]
 
 
 def test_a_finished_model_takes_less_than_five_megabytes_at_two_bytes_a_weight(features):
@@ -399,8 +423,8 @@ def test_a_finished_model_takes_less_than_five_megabytes_at_two_bytes_a_weight(f
     sizes = []
     for chosen in (DEFAULT, whole):
         count = max(1, chosen.for_network().refits)
-        network = build.mean_of([build.build(chosen, START, many) for _ in range(count)])
-        model = build.finished(
+        network = average_networks([build_network(chosen, START, many) for _ in range(count)])
+        model = finish_model(
             network, straighten.estimator(), many, CALIBRATION_OF_MANY, HABIT, chosen
         )
         sizes.append(2 * model.count_params())
@@ -419,7 +443,7 @@ def test_features_that_cannot_be_had_are_named(tmp_path, features):
     }
     for file, message in said.items():
         with pytest.raises(ParamsError, match=message):
-            build.build(fine_tuned(file), START, TYPICAL)
+            build_network(fine_tuned(file), START, TYPICAL)
 
 
 def test_a_file_that_holds_something_else_than_arrays_is_named(tmp_path):
@@ -427,4 +451,8 @@ def test_a_file_that_holds_something_else_than_arrays_is_named(tmp_path):
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("readme.txt", "features")
     with pytest.raises(ParamsError, match=r"train\.weights: \S*strange\.npz: not readable"):
-        build.build(fine_tuned(file), START, TYPICAL)
+        build_network(fine_tuned(file), START, TYPICAL)
+
+
+def test_every_network_that_params_name_has_a_recipe():
+    assert set(RECIPES) == set(typing.get_args(NetworkName))

@@ -13,9 +13,15 @@ from tensorflow.core.util.event_pb2 import Event
 from cropperhead import params
 from cropperhead.dataset import shards
 from cropperhead.geometry import crops
-from cropperhead.training import batches, train
-from cropperhead.training.networks import build
-from cropperhead.training.train import HISTORY_COLUMNS, Checkpoint, Lessons
+from cropperhead.training import batches
+from cropperhead.training.checkpoint import Checkpoint
+from cropperhead.training.fit import train_network
+from cropperhead.training.loop import compile_network
+from cropperhead.training.networks import keras_model
+from cropperhead.training.networks.fine_tuned import pretrained_variables
+from cropperhead.training.networks.registry import build_network
+from cropperhead.training.training_data import TrainingData, read_training_data
+from cropperhead.training.validation import HISTORY_COLUMNS, ValidationMonitor
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -65,7 +71,7 @@ def large(photos):
 
 
 TRAINING, VALIDATION = examples(160, 1), with_a_second_author(examples(24, 2))
-LESSONS = Lessons(TRAINING, VALIDATION)
+LESSONS = TrainingData(TRAINING, VALIDATION)
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +80,11 @@ def learned(tmp_path_factory):
     logs, seen = tmp_path_factory.mktemp("logs"), []
     watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, row: seen.append(dict(row)))
     longer = dataclasses.replace(PARAMS, epochs=8)
-    return train.fit(longer, LESSONS, logs, [watcher]), seen, logs
+    return train_network(longer, LESSONS, logs, [watcher]), seen, logs
 
 
 def overlaps(model, given=VALIDATION):
-    predicted = build.predict(model, large(given.photos))[given.photo]
+    predicted = keras_model.predict_limits(model, large(given.photos))[given.photo]
     return crops.overlap(given.limits, predicted, given.aspect)
 
 
@@ -120,14 +126,14 @@ def test_the_network_has_the_weights_of_its_best_epoch_by_every_authors_crops(le
 
 
 def test_on_the_validation_crops_the_confidence_is_right_on_average(learned):
-    told = build.outputs(learned[0].model, large(VALIDATION.photos))
+    told = keras_model.predict_outputs(learned[0].model, large(VALIDATION.photos))
     confidence = told["confidence"][VALIDATION.photo]
     # exactly so by its offset; 25 crops are too few for a slope
     assert confidence.mean() == pytest.approx(overlaps(learned[0].model).mean(), abs=1e-5)
 
 
 def test_a_finished_model_keeps_the_prototypes_and_no_loss(learned):
-    told = build.outputs(learned[0].model, large(VALIDATION.photos.first(1)))
+    told = keras_model.predict_outputs(learned[0].model, large(VALIDATION.photos.first(1)))
     # eight of the 160 training crops' kinds, and the whole frame
     assert told["prototypes"].shape == (1, 9, 4)
     assert told["prototypes"][0, -1].tolist() == [0, 0, 1, 1]
@@ -160,9 +166,9 @@ def test_where_nothing_can_be_learned_training_stops_and_the_median_crop_stays(c
     median = np.tile(np.array([0.1, 0.1, 0.9, 0.9, 0.0], np.float32), (25, 1))
     same = dataclasses.replace(VALIDATION, limits=median)
     stopping = dataclasses.replace(PARAMS, epochs=9, patience=2)
-    fitted = train.fit(stopping, Lessons(blind, same))
+    fitted = train_network(stopping, TrainingData(blind, same))
     assert fitted.history["epoch"].tolist() == [0, 1, 2]
-    predicted = build.predict(fitted.model, large(VALIDATION.photos))
+    predicted = keras_model.predict_limits(fitted.model, large(VALIDATION.photos))
     assert predicted == pytest.approx(median[:24], abs=1e-5)
     assert "epoch 2 of 9: loss " in capsys.readouterr().err
 
@@ -171,9 +177,9 @@ def test_the_predecessor_trains_by_the_same_door():
     photos = batches.Photos(["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32))
     one = batches.Examples(photos, np.array([0]), np.array([[0.1, 0, 0.9, 1, 0]], np.float32))
     chosen = dataclasses.replace(PARAMS, model="predecessor", batch_size=1)
-    fitted = train.fit(chosen, Lessons(one, one))
+    fitted = train_network(chosen, TrainingData(one, one))
     history = fitted.history
-    assert build.predict(fitted.model, photos).shape == (1, 5)
+    assert keras_model.predict_limits(fitted.model, photos).shape == (1, 5)
     assert history["learning_rate"].tolist() == pytest.approx([0.0, 0.001])
     # a black photo: only biases learn; (0.1^2 + 0.9^2 + 1) / 5 = 0.364 at the start, then less
     assert 0 < history["loss"][1] < 0.364
@@ -203,7 +209,7 @@ def turning_lessons():
     given = examples(8, 3, size=32)
     turned = with_turns(given)
     given = dataclasses.replace(given, limits=turned.limits)
-    return Lessons(given, examples(18, 4, size=32), turned)
+    return TrainingData(given, examples(18, 4, size=32), turned)
 
 
 class Interruption(keras.callbacks.Callback):
@@ -218,14 +224,14 @@ class Interruption(keras.callbacks.Callback):
 
 
 def saved(fitted, file):
-    build.save(fitted.model, file)
+    keras_model.save_model(fitted.model, file)
     return file.read_bytes()
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """A training that also straightens, and the bytes of its model."""
-    fitted = train.fit(QUICK, turning_lessons())
+    fitted = train_network(QUICK, turning_lessons())
     return fitted, saved(fitted, tmp_path_factory.mktemp("one") / "model.keras")
 
 
@@ -234,12 +240,12 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_bytes(
 ):
     checkpoint = Checkpoint(tmp_path / "kept" / "unfinished.npz", "same")
     with pytest.raises(KeyboardInterrupt):
-        train.fit(QUICK, turning_lessons(), callbacks=[Interruption()], checkpoint=checkpoint)
+        train_network(QUICK, turning_lessons(), callbacks=[Interruption()], checkpoint=checkpoint)
     seen = []
     watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: seen.append(epoch))
-    fitted = train.fit(QUICK, turning_lessons(), callbacks=[watcher], checkpoint=checkpoint)
+    fitted = train_network(QUICK, turning_lessons(), callbacks=[watcher], checkpoint=checkpoint)
     assert seen == [2, 3]  # the third epoch anew, the first two no more
-    assert "goes on after epoch 2" in capsys.readouterr().err
+    assert "Resuming after epoch 2" in capsys.readouterr().err
     pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
     assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
 
@@ -247,8 +253,8 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_bytes(
 class Interrupted(Checkpoint):
     """One whose user presses Ctrl+C after the second epoch of the further training is kept."""
 
-    def beside(self, name):
-        further = super().beside(name)
+    def companion(self, name):
+        further = super().companion(name)
         keep = further.write
 
         def write(told, arrays):
@@ -265,13 +271,13 @@ def test_a_further_training_that_was_interrupted_goes_on_and_ends_with_the_same_
 ):
     kept = tmp_path / "unfinished.npz"
     with pytest.raises(KeyboardInterrupt):
-        train.fit(QUICK, turning_lessons(), checkpoint=Interrupted(kept, "same"))
-    assert "learns once more, from validation photos, too" in capsys.readouterr().err
+        train_network(QUICK, turning_lessons(), checkpoint=Interrupted(kept, "same"))
+    assert "Retraining on training and validation photos" in capsys.readouterr().err
     checkpoint = Checkpoint(kept, "same")
-    fitted = train.fit(QUICK, turning_lessons(), checkpoint=checkpoint)
+    fitted = train_network(QUICK, turning_lessons(), checkpoint=checkpoint)
     told = capsys.readouterr().err
-    assert "goes on after epoch 4" in told  # the first has nothing left to do
-    assert "goes on after epoch 2" in told
+    assert "Resuming after epoch 4" in told  # the first has nothing left to do
+    assert "Resuming after epoch 2" in told
     assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
     checkpoint.remove()
     assert not list(tmp_path.glob("*.npz"))
@@ -282,11 +288,11 @@ def test_once_the_best_epoch_is_known_validation_photos_are_learned_from_too(cap
     lower = examples(160, 3)
     limits = lower.limits.copy()
     limits[:, [0, 2]] = 0.35, 0.65
-    lessons = Lessons(examples(60, 1), dataclasses.replace(lower, limits=limits))
+    lessons = TrainingData(examples(60, 1), dataclasses.replace(lower, limits=limits))
     chosen = dataclasses.replace(PARAMS, epochs=6, least_steps=10, refits=1)
-    before = train.fit(dataclasses.replace(chosen, refits=0), lessons)
-    after = train.fit(chosen, lessons)
-    assert "learns once more" in capsys.readouterr().err
+    before = train_network(dataclasses.replace(chosen, refits=0), lessons)
+    after = train_network(chosen, lessons)
+    assert "Retraining" in capsys.readouterr().err
     pd.testing.assert_frame_equal(before.history, after.history, check_exact=True)
     given = lessons.validation
     assert overlaps(after.model, given).mean() > overlaps(before.model, given).mean() + 0.2
@@ -299,8 +305,8 @@ def test_the_same_training_gives_the_same_bytes_and_a_cut_off_checkpoint_begins_
     checkpoint = Checkpoint(file, "same")
     checkpoint.write({"rows": [1, 2, 3]}, {"state": [np.zeros(1000)]})
     file.write_bytes(file.read_bytes()[:5000])
-    fitted = train.fit(QUICK, turning_lessons(), checkpoint=checkpoint)
-    assert "goes on" not in capsys.readouterr().err
+    fitted = train_network(QUICK, turning_lessons(), checkpoint=checkpoint)
+    assert "Resuming" not in capsys.readouterr().err
     pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
     assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
 
@@ -308,7 +314,9 @@ def test_the_same_training_gives_the_same_bytes_and_a_cut_off_checkpoint_begins_
 def test_where_crops_are_turned_the_finished_model_turns_too(uninterrupted):
     model = uninterrupted[0].model
     assert any(layer.name == "estimator" for layer in model.layers)
-    assert np.isfinite(build.predict(model, large(examples(3, 5, size=32).photos))).all()
+    assert np.isfinite(
+        keras_model.predict_limits(model, large(examples(3, 5, size=32).photos))
+    ).all()
 
 
 def test_what_a_checkpoint_keeps_is_read_as_it_was_written(tmp_path):
@@ -364,15 +372,16 @@ def test_a_removed_checkpoint_is_gone_and_may_be_gone_before(tmp_path):
 def test_training_in_mixed_precision_gives_a_model_that_saves_and_loads(tmp_path):
     chosen = dataclasses.replace(QUICK, precision="mixed_float16", epochs=1)
     given = examples(8, 6, size=32)
-    fitted = train.fit(chosen, Lessons(given, given))
+    fitted = train_network(chosen, TrainingData(given, given))
     network = fitted.model.get_layer("small")
     assert "float16" in {layer.compute_dtype for layer in network.layers}
     assert {str(each.dtype) for each in fitted.model.output.values()} == {"float32"}
     assert np.isfinite(fitted.history["loss"][1])
-    build.save(fitted.model, tmp_path / "model.keras")
+    keras_model.save_model(fitted.model, tmp_path / "model.keras")
     seen = large(given.photos)
     one, two = (
-        build.predict(model, seen) for model in (fitted.model, build.load(tmp_path / "model.keras"))
+        keras_model.predict_limits(model, seen)
+        for model in (fitted.model, keras_model.load_model(tmp_path / "model.keras"))
     )
     assert np.isfinite(one).all()
     assert np.array_equal(one, two)
@@ -384,8 +393,8 @@ def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_stat
     )
     chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning, averaging=0.0)
     given = examples(20, 7, size=32)
-    before = build.build(chosen, np.median(given.limits, axis=0), np.zeros((3, 4), np.float32))
-    fitted = train.fit(chosen, Lessons(given, given))
+    before = build_network(chosen, np.median(given.limits, axis=0), np.zeros((3, 4), np.float32))
+    fitted = train_network(chosen, TrainingData(given, given))
     both = fitted.model.get_layer("fine-tuned")
     refitted = [both.get_layer(f"fine-tuned-{number}") for number in (1, 2)]
     one, two, other = (model.get_layer("mobilenet_v2") for model in (before, *refitted))
@@ -412,9 +421,9 @@ def test_features_learn_at_a_third_of_the_rate_of_the_layers_after_them(features
     chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning).for_network()
     chosen = dataclasses.replace(chosen, warm_up_epochs=0, weight_decay=0.0)
     typical, given = np.zeros((3, 4), np.float32), examples(4, 7, size=32)
-    network = build.build(chosen, given.limits[0], typical)
-    train.prepare(network, chosen, typical, given)
-    pretrained = {id(variable) for variable in build.pretrained(network)}
+    network = build_network(chosen, given.limits[0], typical)
+    compile_network(network, chosen, typical, given)
+    pretrained = {id(variable) for variable in pretrained_variables(network)}
     before = [variable.numpy() for variable in network.trainable_variables]
     slopes = [np.ones_like(value) for value in before]
     network.optimizer.apply(slopes, network.trainable_variables)
@@ -436,10 +445,10 @@ def test_features_learn_at_a_third_of_the_rate_of_the_layers_after_them(features
     ],
 )
 def test_all_epochs_are_good_where_the_last_is_nearly_as_good_as_the_best(told, best, expected):
-    judge = train.Referee(dataclasses.replace(PARAMS, epochs=2), VALIDATION, None)
-    judge.rows = [{"epoch": i, "validation_loss": loss} for i, loss in enumerate(told)]
-    judge.best_epoch = best
-    assert judge.good_epochs == expected
+    monitor = ValidationMonitor(dataclasses.replace(PARAMS, epochs=2), VALIDATION, None)
+    monitor.rows = [{"epoch": i, "validation_loss": loss} for i, loss in enumerate(told)]
+    monitor.best_epoch = best
+    assert monitor.refit_epochs == expected
 
 
 def jpeg(width, height):
@@ -462,13 +471,13 @@ def test_lessons_are_read_at_the_networks_size_and_for_straightening_at_full_siz
     shards.write_shard([row(number) for number in range(5)], tmp_path)
     labels = shards.read_labels(tmp_path)
     labels["split"] = ["train", "train", "train", "validation", "test"]
-    lessons = train.read(tmp_path, labels, QUICK)
+    lessons = read_training_data(tmp_path, labels, QUICK)
     assert lessons.training.photos.names == ["0.jpg", "1.jpg", "2.jpg"]
     assert lessons.validation.photos.names == ["3.jpg"]
     assert lessons.training.photos.images.shape == (3, 32, 32, 3)
     assert lessons.upright.photos.images.shape == (3, 256, 256, 3)
     assert lessons.upright.photos.names == lessons.training.photos.names
-    old = train.read(tmp_path, labels, dataclasses.replace(QUICK, model="predecessor"))
+    old = read_training_data(tmp_path, labels, dataclasses.replace(QUICK, model="predecessor"))
     assert old.training.photos.images.shape == (3, 300, 300, 3)
     assert old.upright is None
 
@@ -481,8 +490,8 @@ def test_a_handful_of_validation_crops_does_not_make_luck_a_better_model():
     limits = given.limits.copy()
     limits[:, 1] = generator.uniform(0, 0.3, 8)
     few = examples(5, 9, size=32)
-    fitted = train.fit(noise, Lessons(dataclasses.replace(given, limits=limits), few))
+    fitted = train_network(noise, TrainingData(dataclasses.replace(given, limits=limits), few))
     median = np.median(limits, axis=0)
-    predicted = build.predict(fitted.model, large(few.photos))
+    predicted = keras_model.predict_limits(fitted.model, large(few.photos))
     # margins near 0 are met within half a hundredth
     assert predicted == pytest.approx(np.tile(median, (5, 1)), abs=0.006)

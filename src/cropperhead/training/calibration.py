@@ -1,0 +1,53 @@
+"""Probabilities and expected overlaps fitted to the validation crops."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cropperhead.geometry import crops
+from cropperhead.geometry.crops import Floats
+from cropperhead.training import losses
+from cropperhead.training.batches import Examples
+from cropperhead.training.networks import keras_model
+from cropperhead.training.networks.finished import Calibration
+
+_TEMPERATURES = np.geomspace(0.25, 4, 81, dtype=np.float32)
+_ENOUGH_CROPS = 50  # validation crops: with fewer, the slope of the confidence is not fitted
+
+
+def calibrate(
+    model: Any,
+    typical: NDArray[np.float32],
+    validation: Examples,
+    uncropped: NDArray[np.float32],
+) -> Calibration:
+    """Fits temperature, scale and offset of a model's likenesses on the validation crops.
+
+    `typical` (K, 4) are the prototypes, `uncropped` (K,) as in `Calibration`.
+    """
+    outputs = keras_model.predict_outputs(model, validation.photos)
+    truth = validation.limits.astype(np.float32)
+    likeness = outputs["likeness"][validation.photo].astype(np.float32)
+    loss = losses.likeness_loss(typical)
+    errors = [float(np.mean(loss(truth, likeness / heat))) for heat in _TEMPERATURES]
+    temperature = float(_TEMPERATURES[int(np.argmin(errors))])
+    scaled = likeness / temperature
+    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    limits = outputs["limits"][validation.photo]
+    expected = (
+        shares * np.asarray(losses.overlaps(limits[:, :4].astype(np.float32), typical))
+    ).sum(1)
+    actual = crops.overlap(limits, validation.limits, validation.aspect)
+    scale, offset = _fit_line(expected.astype(float), actual)
+    return Calibration(temperature, scale, offset, uncropped)
+
+
+def _fit_line(expected: Floats, actual: Floats) -> tuple[float, float]:
+    """Slope and offset of the least squares; a slope of 1 where there are too few crops."""
+    spread = float(np.var(expected))
+    slope = 1.0
+    if len(expected) >= _ENOUGH_CROPS and spread > 0:
+        slope = float(np.cov(expected, actual, bias=True)[0, 1]) / spread
+    return slope, float(np.mean(actual) - slope * np.mean(expected))

@@ -1,0 +1,78 @@
+"""One network's training: how it is compiled, and its epochs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from cropperhead.params import TrainParams
+from cropperhead.training import batches, losses
+from cropperhead.training.averaging import WeightAverager
+from cropperhead.training.batches import Examples
+from cropperhead.training.networks.registry import recipe_for
+
+_LIKENESS_WEIGHT = 0.3  # of its loss; its layers are its own, so this only changes their pace
+
+
+def make_repeatable(params: TrainParams) -> None:
+    """Fixes everything except the machine that the result depends on.
+
+    Raises RuntimeError after TensorFlow's first use.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(params.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(params.threads)
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.clear_session()  # layers are numbered from 1 again, and archives hold their names
+    keras.utils.set_random_seed(params.seed)
+
+
+def compile_network(
+    network: Any, params: TrainParams, typical: NDArray[np.float32], training: Examples
+) -> None:
+    """Compiles a built network, in place, with its losses and its optimizer.
+
+    `params` are those of `TrainParams.for_network`, `typical` (K, 4) the prototypes.
+    """
+    recipe = recipe_for(params)
+    loss, weights = {"limits": recipe.crop_loss(params)}, {"limits": 1.0}
+    if not recipe.limits_only:
+        loss["likeness"] = losses.likeness_loss(typical)
+        weights["likeness"] = _LIKENESS_WEIGHT
+    optimizer = recipe.optimizer(params, _steps_per_epoch(params, training), network)
+    # Keras refuses XLA where results must repeat
+    network.compile(optimizer, loss=loss, loss_weights=weights, jit_compile=False)
+
+
+def train_epochs(
+    network: Any,
+    params: TrainParams,
+    training: Examples,
+    averager: WeightAverager,
+    callbacks: Sequence[Any] = (),
+) -> None:
+    """Trains a compiled network in place; it ends with the averager's best weights.
+
+    It starts from the averager's checkpoint, if there is one.
+    """
+    steps, first = _steps_per_epoch(params, training), averager.restore(network)
+    size, jitter = params.batch_size, params.colour_jitter
+    dataset = batches.training_batches(training, size, jitter, params.seed, start=first * steps)
+    names = list(network.output)
+    if not averager.is_last(first):
+        network.fit(
+            dataset.map(lambda inputs, crop: (inputs, dict.fromkeys(names, crop))),
+            initial_epoch=first,
+            epochs=params.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the batches are shuffled already
+            callbacks=[averager, *callbacks],
+            verbose=0,
+        )
+    network.set_weights(averager.best)
+
+
+def _steps_per_epoch(params: TrainParams, training: Examples) -> int:
+    return max(params.least_steps, batches.steps(training, params.batch_size))

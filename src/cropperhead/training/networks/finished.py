@@ -1,0 +1,145 @@
+"""The finished model: from trained networks to everything that is predicted for a photo.
+
+A network is trained on photos of its own size, to give limits and likenesses. The finished model
+takes `image` (n, 256, 256, 3), RGB in [0, 255], and `aspect` (n, 1), the frame's width / height. It
+averages its predictions for the photo and for the mirror image, which reduces the error, and gives,
+by name:
+
+- `limits` (n, 5): the crop, as in `crops`
+- `confidence` (n, 1): the overlap to expect with the photographer's crop
+- `uncropped` (n, 1): the probability that the photographer would keep (nearly) the whole frame
+- `shares` (n, K): the probability that the photographer's crop is like each prototype
+- `prototypes` (n, K, 4): typical crops, the same for every photo
+
+Models consist of Keras's own layers and operations, so that a saved one opens anywhere Keras runs,
+without CropperHead. The predecessor's gives limits alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+
+from cropperhead.geometry.crops import Floats
+from cropperhead.params import INPUT_SIDE, TrainParams
+from cropperhead.training import losses, prototypes, straighten
+from cropperhead.training.networks.limits import mirror_limits, shift_limits, turn_limits
+from cropperhead.training.networks.recipe import network_inputs
+from cropperhead.training.straighten import Habit
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes a finished model's crops and probabilities true, in addition to its weights.
+
+    Likenesses are divided by `temperature`. The expected overlap is `scale` times the raw one plus
+    `offset`. All three are fitted on the validation photos. `uncropped` (K,): the share of the
+    training crops like each prototype that keeps the frame. `shift`: how far crops are moved to the
+    right, as a fraction of the frame's width (see `shift_to`).
+    """
+
+    temperature: float
+    scale: float
+    offset: float
+    uncropped: NDArray[np.float32]
+    shift: float = 0.0
+
+
+def average_networks(networks: Sequence[Any]) -> Any:
+    """One network that gives the mean of what the given ones give, sharing their weights."""
+    first = networks[0]
+    if len(networks) == 1:
+        return first
+    image, aspect = network_inputs(int(first.input["image"].shape[1]))
+    inputs = {"image": image, "aspect": aspect}
+    renamed = [
+        keras.Model(each.input, each.output, name=f"{each.name}-{number}")
+        for number, each in enumerate(networks, 1)
+    ]
+    outputs = [each(inputs) for each in renamed]
+    mean = {name: ops.mean(ops.stack([o[name] for o in outputs]), axis=0) for name in first.output}
+    return keras.Model(inputs, mean, name=first.name)
+
+
+def average_with_mirror_image(network: Any, typical: NDArray[np.float32]) -> Any:
+    """A network that averages over photo and mirror image, sharing the given one's weights."""
+    image, aspect = network_inputs(int(network.input["image"].shape[1]))
+    indices = prototypes.mirror_places(typical)
+    limits, likeness = _averaged_outputs(network, image, aspect, indices)
+    inputs = {"image": image, "aspect": aspect}
+    return keras.Model(inputs, {"limits": limits, "likeness": likeness}, name=network.name)
+
+
+def finish_model(
+    network: Any,
+    straightener: Any | None,
+    typical: NDArray[np.float32],
+    calibration: Calibration,
+    habit: Habit,
+    params: TrainParams,
+) -> Any:
+    """The model of the module's docstring, from a trained network and straightener.
+
+    Without a straightener all angles are 0.
+    """
+    image, aspect = network_inputs(INPUT_SIDE)
+    small, indices = _resized(image, network), prototypes.mirror_places(typical)
+    limits, likeness = _averaged_outputs(without_loss(network), small, aspect, indices)
+    if calibration.shift:
+        limits = shift_limits(limits, calibration.shift)
+    if straightener is None:
+        angle = ops.zeros_like(aspect)
+    else:
+        logits = without_loss(straightener)(straighten.evidence(image, aspect))
+        least, most = params.least_angle_deg, params.max_angle_deg
+        angle = straighten.angle(logits, habit.spread_deg, least, most)
+    limits = turn_limits(limits, angle, aspect)
+    shares = ops.softmax(likeness / calibration.temperature, axis=1)
+    raw = ops.sum(shares * losses.overlaps(limits[:, :4], typical), axis=1, keepdims=True)
+    confidence = ops.clip(calibration.scale * raw + calibration.offset, 0, 1)
+    outputs = {
+        "limits": limits,
+        "confidence": confidence,
+        "uncropped": ops.sum(shares * calibration.uncropped, axis=1, keepdims=True),
+        "shares": shares,
+        "prototypes": ops.ones_like(aspect)[:, :, None] * typical[None],
+    }
+    return keras.Model({"image": image, "aspect": aspect}, outputs, name=network.name)
+
+
+def shift_to(median: Floats) -> float:
+    """How far a median crop (5,) is to the right of the frame's middle, in frame widths.
+
+    A network that learned nothing gives the mean of the median crop and its mirror image. Moved by
+    this distance, that is the median crop itself.
+    """
+    return float(median[1] + median[3] - 1) / 2
+
+
+def without_loss(network: Any) -> Any:
+    """The same network without its loss, which only CropperHead could load from an archive."""
+    return keras.Model(network.input, network.output, name=network.name)
+
+
+def _resized(image: Any, network: Any) -> Any:
+    """The photo at the network's own size."""
+    factor = INPUT_SIDE // int(network.input["image"].shape[1])
+    return image if factor == 1 else layers.AveragePooling2D(factor)(image)
+
+
+def _averaged_outputs(
+    network: Any, image: Any, aspect: Any, indices: NDArray[np.int64]
+) -> tuple[Any, Any]:
+    """Mean limits and likenesses of photo and mirror image, those of the latter mirrored back.
+
+    `indices` (K,): each prototype's mirror image.
+    """
+    plain = network({"image": image, "aspect": aspect})
+    mirrored = network({"image": ops.flip(image, axis=2), "aspect": aspect})
+    back = mirror_limits(mirrored["limits"])
+    likeness = plain["likeness"] + ops.take(mirrored["likeness"], indices, axis=1)
+    return (plain["limits"] + back) / 2, likeness / 2

@@ -1,0 +1,80 @@
+"""Keras models as files, and what they predict for photos."""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from cropperhead.geometry.crops import Floats
+from cropperhead.training.batches import Photos
+
+_BATCH = 32  # photos; the predecessor needs 50 MB for each
+_NO_DATE = "1980-01-01@00:00:00"  # the earliest date that a zip archive can hold
+
+
+def save_model(model: Any, file: Path) -> None:
+    """Writes a `.keras` archive; the same network gives the same bytes at any time."""
+    buffer = file.with_suffix(".unstable.keras")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    model.save(buffer)
+    file.write_bytes(_stable(buffer.read_bytes()))
+    buffer.unlink()
+
+
+def load_model(file: Path) -> Any:
+    """Loads a model that `save_model` wrote. Raises ValueError for any other file."""
+    return keras.saving.load_model(file, compile=False)
+
+
+def input_size(model: Any) -> int:
+    """The side in px of the square photos that a model takes."""
+    return int(model.input["image"].shape[1])
+
+
+def predict_limits(model: Any, photos: Photos) -> Floats:
+    """A model's crops of photos, (n, 5) limits."""
+    return predict_outputs(model, photos)["limits"]
+
+
+def predict_outputs(model: Any, photos: Photos) -> dict[str, Floats]:
+    """All outputs of a model for photos, by name, each (n, ...)."""
+    sides, count = model.input["image"].shape[1:], len(photos.names)
+    slices = [slice(start, start + _BATCH) for start in range(0, count, _BATCH)]
+    parts: Sequence[Any] = [
+        model.predict_on_batch({"image": photos.images[part], "aspect": photos.aspect[part, None]})
+        for part in slices
+    ]
+    if not parts:
+        nothing = {"image": np.zeros((1, *sides), np.uint8), "aspect": np.ones((1, 1), np.float32)}
+        parts = [{k: v[:0] for k, v in model.predict_on_batch(nothing).items()}]
+    return {name: np.concatenate([part[name] for part in parts]).astype(float) for name in parts[0]}
+
+
+def _stable(archive: bytes) -> bytes:
+    """A `.keras` archive without what differs between two writings: dates and memory addresses."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for name in sorted(old.namelist()):
+            content = old.read(name)
+            if name == "metadata.json":
+                content = json.dumps(json.loads(content) | {"date_saved": _NO_DATE}).encode()
+            if name == "config.json":
+                content = _number_shared_objects(content)
+            new.writestr(zipfile.ZipInfo(name), content)
+    return buffer.getvalue()
+
+
+def _number_shared_objects(config: bytes) -> bytes:
+    """Numbers the objects that layers share 0, 1, 2...; Keras uses their memory addresses."""
+    numbers: dict[bytes, bytes] = {}
+    return re.sub(
+        rb'(?<="shared_object_id": )\d+',
+        lambda match: numbers.setdefault(match[0], str(len(numbers)).encode()),
+        config,
+    )
