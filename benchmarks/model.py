@@ -28,7 +28,7 @@ from cropperhead.dataset import split as splits
 from cropperhead.evaluation import scores
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS, FULL_FRAME, Floats
-from cropperhead.inference import search as further
+from cropperhead.inference import search
 from cropperhead.library import scan
 from cropperhead.params import Params, TrainParams
 from cropperhead.stats import Bootstrap, Interval
@@ -302,9 +302,9 @@ def _alternatives(held: Sequence[Held], truth: Floats, aspect: Floats) -> str:
         typical = each.given["prototypes"][0]
         for limits, shares in zip(each.given["limits"], each.given["shares"], strict=True):
             real, frame = truth[place], float(aspect[place])
-            found = further.alternatives(limits, typical, shares, frame, count=3)
+            found = search.suggest_alternatives(limits, typical, shares, frame, count=3)
             best.append(max(float(crops.overlap(s.limits, real, frame)) for s in found))
-            one = further.of_ratio(frame, limits, typical, shares, frame)
+            one = search.best_crop_of_ratio(frame, limits, typical, shares, frame)
             shaped.append(float(crops.overlap(one.limits, real, frame)))
             cut.append(float(crops.overlap(_cut(limits), real, frame)))
             place += 1

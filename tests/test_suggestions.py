@@ -23,5 +23,5 @@ def test_the_former_module_has_the_same_functions_and_warns():
         "straightened",
         "suggest",
     ]
-    assert former.suggest is search.suggest
+    assert former.suggest is search.suggest_crops
     assert former.parse_ratio("4:5", 1.5) == 0.8

@@ -26,6 +26,7 @@ from cropperhead.errors import ModelError, ParamsError, SetupError
 from cropperhead.geometry import crops, orientation
 from cropperhead.geometry.crops import Floats
 from cropperhead.inference import litert, search
+from cropperhead.inference.aspect_ratio import FREE
 from cropperhead.photos import image as photos
 from cropperhead.photos import network_input, photo_file
 
@@ -114,11 +115,11 @@ class Cropper:
         return self.suggest_seen(*_upright(photo, _LONG_SIDE), _ratio(aspect), n)
 
     def suggest_seen(
-        self, image: Image.Image, frame: float, aspect: str = search.FREE, n: int = 1
+        self, image: Image.Image, frame: float, aspect: str = FREE, n: int = 1
     ) -> list[Crop]:
         """Return crops as `suggest` does, for a photo as returned by `seen`."""
         outputs = self._outputs(image, frame)
-        [suggestions] = search.suggest(*outputs, [frame], aspect, n)
+        [suggestions] = search.suggest_crops(*outputs, [frame], aspect, n)
         return [_crop(suggestion) for suggestion in suggestions]
 
     def straighten_seen(self, image: Image.Image, frame: float) -> Crop:
@@ -126,7 +127,7 @@ class Cropper:
 
         The arguments are a photo as returned by `seen`.
         """
-        return _crop(search.straightened(*self._outputs(image, frame), [frame])[0])
+        return _crop(search.straighten_only(*self._outputs(image, frame), [frame])[0])
 
     def _outputs(self, image: Image.Image, frame: float) -> tuple[Floats, Floats, Floats, Floats]:
         """The model's limits, prototypes, shares and confidence for one photo."""
@@ -146,7 +147,7 @@ def load(path: str | PathLike[str], threads: int = 1) -> Cropper:
     not installed.
     """
     file = model_file(Path(path))
-    model = _keras(file) if file.suffix == KERAS else litert.load(file, threads)
+    model = _keras(file) if file.suffix == KERAS else litert.load_model(file, threads)
     missing = set(_REQUIRED_OUTPUTS) - set(model.names)
     if missing:
         raise ModelError(
@@ -166,7 +167,7 @@ def seen(file: Path, shown_as: int | None = None) -> tuple[Image.Image, float]:
 
 
 class _Model(Protocol):
-    """A trained model, as `litert.Network` is one."""
+    """A trained model, as `litert.ExportedModel` is one."""
 
     @property
     def facts(self) -> Mapping[str, Any]: ...
@@ -280,9 +281,9 @@ def _formats_installed(file: Path) -> Iterator[None]:
 
 
 def _ratio(aspect: str | float | None) -> str:
-    """An aspect ratio in the notation of `search.parse_ratio`."""
+    """An aspect ratio in the notation of `aspect_ratio.parse_ratio`."""
     if aspect is None:
-        return search.FREE
+        return FREE
     return aspect if isinstance(aspect, str) else f"{aspect:.9f}:1"
 
 

@@ -2,19 +2,12 @@
 
 import warnings
 
-from cropperhead.inference.search import (
-    DISTINCT,
-    FREE,
-    ORIGINAL,
-    OWN_WEIGHT,
-    Suggestion,
-    alternatives,
-    expected_overlap,
-    of_ratio,
-    parse_ratio,
-    straightened,
-    suggest,
-)
+from cropperhead.inference.aspect_ratio import FREE, ORIGINAL, parse_ratio
+from cropperhead.inference.search import DISTINCT, OWN_WEIGHT, Suggestion, expected_overlap
+from cropperhead.inference.search import best_crop_of_ratio as of_ratio
+from cropperhead.inference.search import straighten_only as straightened
+from cropperhead.inference.search import suggest_alternatives as alternatives
+from cropperhead.inference.search import suggest_crops as suggest
 
 __all__ = [
     "DISTINCT",

@@ -1,7 +1,6 @@
 """The gate on real trainings: it fires on a real loss, and stays quiet about other seeds."""
 
 import dataclasses
-from functools import partial
 
 import numpy as np
 import pandas as pd

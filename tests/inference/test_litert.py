@@ -43,7 +43,7 @@ def tiny():
 @pytest.fixture
 def file(tiny, tmp_path):
     file = tmp_path / "tiny.tflite"
-    file.write_bytes(litert.with_facts(tiny, FACTS))
+    file.write_bytes(litert.append_facts(tiny, FACTS))
     return file
 
 
@@ -54,14 +54,14 @@ def images(*brightest):
 
 
 def test_outputs_come_by_name_for_each_photo(file):
-    told = litert.load(file).outputs(images(200, 7, 255), [1.5, 0.5, 2.0])
-    assert told["brightness"].tolist() == [[200], [7], [255]]
-    assert told["shape"].tolist() == [[[1.5, 2.25]], [[0.5, 0.25]], [[2, 4]]]
+    outputs = litert.load_model(file).outputs(images(200, 7, 255), [1.5, 0.5, 2.0])
+    assert outputs["brightness"].tolist() == [[200], [7], [255]]
+    assert outputs["shape"].tolist() == [[[1.5, 2.25]], [[0.5, 0.25]], [[2, 4]]]
 
 
 def test_no_photos_give_outputs_of_no_rows(file):
-    told = litert.load(file).outputs(images(), [])
-    assert {name: values.shape for name, values in told.items()} == {
+    outputs = litert.load_model(file).outputs(images(), [])
+    assert {name: values.shape for name, values in outputs.items()} == {
         "brightness": (0, 1),
         "shape": (0, 1, 2),
     }
@@ -69,22 +69,22 @@ def test_no_photos_give_outputs_of_no_rows(file):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_any_number_of_threads_gives_each_photo_its_own(file, threads):
-    network = litert.load(file, threads)
+    model = litert.load_model(file, threads)
     brightest = list(range(0, 250, 5))
-    told = network.outputs(images(*brightest), np.ones(50))
-    assert told["brightness"].ravel().tolist() == brightest
+    outputs = model.outputs(images(*brightest), np.ones(50))
+    assert outputs["brightness"].ravel().tolist() == brightest
 
     def one(value):
-        return network.outputs(images(value), [1.0])["brightness"][0, 0]
+        return model.outputs(images(value), [1.0])["brightness"][0, 0]
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(one, brightest)) == brightest
 
 
-def test_a_model_tells_of_itself_and_is_still_a_tflite_file_and_a_zip_archive(file, tiny):
-    network = litert.load(file)
-    assert network.facts == FACTS
-    assert (network.input_size, network.names) == (2, ["brightness", "shape"])
+def test_a_model_carries_its_facts_and_is_still_a_tflite_file_and_a_zip_archive(file, tiny):
+    model = litert.load_model(file)
+    assert model.facts == FACTS
+    assert (model.input_size, model.names) == (2, ["brightness", "shape"])
     content = file.read_bytes()
     assert content.startswith(tiny)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -92,31 +92,31 @@ def test_a_model_tells_of_itself_and_is_still_a_tflite_file_and_a_zip_archive(fi
 
 
 def test_the_same_facts_make_the_same_bytes(tiny):
-    assert litert.with_facts(tiny, FACTS) == litert.with_facts(tiny, dict(FACTS))
+    assert litert.append_facts(tiny, FACTS) == litert.append_facts(tiny, dict(FACTS))
 
 
-def test_what_is_no_exported_model_is_named(tmp_path, tiny):
+def test_files_that_are_not_exported_models_are_rejected(tmp_path, tiny):
     bare, text, wrong = (tmp_path / name for name in ("bare.tflite", "a.tflite", "b.tflite"))
     bare.write_bytes(tiny)
     text.write_text("no model")
-    wrong.write_bytes(litert.with_facts(b"no model, but facts", FACTS))
-    said = {
+    wrong.write_bytes(litert.append_facts(b"no model, but facts", FACTS))
+    messages = {
         tmp_path / "gone.tflite": r"gone\.tflite: cannot be read: No such file",
-        bare: r"bare\.tflite: no model that CropperHead exported: it carries no cropperhead\.json",
-        text: r"a\.tflite: no model that CropperHead exported",
-        wrong: r"b\.tflite: LiteRT does not take it: ",
+        bare: r"bare\.tflite: not a model that .* exported: it contains no cropperhead\.json\. ",
+        text: r"a\.tflite: not a model that CropperHead exported",
+        wrong: r"b\.tflite: LiteRT cannot load it: ",
     }
-    for file, message in said.items():
+    for file, message in messages.items():
         with pytest.raises(ModelError, match=message):
-            litert.load(file)
+            litert.load_model(file)
 
 
 def test_loading_and_running_a_model_loads_nothing_heavy(file):
     script = f"""
 import sys, pathlib, numpy
-from cropperhead.inference import litert as runtime
-network = runtime.load(pathlib.Path({str(file)!r}))
-network.outputs(numpy.zeros((1, 2, 2, 3), numpy.uint8), [1.0])
+from cropperhead.inference import litert
+model = litert.load_model(pathlib.Path({str(file)!r}))
+model.outputs(numpy.zeros((1, 2, 2, 3), numpy.uint8), [1.0])
 heavy = {{"tensorflow", "keras", "mlflow", "pandas", "scipy", "pyarrow", "yaml"}}
 print(*({{name.split(".")[0] for name in sys.modules}} & heavy))
 """

@@ -49,7 +49,7 @@ def test_both_files_tell_what_keras_tells(model, contents):
     keras_told = keras_model.predict_outputs(model, seen)
     # of rounding: 24 bits of a sum, and 11 of a weight
     for weights, tolerance in ((FLOAT32, 1e-4), (FLOAT16, 5e-3)):
-        told = export.outputs(litert.opened(contents[weights], weights), seen)
+        told = export.outputs(litert.parse_model(contents[weights], weights), seen)
         assert set(told) == set(keras_told)
         for name in ("limits", "confidence", "uncropped", "shares", "prototypes"):
             apart = np.abs(told[name] - keras_told[name])
@@ -79,7 +79,7 @@ def test_the_bytes_are_the_same_again_and_half_as_many_in_16_bits(model, content
 
 
 def test_a_file_tells_what_it_takes_and_gives_and_where_it_comes_from(contents):
-    told = litert.facts(contents[FLOAT16], "model")
+    told = litert.read_facts(contents[FLOAT16], "model")
     assert (told["version"], told["kind"]) == (__version__, "small")
     assert (told["weights"], told["data_sha256"]) == ("float16", DATA)
     assert told["inputs"]["image"]["shape"] == [1, 256, 256, 3]
@@ -98,7 +98,7 @@ def test_a_file_tells_what_it_takes_and_gives_and_where_it_comes_from(contents):
 def test_the_predecessor_is_exported_with_its_limits_alone():
     keras.utils.set_random_seed(1)
     old = build_network(dataclasses.replace(PARAMS, model="predecessor"), START, TYPICAL)
-    network = litert.opened(export.exported(old, FLOAT32, DATA), "old")
+    network = litert.parse_model(export.exported(old, FLOAT32, DATA), "old")
     assert (network.input_size, network.names) == (300, ["limits"])
     image = np.full((1, 300, 300, 3), 90, np.uint8)
     expected = old.predict({"image": image, "aspect": np.ones((1, 1))}, verbose=0)["limits"]

@@ -15,10 +15,10 @@ _SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def _check_aspect(_: click.Context, __: click.Parameter, aspect: str) -> str:
-    from cropperhead.inference import search
+    from cropperhead.inference.aspect_ratio import parse_ratio
 
     try:
-        search.parse_ratio(aspect, 1.0)
+        parse_ratio(aspect, 1.0)
     except CropperheadError as error:
         raise click.BadParameter(f"{error}.") from None
     return aspect

@@ -1,14 +1,14 @@
-"""The only door to LiteRT: an exported model as a function of arrays, without TensorFlow.
+"""The only module that uses LiteRT: an exported model as a function of arrays, without TensorFlow.
 
-An exported model is a TFLite file for one photo at a time, after which lies a zip archive, as
-TFLite files carry their associated files: a flatbuffer is read from its beginning, an archive from
-its end, so that every TFLite runtime takes the file as it is and `zipfile` alone reads what it
-tells of itself. Its one member is `cropperhead.json`:
+An exported model is a TFLite file for one photo at a time, followed by a zip archive, as TFLite
+files carry their associated files. A flatbuffer is read from its beginning, an archive from its
+end: every TFLite runtime loads the file as it is, and `zipfile` alone reads the facts about it. The
+archive's one member is `cropperhead.json`:
 
-- `version`: CropperHead's that exported it
+- `version`: the version of CropperHead that exported it
 - `kind`: the network's name
 - `weights`: float32 or float16
-- `data_sha256`: the data that it was trained on, as the model card names it
+- `data_sha256`: the data that it was trained on, as in the model card
 - `inputs`, `outputs`: by name a `shape`, and what the numbers mean
 """
 
@@ -28,21 +28,18 @@ from numpy.typing import ArrayLike, NDArray
 from cropperhead.errors import ModelError
 from cropperhead.geometry.crops import Floats
 
-FACTS = "cropperhead.json"
+_FACTS = "cropperhead.json"
 
 Facts = Mapping[str, Any]  # of the module's docstring
 
 
-class Network:
-    """A loaded model. Threads may share it: as many photos are looked at at once as it has threads.
-
-    `facts` are what the file tells of itself.
-    """
+class ExportedModel:
+    """A loaded model. Threads may share it; it runs on as many photos at once as it has threads."""
 
     def __init__(self, content: bytes, facts: Facts, threads: int = 1) -> None:
         self.facts = facts
         self._threads = threads
-        # Each has its memory for itself. One photo is too little work to be shared by two threads.
+        # Each has memory of its own. One photo is too little work to share between two threads.
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(threads):
             self._idle.put(Interpreter(model_content=content, num_threads=1))
@@ -58,71 +55,71 @@ class Network:
         return int(self.facts["inputs"]["image"]["shape"][1])
 
     def outputs(self, images: NDArray[Any], aspect: ArrayLike) -> dict[str, Floats]:
-        """All that the model gives, by name, each (n, ...).
+        """All outputs of the model, by name, each (n, ...).
 
         `images` (n, side, side, 3), RGB in [0, 255] of any type; `aspect` (n,), the frames' width /
         height.
         """
         frames = np.asarray(aspect, np.float32)
         if len(images) == 1:
-            told = [self._told(images[0], frames[0])]
+            rows = [self._run(images[0], frames[0])]
         else:
             with ThreadPoolExecutor(self._threads) as pool:
-                told = list(pool.map(self._told, images, frames))
-        return {name: self._column(name, told) for name in self.names}
+                rows = list(pool.map(self._run, images, frames))
+        return {name: self._column(name, rows) for name in self.names}
 
-    def _column(self, name: str, told: list[dict[str, NDArray[np.float32]]]) -> Floats:
+    def _column(self, name: str, rows: list[dict[str, NDArray[np.float32]]]) -> Floats:
         nothing = np.zeros((0, *self.facts["outputs"][name]["shape"][1:]))
-        return np.concatenate([nothing, *(one[name] for one in told)])
+        return np.concatenate([nothing, *(row[name] for row in rows)])
 
-    def _told(self, image: NDArray[Any], aspect: np.float32) -> dict[str, NDArray[np.float32]]:
-        """What is given for one photo, by name, each (1, ...)."""
+    def _run(self, image: NDArray[Any], aspect: np.float32) -> dict[str, NDArray[np.float32]]:
+        """The outputs for one photo, by name, each (1, ...)."""
         interpreter = self._idle.get()
         try:
             run = interpreter.get_signature_runner()
-            told: dict[str, NDArray[np.float32]] = run(
+            outputs: dict[str, NDArray[np.float32]] = run(
                 image=image[None].astype(np.float32), aspect=aspect.reshape(1, 1)
             )
-            return told
+            return outputs
         finally:
             self._idle.put(interpreter)
 
 
-def load(file: Path, threads: int = 1) -> Network:
-    """An exported model that looks at up to `threads` photos at once. Raises ModelError."""
+def load_model(file: Path, threads: int = 1) -> ExportedModel:
+    """Loads an exported model that runs on up to `threads` photos at once. Raises ModelError."""
     try:
         content = file.read_bytes()
     except OSError as error:
         raise ModelError(f"{file}: cannot be read: {error.strerror}") from error
-    return opened(content, str(file), threads)
+    return parse_model(content, str(file), threads)
 
 
-def opened(content: bytes, name: str, threads: int = 1) -> Network:
-    """As `load`, from a file's bytes; `name` stands in errors."""
-    told = facts(content, name)
+def parse_model(content: bytes, name: str, threads: int = 1) -> ExportedModel:
+    """As `load_model`, from a file's bytes; `name` is for error messages."""
+    facts = read_facts(content, name)
     try:
-        return Network(content, told, threads)
+        return ExportedModel(content, facts, threads)
     except (ValueError, RuntimeError) as error:
-        raise ModelError(f"{name}: LiteRT does not take it: {error}") from error
+        raise ModelError(f"{name}: LiteRT cannot load it: {error}") from error
 
 
-def facts(content: bytes, name: str) -> Facts:
-    """What an exported model's bytes tell of it. Raises ModelError for any other file's."""
+def read_facts(content: bytes, name: str) -> Facts:
+    """Reads the facts in an exported model's bytes. Raises ModelError for any other file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            told: Facts = json.loads(archive.read(FACTS))
+            facts: Facts = json.loads(archive.read(_FACTS))
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ModelError(
-            f"{name}: no model that CropperHead exported: it carries no {FACTS}. Models are "
-            "exported by `dvc repro export`."
+            f"{name}: not a model that CropperHead exported: it contains no {_FACTS}. "
+            "`dvc repro export` exports a model."
         ) from error
-    return told
+    return facts
 
 
-def with_facts(content: bytes, facts: Facts) -> bytes:
-    """A TFLite model's bytes with what is to be told of it; the same for the same input."""
+def append_facts(content: bytes, facts: Facts) -> bytes:
+    """Appends facts to a TFLite model's bytes; the same input gives the same bytes."""
     buffer = io.BytesIO(content)
     with zipfile.ZipFile(buffer, "a") as archive:
         text = json.dumps(facts, indent=2, ensure_ascii=False)
-        archive.writestr(zipfile.ZipInfo(FACTS), text)  # of 1980: the same bytes at any time
+        archive.writestr(zipfile.ZipInfo(_FACTS), text)  # dated 1980: the same bytes at any time
     return buffer.getvalue()

@@ -8,7 +8,7 @@ from typing import Any
 
 from cropperhead.api import Crop
 from cropperhead.errors import WritingError
-from cropperhead.inference.search import FREE
+from cropperhead.inference.aspect_ratio import FREE
 
 _LISTED_FILES = 3  # for each reason
 

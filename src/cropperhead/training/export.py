@@ -23,7 +23,7 @@ from cropperhead.errors import ModelError
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.inference import litert
-from cropperhead.inference.litert import Facts, Network
+from cropperhead.inference.litert import ExportedModel, Facts
 from cropperhead.training.batches import Examples, Photos
 from cropperhead.training.networks import keras_model
 
@@ -165,10 +165,10 @@ def exported(model: Any, weights: str, data_sha256: str) -> bytes:
     """The whole file: the model and what it tells of itself."""
     content = converted(model)
     content = halved(content) if weights == FLOAT16 else content
-    return litert.with_facts(content, facts(model, weights, data_sha256))
+    return litert.append_facts(content, facts(model, weights, data_sha256))
 
 
-def outputs(network: Network, photos: Photos) -> dict[str, Floats]:
+def outputs(network: ExportedModel, photos: Photos) -> dict[str, Floats]:
     """All that an exported model gives for photos, by name, each (n, ...), as `models.outputs`."""
     starts = range(0, max(1, len(photos.names)), _READ_AT_ONCE)
     slices = [slice(start, start + _READ_AT_ONCE) for start in starts]
@@ -211,7 +211,7 @@ def run(
     for weights, file in files.items():
         content = exported(model, weights, data_sha256)
         file.write_bytes(content)
-        found = parity(keras, outputs(litert.load(file), examples.photos), examples)
+        found = parity(keras, outputs(litert.load_model(file), examples.photos), examples)
         told[weights] = {"bytes": len(content), **_rounded(asdict(found))}
         wrong = found.problems(weights)
         if len(content) > _MOST_BYTES[weights]:
