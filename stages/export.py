@@ -1,4 +1,4 @@
-"""Exports the trained model for small runtimes, and checks there that it tells what Keras's does.
+"""Exports the trained model for small runtimes, and checks that it predicts what Keras's does.
 
 python stages/export.py SHARDS LABELS SPLITS MODEL FLOAT32 FLOAT16 REPORT
 """
@@ -19,7 +19,7 @@ def main() -> None:
     examples = batches.examples(folder, labels[labels["split"] == split.TEST], size)
     data_hash = tracking.file_hash(labels_file, splits_file, *shards.shard_files(folder))
     files = {export.FLOAT32: float32, export.FLOAT16: float16}
-    export.run(model_file, examples, data_hash, files, report)
+    export.export_files(model_file, examples, data_hash, files, report)
 
 
 if __name__ == "__main__":

@@ -180,7 +180,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
     file = tmp_path_factory.mktemp("models") / "model.tflite"
     network = finished(stir(build_network(PARAMS, START, TYPICAL)), estimator)
-    file.write_bytes(export.exported(network, export.FLOAT32, "0"))
+    file.write_bytes(export.export_model(network, export.FLOAT32, "0"))
     return file
 
 

@@ -37,8 +37,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     model = finished_model(network, estimator)
     keras_model.save_model(model, folder / "model.keras")
-    (folder / "model.tflite").write_bytes(export.exported(model, export.FLOAT32, "0"))
-    (folder / "half.tflite").write_bytes(export.exported(model, export.FLOAT16, "0"))
+    (folder / "model.tflite").write_bytes(export.export_model(model, export.FLOAT32, "0"))
+    (folder / "half.tflite").write_bytes(export.export_model(model, export.FLOAT16, "0"))
     return folder
 
 
@@ -206,7 +206,7 @@ def test_a_file_that_is_not_a_model_is_an_error(tmp_path):
 
 def test_the_predecessor_has_too_few_outputs(tmp_path):
     file = tmp_path / "old.tflite"
-    file.write_bytes(export.exported(predecessor.build(), export.FLOAT32, "0"))
+    file.write_bytes(export.export_model(predecessor.build(), export.FLOAT32, "0"))
     with pytest.raises(ModelError, match="has no output confidence, prototypes, shares"):
         cropperhead.load(file)
 

@@ -468,7 +468,7 @@ def test_a_registered_model_is_fetched_by_its_name(store):
         fetched = keras.models.load_model(file)
     assert not file.exists()  # it was there for as long as it was used
     with pytest.raises(ModelError, match="@nobody: MLflow has no such model"):
-        tracking.downloaded("models:/cropperhead@nobody", store / "none")
+        tracking.download_model("models:/cropperhead@nobody", store / "none")
     expected = keras.models.load_model(store / "model.keras").get_weights()
     assert all(map(np.array_equal, fetched.get_weights(), expected))
 

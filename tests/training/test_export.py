@@ -36,7 +36,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def contents(model):
-    return {weights: export.exported(model, weights, DATA) for weights in (FLOAT32, FLOAT16)}
+    return {weights: export.export_model(model, weights, DATA) for weights in (FLOAT32, FLOAT16)}
 
 
 def examples(count=2, size=256):
@@ -44,24 +44,24 @@ def examples(count=2, size=256):
     return Examples(photos(count, size), np.arange(count), limits)
 
 
-def test_both_files_tell_what_keras_tells(model, contents):
+def test_both_files_predict_what_keras_predicts(model, contents):
     seen = photos(12, 256)
-    keras_told = keras_model.predict_outputs(model, seen)
+    keras_outputs = keras_model.predict_outputs(model, seen)
     # of rounding: 24 bits of a sum, and 11 of a weight
     for weights, tolerance in ((FLOAT32, 1e-4), (FLOAT16, 5e-3)):
-        told = export.outputs(litert.parse_model(contents[weights], weights), seen)
-        assert set(told) == set(keras_told)
+        outputs = export.predict_outputs(litert.parse_model(contents[weights], weights), seen)
+        assert set(outputs) == set(keras_outputs)
         for name in ("limits", "confidence", "uncropped", "shares", "prototypes"):
-            apart = np.abs(told[name] - keras_told[name])
+            apart = np.abs(outputs[name] - keras_outputs[name])
             if name == "limits":
                 apart[:, 4] *= np.pi / 180
             assert apart.max() < tolerance, (weights, name)
-    assert np.ptp(keras_told["limits"][:, 0]) > 0.01  # that depends on the photo
-    assert np.abs(keras_told["limits"][:, 4]).max() > 1
+    assert np.ptp(keras_outputs["limits"][:, 0]) > 0.01  # that depends on the photo
+    assert np.abs(keras_outputs["limits"][:, 4]).max() > 1
 
 
-def test_a_photo_alone_is_told_the_same_as_among_others(model):
-    # Keras once took a sum of one photo's for a bias, and turned the photo by another angle
+def test_a_photo_alone_is_predicted_the_same_as_among_others(model):
+    # Keras once treated a sum for one photo as a bias, and turned the photo by another angle
     seen, again = photos(3, 256), keras.models.clone_model(model)
     again.set_weights(model.get_weights())
     alone = keras_model.predict_outputs(again, seen.first(1))
@@ -71,20 +71,20 @@ def test_a_photo_alone_is_told_the_same_as_among_others(model):
 
 
 def test_the_bytes_are_the_same_again_and_half_as_many_in_16_bits(model, contents):
-    assert export.exported(model, FLOAT16, DATA) == contents[FLOAT16]
+    assert export.export_model(model, FLOAT16, DATA) == contents[FLOAT16]
     fewer = len(contents[FLOAT32]) - len(contents[FLOAT16])
     # two bytes fewer for each weight of the large layers, nine of ten, and for each number of the
     # waves that lines are found by
     assert 1.8 * model.count_params() < fewer < 2 * model.count_params() + 300_000
 
 
-def test_a_file_tells_what_it_takes_and_gives_and_where_it_comes_from(contents):
-    told = litert.read_facts(contents[FLOAT16], "model")
-    assert (told["version"], told["kind"]) == (__version__, "small")
-    assert (told["weights"], told["data_sha256"]) == ("float16", DATA)
-    assert told["inputs"]["image"]["shape"] == [1, 256, 256, 3]
-    assert "RGB in [0, 255]" in told["inputs"]["image"]["meaning"]
-    shapes = {name: one["shape"] for name, one in told["outputs"].items()}
+def test_a_file_describes_its_inputs_outputs_and_data(contents):
+    facts = litert.read_facts(contents[FLOAT16], "model")
+    assert (facts["version"], facts["kind"]) == (__version__, "small")
+    assert (facts["weights"], facts["data_sha256"]) == ("float16", DATA)
+    assert facts["inputs"]["image"]["shape"] == [1, 256, 256, 3]
+    assert "RGB in [0, 255]" in facts["inputs"]["image"]["meaning"]
+    shapes = {name: one["shape"] for name, one in facts["outputs"].items()}
     assert shapes == {
         "limits": [1, 5],
         "confidence": [1, 1],
@@ -92,13 +92,13 @@ def test_a_file_tells_what_it_takes_and_gives_and_where_it_comes_from(contents):
         "shares": [1, 7],
         "prototypes": [1, 7, 4],
     }
-    assert "crop_top, crop_left, crop_bottom, crop_right" in told["outputs"]["limits"]["meaning"]
+    assert "crop_top, crop_left, crop_bottom, crop_right" in facts["outputs"]["limits"]["meaning"]
 
 
 def test_the_predecessor_is_exported_with_its_limits_alone():
     keras.utils.set_random_seed(1)
     old = build_network(dataclasses.replace(PARAMS, model="predecessor"), START, TYPICAL)
-    network = litert.parse_model(export.exported(old, FLOAT32, DATA), "old")
+    network = litert.parse_model(export.export_model(old, FLOAT32, DATA), "old")
     assert (network.input_size, network.names) == (300, ["limits"])
     image = np.full((1, 300, 300, 3), 90, np.uint8)
     expected = old.predict({"image": image, "aspect": np.ones((1, 1))}, verbose=0)["limits"]
@@ -106,25 +106,25 @@ def test_the_predecessor_is_exported_with_its_limits_alone():
 
 
 def test_parity_is_the_largest_difference_and_the_mean_overlaps():
-    keras_told = {"limits": LIMITS.astype(float), "confidence": np.array([[0.5], [0.7]])}
+    keras_outputs = {"limits": LIMITS.astype(float), "confidence": np.array([[0.5], [0.7]])}
     lite = {"limits": LIMITS.astype(float), "confidence": np.array([[0.5], [0.6]])}
     lite["limits"] += [[0.0, 0.002, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, -0.25]]
-    found = export.parity(keras_told, lite, examples())
-    assert (found.photos, found.limits) == (2, pytest.approx(0.002))
-    assert found.angle_deg == pytest.approx(0.25)
-    assert found.others == pytest.approx(0.1)
-    assert found.keras_overlap == pytest.approx(1)
+    parity = export.compare_outputs(keras_outputs, lite, examples())
+    assert (parity.photos, parity.limits) == (2, pytest.approx(0.002))
+    assert parity.angle_deg == pytest.approx(0.25)
+    assert parity.others == pytest.approx(0.1)
+    assert parity.keras_overlap == pytest.approx(1)
     # of the first 0.698 of 0.7 of the width; the second is turned by a quarter of a degree
-    assert 0.99 < found.overlap < (0.698 / 0.7 + 1) / 2
+    assert 0.99 < parity.overlap < (0.698 / 0.7 + 1) / 2
 
 
-def test_a_photo_that_only_one_turns_is_told_apart():
-    keras_told = {"limits": LIMITS.astype(float)}
+def test_a_photo_that_only_one_model_turns_is_counted_apart():
+    keras_outputs = {"limits": LIMITS.astype(float)}
     lite = {"limits": LIMITS.astype(float)}
     lite["limits"][1] = [0.01, 0.2, 0.7, 1.0, 0.0]  # 2 degrees in Keras's
-    found = export.parity(keras_told, lite, examples())
-    assert (found.turned_by_one, found.limits, found.angle_deg) == (1, 0, 0)
-    assert found.overlap < 0.99
+    parity = export.compare_outputs(keras_outputs, lite, examples())
+    assert (parity.turned_by_one, parity.limits, parity.angle_deg) == (1, 0, 0)
+    assert parity.overlap < 0.99
 
 
 @pytest.mark.parametrize(
@@ -142,35 +142,33 @@ def test_a_photo_that_only_one_turns_is_told_apart():
         ({"turned_by_one": 3}, FLOAT32, ["3 of 2000 photos are turned by one of the two"]),
     ],
 )
-def test_what_differs_too_much_is_told(values, weights, problems):
+def test_differences_that_are_too_large_are_problems(values, weights, problems):
     same = Parity(2000, 0, 0.0, 0.0, 0.0, 0.8, 0.8)
-    found = dataclasses.replace(same, **values).problems(weights)
-    assert len(found) == len(problems)
-    assert all(one.startswith(start) for one, start in zip(found, problems, strict=True))
+    sentences = dataclasses.replace(same, **values).problems(weights)
+    assert len(sentences) == len(problems)
+    assert all(one.startswith(start) for one, start in zip(sentences, problems, strict=True))
 
 
 def test_a_run_writes_both_files_and_a_report(model, tmp_path):
     keras_model.save_model(model, tmp_path / "model.keras")
     files = {FLOAT32: tmp_path / "a.tflite", FLOAT16: tmp_path / "b.tflite"}
     report = tmp_path / "export.json"
-    export.run(tmp_path / "model.keras", examples(), DATA, files, report)
-    told = json.loads(report.read_text())
-    assert list(told) == ["float32", "float16"]
+    export.export_files(tmp_path / "model.keras", examples(), DATA, files, report)
+    rows = json.loads(report.read_text())
+    assert list(rows) == ["float32", "float16"]
     for weights, file in files.items():
-        assert told[weights]["bytes"] == file.stat().st_size
-        assert told[weights]["photos"] == 2
-        assert told[weights]["limits"] < export.TOLERANCES[weights]
-        assert told[weights]["overlap"] == pytest.approx(told[weights]["keras_overlap"], abs=5e-4)
+        assert rows[weights]["bytes"] == file.stat().st_size
+        assert rows[weights]["photos"] == 2
+        assert rows[weights]["limits"] < export.TOLERANCES[weights]
+        assert rows[weights]["overlap"] == pytest.approx(rows[weights]["keras_overlap"], abs=5e-4)
 
 
-def test_a_file_that_tells_something_else_ends_the_run_after_its_report(
-    model, tmp_path, monkeypatch
-):
+def test_a_file_that_predicts_something_else_raises_after_its_report(model, tmp_path, monkeypatch):
     keras_model.save_model(model, tmp_path / "model.keras")
     monkeypatch.setitem(export.TOLERANCES, FLOAT16, 1e-9)  # no rounding is as small
     files = {FLOAT16: tmp_path / "model.tflite"}
     report = tmp_path / "export.json"
-    said = r"model\.tflite: a limit differs by .*, expected below 1e-09; .*See \S*export\.json"
-    with pytest.raises(ModelError, match=said):
-        export.run(tmp_path / "model.keras", examples(), DATA, files, report)
+    message = r"model\.tflite: a limit differs by .*, expected below 1e-09; .*See \S*export\.json"
+    with pytest.raises(ModelError, match=message):
+        export.export_files(tmp_path / "model.keras", examples(), DATA, files, report)
     assert json.loads(report.read_text())["float16"]["photos"] == 2

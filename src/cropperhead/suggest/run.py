@@ -104,7 +104,7 @@ def _downloaded_model(name: str, folder: Path) -> Path:
             f"{name}: MLflow's registry needs {error.name}, which is not installed. Install "
             "cropperhead[pipeline], or name a file with --model."
         ) from error
-    return tracking.downloaded(name, folder)
+    return tracking.download_model(name, folder)
 
 
 def _list_photos(

@@ -1,4 +1,4 @@
-"""The only door to MLflow: the diary of training runs.
+"""The only module that uses MLflow: it records training runs.
 
 One run for each training. `MLFLOW_TRACKING_URI` sends runs elsewhere; without it they go to
 `mlflow.db` at the project's root, where a bare `mlflow ui` finds them.
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# MLflow reports its own use to its makers unless told not to before it is imported.
+# MLflow reports its use to its makers unless this is set before it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 import keras
@@ -43,13 +43,13 @@ class EpochLogger(keras.callbacks.Callback):  # type: ignore[misc]
     """Logs every epoch's metrics to the active run."""
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Keras's hook: `logs` are the epoch's metrics."""
+        """Called by Keras; `logs` are the epoch's metrics."""
         metrics = {name: float(value) for name, value in (logs or {}).items() if name != "epoch"}
         mlflow.log_metrics(metrics, step=epoch + 1)
 
 
 def file_hash(*files: Path) -> str:
-    """SHA-256 over the contents of files, in the order given; a missing file counts as empty."""
+    """The SHA-256 over files' contents, in the order given; a missing file counts as empty."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes() if file.exists() else b"")
@@ -57,9 +57,9 @@ def file_hash(*files: Path) -> str:
 
 
 def lock_hash(lock_file: Path) -> str:
-    """SHA-256 of what dvc.lock says of all stages but `evaluate`, as sorted JSON.
+    """The SHA-256 of dvc.lock's entries for all stages except `evaluate`, as sorted JSON.
 
-    That is all that an evaluation stands on. Its own entry is not there yet while it runs.
+    An evaluation depends on all of these. Its own entry is missing while it runs.
     """
     lock = yaml.safe_load(lock_file.read_text(encoding="utf-8")) if lock_file.exists() else {}
     stages = {name: entry for name, entry in lock.get("stages", {}).items() if name != "evaluate"}
@@ -68,7 +68,7 @@ def lock_hash(lock_file: Path) -> str:
 
 @contextmanager
 def training_run(params: Mapping[str, Any], data_sha256: str) -> Iterator[str]:
-    """A run that is open while a model trains; its id. Marked as failed if the block raises."""
+    """Opens a run while a model trains, and gives its id; marks it failed if the block raises."""
     _open_store()
     commit, dirty = _commit()
     name = f"{params['train.model']} seed {params['train.seed']}"
@@ -79,7 +79,7 @@ def training_run(params: Mapping[str, Any], data_sha256: str) -> Iterator[str]:
 
 
 def log_dataset(labels: pd.DataFrame, source: Path, sha256: str) -> None:
-    """Enters the table that the active run trains on, by its data's hash."""
+    """Logs the table that the active run trains on, by its data's hash."""
     digest = sha256[:16]  # MLflow's limit is 36 characters
     # whole numbers would make MLflow warn of missing values
     table = labels[["photo", "author", *CROP_COLUMNS]]
@@ -91,17 +91,17 @@ def log_dataset(labels: pd.DataFrame, source: Path, sha256: str) -> None:
 
 
 def log_model(model: Any, file: Path) -> None:
-    """Logs a trained model, so that `mlflow.pyfunc.load_model` can serve it, and its hash."""
+    """Logs a trained model and its hash, so that `mlflow.pyfunc.load_model` can serve it."""
     keras.utils.disable_interactive_logging()  # MLflow tries the example, with a progress bar
     example = {
-        name: np.zeros((2, *given.shape[1:]), _INPUT_TYPES[name]) + 1
-        for name, given in model.input.items()
+        name: np.zeros((2, *tensor.shape[1:]), _INPUT_TYPES[name]) + 1
+        for name, tensor in model.input.items()
     }
     inputs = Schema([TensorSpec(v.dtype, (-1, *v.shape[1:]), k) for k, v in example.items()])
     outputs = Schema(
         [TensorSpec(np.dtype("float32"), (-1, *v.shape[1:]), k) for k, v in model.output.items()]
     )
-    # mlflow.keras would do, but writes the example into a folder that it has not made yet (3.17)
+    # mlflow.keras would do, but writes the example into a folder that does not exist yet (3.17)
     mlflow.tensorflow.log_model(
         model,
         name="model",
@@ -119,10 +119,10 @@ def log_evaluation(
     metrics: Mapping[str, float],
     artifacts: list[Path],
 ) -> None:
-    """Adds test metrics, the report and the hash of dvc.lock to the run that trained a model.
+    """Logs test metrics, the report and the hash of dvc.lock to the run that trained a model.
 
-    `params` are those of the evaluation: it may run again, with others, for one training. A model
-    that was trained elsewhere has no run here, and gets one.
+    `params` are those of the evaluation, which may run again with others for the same training. A
+    model that was trained elsewhere has no run here, and gets one.
     """
     _open_store()
     model_sha256 = file_hash(model_file)
@@ -138,10 +138,10 @@ def log_evaluation(
 
 
 def promote(model_file: Path) -> str:
-    """Makes a model the champion of MLflow's registry; gives what was done, in a sentence.
+    """Makes a model the champion of MLflow's registry; returns a sentence on what was done.
 
-    Of the runs here that saved these bytes, the newest is registered, unless one is already. Where
-    there is no store, no file or no such run, nothing is done, and no store made.
+    Registers the newest of the runs here that saved these bytes, unless one is registered already.
+    Does nothing, and creates no store, if there is no store, no file or no such run.
     """
     if not (model_file.exists() and _has_store()):
         missing = _STORE if model_file.exists() else model_file
@@ -154,29 +154,29 @@ def promote(model_file: Path) -> str:
     return f"MLflow: version {version} of {REGISTERED} is the {CHAMPION}."
 
 
-def downloaded(name: str, folder: Path) -> Path:
-    """The file of a registered model (models:/name@alias), which is put into a folder.
+def download_model(name: str, folder: Path) -> Path:
+    """Downloads a registered model (models:/name@alias) into a folder, and returns its file.
 
-    Raises ModelError where the registry has no such model.
+    Raises ModelError if the registry has no such model.
     """
     _choose_store()
     try:
-        found = Path(mlflow.artifacts.download_artifacts(name, dst_path=str(folder)))
+        downloaded = Path(mlflow.artifacts.download_artifacts(name, dst_path=str(folder)))
     except MlflowException as error:
         raise ModelError(f"{name}: MLflow has no such model: {error.message}") from error
-    files = sorted(found.rglob("*.keras"))
+    files = sorted(downloaded.rglob("*.keras"))
     if not files:
-        raise ModelError(f"{name}: expected a model of Keras's in it, found none")
+        raise ModelError(f"{name}: expected a Keras model in it, found none")
     return files[0]
 
 
 def _version_of(runs: Sequence[str]) -> str | None:
-    """The registered version of one of these runs' models, which are all the same bytes."""
+    """The registered version of one of these runs' models, which all have the same bytes."""
     client = mlflow.MlflowClient()
     for run in runs:
         for version in client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run}'"):
             return str(version.version)
-    for run in runs:  # one that was only evaluated holds no model
+    for run in runs:  # a run that was only evaluated has no model
         for logged in client.get_run(run).outputs.model_outputs:
             uri = f"models:/{logged.model_id}"
             return str(mlflow.register_model(uri, REGISTERED).version)
@@ -200,7 +200,7 @@ def _has_store() -> bool:
 
 
 def _root() -> Path:
-    """The project's folder, also for an experiment that runs in a copy below it."""
+    """The project's folder, also for an experiment in a copy below it."""
     return Path(str(Path.cwd()).split(_EXPERIMENTS_FOLDER, maxsplit=1)[0])
 
 
@@ -214,20 +214,20 @@ def _runs_of(model_sha256: str) -> list[str]:
     experiment = mlflow.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         return []
-    found = mlflow.search_runs(
+    runs = mlflow.search_runs(
         experiment_ids=[experiment.experiment_id],
         filter_string=f"tags.{_MODEL_TAG} = '{model_sha256}'",
         order_by=["attributes.start_time DESC"],
         output_format="list",
     )
-    return [run.info.run_id for run in found]
+    return [run.info.run_id for run in runs]
 
 
 def _commit() -> tuple[str, str]:
     """The commit's hash and whether the working tree differs from it; "unknown" without git."""
     try:
         commit = _git("rev-parse", "HEAD").strip()
-        # DVC removes a stage's results before it runs: they say nothing of the code
+        # DVC removes a stage's results before it runs, so they do not show a change of the code
         changed = _git("status", "--porcelain", "--", ".", *_NOT_RESULTS).strip()
         return commit, str(bool(changed)).lower()
     except (OSError, subprocess.CalledProcessError):
