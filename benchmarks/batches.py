@@ -22,7 +22,7 @@ import numpy as np
 
 from cropperhead import params
 from cropperhead.training import batches
-from cropperhead.training.batches import Examples, Photos, Pictures
+from cropperhead.training.batches import Examples, PhotoArrays, PixelFile
 
 SEED = 23
 STEPS = 10  # of a turn
@@ -100,7 +100,7 @@ def made_up(count: int) -> Examples:
     """Crops of so many pictures of noise."""
     generator, side = np.random.default_rng(SEED), PARAMS.image_size
     noise = generator.integers(0, 256, (64, side, side, 3), dtype=np.uint8)
-    pictures = Pictures(count, side)
+    pictures = PixelFile(count, side)
     for place in range(count):
         pictures[place] = noise[place % len(noise)]
     names = [f"{place:06d}.jpg" for place in range(count)]
@@ -108,7 +108,9 @@ def made_up(count: int) -> Examples:
     limits = np.concatenate(
         [generator.uniform(0, 0.3, (count, 2)), generator.uniform(0.7, 1, (count, 3))], axis=1
     )
-    return Examples(Photos(names, pictures, aspect), np.arange(count), limits.astype(np.float32))
+    return Examples(
+        PhotoArrays(names, pictures, aspect), np.arange(count), limits.astype(np.float32)
+    )
 
 
 def _pipeline(crops: Examples) -> Any:

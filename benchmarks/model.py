@@ -201,7 +201,7 @@ def _train_and_predict(case: Case, dealt: pd.DataFrame, kept: Path) -> None:
     fitted = train_network(case.train, lessons)
     seconds = time.perf_counter() - start
     test = dealt[dealt["split"] == splits.TEST]
-    examples = batches.examples(folder, test, keras_model.input_size(fitted.model))
+    examples = batches.read_examples(folder, test, keras_model.input_size(fitted.model))
     given = keras_model.predict_outputs(fitted.model, examples.photos)
     median = np.median(lessons.training.limits.astype(float), axis=0)
     table = {name: values[examples.photo] for name, values in given.items()}
@@ -321,7 +321,7 @@ def _cut(limits: Floats) -> Floats:
 
 
 def _speeds(cases: Mapping[str, Case]) -> list[str]:
-    """Photos a second: of training, on random tensors in memory, and of finished models."""
+    """PhotoArrays a second: of training, on random tensors in memory, and of finished models."""
     lines = [
         "| network | training, photos/s | times the predecessor's | prediction, photos/s |",
         "|---|---|---|---|",
@@ -350,7 +350,7 @@ def _speed(train: TrainParams) -> tuple[float, float]:
     generator = np.random.default_rng(1)
     low, high = generator.uniform(0, 0.2, (PREDICTED, 2)), generator.uniform(0.8, 1, (PREDICTED, 2))
     limits = np.concatenate([low, high, np.zeros((PREDICTED, 1))], axis=1)
-    typical = prototypes.typical(limits, train.prototypes, 1)
+    typical = prototypes.find_prototypes(limits, train.prototypes, 1)
     network = build_network(train, np.median(limits, axis=0), typical)
     photos = _random_photos(image_size(train))
     known = batches.Examples(photos, np.arange(PREDICTED), limits.astype(np.float32))
@@ -388,17 +388,17 @@ def _finished(network: Any, typical: np.ndarray, train: TrainParams) -> Any:
     median = np.array([0.1, 0.1, 0.9, 0.9, 0.0])
     further = [build_network(train, median, typical) for _ in range(train.for_network().refits - 1)]
     calibration = Calibration(1.0, 1.0, 0.0, np.zeros(len(typical), np.float32))
-    habit, estimator = straighten.Habit(True, 2.6), straighten.estimator()
+    habit, estimator = straighten.StraighteningHabit(True, 2.6), straighten.build_estimator()
     mean = average_networks([network, *further])
     return finish_model(mean, estimator, typical, calibration, habit, train)
 
 
 def _random_photos(size: int) -> Any:
-    from cropperhead.training.batches import Photos  # noqa: PLC0415
+    from cropperhead.training.batches import PhotoArrays  # noqa: PLC0415
 
     pixels = np.random.default_rng(2).integers(0, 256, (PREDICTED, size, size, 3), np.uint8)
     names = [str(number) for number in range(PREDICTED)]
-    return Photos(names, pixels, np.full(PREDICTED, 1.5, np.float32))
+    return PhotoArrays(names, pixels, np.full(PREDICTED, 1.5, np.float32))
 
 
 def _many_hands(
@@ -420,7 +420,7 @@ def _many_hands(
     if not kept.exists():
         keras_model.save_model(train_network(chosen.train, lessons).model, kept)
     model = keras_model.load_model(kept)
-    examples = batches.examples(out / "extracted", hands, keras_model.input_size(model))
+    examples = batches.read_examples(out / "extracted", hands, keras_model.input_size(model))
     median = np.median(lessons.training.limits.astype(float), axis=0)
     rows = {
         "each person, by the others": scores.of_humans(hands),

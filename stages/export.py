@@ -16,7 +16,7 @@ def main() -> None:
     folder, labels_file, splits_file, model_file, float32, float16, report = map(Path, sys.argv[1:])
     labels = split.read_labels_with_splits(labels_file, splits_file)
     size = keras_model.input_size(keras_model.load_model(model_file))
-    examples = batches.examples(folder, labels[labels["split"] == split.TEST], size)
+    examples = batches.read_examples(folder, labels[labels["split"] == split.TEST], size)
     data_hash = tracking.file_hash(labels_file, splits_file, *shards.shard_files(folder))
     files = {export.FLOAT32: float32, export.FLOAT16: float16}
     export.export_files(model_file, examples, data_hash, files, report)

@@ -176,7 +176,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from cropperhead.training.networks.registry import build_network  # noqa: PLC0415
 
     keras.utils.set_random_seed(1)
-    estimator = straighten.estimator()
+    estimator = straighten.build_estimator()
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
     file = tmp_path_factory.mktemp("models") / "model.tflite"
     network = finished(stir(build_network(PARAMS, START, TYPICAL)), estimator)

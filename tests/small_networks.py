@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from cropperhead import params
-from cropperhead.training.batches import Photos
+from cropperhead.training.batches import PhotoArrays
 from cropperhead.training.networks.finished import Calibration, finish_model
-from cropperhead.training.straighten import Habit
+from cropperhead.training.straighten import StraighteningHabit
 
 START = np.array([0.1, 0.05, 0.9, 0.95, 1.0])  # its own mirror image, but for the angle
 DEFAULT = params.load().train
@@ -27,7 +27,7 @@ TYPICAL = np.array(
 )
 CALIBRATION = Calibration(1.0, 1.0, 0.0, np.linspace(0, 1, 7, dtype=np.float32))
 CALIBRATION_OF_MANY = Calibration(1.0, 1.0, 0.0, np.zeros(129, np.float32))
-HABIT = Habit(turns=True, spread_deg=3.5)
+HABIT = StraighteningHabit(straightens=True, spread_deg=3.5)
 
 
 def photos(count, size=32):
@@ -36,7 +36,7 @@ def photos(count, size=32):
     images = generator.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
     images = images.repeat(size // 32, axis=1).repeat(size // 32, axis=2)
     aspect = np.linspace(0.5, 2.0, count, dtype=np.float32)
-    return Photos([str(i) for i in range(count)], images, aspect)
+    return PhotoArrays([str(i) for i in range(count)], images, aspect)
 
 
 def finished(network, straightener=None, calibration=CALIBRATION, chosen=PARAMS):

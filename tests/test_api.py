@@ -31,7 +31,7 @@ ORIENTATION = 274
 def folder(tmp_path_factory):
     """A small model that straightens, untrained, as a Keras model and exported."""
     keras.utils.set_random_seed(1)
-    estimator = straighten.estimator()
+    estimator = straighten.build_estimator()
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
     network = stir(build_network(PARAMS, START, TYPICAL))
     folder = tmp_path_factory.mktemp("models")

@@ -194,12 +194,12 @@ class _KerasModel:
         self.input_size = keras_model.input_size(self._model)
 
     def outputs(self, images: NDArray[Any], aspect: ArrayLike) -> dict[str, Floats]:
-        from cropperhead.training.batches import Photos  # noqa: PLC0415
+        from cropperhead.training.batches import PhotoArrays  # noqa: PLC0415
         from cropperhead.training.networks import keras_model  # noqa: PLC0415
 
         names = [str(place) for place in range(len(images))]
         return keras_model.predict_outputs(
-            self._model, Photos(names, images, np.asarray(aspect, np.float32))
+            self._model, PhotoArrays(names, images, np.asarray(aspect, np.float32))
         )
 
 

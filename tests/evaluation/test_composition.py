@@ -3,7 +3,7 @@ import pytest
 
 from cropperhead.evaluation import composition
 from cropperhead.evaluation.composition import GRID, MEASURES, PhotoMaps
-from cropperhead.training.batches import Photos, Pictures
+from cropperhead.training.batches import PhotoArrays, PixelFile
 
 SIDE = 128
 
@@ -33,7 +33,7 @@ def photos_of(*greys, aspect=1.0):
     """Photos of grey pictures with values in [0, 1]."""
     images = np.stack([np.repeat(np.round(g * 255)[..., None], 3, axis=2) for g in greys])
     names = [f"{i}.jpg" for i in range(len(greys))]
-    return Photos(names, images.astype(np.uint8), np.full(len(greys), aspect, np.float32))
+    return PhotoArrays(names, images.astype(np.uint8), np.full(len(greys), aspect, np.float32))
 
 
 def grid(aspect=1.0, side=SIDE):
@@ -173,10 +173,10 @@ def test_tilt_is_what_a_crop_leaves_of_the_lines_direction():
 def test_photos_read_from_disk_in_parts_have_the_fields_that_each_has_alone():
     greys = [disc(0.1 + 0.01 * i, 0.5)[::4, ::4] for i in range(70)]
     memory = photos_of(*greys)
-    disk = Pictures(70, SIDE // 4)
+    disk = PixelFile(70, SIDE // 4)
     for place, image in enumerate(memory.images):
         disk[place] = image
-    found = composition.photo_maps(Photos(memory.names, disk, memory.aspect))
+    found = composition.photo_maps(PhotoArrays(memory.names, disk, memory.aspect))
     alone = composition.photo_maps(photos_of(greys[66]))
     np.testing.assert_array_equal(found.select(np.array([66])).saliency, alone.saliency)
     np.testing.assert_array_equal(found.direction[66:67], alone.direction)

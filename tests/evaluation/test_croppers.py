@@ -5,15 +5,15 @@ from conftest import label_table
 from cropperhead.evaluation import croppers
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
-from cropperhead.training.batches import Photos
+from cropperhead.training.batches import PhotoArrays
 
 TRAINING = label_table(200)[list(CROP_COLUMNS)].to_numpy()
 
 
-def photos(count: int = 12, first: int = 0) -> Photos:
+def photos(count: int = 12, first: int = 0) -> PhotoArrays:
     names = [f"{i}.jpg" for i in range(first, first + count)]
     aspect = np.linspace(0.6, 1.8, count).astype(np.float32)
-    return Photos(names, np.zeros((count, 8, 8, 3), np.uint8), aspect)
+    return PhotoArrays(names, np.zeros((count, 8, 8, 3), np.uint8), aspect)
 
 
 def test_no_crop_is_the_whole_frame_of_every_photo():
@@ -69,9 +69,9 @@ def test_a_network_is_one_draw():
     assert croppers.trained_network(lambda _: limits, "small").crop(photos()).shape == (1, 12, 5)
 
 
-def looking(*pixels: np.ndarray, aspect: float = 1.5) -> Photos:
+def looking(*pixels: np.ndarray, aspect: float = 1.5) -> PhotoArrays:
     names = [f"{i}.jpg" for i in range(len(pixels))]
-    return Photos(names, np.stack(pixels), np.full(len(pixels), aspect, np.float32))
+    return PhotoArrays(names, np.stack(pixels), np.full(len(pixels), aspect, np.float32))
 
 
 def halves(left: int, right: int, side: int = 32) -> np.ndarray:
@@ -91,7 +91,7 @@ def test_the_most_similar_photo_lends_its_crop():
 
 def test_a_photo_of_the_same_shape_is_more_similar_than_one_of_another():
     image = halves(10, 200)
-    known = Photos(["a", "b"], np.stack([image, image]), np.array([0.7, 1.5], np.float32))
+    known = PhotoArrays(["a", "b"], np.stack([image, image]), np.array([0.7, 1.5], np.float32))
     limits = np.array([[0, 0, 1, 0.5, 0], [0, 0.5, 1, 1, 0]])
     found = croppers.similar_crop(known, limits).crop(looking(image, aspect=1.4))
     assert found[0, 0].tolist() == limits[1].tolist()

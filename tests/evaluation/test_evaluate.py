@@ -12,7 +12,7 @@ from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.report import comparison_builder, page
 from cropperhead.stats import Interval
-from cropperhead.training.batches import Photos
+from cropperhead.training.batches import PhotoArrays
 
 ALL_PARAMS = params.load(ROOT / "params.yaml")
 PARAMS = dataclasses.replace(
@@ -28,7 +28,7 @@ def result(weight: float, count: int = 60) -> evaluate.Evaluation:
     training = label_table(300, seed=9)[list(CROP_COLUMNS)].to_numpy()
     median = np.median(training, axis=0)
     predicted = median + weight * (truth - median)
-    photos = Photos(
+    photos = PhotoArrays(
         labels["photo"].tolist(),
         np.zeros((count, 4, 4, 3), np.uint8),
         (labels["width"] / labels["height"]).to_numpy(np.float32),

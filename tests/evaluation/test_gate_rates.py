@@ -42,7 +42,9 @@ def examples(count: int, seed: int, size: int) -> batches.Examples:
     limits = np.concatenate([low, high, np.zeros((count, 1))], axis=1).astype(np.float32)
     factor = size // 32
     large = images.repeat(factor, axis=1).repeat(factor, axis=2)
-    photos = batches.Photos([f"{i}.jpg" for i in range(count)], large, np.ones(count, np.float32))
+    photos = batches.PhotoArrays(
+        [f"{i}.jpg" for i in range(count)], large, np.ones(count, np.float32)
+    )
     return batches.Examples(photos, np.arange(count), limits)
 
 

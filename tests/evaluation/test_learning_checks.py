@@ -10,7 +10,7 @@ from cropperhead import params
 from cropperhead.evaluation import croppers, evaluate, learning_checks, subgroups
 from cropperhead.evaluation.reference_free import ReferenceFreeScores
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
-from cropperhead.training.batches import Photos
+from cropperhead.training.batches import PhotoArrays
 
 PARAMS = dataclasses.replace(
     params.load(ROOT / "params.yaml").evaluate,
@@ -23,7 +23,7 @@ PARAMS = dataclasses.replace(
 def compared(labels: pd.DataFrame, predicted: Floats) -> evaluate.Evaluation:
     """The evaluation of crops, one for each photo of the labels, beside the constant median."""
     first = labels.drop_duplicates("photo")
-    photos = Photos(
+    photos = PhotoArrays(
         first["photo"].tolist(),
         np.zeros((len(first), 4, 4, 3), np.uint8),
         (first["width"] / first["height"]).to_numpy(np.float32),

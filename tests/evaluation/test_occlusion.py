@@ -2,7 +2,7 @@ import numpy as np
 
 from cropperhead.evaluation import composition, occlusion
 from cropperhead.evaluation.composition import GRID
-from cropperhead.training.batches import Photos, Pictures
+from cropperhead.training.batches import PhotoArrays, PixelFile
 
 SIZE = 64
 
@@ -16,7 +16,7 @@ def photos(count=3, seed=1):
     for image, (y, x) in zip(images, centres, strict=True):
         image[np.hypot(place[:, None] - y, place - x) < 0.07] = 250
     names = [f"{i}.jpg" for i in range(count)]
-    return Photos(names, images, np.full(count, 1.5, np.float32)), centres
+    return PhotoArrays(names, images, np.full(count, 1.5, np.float32)), centres
 
 
 def centred_on_bright(seen):
@@ -50,7 +50,7 @@ def test_the_background_does_not_overlap_the_subject():
 def test_a_square_is_painted_in_the_photo_s_mean_colour_and_nothing_else_changes():
     image = np.zeros((1, SIZE, SIZE, 3), np.uint8)
     image[0, : SIZE // 2] = (200, 100, 40)  # the mean is half of it
-    before = Photos(["a.jpg"], image, np.ones(1, np.float32))
+    before = PhotoArrays(["a.jpg"], image, np.ones(1, np.float32))
     found = occlusion.hide_squares(before, np.array([[4, 16]])).images[0]
     assert (found[8:24, 32:48] == (100, 50, 20)).all()  # cells of 2 px, 8 of them
     found[8:24, 32:48] = image[0, 8:24, 32:48]
@@ -80,7 +80,7 @@ def test_a_crop_that_ignores_the_photo_never_moves():
 
 def test_many_photos_on_disk_are_hidden_a_few_at_a_time():
     shown, _ = photos(count=70)
-    disk = Pictures(70, SIZE)
+    disk = PixelFile(70, SIZE)
     for place, image in enumerate(shown.images):
         disk[place] = image
     sizes = []
@@ -90,6 +90,6 @@ def test_many_photos_on_disk_are_hidden_a_few_at_a_time():
         return centred_on_bright(seen)
 
     found = composition.photo_maps(shown)
-    moves = occlusion.crop_shifts(predict, Photos(shown.names, disk, shown.aspect), found)
+    moves = occlusion.crop_shifts(predict, PhotoArrays(shown.names, disk, shown.aspect), found)
     np.testing.assert_array_equal(moves, occlusion.crop_shifts(centred_on_bright, shown, found))
     assert max(sizes) < 70

@@ -6,7 +6,7 @@ import pytest
 from cropperhead.errors import ParamsError
 from cropperhead.evaluation import third_party
 from cropperhead.geometry import crops
-from cropperhead.training.batches import Photos
+from cropperhead.training.batches import PhotoArrays
 
 TRAINING = np.array([[0.1, 0.2, 0.7, 0.7, 0.0], [0.2, 0.1, 0.8, 0.6, 0.0]])  # 0.6 high, 0.5 wide
 
@@ -19,9 +19,9 @@ def disc(x: float, y: float, side: int = 128) -> np.ndarray:
     return image
 
 
-def photos() -> Photos:
+def photos() -> PhotoArrays:
     images = np.stack([disc(0.25, 0.3), disc(0.8, 0.7)])
-    return Photos(["a", "b"], images, np.array([1.5, 0.75], np.float32))
+    return PhotoArrays(["a", "b"], images, np.array([1.5, 0.75], np.float32))
 
 
 @pytest.mark.parametrize("name", ["smartcrop", "attention", "entropy"])

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from cropperhead.training import augment
-from cropperhead.training.augment import Change
+from cropperhead.training.augment import ColourChange
 
 
 def photos(count, seed=0):
@@ -21,16 +21,18 @@ def change(saturation=1.0, mix=((1, 0, 0), (0, 1, 0), (0, 0, 1)), contrast=1.0, 
         tf.reshape(tf.constant(value, tf.float32), (1, 1, 1))
         for value in (saturation, contrast, brightness)
     )
-    return Change(saturation, tf.constant([mix], tf.float32), contrast, brightness)
+    return ColourChange(saturation, tf.constant([mix], tf.float32), contrast, brightness)
 
 
 def in_eager(images, jitter, seed):
-    return augment.jittered(tf.constant(images), jitter, tf.constant(seed)).numpy()
+    return augment.jitter_colours(tf.constant(images), jitter, tf.constant(seed)).numpy()
 
 
 def in_a_dataset(images, jitter, seed):
     rows = tf.data.Dataset.from_tensors(images)
-    return next(iter(rows.map(lambda x: augment.jittered(x, jitter, tf.constant(seed))))).numpy()
+    return next(
+        iter(rows.map(lambda x: augment.jitter_colours(x, jitter, tf.constant(seed))))
+    ).numpy()
 
 
 @pytest.mark.parametrize("run", [in_eager, in_a_dataset])
@@ -59,7 +61,7 @@ def test_jitter_changes_each_photo_its_own_way_and_stays_in_range(run):
 
 
 def test_the_strength_bounds_what_is_drawn():
-    drawn = augment.drawn(400, 0.2, tf.constant([7, 8]))
+    drawn = augment.draw_change(400, 0.2, tf.constant([7, 8]))
     # twice 0.2, 0.2, and half of 0.2 times 255; of 400 draws one comes near either end
     for values, middle, reach in (
         (drawn.saturation, 1, 0.4), (drawn.contrast, 1, 0.2), (drawn.brightness, 0, 25.5),
@@ -74,20 +76,20 @@ def test_the_strength_bounds_what_is_drawn():
 
 
 def test_without_saturation_every_channel_is_the_grey_of_all_three():
-    changed = augment.recoloured(flat((60, 120, 240)), change(saturation=0.0))
+    changed = augment.recolour(flat((60, 120, 240)), change(saturation=0.0))
     assert np.allclose(changed, 140, atol=1e-3)  # (60 + 120 + 240) / 3
 
 
 def test_without_contrast_a_photo_is_as_grey_as_its_mean():
     image = np.zeros((1, 64, 64, 3), np.uint8)
     image[:, :, 32:] = (30, 60, 240)
-    changed = augment.recoloured(image, change(contrast=0.0))
+    changed = augment.recolour(image, change(contrast=0.0))
     assert np.allclose(changed, 55, atol=1e-3)  # half of (30 + 60 + 240) / 3
 
 
 def test_saturation_comes_first_then_the_mix_of_channels_then_contrast_and_brightness():
     swapped = [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
-    changed = augment.recoloured(flat((60, 120, 180)), change(2.0, swapped, 0.5, 10.0))
+    changed = augment.recolour(flat((60, 120, 180)), change(2.0, swapped, 0.5, 10.0))
     # twice as far from the grey 120: 0, 120, 240; red and blue swapped: 240, 120, 0;
     # half as far from the mean 120: 180, 120, 60; 10 more
     assert np.allclose(changed, [190, 130, 70], atol=1e-3)
@@ -95,13 +97,13 @@ def test_saturation_comes_first_then_the_mix_of_channels_then_contrast_and_brigh
 
 def test_each_photo_has_its_own_mean():
     dark_and_light = np.concatenate([flat((10, 10, 10)), flat((200, 200, 200))])
-    flattened = Change(*(tf.repeat(part, 2, axis=0) for part in change(contrast=0.0)))
-    changed = augment.recoloured(dark_and_light, flattened).numpy()
+    flattened = ColourChange(*(tf.repeat(part, 2, axis=0) for part in change(contrast=0.0)))
+    changed = augment.recolour(dark_and_light, flattened).numpy()
     assert np.allclose(changed[:, 0, 0, 0], [10, 200], atol=1e-3)
 
 
 def test_what_leaves_the_range_is_clipped():
     assert np.allclose(
-        augment.recoloured(flat((100, 200, 255)), change(brightness=99)), (199, 255, 255)
+        augment.recolour(flat((100, 200, 255)), change(brightness=99)), (199, 255, 255)
     )
-    assert np.allclose(augment.recoloured(flat((0, 98, 100)), change(brightness=-99)), (0, 0, 1))
+    assert np.allclose(augment.recolour(flat((0, 98, 100)), change(brightness=-99)), (0, 0, 1))

@@ -9,7 +9,7 @@ from PIL import Image
 from cropperhead.dataset import shards
 from cropperhead.errors import DataError
 from cropperhead.training import batches
-from cropperhead.training.batches import Examples, Photos
+from cropperhead.training.batches import Examples, PhotoArrays
 
 
 def jpeg(width, height, colour):
@@ -43,7 +43,7 @@ def folder(tmp_path):
 
 
 def test_photos_come_in_the_order_asked_for_squashed_with_the_aspect_they_had(folder):
-    photos = batches.read(folder, ["c/even.jpg", "a/wide.jpg"], size=16)
+    photos = batches.read_photos(folder, ["c/even.jpg", "a/wide.jpg"], size=16)
     assert photos.names == ["c/even.jpg", "a/wide.jpg"]
     assert photos.images.shape == (2, 16, 16, 3)
     assert photos.images[:].dtype == np.uint8
@@ -54,14 +54,16 @@ def test_photos_come_in_the_order_asked_for_squashed_with_the_aspect_they_had(fo
 
 def test_a_photo_that_no_shard_holds_is_named(folder):
     with pytest.raises(DataError, match=r"1 of 2 photos are not in the shards, gone\.jpg first"):
-        batches.read(folder, ["a/wide.jpg", "gone.jpg"], size=16)
+        batches.read_photos(folder, ["a/wide.jpg", "gone.jpg"], size=16)
 
 
 def test_reading_gives_the_same_however_many_threads_decode(tmp_path):
     names = [f"{i:03d}.jpg" for i in range(150)]  # more than are in hand at a time
     pictures = [jpeg(20 + i, 20, (i, i, i)) for i in range(150)]
     shards.write_shard([row(i, names[i], image=pictures[i]) for i in range(150)], tmp_path)
-    one, three, many = (batches.read(tmp_path, names, size=8, threads=n) for n in (1, 3, None))
+    one, three, many = (
+        batches.read_photos(tmp_path, names, size=8, threads=n) for n in (1, 3, None)
+    )
     assert np.allclose(one.aspect, [(20 + i) / 20 for i in range(150)])
     assert np.abs(one.images[:][:, 4, 4, 0] - np.arange(150)).max() <= 4
     assert np.array_equal(one.images[:], three.images[:])
@@ -69,7 +71,7 @@ def test_reading_gives_the_same_however_many_threads_decode(tmp_path):
 
 
 def test_a_photo_of_two_authors_is_read_once_and_gives_two_examples(folder):
-    crops = batches.examples(folder, shards.read_labels(folder), size=16)
+    crops = batches.read_examples(folder, shards.read_labels(folder), size=16)
     assert crops.photos.names == ["a/wide.jpg", "b/tall.jpg", "c/even.jpg"]
     assert crops.photo.tolist() == [0, 0, 1, 2]
     assert np.allclose(crops.limits[:, 0], [0.2, 0.0, 0.1, 0.0])  # guest before photographer
@@ -80,18 +82,18 @@ def test_a_photo_of_two_authors_is_read_once_and_gives_two_examples(folder):
 def test_labels_without_a_row_are_refused(folder):
     nothing = pd.DataFrame({"photo": []})
     with pytest.raises(DataError, match="no label to learn from"):
-        batches.examples(folder, nothing, size=16)
+        batches.read_examples(folder, nothing, size=16)
 
 
 def test_mirrored_photos_are_turned_left_to_right():
     image = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(1, 2, 2, 3)
-    photos = batches.Photos(["a"], image, np.ones(1, np.float32))
-    assert np.array_equal(photos.mirrored().images[0, :, 0], image[0, :, 1])
+    photos = batches.PhotoArrays(["a"], image, np.ones(1, np.float32))
+    assert np.array_equal(photos.mirror().images[0, :, 0], image[0, :, 1])
 
 
 def numbered_pictures(count, size=4):
     """Pictures on disk, each with its place in the upper left pixel's red."""
-    pictures = batches.Pictures(count, size)
+    pictures = batches.PixelFile(count, size)
     for place in range(count):
         picture = np.full((size, size, 3), 99, np.uint8)
         picture[0, 0, 0] = place
@@ -114,7 +116,7 @@ def test_pictures_on_disk_are_read_by_slices_and_by_places_as_an_arrays_are():
 
 
 def test_pictures_begin_black_and_are_written_one_by_one():
-    pictures = batches.Pictures(3, 4)
+    pictures = batches.PixelFile(3, 4)
     pictures[-1] = np.full((4, 4, 3), 7, np.uint8)[:, ::-1]  # of any order in memory
     assert pictures[:].sum(axis=(1, 2, 3)).tolist() == [0, 0, 4 * 4 * 3 * 7]
 
@@ -136,11 +138,11 @@ def test_a_disk_without_the_room_is_named_before_anything_is_read(tmp_path, monk
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     # 10^9 x 1000 x 1000 x 3 bytes
     with pytest.raises(DataError, match=rf"{tmp_path}: pixels need 3000000\.0 GB, .* in TMPDIR"):
-        batches.Pictures(10**9, 1000)
+        batches.PixelFile(10**9, 1000)
 
 
 def test_the_first_photos_are_in_memory_wherever_all_are():
-    photos = batches.Photos(list("abc"), numbered_pictures(3), np.ones(3, np.float32))
+    photos = batches.PhotoArrays(list("abc"), numbered_pictures(3), np.ones(3, np.float32))
     first = photos.first(2)
     assert first.names == ["a", "b"]
     assert isinstance(first.images, np.ndarray)
@@ -157,7 +159,7 @@ def numbered_examples(count):
     images = np.full((count, 4, 4, 3), 255, np.uint8)
     images[:, :, :2] = 10 * np.arange(count)[:, None, None, None]
     aspect = np.linspace(0.5, 2, count, dtype=np.float32)
-    photos = batches.Photos([str(i) for i in range(count)], images, aspect)
+    photos = batches.PhotoArrays([str(i) for i in range(count)], images, aspect)
     limits = np.tile(np.array([0.0, 0.1, 0.9, 0.7, 3.0], np.float32), (count, 1))
     limits[:, 0] = np.arange(count) / 100
     return batches.Examples(photos, np.arange(count), limits)
@@ -165,7 +167,7 @@ def numbered_examples(count):
 
 def on_disk(crops):
     """The same crops, of pictures on disk."""
-    pictures = batches.Pictures(len(crops.photos.names), crops.photos.images.shape[1])
+    pictures = batches.PixelFile(len(crops.photos.names), crops.photos.images.shape[1])
     for place, image in enumerate(crops.photos.images):
         pictures[place] = image
     return replace(crops, photos=replace(crops.photos, images=pictures))
@@ -236,10 +238,10 @@ def test_about_half_of_the_photos_are_mirrored_and_their_crops_with_them():
 
 
 def test_without_jitter_pixels_stay_as_they_were_read(folder):
-    crops = batches.examples(folder, shards.read_labels(folder), size=16)
+    crops = batches.read_examples(folder, shards.read_labels(folder), size=16)
     images, _, limits = joined(taken(crops, 2, size=2, jitter=0.0))
     known = {image.tobytes() for image in crops.photos.images}
-    known |= {image.tobytes() for image in crops.photos.mirrored().images}
+    known |= {image.tobytes() for image in crops.photos.mirror().images}
     assert {image.astype(np.uint8).tobytes() for image in images} <= known
     assert np.array_equal(images, images.astype(np.uint8))
     assert sorted(limits[:, 0]) == pytest.approx([0.0, 0.0, 0.1, 0.2])
@@ -262,23 +264,23 @@ def test_one_seed_gives_the_same_batches_and_another_seed_others():
 
 
 def test_a_pass_has_as_many_batches_as_hold_every_example():
-    assert batches.steps(numbered_examples(7), size=3) == 3
-    assert batches.steps(numbered_examples(6), size=3) == 2
+    assert batches.count_batches(numbered_examples(7), size=3) == 3
+    assert batches.count_batches(numbered_examples(6), size=3) == 2
 
 
 def test_two_sets_of_examples_are_one_with_every_crop_on_its_own_photo():
     photos = [np.full((n, 4, 4, 3), shade, np.uint8) for n, shade in ((2, 10), (1, 90))]
     one = Examples(
-        Photos(["a", "b"], photos[0], np.array([1.5, 0.7], np.float32)),
+        PhotoArrays(["a", "b"], photos[0], np.array([1.5, 0.7], np.float32)),
         np.array([1, 0, 0]),
         np.arange(15, dtype=np.float32).reshape(3, 5),
     )
     two = Examples(
-        Photos(["c"], photos[1], np.array([1.0], np.float32)),
+        PhotoArrays(["c"], photos[1], np.array([1.0], np.float32)),
         np.array([0, 0]),
         np.ones((2, 5), np.float32),
     )
-    both = batches.joined(one, two)
+    both = batches.concatenate(one, two)
     assert both.photos.names == ["a", "b", "c"]
     assert both.photo.tolist() == [1, 0, 0, 2, 2]
     assert both.aspect == pytest.approx([0.7, 1.5, 1.5, 1, 1])

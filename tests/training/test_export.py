@@ -28,7 +28,7 @@ def model():
     """A finished model that straightens, untrained, whose outputs depend on the photo."""
     keras.utils.set_random_seed(1)
     network = stir(build_network(PARAMS, START, TYPICAL))
-    estimator = straighten.estimator()
+    estimator = straighten.build_estimator()
     # strong opinions: weak ones have a median near 0, which is left alone
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
     return finished_model(network, estimator)

@@ -52,7 +52,7 @@ def examples(count, seed, size=64):
     limits = np.tile(np.array([0.1, 0.0, 0.9, 1.0, 0.0], np.float32), (count, 1))
     limits[:, 1] = columns / 64
     aspect = np.full(count, 1.5, np.float32)
-    photos = batches.Photos([f"{seed}-{i}" for i in range(count)], images, aspect)
+    photos = batches.PhotoArrays([f"{seed}-{i}" for i in range(count)], images, aspect)
     return batches.Examples(photos, np.arange(count), limits)
 
 
@@ -174,7 +174,9 @@ def test_where_nothing_can_be_learned_training_stops_and_the_median_crop_stays(c
 
 
 def test_the_predecessor_trains_by_the_same_door():
-    photos = batches.Photos(["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32))
+    photos = batches.PhotoArrays(
+        ["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32)
+    )
     one = batches.Examples(photos, np.array([0]), np.array([[0.1, 0, 0.9, 1, 0]], np.float32))
     chosen = dataclasses.replace(PARAMS, model="predecessor", batch_size=1)
     fitted = train_network(chosen, TrainingData(one, one))

@@ -15,7 +15,7 @@ def spread(count, seed=1):
 
 
 def test_two_kinds_of_crops_give_themselves_their_mirror_images_and_the_whole_frame():
-    found = prototypes.typical(np.array([LEFT] * 3 + [RIGHT] * 2 + [TALL] * 5), 5, seed=1)
+    found = prototypes.find_prototypes(np.array([LEFT] * 3 + [RIGHT] * 2 + [TALL] * 5), 5, seed=1)
     rows = {tuple(np.round(row.astype(float), 6).tolist()) for row in found}
     assert found.shape == (5, 4)
     assert {(0.1, 0.0, 0.9, 0.5), (0.1, 0.5, 0.9, 1.0), (0.0, 0.25, 1.0, 0.75)} <= rows
@@ -24,22 +24,22 @@ def test_two_kinds_of_crops_give_themselves_their_mirror_images_and_the_whole_fr
 
 @pytest.mark.parametrize(("crops_known", "expected"), [(400, 127), (60, 61), (2, 3), (1, 3)])
 def test_few_crops_give_few_prototypes(crops_known, expected):
-    assert len(prototypes.typical(spread(crops_known), 128, seed=1)) == expected
+    assert len(prototypes.find_prototypes(spread(crops_known), 128, seed=1)) == expected
 
 
 def test_crops_that_are_all_alike_give_themselves():
-    assert len(prototypes.typical(np.array([LEFT] * 200), 128, seed=1)) == 3
+    assert len(prototypes.find_prototypes(np.array([LEFT] * 200), 128, seed=1)) == 3
 
 
 def test_each_has_its_mirror_image_where_it_is_said_to_be():
-    found = prototypes.typical(spread(100), 33, seed=1)
+    found = prototypes.find_prototypes(spread(100), 33, seed=1)
     padded = np.concatenate([found, np.zeros((len(found), 1))], axis=1)
     mirrored = crops.mirror(padded)[:, :4]
-    assert found[prototypes.mirror_places(found)] == pytest.approx(mirrored, abs=1e-6)
+    assert found[prototypes.mirror_indices(found)] == pytest.approx(mirrored, abs=1e-6)
 
 
 def test_the_same_crops_and_seed_give_the_same_bytes():
-    one, two = (prototypes.typical(spread(100), 33, seed=3) for _ in range(2))
+    one, two = (prototypes.find_prototypes(spread(100), 33, seed=3) for _ in range(2))
     assert one.tobytes() == two.tobytes()
 
 

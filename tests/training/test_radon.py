@@ -33,7 +33,7 @@ def edge(tilt_deg, aspect=1.0, upright=False, part=slice(None)):
 
 def found(slope, aspect=1.0):
     ratios = np.full((len(slope), 1), aspect, np.float32)
-    return np.asarray(radon.along(keras.ops.convert_to_tensor(slope), ratios, TILTS))
+    return np.asarray(radon.line_sums(keras.ops.convert_to_tensor(slope), ratios, TILTS))
 
 
 @pytest.mark.parametrize("aspect", [1.0, 1.5, 0.67])
@@ -81,9 +81,11 @@ def test_in_the_mirrored_photo_all_is_at_its_mirrored_place():
     slope = edge(4.25, part=slice(70)) + edge(-2.75, upright=True, part=slice(30, 90))
     slope = slope[:, :124, :124]
     mirrored = slope[:, :, ::-1] * np.array([-1, 1], np.float32)
-    expected = found(slope)[:, ::-1][:, :, radon.mirror_places()]
+    expected = found(slope)[:, ::-1][:, :, radon.mirror_channels()]
     assert found(mirrored) == pytest.approx(expected, abs=0.02)
-    assert np.array_equal(radon.mirror_places()[radon.mirror_places()], np.arange(radon.CHANNELS))
+    assert np.array_equal(
+        radon.mirror_channels()[radon.mirror_channels()], np.arange(radon.CHANNELS)
+    )
 
 
 def test_texture_adds_up_nowhere():
@@ -103,5 +105,5 @@ def test_an_even_photo_gives_numbers_without_a_tilt():
 def test_the_same_photos_give_the_same_bytes_whatever_thread_is_first():
     slope = np.random.default_rng(2).normal(0, 0.1, (32, SIDE, SIDE, 2)).astype(np.float32)
     given = tf.constant(slope), tf.fill((32, 1), 1.5)
-    counted = tf.function(lambda slope, aspect: radon.along(slope, aspect, TILTS))
+    counted = tf.function(lambda slope, aspect: radon.line_sums(slope, aspect, TILTS))
     assert len({counted(*given).numpy().tobytes() for _ in range(25)}) == 1

@@ -7,8 +7,8 @@ from PIL import Image, ImageDraw
 
 from cropperhead.params import INPUT_SIDE
 from cropperhead.training import straighten
-from cropperhead.training.batches import Examples, Photos
-from cropperhead.training.straighten import Habit
+from cropperhead.training.batches import Examples, PhotoArrays
+from cropperhead.training.straighten import StraighteningHabit
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -56,8 +56,8 @@ def test_a_mast_is_counted_at_its_tilt_among_the_upright_edges(aspect):
 def test_the_evidence_in_the_mirrored_photo_is_the_evidence_mirrored():
     straight, turned = evidence([scene(3.25)]), evidence([scene(3.25)[:, ::-1]])
     # slopes are taken at every other pixel, and of the mirror image at the others
-    assert np.asarray(straighten.mirrored(straight)) == pytest.approx(turned, abs=0.25)
-    again = straighten.mirrored(straighten.mirrored(straight))
+    assert np.asarray(straighten.mirror_evidence(straight)) == pytest.approx(turned, abs=0.25)
+    again = straighten.mirror_evidence(straighten.mirror_evidence(straight))
     assert np.array_equal(np.asarray(again), straight)
 
 
@@ -83,41 +83,48 @@ SAME = 3.5  # the spread of the tilts that the estimator is trained on: no corre
 
 def test_the_angle_is_the_median_of_what_is_likely():
     # bins 36 and 37 lie at 2.25 and 2.75 degrees; half of each below it: 0.25 and 0.75
-    found = np.asarray(straighten.angle(believed(b36=0.5, b37=0.5), SAME, 1.0, 10.0))
+    found = np.asarray(straighten.straightening_angle(believed(b36=0.5, b37=0.5), SAME, 1.0, 10.0))
     assert found == pytest.approx(np.array([[2.5]]), abs=1e-3)
 
 
 def test_a_small_angle_is_left_alone_and_a_large_one_bounded():
-    small = np.asarray(straighten.angle(believed(b33=1.0), SAME, 1.0, 10.0))  # 0.75 degrees
-    large = np.asarray(straighten.angle(believed(b60=1.0), SAME, 1.0, 10.0))  # 14.25
+    small = np.asarray(
+        straighten.straightening_angle(believed(b33=1.0), SAME, 1.0, 10.0)
+    )  # 0.75 degrees
+    large = np.asarray(straighten.straightening_angle(believed(b60=1.0), SAME, 1.0, 10.0))  # 14.25
     assert small.tolist() == [[0.0]]
     assert large.tolist() == [[10.0]]
 
 
 def test_one_who_turns_little_is_believed_to_have_turned_little():
     unsure = believed(b33=0.4, b44=0.6)  # 0.75 and 6.25 degrees
-    bold = float(np.asarray(straighten.angle(unsure, SAME, 0.0, 10.0))[0, 0])
-    careful = float(np.asarray(straighten.angle(unsure, 1.0, 0.0, 10.0))[0, 0])
+    bold = float(np.asarray(straighten.straightening_angle(unsure, SAME, 0.0, 10.0))[0, 0])
+    careful = float(np.asarray(straighten.straightening_angle(unsure, 1.0, 0.0, 10.0))[0, 0])
     assert careful < 1.5 < bold
 
 
 @pytest.mark.parametrize(
     ("angles", "habit"),
     [
-        ([0.0] * 200, Habit(False, 2.0)),
-        ([0.0] * 150 + [2.0] * 1, Habit(False, 2.0)),  # one of 151 is below a hundredth
-        ([0.0] * 50 + [2.0] * 10, Habit(True, 2.0)),  # ten tell no spread
-        ([0.0] * 50 + [2.0, -4.0] * 20, Habit(True, math.sqrt(10))),  # (4 + 16) / 2
+        ([0.0] * 200, StraighteningHabit(False, 2.0)),
+        (
+            [0.0] * 150 + [2.0] * 1,
+            StraighteningHabit(False, 2.0),
+        ),  # one of 151 is below a hundredth
+        ([0.0] * 50 + [2.0] * 10, StraighteningHabit(True, 2.0)),  # ten tell no spread
+        ([0.0] * 50 + [2.0, -4.0] * 20, StraighteningHabit(True, math.sqrt(10))),  # (4 + 16) / 2
     ],
 )
 def test_the_habit_is_read_from_the_crops(angles, habit):
-    found = straighten.habit(np.array(angles))
-    assert (found.turns, found.spread_deg) == (habit.turns, pytest.approx(habit.spread_deg))
+    found = straighten.measure_habit(np.array(angles))
+    assert (found.turns, found.spread_deg) == (habit.straightens, pytest.approx(habit.spread_deg))
 
 
 def test_a_photo_is_turned_clockwise_without_made_up_corners():
     level = np.stack([scene(0.0)])
-    turned = straighten.turned(level, np.array([5.0], np.float32), np.array([1.5], np.float32))
+    turned = straighten.rotate_photos(
+        level, np.array([5.0], np.float32), np.array([1.5], np.float32)
+    )
     assert np.asarray(turned).min() >= 49  # no black comes in
     counted = evidence([np.asarray(turned)[0].astype(np.uint8)])[0, :, LEVEL]
     assert CENTRES[counted.argmax()] == pytest.approx(5.0, abs=0.5)
@@ -125,16 +132,16 @@ def test_a_photo_is_turned_clockwise_without_made_up_corners():
 
 def test_a_photo_that_is_not_turned_stays():
     picture = np.stack([scene(2.0)])
-    same = straighten.turned(picture, np.zeros(1, np.float32), np.full(1, 1.5, np.float32))
+    same = straighten.rotate_photos(picture, np.zeros(1, np.float32), np.full(1, 1.5, np.float32))
     assert np.asarray(same) == pytest.approx(picture.astype(float), abs=1e-3)
 
 
 def test_many_photos_are_thinned_out_evenly_and_few_are_all_taken():
     names = [str(i) for i in range(3000)]
-    some = straighten.chosen(names)
+    some = straighten.sample_photos(names)
     assert len(some) == 1500
     assert (some[0], some[-1]) == ("0", "2999")
-    assert straighten.chosen(names[:7]) == names[:7]
+    assert straighten.sample_photos(names[:7]) == names[:7]
 
 
 @pytest.fixture(scope="module")
@@ -145,22 +152,22 @@ def learned():
     images = [scene(tilt, upright=i % 2 == 1) for i, tilt in enumerate(tilts)]
     noise = generator.integers(-20, 20, (48, INPUT_SIDE, INPUT_SIDE, 3))
     pixels = np.clip(np.stack(images).astype(int) + noise, 0, 255).astype(np.uint8)
-    photos = Photos([str(i) for i in range(48)], pixels, np.full(48, 1.5, np.float32))
+    photos = PhotoArrays([str(i) for i in range(48)], pixels, np.full(48, 1.5, np.float32))
     limits = np.tile(np.array([0.1, 0.1, 0.9, 0.9, 0.0], np.float32), (48, 1))
     limits[:, 4] = tilts
-    return straighten.fit(Examples(photos, np.arange(48), limits), seed=5)
+    return straighten.train_estimator(Examples(photos, np.arange(48), limits), seed=5)
 
 
 @pytest.mark.parametrize("tilt", [-4.0, 0.0, 3.0])
 def test_a_horizon_is_found_level_or_tilted(learned, tilt):
-    found = straighten.angle(learned(evidence([scene(tilt)])), 2.6, 1.0, 10.0)
+    found = straighten.straightening_angle(learned(evidence([scene(tilt)])), 2.6, 1.0, 10.0)
     assert float(np.asarray(found)[0, 0]) == pytest.approx(tilt, abs=1.0)
 
 
 def test_mirrored_photos_are_found_tilted_the_other_way(learned):
     seen = evidence([scene(3.0)])
-    one = straighten.angle(learned(seen), 2.6, 1.0, 10.0)
-    two = straighten.angle(learned(straighten.mirrored(seen)), 2.6, 1.0, 10.0)
+    one = straighten.straightening_angle(learned(seen), 2.6, 1.0, 10.0)
+    two = straighten.straightening_angle(learned(straighten.mirror_evidence(seen)), 2.6, 1.0, 10.0)
     assert np.asarray(one) == pytest.approx(-np.asarray(two), abs=1e-3)
 
 

@@ -22,7 +22,7 @@ from scipy import ndimage
 
 from cropperhead.evaluation.findings import Better
 from cropperhead.geometry.crops import Floats
-from cropperhead.training.batches import Photos, Pixels
+from cropperhead.training.batches import PhotoArrays, Pixels
 
 Map = NDArray[np.float32]
 
@@ -144,7 +144,7 @@ class PhotoMaps:
         return list(_batches(len(self)))
 
 
-def photo_maps(photos: Photos) -> PhotoMaps:
+def photo_maps(photos: PhotoArrays) -> PhotoMaps:
     """Compute the maps of photos, reading the pixels of a few at a time."""
     aspect = np.asarray(photos.aspect, float)
     maps = np.zeros((3, len(aspect), GRID, GRID), np.float32)

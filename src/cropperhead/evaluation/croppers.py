@@ -16,7 +16,7 @@ from cropperhead.evaluation.number_text import format_number
 from cropperhead.geometry.crops import FULL_FRAME, Floats, inside_frame
 
 if TYPE_CHECKING:  # tables that only name croppers need no TensorFlow
-    from cropperhead.training.batches import Photos
+    from cropperhead.training.batches import PhotoArrays
 
 HUMAN, CNN, PREDECESSOR, SHUFFLED = "human", "cnn", "predecessor", "shuffled"
 RANDOM, OTHER, NONE, MEDIAN = "random", "other", "none", "median"
@@ -36,7 +36,7 @@ class CropMethod:
     key: str
     label: str
     note: str
-    crop: "Callable[[Photos], Floats]"
+    crop: "Callable[[PhotoArrays], Floats]"
     sampler: str = ""
 
 
@@ -59,7 +59,7 @@ def centred_crop(training: Floats) -> CropMethod:
     return CropMethod(CENTRED, "Centred crop", note, _constant(limits))
 
 
-def similar_crop(training: "Photos", limits: Floats) -> CropMethod:
+def similar_crop(training: "PhotoArrays", limits: Floats) -> CropMethod:
     """Copy the crop, from (n, 5) `limits`, of the most similar training photo.
 
     Similarity is the correlation of 16 x 16 px squares, less the difference of the logarithms of
@@ -67,7 +67,7 @@ def similar_crop(training: "Photos", limits: Floats) -> CropMethod:
     """
     looks, shape = _looks(training), np.log(training.aspect.astype(float))
 
-    def crop(photos: "Photos") -> Floats:
+    def crop(photos: "PhotoArrays") -> Floats:
         own, aspect = np.log(photos.aspect.astype(float)), photos.aspect.astype(float)
         parts = [
             np.argmax(look @ looks.T - np.abs(own[part, None] - shape), axis=1)
@@ -83,7 +83,7 @@ def similar_crop(training: "Photos", limits: Floats) -> CropMethod:
 def other_crop(training: Floats, draws: int, seed: int) -> CropMethod:
     """Copy the crop, from (n, 5), of a random training photo: random, but as people really crop."""
 
-    def crop(photos: "Photos") -> Floats:
+    def crop(photos: "PhotoArrays") -> Floats:
         count = len(training)
         drawn = [_generator(seed, name).integers(0, count, draws) for name in photos.names]
         placed = training[np.stack(drawn, axis=1)] if drawn else np.zeros((draws, 0, 5))
@@ -93,7 +93,7 @@ def other_crop(training: Floats, draws: int, seed: int) -> CropMethod:
     return CropMethod(OTHER, "Another photo's human crop", note, crop)
 
 
-def trained_network(predict: "Callable[[Photos], Floats]", name: str) -> CropMethod:
+def trained_network(predict: "Callable[[PhotoArrays], Floats]", name: str) -> CropMethod:
     """Crop with a trained network; `name` is that of its design."""
     if name == "predecessor":
         return replace(predecessor_network(predict), key=CNN)
@@ -101,16 +101,18 @@ def trained_network(predict: "Callable[[Photos], Floats]", name: str) -> CropMet
     return CropMethod(CNN, "CNN", note, lambda photos: predict(photos)[None])
 
 
-def predecessor_network(predict: "Callable[[Photos], Floats]") -> CropMethod:
+def predecessor_network(predict: "Callable[[PhotoArrays], Floats]") -> CropMethod:
     """Crop with the network of the first CropperHead."""
     note = "the network of the first CropperHead, trained on the same photos"
     return CropMethod(PREDECESSOR, "Predecessor's CNN", note, lambda photos: predict(photos)[None])
 
 
-def shuffled_network(predict: "Callable[[Photos], Floats]", draws: int, seed: int) -> CropMethod:
+def shuffled_network(
+    predict: "Callable[[PhotoArrays], Floats]", draws: int, seed: int
+) -> CropMethod:
     """Place the network's own crops on other photos: its score without looking at the photo."""
 
-    def crop(photos: "Photos") -> Floats:
+    def crop(photos: "PhotoArrays") -> Floats:
         predicted = predict(photos)
         order = np.random.default_rng(seed).permutation(len(predicted))
         place = np.argsort(order)
@@ -128,7 +130,7 @@ def random_within_bounds(
     """Draw each limit uniformly between percentiles of the training crops (n, 5)."""
     low, high = np.percentile(training, percentiles, axis=0)
 
-    def crop(photos: "Photos") -> Floats:
+    def crop(photos: "PhotoArrays") -> Floats:
         per_photo = [_draws(low, high, draws, _generator(seed, name)) for name in photos.names]
         drawn = np.stack(per_photo, axis=1)
         return inside_frame(drawn, np.broadcast_to(photos.aspect, drawn.shape[:-1]))
@@ -158,14 +160,14 @@ def _describe_sampler(
     )
 
 
-def _portions(photos: "Photos") -> Iterator[tuple[slice, Floats]]:
+def _portions(photos: "PhotoArrays") -> Iterator[tuple[slice, Floats]]:
     """Yield parts of the photos that fit in memory, with what they look like."""
     for start in range(0, len(photos.names), _COMPARED_AT_ONCE):
         part = slice(start, start + _COMPARED_AT_ONCE)
         yield part, _standardised(photos.images[part])
 
 
-def _looks(photos: "Photos") -> Floats:
+def _looks(photos: "PhotoArrays") -> Floats:
     """Describe what photos look like, (n, 768): the product of two rows is their correlation."""
     return np.concatenate(
         [np.zeros((0, 3 * _COMPARED_SIDE**2)), *(x for _, x in _portions(photos))]
@@ -182,8 +184,8 @@ def _standardised(images: NDArray[np.uint8]) -> Floats:
     return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-9))
 
 
-def _constant(limits: Floats) -> "Callable[[Photos], Floats]":
-    def crop(photos: "Photos") -> Floats:
+def _constant(limits: Floats) -> "Callable[[PhotoArrays], Floats]":
+    def crop(photos: "PhotoArrays") -> Floats:
         repeated = np.tile(limits, (len(photos.names), 1))
         return inside_frame(repeated, photos.aspect)[None]
 

@@ -22,7 +22,7 @@ from cropperhead.params import INPUT_SIDE, EvaluateParams
 from cropperhead.stats import Bootstrap, Interval
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.training import batches
-from cropperhead.training.batches import Photos
+from cropperhead.training.batches import PhotoArrays
 from cropperhead.training.networks import keras_model
 
 _SCORE_COLUMNS = [
@@ -37,7 +37,7 @@ class TestPhotos:
     """The test photos: their labels in order, their pictures, and each photo's group."""
 
     labels: pd.DataFrame
-    photos: Photos
+    photos: PhotoArrays
     groups: Mapping[str, str]
 
     def positions(self) -> NDArray[np.int64]:
@@ -261,12 +261,12 @@ def _read_test_photos(folder: Path, labels: pd.DataFrame, size: int) -> TestPhot
     names = list(dict.fromkeys(labels["photo"]))
     # the small copy's sides are rounded: the photo's own decide whether a crop is inside it
     aspect = scores.aspect_ratios(labels.drop_duplicates("photo")).astype(np.float32)
-    photos = replace(batches.read(folder, names, size), aspect=aspect)
+    photos = replace(batches.read_photos(folder, names, size), aspect=aspect)
     return TestPhotos(labels, photos, dict(zip(labels["photo"], labels["group"], strict=True)))
 
 
 def _croppers(
-    predict: Callable[[Photos], Floats],
+    predict: Callable[[PhotoArrays], Floats],
     name: str,
     training_labels: pd.DataFrame,
     params: EvaluateParams,
@@ -288,7 +288,7 @@ def _croppers(
 def _similar_cropper(folder: Path, training_labels: pd.DataFrame) -> CropMethod:
     """Copy the crop of the most similar training photo; of several crops of it, the first."""
     first = training_labels.drop_duplicates("photo")
-    photos = batches.read(folder, first["photo"].tolist(), _COMPARED_SIDE)
+    photos = batches.read_photos(folder, first["photo"].tolist(), _COMPARED_SIDE)
     return croppers.similar_crop(photos, first[list(CROP_COLUMNS)].to_numpy(float))
 
 
@@ -302,12 +302,12 @@ def _predecessor_cropper(folder: Path, test_labels: pd.DataFrame, file: str) -> 
 def _judge_training(folder: Path, training_labels: pd.DataFrame, seed: int) -> JudgeTraining:
     """Read the training photos that the blind judge learns from."""
     sample = reference_free.sample_for_judge(training_labels)
-    photos = batches.read(folder, sample["photo"].tolist(), INPUT_SIDE)
+    photos = batches.read_photos(folder, sample["photo"].tolist(), INPUT_SIDE)
     return JudgeTraining(photos, sample[list(CROP_COLUMNS)].to_numpy(float), seed)
 
 
 def _score_without_reference(
-    evaluation: Evaluation, predict: Callable[[Photos], Floats], training: JudgeTraining
+    evaluation: Evaluation, predict: Callable[[PhotoArrays], Floats], training: JudgeTraining
 ) -> ReferenceFreeScores:
     photos = evaluation.test.photos
     first = evaluation.test.labels.drop_duplicates("photo")[list(CROP_COLUMNS)].to_numpy(float)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cropperhead.evaluation.composition import GRID, Map, PhotoMaps
 from cropperhead.geometry.crops import Floats, boundary_displacement
-from cropperhead.training.batches import Photos, Pixels
+from cropperhead.training.batches import PhotoArrays, Pixels
 
 SIDE = GRID // 4  # cells: a quarter of each of the photo's sides
 
@@ -29,7 +29,7 @@ Places = NDArray[np.int64]
 
 
 def crop_shifts(
-    predict: Callable[[Photos], Floats], photos: Photos, maps: PhotoMaps
+    predict: Callable[[PhotoArrays], Floats], photos: PhotoArrays, maps: PhotoMaps
 ) -> tuple[Floats, Floats]:
     """Measure how far crops move when the subject is hidden, and the background, (n,) each.
 
@@ -39,7 +39,7 @@ def crop_shifts(
     subject, background = salient_squares(maps.saliency)
     shifts = np.zeros((2, len(maps)))
     for part in maps.batches():
-        plain = Photos(photos.names[part], photos.images[part], photos.aspect[part])
+        plain = PhotoArrays(photos.names[part], photos.images[part], photos.aspect[part])
         predicted = predict(plain)
         for row, places in zip(shifts, (subject[part], background[part]), strict=True):
             row[part] = boundary_displacement(predicted, predict(hide_squares(plain, places)))
@@ -60,12 +60,12 @@ def salient_squares(saliency: Map) -> tuple[Places, Places]:
     return subject, _highest_places(np.where(overlapping, -np.inf, -sums))
 
 
-def hide_squares(photos: Photos, places: Places) -> Photos:
+def hide_squares(photos: PhotoArrays, places: Places) -> PhotoArrays:
     """Paint the square at each of `places` (n, 2) in its photo's mean colour, in memory."""
     images = photos.images[:].copy()
     for image, place in zip(images, places, strict=True):
         _paint_square(image, place)
-    return Photos(photos.names, images, photos.aspect)
+    return PhotoArrays(photos.names, images, photos.aspect)
 
 
 def _paint_square(image: Pixels, place: Places) -> None:

@@ -13,7 +13,7 @@ from cropperhead.evaluation.croppers import CNN, HUMAN, OTHER, RANDOM
 from cropperhead.evaluation.findings import JudgeScore, Measure
 from cropperhead.geometry.crops import Floats
 from cropperhead.stats import Bootstrap, Interval
-from cropperhead.training.batches import Photos
+from cropperhead.training.batches import PhotoArrays
 
 _JUDGE_PHOTOS = 1000  # that a judge trains on: more make it no better, and take longer
 _JUDGED_CROPPERS = (RANDOM, OTHER, CNN)
@@ -25,7 +25,7 @@ _MEASURED_DRAWS = 5  # of a random cropper's: their mean over many photos is pre
 class JudgeTraining:
     """What a judge trains on: n photos and their human crops (n, 5)."""
 
-    photos: Photos
+    photos: PhotoArrays
     human: Floats
     seed: int
 
@@ -70,9 +70,9 @@ def sample_for_judge(labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def score_without_reference(
-    photos: Photos,
+    photos: PhotoArrays,
     cropped: Mapping[str, Floats],
-    predict: Callable[[Photos], Floats],
+    predict: Callable[[PhotoArrays], Floats],
     training: JudgeTraining,
     bootstrap: Bootstrap,
 ) -> ReferenceFreeScores:

@@ -18,7 +18,7 @@ from cropperhead.geometry.crops import Floats
 from cropperhead.params import Rival
 
 if TYPE_CHECKING:
-    from cropperhead.training.batches import Photos
+    from cropperhead.training.batches import PhotoArrays
 
 Pixels = NDArray[np.uint8]
 # Top and left of the crop in px, and its height and width, from a picture and the requested height
@@ -52,7 +52,7 @@ def _rival_cropper(name: Rival, size: Floats) -> CropMethod:
     label, how = _NAMES[name]
     place_crop: _PlaceCrop = _place_smartcrop if name == "smartcrop" else _libvips_placer(name)
 
-    def crop(photos: "Photos") -> Floats:
+    def crop(photos: "PhotoArrays") -> Floats:
         limits = [
             _crop_limits(_restore_shape(image, float(aspect)), size, place_crop)
             for image, aspect in zip(photos.images, photos.aspect, strict=True)

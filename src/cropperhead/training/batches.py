@@ -1,9 +1,9 @@
 """Labels and shards as arrays, and as batches that a network is trained on.
 
 Photos are squashed to squares: the limits of a crop are fractions of the frame's sides, and so stay
-the same. What squashing loses, the frame's aspect, is given to the network beside the picture.
+the same. Squashing loses the frame's aspect, which the network gets as a second input.
 
-Pixels wait on disk: 100,000 photos of 128 x 128 px are 5 GB.
+Pixels are kept on disk: 100,000 photos of 128 x 128 px are 5 GB.
 """
 
 import io
@@ -37,24 +37,24 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 
-_BATCHES_READ_AHEAD = 2  # one takes a twentieth of a step's time; more only fill the caches
-_DECODED_AHEAD = 64  # photos; a few MB, and work enough for any number of threads
-# For large files, as /tmp is for small ones, which many systems keep in memory (file-hierarchy(7))
+_BATCHES_READ_AHEAD = 2  # reading one takes a twentieth of a step; more only fill the caches
+_DECODED_AHEAD = 64  # photos; a few MB, and enough work for any number of threads
+# For large files. Many systems keep /tmp in memory, for small ones (file-hierarchy(7)).
 _ROOMY = Path("/var/tmp")
 
 
-class Pictures:
-    """Squares of one size in a file without a name, which the system removes once it is closed.
+class PixelFile:
+    """Square pictures of one size in an unnamed file, which the system removes once it is closed.
 
-    `shape`: (n, size, size, 3) uint8, as an array's. They begin black. Read by slices and by arrays
-    of places, as arrays are, each into an array of its own, and written one by one.
+    `shape`: (n, size, size, 3) uint8, like an array's. The pictures are black at first. Slices and
+    arrays of indices read copies, as from an array; pictures are written one by one.
     """
 
     def __init__(self, count: int, size: int) -> None:
         self.shape = (count, size, size, 3)
         self._bytes = size * size * 3
         folder = _roomy_folder(count * self._bytes)
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it lives as long as this
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with this object
         self._file.truncate(count * self._bytes)
         weakref.finalize(self, self._file.close)
         self._places = np.arange(count)
@@ -64,11 +64,11 @@ class Pictures:
 
     def __getitem__(self, which: "slice | NDArray[np.integer[Any]]") -> Pixels:
         places = self._places[which].tolist()
-        found = np.empty((len(places), *self.shape[1:]), np.uint8)
-        for picture, place in zip(found, places, strict=True):
-            # read, not mapped: pages that are mapped count as this process's memory
+        pixels = np.empty((len(places), *self.shape[1:]), np.uint8)
+        for picture, place in zip(pixels, places, strict=True):
+            # read, not mapped: mapped pages count as this process's memory
             os.preadv(self._file.fileno(), [picture.data], place * self._bytes)
-        return found
+        return pixels
 
     def __iter__(self) -> Iterator[Pixels]:
         return (self[i : i + 1][0] for i in range(len(self)))
@@ -76,42 +76,42 @@ class Pictures:
     def __setitem__(self, place: int, picture: Pixels) -> None:
         self._file.seek(int(self._places[place]) * self._bytes)
         self._file.write(np.ascontiguousarray(picture).data)
-        self._file.flush()  # reading goes past this file's buffer
+        self._file.flush()  # reading bypasses this file's buffer
 
 
 @dataclass(frozen=True)
-class Photos:
-    """Photos as a network sees them.
+class PhotoArrays:
+    """Photos as a network's inputs.
 
     `names`: n paths in the library. `images`: (n, size, size, 3) uint8, RGB, squashed to squares,
     in memory or on disk. `aspect`: (n,) float32, width / height of the displayed frame.
     """
 
     names: list[str]
-    images: Pixels | Pictures
+    images: Pixels | PixelFile
     aspect: NDArray[np.float32]
 
     def inputs(self) -> dict[str, NDArray[Any]]:
-        """What a network of `models` takes: `image` (n, size, size, 3), `aspect` (n, 1)."""
+        """The inputs by name: `image` (n, size, size, 3), `aspect` (n, 1)."""
         return {"image": self.images[:], "aspect": self.aspect[:, None]}
 
-    def mirrored(self) -> "Photos":
+    def mirror(self) -> "PhotoArrays":
         """The photos mirrored left to right, in memory."""
-        return Photos(self.names, self.images[:][:, :, ::-1], self.aspect)
+        return PhotoArrays(self.names, self.images[:][:, :, ::-1], self.aspect)
 
-    def first(self, count: int) -> "Photos":
-        """The first `count` photos, or all where there are fewer, in memory."""
-        return Photos(self.names[:count], self.images[:count], self.aspect[:count])
+    def first(self, count: int) -> "PhotoArrays":
+        """The first `count` photos, or all if there are fewer, in memory."""
+        return PhotoArrays(self.names[:count], self.images[:count], self.aspect[:count])
 
 
 @dataclass(frozen=True)
 class Examples:
     """Crops to learn from: one for each (photo, author), so that a photo may have several.
 
-    `photo`: (m,), the place of each crop's photo in `photos`. `limits`: (m, 5) float32.
+    `photo`: (m,), the index of each crop's photo in `photos`. `limits`: (m, 5) float32.
     """
 
-    photos: Photos
+    photos: PhotoArrays
     photo: NDArray[np.int64]
     limits: NDArray[np.float32]
 
@@ -124,16 +124,18 @@ class Examples:
         return self.photos.aspect[self.photo]
 
 
-def read(folder: Path, photos: Sequence[str], size: int, threads: int | None = None) -> Photos:
-    """Photos from the shards in `folder`, in the order given, squashed to `size` x `size` px.
+def read_photos(
+    folder: Path, photos: Sequence[str], size: int, threads: int | None = None
+) -> PhotoArrays:
+    """Reads photos from the shards in `folder`, in this order, squashed to `size` x `size` px.
 
-    Their pixels go to disk. `threads` decode them; None: as many as there are cores, and some.
-    Raises DataError when the shards lack one, or the disk the room.
+    Their pixels go to disk. `threads` decode them; None: a few more than there are cores. Raises
+    DataError if the shards lack a photo or the disk is too full.
     """
     place = {name: i for i, name in enumerate(photos)}
-    images, aspect = Pictures(len(photos), size), np.zeros(len(photos), np.float32)
-    found = _decoded(shards.iter_images(folder, set(place)), size, threads)
-    for name, square, ratio in tqdm(found, "read", len(photos), unit="photo", delay=2):
+    images, aspect = PixelFile(len(photos), size), np.zeros(len(photos), np.float32)
+    squares = _decode(shards.iter_images(folder, set(place)), size, threads)
+    for name, square, ratio in tqdm(squares, "read", len(photos), unit="photo", delay=2):
         images[place[name]], aspect[place[name]] = square, ratio
     missing = [name for name, ratio in zip(photos, aspect, strict=True) if ratio == 0]
     if missing:
@@ -141,31 +143,31 @@ def read(folder: Path, photos: Sequence[str], size: int, threads: int | None = N
             f"{folder}: {len(missing)} of {len(photos)} photos are not in the shards, "
             f"{missing[0]} first. Run `dvc repro` again from extract."
         )
-    return Photos(list(photos), images, aspect)
+    return PhotoArrays(list(photos), images, aspect)
 
 
-def examples(folder: Path, labels: pd.DataFrame, size: int) -> Examples:
-    """The labels' photos, read once each, and their crops, in the order of the labels.
+def read_examples(folder: Path, labels: pd.DataFrame, size: int) -> Examples:
+    """Reads the labels' photos, each once, with their crops in the order of the labels.
 
-    Raises DataError when there is no label or a photo is missing.
+    Raises DataError if there is no label or a photo is missing.
     """
     if labels.empty:
         raise DataError(
-            f"{folder}: no label to learn from. Add photos, or check params.yaml split."
+            f"{folder}: no label to learn from. Add photos, or check split in params.yaml."
         )
     names = list(dict.fromkeys(labels["photo"]))
     place = pd.Index(names).get_indexer(labels["photo"]).astype(np.int64)
     limits = labels[list(CROP_COLUMNS)].to_numpy(np.float32)
-    return Examples(read(folder, names, size), place, limits)
+    return Examples(read_photos(folder, names, size), place, limits)
 
 
-def joined(first: Examples, second: Examples) -> Examples:
-    """Both as one, the first ones first; their pixels are on disk once more."""
+def concatenate(first: Examples, second: Examples) -> Examples:
+    """Both as one, the first ones first; copies their pixels on disk."""
     photos, others = first.photos, second.photos
-    images = Pictures(len(photos.names) + len(others.names), photos.images.shape[1])
+    images = PixelFile(len(photos.names) + len(others.names), photos.images.shape[1])
     for place, image in enumerate(itertools.chain(photos.images, others.images)):
         images[place] = image
-    both = Photos(
+    both = PhotoArrays(
         [*photos.names, *others.names], images, np.concatenate([photos.aspect, others.aspect])
     )
     places = np.concatenate([first.photo, second.photo + len(photos.names)])
@@ -177,46 +179,46 @@ def training_batches(
 ) -> "tf.data.Dataset":
     """Endless batches of (inputs, limits) from number `start` on, `size` crops each.
 
-    Each pass has every crop once, in an order of its own, and its last batch has the rest. Photos
-    are mirrored and their colours changed at random (see `augment`). A batch follows from the seed
-    and its number alone. `image` (n, side, side, 3) and `aspect` (n, 1) float32, limits (n, 5).
+    Each pass contains every crop once, in an order of its own, and its last batch holds the rest.
+    Photos are mirrored and their colours changed at random (see `augment`). A batch depends only on
+    the seed and its number. `image` (n, side, side, 3) and `aspect` (n, 1) float32, limits (n, 5).
     """
-    import tensorflow as tf  # noqa: PLC0415 - comparing croppers needs Photos but no TensorFlow
+    import tensorflow as tf  # noqa: PLC0415 - comparing croppers needs no TensorFlow
 
-    from cropperhead.training.augment import jittered  # noqa: PLC0415
+    from cropperhead.training.augment import jitter_colours  # noqa: PLC0415
 
     shapes = ((None, *crops.photos.images.shape[1:]), (None, 1), (None, 5))
-    gather = _gatherer(crops, size, seed)
+    gather = _batch_gatherer(crops, size, seed)
 
     def batch(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        # stateless, as it is: where results must repeat, TensorFlow reads nothing stateful ahead
-        gathered = tf.numpy_function(
+        # It is stateless; where results must repeat, TensorFlow reads nothing stateful ahead.
+        arrays = tf.numpy_function(
             gather, [step], [tf.uint8, tf.float32, tf.float32], stateful=False
         )
-        images, aspect, limits = map(tf.ensure_shape, gathered, shapes)
+        images, aspect, limits = map(tf.ensure_shape, arrays, shapes)
         seeds = tf.stack([tf.constant(seed, tf.int64), step])
-        return {"image": jittered(images, jitter, seeds), "aspect": aspect}, limits
+        return {"image": jitter_colours(images, jitter, seeds), "aspect": aspect}, limits
 
     return tf.data.Dataset.counter(start).map(batch).prefetch(_BATCHES_READ_AHEAD)
 
 
-def steps(crops: Examples, size: int) -> int:
-    """How many batches a pass has."""
+def count_batches(crops: Examples, size: int) -> int:
+    """How many batches of `size` crops a pass has."""
     return -(-len(crops) // size)
 
 
-def _gatherer(
+def _batch_gatherer(
     crops: Examples, size: int, seed: int
 ) -> Callable[[int], tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]]:
-    """What gives batch number `step`: images (n, side, side, 3), aspect (n, 1), limits (n, 5)."""
-    in_a_pass = steps(crops, size)
+    """A function of a step: its images (n, side, side, 3), aspect (n, 1) and limits (n, 5)."""
+    batches = count_batches(crops, size)
 
-    @lru_cache(maxsize=1)  # a pass asks for it in every batch
+    @lru_cache(maxsize=1)  # every batch of a pass needs it
     def order(number: int) -> NDArray[np.int64]:
         return np.random.default_rng([seed, number]).permutation(len(crops))
 
-    def gathered(step: int) -> tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]:
-        number, place = divmod(int(step), in_a_pass)
+    def gather(step: int) -> tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]:
+        number, place = divmod(int(step), batches)
         rows = order(number)[place * size : (place + 1) * size]
         flipped = np.random.default_rng([seed, int(step), 1]).random(len(rows)) < 0.5
         places = crops.photo[rows]
@@ -225,37 +227,37 @@ def _gatherer(
         limits = np.where(flipped[:, None], mirror(crops.limits[rows]), crops.limits[rows])
         return images, crops.photos.aspect[places, None], limits.astype(np.float32)
 
-    return gathered
+    return gather
 
 
 def _mirror(images: Pixels, flipped: NDArray[np.bool_]) -> None:
-    """Mirrors left to right, in place, those images (n, height, width, 3) that `flipped` names."""
-    turned = images[flipped]
+    """Mirrors left to right, in place, the images (n, height, width, 3) where `flipped` is true."""
+    copies = images[flipped]
     for channel in range(3):  # NumPy copies runs of three bytes at a fifth of this speed
-        images[flipped, :, :, channel] = turned[:, :, ::-1, channel]
+        images[flipped, :, :, channel] = copies[:, :, ::-1, channel]
 
 
-def _decoded(
+def _decode(
     jpegs: Iterable[tuple[str, bytes]], size: int, threads: int | None
 ) -> Iterator[tuple[str, Pixels, float]]:
     """Name, square and aspect of each picture, in order, a few in memory at a time."""
-    hand: deque[tuple[str, Future[tuple[Pixels, float]]]] = deque()
+    pending: deque[tuple[str, Future[tuple[Pixels, float]]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for name, jpeg in jpegs:
-            hand.append((name, pool.submit(_squashed, jpeg, size)))
-            if len(hand) == _DECODED_AHEAD:
-                yield _result(*hand.popleft())
-        yield from (_result(*each) for each in hand)
+            pending.append((name, pool.submit(_squash, jpeg, size)))
+            if len(pending) == _DECODED_AHEAD:
+                yield _result(*pending.popleft())
+        yield from (_result(*each) for each in pending)
 
 
 def _result(name: str, future: "Future[tuple[Pixels, float]]") -> tuple[str, Pixels, float]:
     return name, *future.result()
 
 
-def _squashed(jpeg: bytes, size: int) -> tuple[Pixels, float]:
+def _squash(jpeg: bytes, size: int) -> tuple[Pixels, float]:
     """The picture as a square, and the width / height it had.
 
-    A finished model is given `INPUT_SIDE` px and takes means of them, where its network sees fewer.
+    A finished model gets `INPUT_SIDE` px, and averages them if its network is smaller.
     """
     factor = INPUT_SIDE // size if INPUT_SIDE % size == 0 else 1
     side = size * factor
@@ -266,12 +268,12 @@ def _squashed(jpeg: bytes, size: int) -> tuple[Pixels, float]:
 
 
 def _roomy_folder(needed: int) -> str:
-    """Where files without a name go. Raises DataError when it has no room for `needed` bytes."""
+    """The folder for unnamed files. Raises DataError if it has no room for `needed` bytes."""
     folder = os.environ.get("TMPDIR") or (str(_ROOMY) if _ROOMY.is_dir() else tempfile.gettempdir())
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
             f"{folder}: pixels need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free. "
-            "Make room, or name a folder on another disk in TMPDIR."
+            "Free some space, or set TMPDIR to a folder on another disk."
         )
     return folder

@@ -24,7 +24,7 @@ from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.inference import litert
 from cropperhead.inference.litert import ExportedModel, Facts
-from cropperhead.training.batches import Examples, Photos
+from cropperhead.training.batches import Examples, PhotoArrays
 from cropperhead.training.networks import keras_model
 
 FLOAT32, FLOAT16 = "float32", "float16"
@@ -177,7 +177,7 @@ def export_model(model: Any, weights: str, data_sha256: str) -> bytes:
     return litert.append_facts(content, model_facts(model, weights, data_sha256))
 
 
-def predict_outputs(model: ExportedModel, photos: Photos) -> dict[str, Floats]:
+def predict_outputs(model: ExportedModel, photos: PhotoArrays) -> dict[str, Floats]:
     """All outputs of an exported model for photos, by name, each (n, ...).
 
     As `keras_model.predict_outputs`.

@@ -58,7 +58,7 @@ def train_network(
     make_repeatable(params)
     recipe, chosen = recipe_for(params), params.for_network()
     known = data.training.limits.astype(float)
-    typical = prototypes.typical(known, params.prototypes, params.seed)
+    typical = prototypes.find_prototypes(known, params.prototypes, params.seed)
     build = partial(_build, chosen, np.median(known, axis=0), typical)
     network = build(data.training, chosen.seed)
     scored = network
@@ -73,8 +73,8 @@ def train_network(
     calibration = _calibrate(scored, typical, data, params, trained=monitor.best_epoch > 0)
     if chosen.refits and monitor.refit_epochs:
         network = _refit(build, chosen, data, monitor.refit_epochs, checkpoint)
-    habit = straighten.habit(known[:, 4])
-    straightener = _train_straightener(data, params) if habit.turns else None
+    habit = straighten.measure_habit(known[:, 4])
+    straightener = _train_straightener(data, params) if habit.straightens else None
     model = finished.finish_model(network, straightener, typical, calibration, habit, params)
     return TrainingResult(model, history)
 
@@ -116,7 +116,7 @@ def _refit(
     checkpoint: Checkpoint | None,
 ) -> Any:
     """The mean of `refits` networks that are trained on training and validation crops."""
-    examples, networks = batches.joined(data.training, data.validation), []
+    examples, networks = batches.concatenate(data.training, data.validation), []
     for number in range(params.refits):
         print("Retraining on training and validation photos", file=sys.stderr, flush=True)
         own = dataclasses.replace(params, seed=params.seed + number)
@@ -131,4 +131,4 @@ def _train_straightener(data: TrainingData, params: TrainParams) -> Any | None:
     if data.upright is None:
         return None
     print("Learning to straighten from rotated photos", file=sys.stderr, flush=True)
-    return straighten.fit(data.upright, params.seed)
+    return straighten.train_estimator(data.upright, params.seed)

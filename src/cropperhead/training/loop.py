@@ -75,4 +75,4 @@ def train_epochs(
 
 
 def _steps_per_epoch(params: TrainParams, training: Examples) -> int:
-    return max(params.least_steps, batches.steps(training, params.batch_size))
+    return max(params.least_steps, batches.count_batches(training, params.batch_size))

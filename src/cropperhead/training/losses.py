@@ -1,6 +1,6 @@
-"""How wrong a predicted crop is, as functions that Keras can differentiate.
+"""Losses: how wrong a predicted crop is, as functions that Keras can differentiate.
 
-Each takes the true and the predicted limits, (n, 5) as in `crops`, and gives (n,).
+Each takes the true and the predicted limits, (n, 5) as in `crops`, and returns (n,).
 """
 
 from collections.abc import Callable
@@ -10,15 +10,15 @@ from keras import ops
 
 Loss = Callable[[Any, Any], Any]
 
-# Below these differences an error counts by its square, above in proportion: people who crop one
-# photo differ by about as much, and nothing is to be learned from so little.
+# Below these differences an error counts by its square, above in proportion. People who crop the
+# same photo differ by about as much, so that smaller errors teach nothing.
 _SMALL_LIMIT = 0.1  # of the frame's side
-_LIKENESS_REACH = 0.08  # of overlap: two people who crop one photo alike differ by 0.1 to 0.2
+_LIKENESS_REACH = 0.08  # of overlap: two people who crop a photo alike differ by 0.1 to 0.2
 _EMPTY = 1e-7  # keeps crops without an area from dividing by zero
 
 
 def crop_loss(overlap_weight: float) -> Loss:
-    """Smooth distance of the limits, and `overlap_weight` times what the overlap misses."""
+    """The smooth distance of the limits plus `overlap_weight` times 1 - overlap."""
 
     def loss(truth: Any, predicted: Any) -> Any:
         missed = 1 - overlap(truth, predicted)
@@ -28,14 +28,14 @@ def crop_loss(overlap_weight: float) -> Loss:
 
 
 def distance(truth: Any, predicted: Any) -> Any:
-    """Mean smooth distance of the four limits. The angle is learned apart (`straightening`)."""
+    """The mean smooth distance of the four limits. `straighten` learns the angle separately."""
     return ops.mean(_smooth(truth[:, :4] - predicted[:, :4], _SMALL_LIMIT), axis=1)
 
 
 def overlap(truth: Any, predicted: Any) -> Any:
     """Intersection over union of the untilted rectangles, in [0, 1].
 
-    Tilts are left out; `crops.overlap` is the measure that is reported.
+    It ignores tilts; `crops.overlap` is the metric that is reported.
     """
     low = ops.maximum(truth[:, :2], predicted[:, :2])
     high = ops.minimum(truth[:, 2:4], predicted[:, 2:4])
@@ -47,8 +47,8 @@ def overlap(truth: Any, predicted: Any) -> Any:
 def likeness_loss(prototypes: Any) -> Loss:
     """Cross-entropy of how like the true crop is to each prototype, (K, 4) untilted.
 
-    Takes logits (n, K) in place of limits. The likeness falls with the overlap that is missing, so
-    that neighbours of the right prototype are not wrong.
+    Takes logits (n, K) instead of limits. Likeness falls with 1 - overlap, so that neighbours of
+    the right prototype are not wrong.
     """
 
     def loss(truth: Any, logits: Any) -> Any:
@@ -73,13 +73,13 @@ def predecessor_loss(name: str) -> Loss:
     """The first CropperHead's loss: `squared_error`, `clip_penalty` or `both_penalties`.
 
     Each adds to the one before it. The penalties' definitions are those of PebbleBonk/CropperHead
-    on GitHub, custom_tf_modules.py, which worked the second out and then returned without it.
+    on GitHub, custom_tf_modules.py, which computed the second one and then returned without it.
     """
     penalties = {"squared_error": (), "clip_penalty": (clip_penalty,)}
-    chosen = penalties.get(name, (clip_penalty, order_penalty))
+    terms = penalties.get(name, (clip_penalty, order_penalty))
 
     def loss(truth: Any, predicted: Any) -> Any:
-        return sum((penalty(predicted) for penalty in chosen), squared_error(truth, predicted))
+        return sum((penalty(predicted) for penalty in terms), squared_error(truth, predicted))
 
     return loss
 
@@ -92,7 +92,7 @@ def squared_error(truth: Any, predicted: Any) -> Any:
 def clip_penalty(predicted: Any) -> Any:
     """Sum of the squares of those of the five values (n, 5) that are not between 0 and 1.
 
-    The angle, in degrees, is among them, so that every turn by a degree or more is punished.
+    The angle, in degrees, is one of them, so that every tilt of a degree or more is penalised.
     """
     outside = ops.logical_or(predicted <= 0.0, predicted >= 1.0)
     return ops.sum(ops.square(ops.where(outside, predicted, 0.0)), axis=1)

@@ -1,7 +1,7 @@
 """A photographer's typical crops, closed under mirroring.
 
-Among them lies every crop that a network can compare its own with: how likely the photographer's
-is like each says how good any other crop would be.
+A network predicts how likely the photographer's crop is like each of them. From that follows how
+good any other crop would be.
 """
 
 import numpy as np
@@ -12,14 +12,14 @@ from cropperhead.geometry import crops
 from cropperhead.geometry.crops import FULL_FRAME, Floats
 
 _ROUNDS = 30  # of k-means; centres of 128 hardly move after 20
-_NEIGHBOURS = 10  # crops that tell how large those like a prototype are
+_NEIGHBOURS = 10  # training crops that count as like a prototype
 
 
-def typical(limits: Floats, count: int, seed: int) -> NDArray[np.float32]:
-    """Up to `count` untilted crops, (K, 4), that stand for the training crops, (n, 5).
+def find_prototypes(limits: Floats, count: int, seed: int) -> NDArray[np.float32]:
+    """Finds up to `count` untilted crops, (K, 4), that represent the training crops, (n, 5).
 
-    The whole frame is the last. Each other has its mirror image among them. Few training crops give
-    fewer prototypes, one for every two.
+    The whole frame is the last. Each other one has its mirror image among them. Few training crops
+    give fewer prototypes, one for every two.
     """
     pairs = max(1, min(count - 1, len(limits)) // 2)
     on_the_right = limits[:, 1] + limits[:, 3] > 1
@@ -29,12 +29,12 @@ def typical(limits: Floats, count: int, seed: int) -> NDArray[np.float32]:
         generator = np.random.default_rng(seed)
         centres, _ = kmeans2(on_the_left, pairs, _ROUNDS, minit="++", rng=generator)
     padded = np.concatenate([centres, np.zeros((len(centres), 1))], axis=1)
-    found = np.concatenate([centres, crops.mirror(padded)[:, :4], [FULL_FRAME[:4]]])
-    return found.astype(np.float32)
+    prototypes = np.concatenate([centres, crops.mirror(padded)[:, :4], [FULL_FRAME[:4]]])
+    return prototypes.astype(np.float32)
 
 
-def mirror_places(prototypes: NDArray[np.float32]) -> NDArray[np.int64]:
-    """For each prototype the place of its mirror image, (K,)."""
+def mirror_indices(prototypes: NDArray[np.float32]) -> NDArray[np.int64]:
+    """For each prototype the index of its mirror image, (K,)."""
     pairs = len(prototypes) // 2
     return np.concatenate([np.arange(pairs) + pairs, np.arange(pairs), [2 * pairs]])
 

@@ -1,12 +1,12 @@
-"""How much of a photo lies along straight lines at each tilt: a Radon transform of its edges.
+"""How strong straight lines are at each tilt: a Radon transform of a photo's edges.
 
-One edge tells its direction to a few degrees. Summed along a long line, edges tell the line's to a
+One edge gives its direction to a few degrees. Summed along a long line, edges give the line's to a
 fraction of a degree, while those of leaves and waves cancel one another.
 
-Columns are moved by what a tilt makes them differ, which is a turn of phase in the Fourier domain,
-and added: first within segments, at a fixed set of slopes, then segment to segment, at the tilts
-that are asked for (after Brady, "A fast discrete approximation algorithm for the Radon transform",
-1998). Level lines are sought in the photo, upright ones in the transposed photo.
+Columns are shifted by their offset at a tilt, which is a rotation of phase in the Fourier domain,
+and added: first within segments, at a fixed set of slopes, then segment to segment, at the
+requested tilts (after Brady, "A fast discrete approximation algorithm for the Radon transform",
+1998). Level lines are summed in the photo, upright ones in the transposed photo.
 """
 
 from typing import Any
@@ -17,26 +17,26 @@ from numpy.typing import NDArray
 
 _SEGMENTS = 4  # of columns
 _WINDOWS = tuple(slice(*ends) for ends in ((0, 2), (1, 3), (2, 4), (0, 4)))  # three halves, and all
-_PERIOD = 128  # px, of the Fourier domain; what leaves it below comes in above
-_FREQUENCIES = np.arange(1, 33)  # cycles in that period; 0 would be the mean brightness's change
-_PLACES = 64  # across lines, at which sums are asked for
-_SLOPES, _STEP = 79, 1 / 64  # px a px: those of sums within segments, and what is between them
-_FAINT = 1e-3  # of the range of brightness: slopes that are noise
+_PERIOD = 128  # px, of the Fourier domain; it wraps around
+_FREQUENCIES = np.arange(1, 33)  # cycles in that period; 0 would be the change of mean brightness
+_PLACES = 64  # across lines, at which sums are taken
+_SLOPES, _STEP = 79, 1 / 64  # number and distance of the slopes within segments, in px per px
+_FAINT = 1e-3  # of the range of brightness: weaker gradients are noise
 
 CHANNELS = 2 * 2 * 2 * len(_WINDOWS)
 
 
-def along(slope: Any, aspect: Any, tilts: NDArray[np.floating[Any]]) -> Any:
-    """Logarithms of what lines add up to, (n, tilts, channels).
+def line_sums(slope: Any, aspect: Any, tilts: NDArray[np.floating[Any]]) -> Any:
+    """Logarithms of the sums along lines, (n, tilts, channels).
 
-    `slope` (n, side, side, 2) is that of brightness in [0, 1], across and down, of photos squashed
-    to squares, whose `aspect` (n, 1) undoes it. `tilts` are degrees, clockwise. Channels: level and
-    upright lines; all lines and the strongest; as they are and less their mean over the tilts; of
-    each the windows, from left to right or from top to bottom, and all.
+    `slope` (n, side, side, 2) is the gradient of brightness in [0, 1], across and down, of photos
+    squashed to squares; their `aspect` (n, 1) undoes that. `tilts` are degrees, clockwise.
+    Channels: level and upright lines; all lines and the strongest; as they are and less their mean
+    over the tilts; and for each the windows, from left to right or top to bottom, and the whole.
     """
     tangents = np.tan(np.radians(tilts)).astype(np.float32)[None]
     moved = ops.concatenate([aspect * tangents, -1 / aspect * tangents], axis=0)
-    sums, energy = _sums(_directed(slope, aspect), moved)
+    sums, energy = _sums(_edge_directions(slope, aspect), moved)
     every = ops.log(ops.mean(sums, axis=1) * _PERIOD / energy + 1e-3)
     strongest = ops.log(ops.max(sums, axis=1) / energy + 1e-4)
     curves = ops.concatenate([every, strongest], axis=1)
@@ -45,17 +45,17 @@ def along(slope: Any, aspect: Any, tilts: NDArray[np.floating[Any]]) -> Any:
     return ops.transpose(ops.concatenate([level, upright], axis=1), (0, 2, 1))
 
 
-def mirror_places() -> NDArray[np.intp]:
-    """Where each channel's counterpart in the mirrored photo lies; its tilts turn round, too."""
+def mirror_channels() -> NDArray[np.intp]:
+    """The index of each channel's counterpart in the mirrored photo, whose tilts are reversed."""
     order = np.arange(CHANNELS).reshape(2, -1, len(_WINDOWS))
     order[0, :, :3] = order[0, :, 2::-1]
     return order.ravel()
 
 
-def _directed(slope: Any, aspect: Any) -> Any:
+def _edge_directions(slope: Any, aspect: Any) -> Any:
     """Edges' direction, -1 to 1: level ones (n, side, side), then upright ones, transposed.
 
-    The strength of an edge tells of light and paint, its direction of what stands and lies.
+    The strength of an edge comes from light and paint, its direction from upright and level things.
     """
     side = slope.shape[1] - slope.shape[1] % _SEGMENTS
     across = slope[:, :side, :side, 0] / ops.expand_dims(aspect, 2)
@@ -67,12 +67,12 @@ def _directed(slope: Any, aspect: Any) -> Any:
 def _sums(edges: Any, moved: Any) -> tuple[Any, Any]:
     """Squared sums along lines (n, places, windows, tilts), and windows' energy (n, windows, 1).
 
-    `moved` (n, tilts): px that a line goes down for each px to the right.
+    `moved` (n, tilts): the px by which a line falls for each px to the right.
     """
     side, count = edges.shape[1], moved.shape[1]
     energy = ops.reshape(ops.sum(edges * edges, axis=1), (-1, 1, _SEGMENTS, side // _SEGMENTS))
-    energy = ops.reshape(_windowed(ops.sum(energy, axis=3)) + 1e-3, (-1, len(_WINDOWS), 1))
-    whole = _joined(_of_segments(edges, moved), moved, side // _SEGMENTS)
+    energy = ops.reshape(_sum_windows(ops.sum(energy, axis=3)) + 1e-3, (-1, len(_WINDOWS), 1))
+    whole = _join_segments(_segment_sums(edges, moved), moved, side // _SEGMENTS)
     whole = ops.reshape(whole, (-1, 2 * len(_FREQUENCIES), len(_WINDOWS) * count))
     cosine, sine = _waves(_about_0(_PLACES) * (_PERIOD / _PLACES))
     back = np.concatenate([cosine, -sine], axis=0).T * (2 / _PERIOD)
@@ -80,7 +80,7 @@ def _sums(edges: Any, moved: Any) -> tuple[Any, Any]:
     return sums * sums, energy
 
 
-def _of_segments(edges: Any, moved: Any) -> Any:
+def _segment_sums(edges: Any, moved: Any) -> Any:
     """Spectra of sums within segments, (n, frequencies, real and imaginary, segments, tilts)."""
     side = edges.shape[1]
     wide, many = side // _SEGMENTS, len(_FREQUENCIES)
@@ -94,11 +94,11 @@ def _of_segments(edges: Any, moved: Any) -> Any:
     by_sine = ops.reshape(ops.matmul(spectrum, sine), shape)
     by_sine = ops.concatenate([-by_sine[:, :, 1:], by_sine[:, :, :1]], axis=2)
     sums = ops.transpose(by_cosine + by_sine, (1, 0, 2, 3, 4))
-    sums = _interpolated(ops.reshape(sums, (-1, many * 2 * _SEGMENTS, _SLOPES)), moved)
+    sums = _interpolate(ops.reshape(sums, (-1, many * 2 * _SEGMENTS, _SLOPES)), moved)
     return ops.reshape(sums, (-1, many, 2, _SEGMENTS, moved.shape[1]))
 
 
-def _interpolated(sums: Any, moved: Any) -> Any:
+def _interpolate(sums: Any, moved: Any) -> Any:
     """From sums at the fixed slopes (n, k, slopes) to those at others (n, tilts): (n, k, tilts)."""
     steepest = _SLOPES // 2 * _STEP
     place = ops.expand_dims(ops.clip(moved, -steepest, steepest) / _STEP, 1)
@@ -106,10 +106,10 @@ def _interpolated(sums: Any, moved: Any) -> Any:
     return ops.matmul(sums, near)
 
 
-def _joined(sums: Any, moved: Any, wide: int) -> Any:
+def _join_segments(sums: Any, moved: Any, wide: int) -> Any:
     """Windows' spectra, (n, real and imaginary by frequency, windows, tilts).
 
-    From those of segments of `wide` px, which are moved by what the tilt puts between them.
+    From those of segments of `wide` px, each shifted by its offset at the tilt.
     """
     middles = _about_0(_SEGMENTS) * wide
     turns = np.multiply.outer(_FREQUENCIES, middles) * (2 * np.pi / _PERIOD)
@@ -118,20 +118,20 @@ def _joined(sums: Any, moved: Any, wide: int) -> Any:
     cosine, sine = ops.cos(phase), ops.sin(phase)
     real, imaginary = sums[:, :, 0], sums[:, :, 1]
     both = [real * cosine - imaginary * sine, real * sine + imaginary * cosine]
-    return _windowed(ops.concatenate(both, axis=1))
+    return _sum_windows(ops.concatenate(both, axis=1))
 
 
-def _windowed(values: Any) -> Any:
+def _sum_windows(values: Any) -> Any:
     """Sums over the segments of each window: (n, any, segments, ...) to (n, any, windows, ...).
 
-    Not by adding one to another: of three or more TensorFlow begins with whichever is free.
+    Not with +: of three or more tensors, TensorFlow begins with whichever is ready first.
     """
     sums = [ops.sum(values[:, :, window], axis=2, keepdims=True) for window in _WINDOWS]
     return ops.concatenate(sums, axis=2)
 
 
 def _about_0(count: int) -> NDArray[np.floating[Any]]:
-    """Numbers one apart, as many on either side of 0: the photo's mirror image gives the same."""
+    """Numbers one apart and symmetric about 0, so that the mirror image gives the same sums."""
     return np.arange(count) - (count - 1) / 2
 
 

@@ -1,12 +1,12 @@
-"""How far a photo is tilted, from the directions of its edges and the lines that they form.
+"""Estimates how far a photo is tilted, from the directions of its edges and of the lines they form.
 
-Most of what people build stands upright and most horizons lie level, so that a level photo has many
-edges along its sides. At each tilt edges of that direction are counted and added up along lines; a
-small network, the same at every tilt, weighs what is found. It learns from the photographer's own
-photos, each turned by many known angles: they are level, or their crops say by how much not.
+Most buildings are upright and most horizons level, so that a level photo has many edges parallel to
+its sides. For each tilt, edges of that direction are counted and summed along lines. A small
+network, the same at every tilt, weighs these numbers. It learns from the photographer's own photos,
+each rotated by several known angles; their crops give the tilt of those that are not level.
 
-A histogram turns with the photo, which a network on pixels would have to learn at every tilt anew:
-of 900 photos it learned nothing at all.
+A histogram shifts when the photo is rotated. A network on pixels would have to learn each tilt
+separately: from 900 photos it learned nothing at all.
 """
 
 import math
@@ -32,72 +32,73 @@ _BLUR = 1.0  # px; gradients are those of a Gaussian of this width
 _WINDOW = 2.0  # px; a Gaussian over which an edge must keep its direction
 _SLOPE_STRIDE, _STRIDE = 2, 4  # px between slopes, and between edges
 _BANDS = 3  # left, middle, right: upright lines lean outwards where the camera looks up
-# How straight an edge is, from 0 to 1, to these powers: all edges, and long straight ones only
+# Powers of an edge's straightness, 0 to 1: all edges, and only long straight ones
 _STRAIGHTNESS = (2, 8)
 _COUNTED = 2 * 2 * len(_STRAIGHTNESS) * (_BANDS + 1)  # channels of the histogram
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
-_TURNS = 8  # of each photo
-_TURN_DEG = 3.5  # standard deviation of the angles that photos are turned by
-_MOST_TURN_DEG = 10.0
-_TARGET_DEG = 0.6  # standard deviation of the right answer, about that of a person's eye
-_PHOTOS = 1500  # more teach little, and their evidence would fill the memory
-_AT_ONCE = 32
+_ROTATIONS = 8  # of each photo
+_ROTATION_DEG = 3.5  # standard deviation of the angles that photos are rotated by
+_MOST_ROTATION_DEG = 10.0
+_TARGET_DEG = 0.6  # standard deviation of the right answer, about as precise as people are
+_PHOTOS = 1500  # more photos improve little, and their evidence would fill the memory
+_PHOTO_BATCH = 32
 _EPOCHS = 8
 _BATCH = 128
 _LEARNING_RATE = 0.003
-# Standard deviation, where too few crops tell: less than people's 2.6, for of few photos the
-# estimator learns to be too sure, and level ones would lose more than tilted ones win
+# Standard deviation where there are too few crops. It is less than people's 2.6: trained on few
+# photos, the estimator is too sure, and level photos would lose more than tilted ones gain.
 _TYPICAL_TILT_DEG = 2.0
-_FEW = 20  # tilted crops: fewer say nothing about how strong tilts are
-_LEAST_SHARE = 0.01  # of tilted crops: a photographer who never turns wants no turning
+_FEW = 20  # tilted crops: with fewer, the usual size of tilts is unknown
+_LEAST_SHARE = 0.01  # of tilted crops: the photos of people who never straighten stay as they are
 
 
 @dataclass(frozen=True)
-class Habit:
-    """How a photographer straightens: the standard deviation of the turns, and whether at all."""
+class StraighteningHabit:
+    """Whether a photographer straightens photos, and the standard deviation of the angles."""
 
-    turns: bool
+    straightens: bool
     spread_deg: float
 
 
-def habit(angles: Floats) -> Habit:
-    """From the angles of the training crops, (n,) degrees."""
-    turned = angles[angles != 0]
-    spread = float(np.sqrt(np.mean(turned**2))) if len(turned) >= _FEW else _TYPICAL_TILT_DEG
-    return Habit(len(turned) >= _LEAST_SHARE * len(angles) and len(turned) > 0, spread)
+def measure_habit(angles: Floats) -> StraighteningHabit:
+    """Measures the habit from the angles of the training crops, (n,) degrees."""
+    tilts = angles[angles != 0]
+    spread = float(np.sqrt(np.mean(tilts**2))) if len(tilts) >= _FEW else _TYPICAL_TILT_DEG
+    straightens = len(tilts) >= _LEAST_SHARE * len(angles) and len(tilts) > 0
+    return StraighteningHabit(straightens, spread)
 
 
-def chosen(photos: list[str]) -> list[str]:
-    """The photos that the straightener learns from: all, or evenly spread ones of many."""
+def sample_photos(photos: list[str]) -> list[str]:
+    """The photos that the straightener learns from: all, or evenly spaced ones of many."""
     places = np.unique(np.linspace(0, len(photos) - 1, min(len(photos), _PHOTOS)).astype(int))
     return [photos[place] for place in places]
 
 
 def evidence(image: Any, aspect: Any) -> Any:
-    """What speaks for each tilt, (n, bins, channels), in images (n, side, side, 3) in [0, 255].
+    """The evidence for each tilt, (n, bins, channels), in images (n, side, side, 3) in [0, 255].
 
-    `aspect` (n, 1) undoes the squashing to a square. A tilt by one bin moves all by one bin.
-    Channels: the histogram's, and those of `lines.along`.
+    `aspect` (n, 1) undoes the squashing to a square. A tilt by one bin shifts everything by one
+    bin. Channels: the histogram's, and those of `radon.line_sums`.
     """
     grey = ops.conv(ops.cast(image, "float32"), _grey_kernel())
     slope = ops.conv(grey, _slope_kernel(), strides=_SLOPE_STRIDE, padding="valid")
-    both = [_directions(slope, aspect), radon.along(slope, aspect, _CENTRES)]
+    both = [_directions(slope, aspect), radon.line_sums(slope, aspect, _CENTRES)]
     return ops.concatenate(both, axis=2)
 
 
-def mirrored(seen: Any) -> Any:
+def mirror_evidence(seen: Any) -> Any:
     """The evidence in the mirrored photo, (n, bins, channels)."""
     order = np.arange(_COUNTED).reshape(-1, _BANDS + 1)
     order[:, :_BANDS] = order[:, :_BANDS][:, ::-1]
-    places = np.concatenate([order.ravel(), _COUNTED + radon.mirror_places()])
+    places = np.concatenate([order.ravel(), _COUNTED + radon.mirror_channels()])
     return ops.take(ops.flip(seen, axis=1), places, axis=2)
 
 
-def estimator() -> Any:
-    """The network on evidence: (n, bins, channels) to logits (n, bins).
+def build_estimator() -> Any:
+    """The untrained network from evidence (n, bins, channels) to logits (n, bins).
 
-    It looks at the photo and at its mirror image, so that it favours neither side.
+    It averages over the photo and its mirror image, so that it favours neither side.
     """
     seen = keras.Input((_BINS, _COUNTED + radon.CHANNELS), name="evidence")
     weigh = keras.Sequential(
@@ -115,19 +116,19 @@ def estimator() -> Any:
         ],
         name="weigh",
     )
-    logits = weigh(seen) + ops.flip(weigh(mirrored(seen)), axis=1)
+    logits = weigh(seen) + ops.flip(weigh(mirror_evidence(seen)), axis=1)
     return keras.Model(seen, logits / 2, name="estimator")
 
 
-def angle(logits: Any, spread_deg: float, least_deg: float, most_deg: float) -> Any:
-    """Degrees (n, 1) by which to turn: the median of what is likely, 0 where it is below `least`.
+def straightening_angle(logits: Any, spread_deg: float, least_deg: float, most_deg: float) -> Any:
+    """Degrees (n, 1) by which to rotate: the median of likely tilts, or 0 if below `least_deg`.
 
-    The estimator was trained on tilts of `_TURN_DEG`; the photographer's are of `spread_deg`.
+    The estimator was trained on tilts of `_ROTATION_DEG`; the photographer's have `spread_deg`.
     """
-    prior = _CENTRES**2 * (0.5 / _TURN_DEG**2 - 0.5 / spread_deg**2)
+    prior = _CENTRES**2 * (0.5 / _ROTATION_DEG**2 - 0.5 / spread_deg**2)
     likely = ops.softmax(logits + prior.astype(np.float32), axis=1)
     below = ops.cumsum(likely, axis=1) - likely / 2
-    # between the centres of two bins the median is interpolated
+    # the median is interpolated between the centres of two bins
     rise = ops.maximum(below[:, 1:] - below[:, :-1], 1e-9)
     passed = ops.clip((0.5 - below[:, :-1]) / rise, 0, 1)
     median = float(_CENTRES[0]) + _STEP_DEG * ops.sum(passed, axis=1, keepdims=True)
@@ -135,14 +136,14 @@ def angle(logits: Any, spread_deg: float, least_deg: float, most_deg: float) -> 
     return ops.where(ops.abs(median) < least_deg, 0.0, median)
 
 
-def fit(examples: Examples, seed: int) -> Any:
-    """A trained estimator. The examples' photos must be `INPUT_SIDE` px; others' angles count as 0.
+def train_estimator(examples: Examples, seed: int) -> Any:
+    """Trains an estimator. The examples' photos must be `INPUT_SIDE` px.
 
     Seeds Keras; the same examples and seed give the same weights on one machine.
     """
-    seen, angles = _turned(examples, seed)
+    seen, angles = _rotated_evidence(examples, seed)
     keras.utils.set_random_seed(seed)
-    model = estimator()
+    model = build_estimator()
     likely = np.exp(-0.5 * ((angles[:, None] - _CENTRES) / _TARGET_DEG) ** 2)
     steps = _EPOCHS * -(-len(angles) // _BATCH)
     rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
@@ -153,11 +154,11 @@ def fit(examples: Examples, seed: int) -> Any:
     return model
 
 
-def turned(images: Any, angles: Any, aspect: Any) -> Any:
-    """Photos whose content is turned clockwise by `angles` (n,) degrees, of the same shape.
+def rotate_photos(images: Any, angles: Any, aspect: Any) -> Any:
+    """Photos whose content is rotated clockwise by `angles` (n,) degrees, of the same shape.
 
-    The largest frame of the photo's own shape that lies within the turned one: no corner is made
-    up, which would give the angle away. Images (n, side, side, 3), squashed; `aspect` (n,).
+    Crops to the largest frame of the photo's own shape within the rotated one, since filled corners
+    would give the angle away. Images (n, side, side, 3), squashed; `aspect` (n,).
     """
     radians = angles * (math.pi / 180)
     cosine, sine = tf.cos(radians), tf.sin(radians)
@@ -177,38 +178,40 @@ def turned(images: Any, angles: Any, aspect: Any) -> Any:
     )
 
 
-def _turned(examples: Examples, seed: int) -> tuple[NDArray[np.float16], Floats]:
-    """The evidence in each photo as it is and turned `_TURNS` times, and their true tilts."""
+def _rotated_evidence(examples: Examples, seed: int) -> tuple[NDArray[np.float16], Floats]:
+    """The evidence in each photo as it is and rotated `_ROTATIONS` times, and the true tilts."""
     photos = examples.photos
     own = np.zeros(len(photos.names))
-    own[examples.photo] = examples.limits[:, 4]  # of several authors' the last: they hardly differ
+    own[examples.photo] = examples.limits[:, 4]  # the last author's: they hardly differ
     generator = np.random.default_rng(seed)
-    turns = generator.normal(0, _TURN_DEG, (1 + _TURNS, len(own)))
-    turns = np.clip(turns, -_MOST_TURN_DEG, _MOST_TURN_DEG)
-    turns[0] = 0
-    count = tf.function(
-        lambda images, angles, aspect: evidence(turned(images, angles, aspect), aspect[:, None]),
+    rotations = generator.normal(0, _ROTATION_DEG, (1 + _ROTATIONS, len(own)))
+    rotations = np.clip(rotations, -_MOST_ROTATION_DEG, _MOST_ROTATION_DEG)
+    rotations[0] = 0
+    measure = tf.function(
+        lambda images, angles, aspect: evidence(
+            rotate_photos(images, angles, aspect), aspect[:, None]
+        ),
         input_signature=[
             tf.TensorSpec((None, INPUT_SIDE, INPUT_SIDE, 3), tf.uint8),
             tf.TensorSpec((None,), tf.float32),
             tf.TensorSpec((None,), tf.float32),
         ],
     )
-    found = np.zeros((len(turns), len(own), _BINS, _COUNTED + radon.CHANNELS), np.float16)
-    for start in range(0, len(own), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    seen = np.zeros((len(rotations), len(own), _BINS, _COUNTED + radon.CHANNELS), np.float16)
+    for start in range(0, len(own), _PHOTO_BATCH):
+        part = slice(start, start + _PHOTO_BATCH)
         images, aspect = tf.constant(photos.images[part]), tf.constant(photos.aspect[part])
-        for place, angles in enumerate(turns):
-            given = tf.constant(angles[part], tf.float32)
-            found[place, part] = count(images, given, aspect).numpy()
-    return found.reshape(-1, *found.shape[2:]), (turns + own).ravel()
+        for place, angles in enumerate(rotations):
+            degrees = tf.constant(angles[part], tf.float32)
+            seen[place, part] = measure(images, degrees, aspect).numpy()
+    return seen.reshape(-1, *seen.shape[2:]), (rotations + own).ravel()
 
 
 def _directions(slope: Any, aspect: Any) -> Any:
     """The histogram of edges, (n, bins, channels), from slopes (n, side, side, 2) of brightness.
 
-    Mirroring turns the order of bins and of bands. Channels: upright and level edges, straight and
-    very straight ones, bands and their sum, by the share of all edges and by their own.
+    Mirroring reverses the order of bins and of bands. Channels: upright and level edges, straight
+    and very straight ones, bands and their sum, by the share of all edges and by their own.
     """
     across, down = slope[..., :1], slope[..., 1:]
     tensor = ops.concatenate([across * across, down * down, across * down], axis=3)
@@ -236,10 +239,10 @@ def _directions(slope: Any, aspect: Any) -> Any:
     weight = ops.transpose(ops.reshape(weight, (-1, side * side, kinds)), (0, 2, 1))
     tilt = ops.reshape(tilt, (-1, side * side, 1))
     near = ops.relu(1 - ops.abs(tilt - _CENTRES.astype(np.float32)) / _STEP_DEG)
-    return _normalised(ops.matmul(weight, near))
+    return _normalise(ops.matmul(weight, near))
 
 
-def _normalised(counts: Any) -> Any:
+def _normalise(counts: Any) -> Any:
     """From counts (n, kinds * bands, bins) to roots of shares, (n, bins, channels).
 
     By the share of all edges of that straightness, upright and level together, and by the share
@@ -248,7 +251,7 @@ def _normalised(counts: Any) -> Any:
     counts = ops.reshape(counts, (-1, 2, len(_STRAIGHTNESS), _BANDS, _BINS))
     counts = ops.concatenate([counts, ops.sum(counts, axis=3, keepdims=True)], axis=3)
     whole = ops.sum(counts[:, :, :, _BANDS:], axis=(1, 4), keepdims=True) + 1e-3
-    # In this order: of one photo alone, Keras takes a second addend with one long axis for a bias,
+    # In this order: for one photo alone, Keras treats a second addend with one long axis as a bias,
     # and adds it along another (keras/src/backend/tensorflow/numpy.py, add)
     own = 0.01 * whole + ops.sum(counts, axis=4, keepdims=True)
     roots = [ops.sqrt(counts / whole), ops.sqrt(counts / own)]
@@ -282,10 +285,10 @@ def _window_kernel() -> NDArray[np.float32]:
 
 
 def _bands(side: int) -> NDArray[np.float32]:
-    """How much each column counts for the left, middle and right band, (side, 3)."""
+    """The weight of each column in the left, middle and right band, (side, 3)."""
     place = (np.arange(side) + 0.5) / side
     middles = (np.arange(_BANDS) + 0.5) / _BANDS
-    # columns beyond the outer bands' middles are wholly theirs
+    # columns beyond the outer bands' middles belong to them alone
     place = np.clip(place, middles[0], middles[-1])
     near = 1 - np.abs(place[:, None] - middles) * _BANDS
     return np.asarray(np.maximum(0, near), np.float32)

@@ -33,10 +33,10 @@ def read_training_data(folder: Path, labels: pd.DataFrame, params: TrainParams) 
     recipe = recipe_for(params)
     size = recipe.image_size(params)
     rows = {name: labels[labels["split"] == name] for name in (split.TRAIN, split.VALIDATION)}
-    training, validation = (batches.examples(folder, each, size) for each in rows.values())
+    training, validation = (batches.read_examples(folder, each, size) for each in rows.values())
     if recipe.limits_only:
         return TrainingData(training, validation)
-    sample = straighten.chosen(training.photos.names)
+    sample = straighten.sample_photos(training.photos.names)
     train = rows[split.TRAIN]
-    upright = batches.examples(folder, train[train["photo"].isin(sample)], INPUT_SIDE)
+    upright = batches.read_examples(folder, train[train["photo"].isin(sample)], INPUT_SIDE)
     return TrainingData(training, validation, upright)

@@ -27,7 +27,7 @@ from cropperhead.errors import ParamsError
 from cropperhead.geometry import crops
 from cropperhead.params import NetworkName
 from cropperhead.training import straighten
-from cropperhead.training.batches import Photos
+from cropperhead.training.batches import PhotoArrays
 from cropperhead.training.networks import keras_model
 from cropperhead.training.networks.finished import (
     Calibration,
@@ -52,7 +52,7 @@ def stirred():
 
 @pytest.fixture(scope="module")
 def upright(stirred):
-    """A finished model that looks and straightens nothing."""
+    """A finished model that does not straighten."""
     return finished(stirred)
 
 
@@ -60,7 +60,7 @@ def upright(stirred):
 def straightened(stirred):
     """A finished model whose untrained straightener turns each photo by another angle."""
     keras.utils.set_random_seed(3)
-    estimator = straighten.estimator()
+    estimator = straighten.build_estimator()
     # strong opinions: weak ones have a median near 0, which is left alone
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
     return finished(stirred, estimator)
@@ -68,13 +68,13 @@ def straightened(stirred):
 
 def sure_of(angle_deg):
     """A straightener that finds the same angle in every photo."""
-    seen = straighten.estimator().input
+    seen = straighten.build_estimator().input
     far = np.abs((np.arange(64) + 0.5) / 2 - 16 - angle_deg).astype(np.float32)  # bins of 0.5
     return keras.Model(seen, seen[:, :, 0] * 0 - 99 * far)
 
 
 def limits_of(raw, angle_deg, aspect):
-    """What `valid_limits` makes of raw numbers (n, 6), angles (n,) and aspects (n,)."""
+    """The limits from raw numbers (n, 6), angles (n,) and aspects (n,)."""
     columns = [np.asarray(values, np.float32).reshape(-1, 1) for values in (angle_deg, aspect)]
     return np.asarray(valid_limits(np.asarray(raw, np.float32), *columns), dtype=float)
 
@@ -135,22 +135,22 @@ def test_turned_crops_that_fit_stay_and_others_keep_more_than_if_shrunk_where_th
     assert shape == pytest.approx((free[:, 3] - free[:, 1]) / (free[:, 2] - free[:, 0]), rel=1e-3)
 
 
-def leaning(network, lean):
-    return finished(network, calibration=dataclasses.replace(CALIBRATION, lean=lean))
+def shifted(network, shift):
+    return finished(network, calibration=dataclasses.replace(CALIBRATION, shift=shift))
 
 
-def test_two_looks_of_a_network_that_learned_nothing_give_a_lopsided_start_itself():
+def test_a_network_that_learned_nothing_gives_a_lopsided_start_itself():
     start = np.array([0.1, 0.02, 0.9, 0.7, 0.0])
-    both = leaning(build_network(PARAMS, start, TYPICAL), shift_to(start))
+    both = shifted(build_network(PARAMS, start, TYPICAL), shift_to(start))
     expected = np.tile(start, (2, 1))
     assert keras_model.predict_limits(both, photos(2, 256)) == pytest.approx(expected, abs=1e-3)
 
 
-@pytest.mark.parametrize("lean", [-1.0, 1.0])
-def test_crops_lean_no_further_than_to_the_frames_edge(stirred, upright, lean):
-    limits = keras_model.predict_limits(leaning(stirred, lean), photos(4, 256))
+@pytest.mark.parametrize("shift", [-1.0, 1.0])
+def test_crops_shift_no_further_than_to_the_frames_edge(stirred, upright, shift):
+    limits = keras_model.predict_limits(shifted(stirred, shift), photos(4, 256))
     straight = keras_model.predict_limits(upright, photos(4, 256))
-    assert limits[:, 1 if lean < 0 else 3] == pytest.approx(np.full(4, max(lean, 0)), abs=1e-6)
+    assert limits[:, 1 if shift < 0 else 3] == pytest.approx(np.full(4, max(shift, 0)), abs=1e-6)
     assert crops.area(limits) == pytest.approx(crops.area(straight), abs=1e-6)
 
 
@@ -169,17 +169,17 @@ def test_a_start_at_the_frames_edge_is_met_within_half_a_hundredth():
     assert limits == pytest.approx(np.tile(start, (2, 1)), abs=0.005)
 
 
-def test_mirrored_photos_get_mirrored_crops_when_two_looks_are_taken(stirred):
+def test_mirrored_photos_get_mirrored_crops_when_both_are_averaged(stirred):
     seen, both = photos(4), average_with_mirror_image(stirred, TYPICAL)
     straight, turned = (
         keras_model.predict_limits(both, seen),
-        keras_model.predict_limits(both, seen.mirrored()),
+        keras_model.predict_limits(both, seen.mirror()),
     )
     assert turned == pytest.approx(crops.mirror(straight), abs=1e-5)
     assert np.abs(keras_model.predict_limits(stirred, seen) - straight).max() > 0.01
 
 
-def test_a_photos_crop_does_not_depend_on_the_photos_beside_it(stirred):
+def test_a_photos_crop_does_not_depend_on_the_photos_next_to_it(stirred):
     many = keras_model.predict_limits(stirred, photos(70))
     assert many.shape == (70, 5)
     assert keras_model.predict_limits(stirred, photos(70).first(3)) == pytest.approx(
@@ -191,23 +191,23 @@ SHAPES = {"limits": (5,), "confidence": (1,), "uncropped": (1,), "shares": (7,)}
 SHAPES["prototypes"] = (7, 4)
 
 
-def test_a_finished_model_says_all_that_it_knows_of_a_photo(straightened):
+def test_a_finished_model_gives_all_outputs_for_a_photo(straightened):
     assert keras_model.input_size(straightened) == 256
-    told = keras_model.predict_outputs(straightened, photos(3, 256))
-    assert {name: values.shape for name, values in told.items()} == {
+    outputs = keras_model.predict_outputs(straightened, photos(3, 256))
+    assert {name: values.shape for name, values in outputs.items()} == {
         name: (3, *shape) for name, shape in SHAPES.items()
     }
-    assert told["shares"].sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
-    assert told["shares"].min() >= 0
+    assert outputs["shares"].sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    assert outputs["shares"].min() >= 0
     for name in ("confidence", "uncropped"):
-        assert ((told[name] >= 0) & (told[name] <= 1)).all()
-    assert told["prototypes"] == pytest.approx(np.tile(TYPICAL, (3, 1, 1)))
+        assert ((outputs[name] >= 0) & (outputs[name] <= 1)).all()
+    assert outputs["prototypes"] == pytest.approx(np.tile(TYPICAL, (3, 1, 1)))
 
 
 def test_no_photos_give_outputs_of_no_rows(stirred, straightened):
     assert keras_model.predict_limits(stirred, photos(5).first(0)).shape == (0, 5)
-    told = keras_model.predict_outputs(straightened, photos(1, 256).first(0))
-    assert {name: values.shape for name, values in told.items()} == {
+    outputs = keras_model.predict_outputs(straightened, photos(1, 256).first(0))
+    assert {name: values.shape for name, values in outputs.items()} == {
         name: (0, *shape) for name, shape in SHAPES.items()
     }
 
@@ -224,7 +224,7 @@ def test_the_mirrored_photo_gets_the_mirrored_crop_and_the_shares_of_mirrored_pr
     seen = photos(4, 256)
     straight, turned = (
         keras_model.predict_outputs(upright, seen),
-        keras_model.predict_outputs(upright, seen.mirrored()),
+        keras_model.predict_outputs(upright, seen.mirror()),
     )
     assert turned["limits"] == pytest.approx(crops.mirror(straight["limits"]), abs=1e-5)
     # prototypes 0, 1, 2 are those on the left, 3, 4, 5 their mirror images
@@ -244,16 +244,14 @@ def horizon(tilt_deg, aspect):
 
 
 def test_a_tilted_horizon_turns_the_crop_and_its_mirror_image_the_other_way(stirred):
-    seen = straighten.estimator().input
+    seen = straighten.build_estimator().input
     level = keras.Model(seen, 99 * seen[:, :, 11])  # sum of bands, of all edges
     images = np.concatenate([horizon(4.25, 1.5), horizon(-6.25, 0.75)])
-    seen = Photos(["a", "b"], images, np.array([1.5, 0.75], np.float32))
+    seen = PhotoArrays(["a", "b"], images, np.array([1.5, 0.75], np.float32))
     model = finished(stirred, level)
     angle = keras_model.predict_limits(model, seen)[:, 4]
     assert angle == pytest.approx([4.25, -6.25], abs=0.5)  # a bin
-    assert keras_model.predict_limits(model, seen.mirrored())[:, 4] == pytest.approx(
-        -angle, abs=0.1
-    )
+    assert keras_model.predict_limits(model, seen.mirror())[:, 4] == pytest.approx(-angle, abs=0.1)
 
 
 @pytest.mark.parametrize("found", [15.0, -15.0])
@@ -283,7 +281,7 @@ HALVES = np.array([[0, 0, 1, 0.5], [0, 0.5, 1, 1], [0, 0, 1, 1]], np.float32)
 
 
 def calibrated(scale, offset):
-    """What a model tells that gives the middle quarter and likenesses of 0, 0 and 2 ln 2."""
+    """The outputs of a model that gives the middle quarter and likenesses of 0, 0 and 2 ln 2."""
     network = build_network(PARAMS, np.array([0.25, 0.25, 0.75, 0.75, 0.0]), HALVES)
     likeness = network.get_layer("likeness")
     likeness.kernel.assign(np.zeros(likeness.kernel.shape))
@@ -298,7 +296,7 @@ def test_a_temperature_divides_the_likenesses():
     assert calibrated(1.0, 0.0)["shares"] == pytest.approx(np.array([[0.25, 0.25, 0.5]]))
 
 
-def test_the_share_of_each_prototype_tells_whether_the_frame_is_kept():
+def test_the_shares_of_prototypes_give_the_probability_of_an_uncropped_frame():
     # 0.25 x 0 + 0.25 x 0.2 + 0.5 x 1 = 0.55
     assert calibrated(1.0, 0.0)["uncropped"] == pytest.approx(np.array([[0.55]]))
 
@@ -315,8 +313,8 @@ def test_the_share_of_each_prototype_tells_whether_the_frame_is_kept():
     ],
 )
 def test_the_confidence_is_the_expected_overlap_put_right_by_a_line(scale, offset, expected):
-    told = calibrated(scale, offset)["confidence"]
-    assert told == pytest.approx(np.array([[expected]]), abs=1e-4)
+    confidence = calibrated(scale, offset)["confidence"]
+    assert confidence == pytest.approx(np.array([[expected]]), abs=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -335,11 +333,11 @@ def test_the_predecessors_free_outputs_pass_through_even_when_they_make_no_crop(
     predecessor.layers[-1].kernel.assign(np.zeros((32, 5), "float32"))
     outputs = [1.2, 0.4, -0.1, 0.5, 3.0]  # upside down and outside
     predecessor.layers[-1].bias.assign(outputs)
-    one = Photos(["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32))
+    one = PhotoArrays(["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32))
     assert keras_model.predict_limits(predecessor, one) == pytest.approx(np.array([outputs]))
 
 
-def test_a_saved_model_tells_the_same(straightened, tmp_path):
+def test_a_saved_model_predicts_the_same(straightened, tmp_path):
     keras_model.save_model(straightened, tmp_path / "deep" / "model.keras")
     again = keras_model.load_model(tmp_path / "deep" / "model.keras")
     one, two = (
@@ -365,16 +363,16 @@ def test_a_saved_model_opens_without_cropperhead(straightened, tmp_path):
     np.savez(tmp_path / "inputs.npz", **seen.inputs())
     script = (
         "import sys, keras, numpy; model = keras.saving.load_model('model.keras');"
-        "told = model.predict(dict(numpy.load('inputs.npz')), verbose=0);"
-        "numpy.savez('told.npz', **told);"
+        "outputs = model.predict(dict(numpy.load('inputs.npz')), verbose=0);"
+        "numpy.savez('outputs.npz', **outputs);"
         "assert not any(name.startswith('cropperhead') for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
     expected = keras_model.predict_outputs(straightened, seen)
-    with np.load(tmp_path / "told.npz") as told:
-        assert set(told.files) == set(SHAPES)
+    with np.load(tmp_path / "outputs.npz") as outputs:
+        assert set(outputs.files) == set(SHAPES)
         for name in SHAPES:
-            assert told[name] == pytest.approx(expected[name], abs=1e-4)
+            assert outputs[name] == pytest.approx(expected[name], abs=1e-4)
 
 
 def test_mixed_precision_makes_limits_of_float32_and_leaves_later_layers_alone():
@@ -403,7 +401,7 @@ def test_a_network_of_features_begins_with_those_of_the_file(features):
     assert keras_model.predict_limits(whole, photos(2, 256)) == pytest.approx(expected, abs=1e-5)
 
 
-def test_networks_as_one_give_the_mean_of_what_each_gives():
+def test_averaged_networks_give_the_mean_of_their_outputs():
     keras.utils.set_random_seed(1)
     networks = [stir(build_network(PARAMS, START, TYPICAL)) for _ in range(2)]
     seen = photos(3)
@@ -425,23 +423,23 @@ def test_a_finished_model_takes_less_than_five_megabytes_at_two_bytes_a_weight(f
         count = max(1, chosen.for_network().refits)
         network = average_networks([build_network(chosen, START, many) for _ in range(count)])
         model = finish_model(
-            network, straighten.estimator(), many, CALIBRATION_OF_MANY, HABIT, chosen
+            network, straighten.build_estimator(), many, CALIBRATION_OF_MANY, HABIT, chosen
         )
         sizes.append(2 * model.count_params())
     assert sizes[0] < sizes[1] < 5_000_000
 
 
-def test_features_that_cannot_be_had_are_named(tmp_path, features):
+def test_features_that_cannot_be_read_are_named(tmp_path, features):
     text, other = tmp_path / "text.npz", tmp_path / "other.npz"
     text.write_text("no archive")
     with np.load(features) as archive:
         np.savez(other, **{name: archive[name] for name in archive.files[:-1]})
-    said = {
+    messages = {
         tmp_path / "gone.npz": r"train\.weights: \S*gone\.npz: not readable: .*No such file",
         text: r"train\.weights: \S*text\.npz: not readable: File is not a zip file",
         other: r"other\.npz: 259 arrays that are not those of MobileNetV2 .* expected 260 in",
     }
-    for file, message in said.items():
+    for file, message in messages.items():
         with pytest.raises(ParamsError, match=message):
             build_network(fine_tuned(file), START, TYPICAL)
 

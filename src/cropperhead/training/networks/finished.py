@@ -29,7 +29,7 @@ from cropperhead.params import INPUT_SIDE, TrainParams
 from cropperhead.training import losses, prototypes, straighten
 from cropperhead.training.networks.limits import mirror_limits, shift_limits, turn_limits
 from cropperhead.training.networks.recipe import network_inputs
-from cropperhead.training.straighten import Habit
+from cropperhead.training.straighten import StraighteningHabit
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def average_networks(networks: Sequence[Any]) -> Any:
 def average_with_mirror_image(network: Any, typical: NDArray[np.float32]) -> Any:
     """A network that averages over photo and mirror image, sharing the given one's weights."""
     image, aspect = network_inputs(int(network.input["image"].shape[1]))
-    indices = prototypes.mirror_places(typical)
+    indices = prototypes.mirror_indices(typical)
     limits, likeness = _averaged_outputs(network, image, aspect, indices)
     inputs = {"image": image, "aspect": aspect}
     return keras.Model(inputs, {"limits": limits, "likeness": likeness}, name=network.name)
@@ -79,7 +79,7 @@ def finish_model(
     straightener: Any | None,
     typical: NDArray[np.float32],
     calibration: Calibration,
-    habit: Habit,
+    habit: StraighteningHabit,
     params: TrainParams,
 ) -> Any:
     """The model of the module's docstring, from a trained network and straightener.
@@ -87,7 +87,7 @@ def finish_model(
     Without a straightener all angles are 0.
     """
     image, aspect = network_inputs(INPUT_SIDE)
-    small, indices = _resized(image, network), prototypes.mirror_places(typical)
+    small, indices = _resized(image, network), prototypes.mirror_indices(typical)
     limits, likeness = _averaged_outputs(without_loss(network), small, aspect, indices)
     if calibration.shift:
         limits = shift_limits(limits, calibration.shift)
@@ -96,7 +96,7 @@ def finish_model(
     else:
         logits = without_loss(straightener)(straighten.evidence(image, aspect))
         least, most = params.least_angle_deg, params.max_angle_deg
-        angle = straighten.angle(logits, habit.spread_deg, least, most)
+        angle = straighten.straightening_angle(logits, habit.spread_deg, least, most)
     limits = turn_limits(limits, angle, aspect)
     shares = ops.softmax(likeness / calibration.temperature, axis=1)
     raw = ops.sum(shares * losses.overlaps(limits[:, :4], typical), axis=1, keepdims=True)

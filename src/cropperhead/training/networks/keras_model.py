@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from cropperhead.geometry.crops import Floats
-from cropperhead.training.batches import Photos
+from cropperhead.training.batches import PhotoArrays
 
 _BATCH = 32  # photos; the predecessor needs 50 MB for each
 _NO_DATE = "1980-01-01@00:00:00"  # the earliest date that a zip archive can hold
@@ -37,12 +37,12 @@ def input_size(model: Any) -> int:
     return int(model.input["image"].shape[1])
 
 
-def predict_limits(model: Any, photos: Photos) -> Floats:
+def predict_limits(model: Any, photos: PhotoArrays) -> Floats:
     """A model's crops of photos, (n, 5) limits."""
     return predict_outputs(model, photos)["limits"]
 
 
-def predict_outputs(model: Any, photos: Photos) -> dict[str, Floats]:
+def predict_outputs(model: Any, photos: PhotoArrays) -> dict[str, Floats]:
     """All outputs of a model for photos, by name, each (n, ...)."""
     sides, count = model.input["image"].shape[1:], len(photos.names)
     slices = [slice(start, start + _BATCH) for start in range(0, count, _BATCH)]
