@@ -170,7 +170,7 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported model, small and untrained, that straightens."""
     import keras  # noqa: PLC0415 - few tests need it, and it takes seconds
-    from small_networks import PARAMS, START, TYPICAL, finished, stir  # noqa: PLC0415
+    from small_networks import PARAMS, PROTOTYPES, START, finish, stir  # noqa: PLC0415
 
     from cropperhead.training import export, straighten  # noqa: PLC0415
     from cropperhead.training.networks.registry import build_network  # noqa: PLC0415
@@ -179,7 +179,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     estimator = straighten.build_estimator()
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
     file = tmp_path_factory.mktemp("models") / "model.tflite"
-    network = finished(stir(build_network(PARAMS, START, TYPICAL)), estimator)
+    network = finish(stir(build_network(PARAMS, START, PROTOTYPES)), estimator)
     file.write_bytes(export.export_model(network, export.FLOAT32, "0"))
     return file
 

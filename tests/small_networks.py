@@ -1,4 +1,4 @@
-"""Networks so small that a test can build one, photos for them, and what a finished one takes."""
+"""Networks small enough for tests, photos for them, and the parts of a finished model."""
 
 import dataclasses
 
@@ -9,11 +9,11 @@ from cropperhead.training.batches import PhotoArrays
 from cropperhead.training.networks.finished import Calibration, finish_model
 from cropperhead.training.straighten import StraighteningHabit
 
-START = np.array([0.1, 0.05, 0.9, 0.95, 1.0])  # its own mirror image, but for the angle
+START = np.array([0.1, 0.05, 0.9, 0.95, 1.0])  # its own mirror image, except for the angle
 DEFAULT = params.load().train
 PARAMS = dataclasses.replace(DEFAULT, image_size=32, max_angle_deg=10.0, least_angle_deg=1.0)
 # left half, a small one and a smaller one on the left, their mirror images, the whole frame
-TYPICAL = np.array(
+PROTOTYPES = np.array(
     [
         [0.0, 0.0, 1.0, 0.5],
         [0.1, 0.05, 0.6, 0.65],
@@ -39,8 +39,8 @@ def photos(count, size=32):
     return PhotoArrays([str(i) for i in range(count)], images, aspect)
 
 
-def finished(network, straightener=None, calibration=CALIBRATION, chosen=PARAMS):
-    return finish_model(network, straightener, TYPICAL, calibration, HABIT, chosen)
+def finish(network, straightener=None, calibration=CALIBRATION, params=PARAMS):
+    return finish_model(network, straightener, PROTOTYPES, calibration, HABIT, params)
 
 
 def stir(network):

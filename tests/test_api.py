@@ -8,8 +8,8 @@ import pytest
 from conftest import picture, save_photo
 from PIL import Image
 from raw_files import SHORT, save_dng
-from small_networks import PARAMS, START, TYPICAL, stir
-from small_networks import finished as finished_model
+from small_networks import PARAMS, PROTOTYPES, START, stir
+from small_networks import finish as finished_model
 
 import cropperhead
 from cropperhead import api
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
     keras.utils.set_random_seed(1)
     estimator = straighten.build_estimator()
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
-    network = stir(build_network(PARAMS, START, TYPICAL))
+    network = stir(build_network(PARAMS, START, PROTOTYPES))
     folder = tmp_path_factory.mktemp("models")
     model = finished_model(network, estimator)
     keras_model.save_model(model, folder / "model.keras")

@@ -4,8 +4,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from small_networks import PARAMS, START, TYPICAL, photos, stir
-from small_networks import finished as finished_model
+from small_networks import PARAMS, PROTOTYPES, START, finish, photos, stir
 
 from cropperhead import __version__
 from cropperhead.errors import ModelError
@@ -27,11 +26,11 @@ LIMITS = np.array([[0.1, 0.1, 0.9, 0.8, 0.0], [0.0, 0.2, 0.7, 1.0, 2.0]], np.flo
 def model():
     """A finished model that straightens, untrained, whose outputs depend on the photo."""
     keras.utils.set_random_seed(1)
-    network = stir(build_network(PARAMS, START, TYPICAL))
+    network = stir(build_network(PARAMS, START, PROTOTYPES))
     estimator = straighten.build_estimator()
     # strong opinions: weak ones have a median near 0, which is left alone
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
-    return finished_model(network, estimator)
+    return finish(network, estimator)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +96,7 @@ def test_a_file_describes_its_inputs_outputs_and_data(contents):
 
 def test_the_predecessor_is_exported_with_its_limits_alone():
     keras.utils.set_random_seed(1)
-    old = build_network(dataclasses.replace(PARAMS, model="predecessor"), START, TYPICAL)
+    old = build_network(dataclasses.replace(PARAMS, model="predecessor"), START, PROTOTYPES)
     network = litert.parse_model(export.export_model(old, FLOAT32, DATA), "old")
     assert (network.input_size, network.names) == (300, ["limits"])
     image = np.full((1, 300, 300, 3), 90, np.uint8)

@@ -126,19 +126,19 @@ def test_the_network_has_the_weights_of_its_best_epoch_by_every_authors_crops(le
 
 
 def test_on_the_validation_crops_the_confidence_is_right_on_average(learned):
-    told = keras_model.predict_outputs(learned[0].model, large(VALIDATION.photos))
-    confidence = told["confidence"][VALIDATION.photo]
+    outputs = keras_model.predict_outputs(learned[0].model, large(VALIDATION.photos))
+    confidence = outputs["confidence"][VALIDATION.photo]
     # exactly so by its offset; 25 crops are too few for a slope
     assert confidence.mean() == pytest.approx(overlaps(learned[0].model).mean(), abs=1e-5)
 
 
 def test_a_finished_model_keeps_the_prototypes_and_no_loss(learned):
-    told = keras_model.predict_outputs(learned[0].model, large(VALIDATION.photos.first(1)))
+    outputs = keras_model.predict_outputs(learned[0].model, large(VALIDATION.photos.first(1)))
     # eight of the 160 training crops' kinds, and the whole frame
-    assert told["prototypes"].shape == (1, 9, 4)
-    assert told["prototypes"][0, -1].tolist() == [0, 0, 1, 1]
+    assert outputs["prototypes"].shape == (1, 9, 4)
+    assert outputs["prototypes"][0, -1].tolist() == [0, 0, 1, 1]
     assert not learned[0].model.compiled
-    assert (told["limits"][:, 4] == 0).all()  # no training crop is turned
+    assert (outputs["limits"][:, 4] == 0).all()  # no training crop is turned
 
 
 def written(folder):
@@ -151,8 +151,8 @@ def written(folder):
 def test_tensorboard_gets_each_epochs_numbers_and_a_picture(learned):
     fitted, _, logs = learned
     values = written(logs)
-    found = [tf.make_ndarray(tensor) for _, tag, tensor in values if tag == "validation_iou"]
-    assert found == pytest.approx(fitted.history["validation_iou"][1:].tolist(), abs=1e-6)
+    logged = [tf.make_ndarray(tensor) for _, tag, tensor in values if tag == "validation_iou"]
+    assert logged == pytest.approx(fitted.history["validation_iou"][1:].tolist(), abs=1e-6)
     pictures = [(step, tensor) for step, tag, tensor in values if tag.startswith("validation ")]
     assert [step for step, _ in pictures] == list(range(1, 9))
     width, height, png = pictures[0][1].string_val  # as TensorBoard's image summaries are laid out
@@ -173,7 +173,7 @@ def test_where_nothing_can_be_learned_training_stops_and_the_median_crop_stays(c
     assert "epoch 2 of 9: loss " in capsys.readouterr().err
 
 
-def test_the_predecessor_trains_by_the_same_door():
+def test_the_predecessor_trains_by_the_same_function():
     photos = batches.PhotoArrays(
         ["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32)
     )
@@ -206,7 +206,7 @@ def with_turns(given):
     return dataclasses.replace(given, photos=large(given.photos), limits=limits)
 
 
-def turning_lessons():
+def tilted_data():
     """Few photos of 32 px, and as many from which to learn to straighten."""
     given = examples(8, 3, size=32)
     turned = with_turns(given)
@@ -215,7 +215,7 @@ def turning_lessons():
 
 
 class Interruption(keras.callbacks.Callback):
-    """What a user's Ctrl+C does in the second step of the third of four epochs."""
+    """A user's Ctrl+C in the second step of the third of four epochs."""
 
     def on_epoch_begin(self, epoch, logs=None):  # noqa: ARG002 - Keras's signature
         self.epoch = epoch
@@ -233,87 +233,85 @@ def saved(fitted, file):
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """A training that also straightens, and the bytes of its model."""
-    fitted = train_network(QUICK, turning_lessons())
+    fitted = train_network(QUICK, tilted_data())
     return fitted, saved(fitted, tmp_path_factory.mktemp("one") / "model.keras")
 
 
-def test_an_interrupted_training_goes_on_and_ends_with_the_same_bytes(
+def test_an_interrupted_training_resumes_and_ends_with_the_same_bytes(
     uninterrupted, tmp_path, capsys
 ):
     checkpoint = Checkpoint(tmp_path / "kept" / "unfinished.npz", "same")
     with pytest.raises(KeyboardInterrupt):
-        train_network(QUICK, turning_lessons(), callbacks=[Interruption()], checkpoint=checkpoint)
+        train_network(QUICK, tilted_data(), callbacks=[Interruption()], checkpoint=checkpoint)
     seen = []
     watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: seen.append(epoch))
-    fitted = train_network(QUICK, turning_lessons(), callbacks=[watcher], checkpoint=checkpoint)
-    assert seen == [2, 3]  # the third epoch anew, the first two no more
+    fitted = train_network(QUICK, tilted_data(), callbacks=[watcher], checkpoint=checkpoint)
+    assert seen == [2, 3]  # the third epoch again, the first two no more
     assert "Resuming after epoch 2" in capsys.readouterr().err
     pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
     assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
 
 
 class Interrupted(Checkpoint):
-    """One whose user presses Ctrl+C after the second epoch of the further training is kept."""
+    """A checkpoint whose user presses Ctrl+C after the second epoch of the refit is stored."""
 
     def companion(self, name):
         further = super().companion(name)
         keep = further.write
 
-        def write(told, arrays):
-            keep(told, arrays)
-            if told["best_epoch"] == 2:
+        def write(values, arrays):
+            keep(values, arrays)
+            if values["best_epoch"] == 2:
                 raise KeyboardInterrupt
 
         further.write = write
         return further
 
 
-def test_a_further_training_that_was_interrupted_goes_on_and_ends_with_the_same_bytes(
-    uninterrupted, tmp_path, capsys
-):
+def test_an_interrupted_refit_resumes_and_ends_with_the_same_bytes(uninterrupted, tmp_path, capsys):
     kept = tmp_path / "unfinished.npz"
     with pytest.raises(KeyboardInterrupt):
-        train_network(QUICK, turning_lessons(), checkpoint=Interrupted(kept, "same"))
+        train_network(QUICK, tilted_data(), checkpoint=Interrupted(kept, "same"))
     assert "Retraining on training and validation photos" in capsys.readouterr().err
     checkpoint = Checkpoint(kept, "same")
-    fitted = train_network(QUICK, turning_lessons(), checkpoint=checkpoint)
-    told = capsys.readouterr().err
-    assert "Resuming after epoch 4" in told  # the first has nothing left to do
-    assert "Resuming after epoch 2" in told
+    fitted = train_network(QUICK, tilted_data(), checkpoint=checkpoint)
+    messages = capsys.readouterr().err
+    assert "Resuming after epoch 4" in messages  # the first has nothing left to do
+    assert "Resuming after epoch 2" in messages
     assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
     checkpoint.remove()
     assert not list(tmp_path.glob("*.npz"))
 
 
-def test_once_the_best_epoch_is_known_validation_photos_are_learned_from_too(capsys):
-    """What only they show, crops a third as high, is known to the network in the end."""
+def test_a_refit_learns_from_validation_photos_too(capsys):
+    """Only they have crops a third as high, which the network gives in the end."""
     lower = examples(160, 3)
     limits = lower.limits.copy()
     limits[:, [0, 2]] = 0.35, 0.65
-    lessons = TrainingData(examples(60, 1), dataclasses.replace(lower, limits=limits))
+    data = TrainingData(examples(60, 1), dataclasses.replace(lower, limits=limits))
     chosen = dataclasses.replace(PARAMS, epochs=6, least_steps=10, refits=1)
-    before = train_network(dataclasses.replace(chosen, refits=0), lessons)
-    after = train_network(chosen, lessons)
+    before = train_network(dataclasses.replace(chosen, refits=0), data)
+    after = train_network(chosen, data)
     assert "Retraining" in capsys.readouterr().err
     pd.testing.assert_frame_equal(before.history, after.history, check_exact=True)
-    given = lessons.validation
+    given = data.validation
     assert overlaps(after.model, given).mean() > overlaps(before.model, given).mean() + 0.2
 
 
-def test_the_same_training_gives_the_same_bytes_and_a_cut_off_checkpoint_begins_anew(
+def test_the_same_training_gives_the_same_bytes_and_a_cut_off_checkpoint_is_ignored(
     uninterrupted, tmp_path, capsys
 ):
     file = tmp_path / "unfinished.npz"
     checkpoint = Checkpoint(file, "same")
     checkpoint.write({"rows": [1, 2, 3]}, {"state": [np.zeros(1000)]})
     file.write_bytes(file.read_bytes()[:5000])
-    fitted = train_network(QUICK, turning_lessons(), checkpoint=checkpoint)
+    fitted = train_network(QUICK, tilted_data(), checkpoint=checkpoint)
     assert "Resuming" not in capsys.readouterr().err
     pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
     assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
 
 
-def test_where_crops_are_turned_the_finished_model_turns_too(uninterrupted):
+def test_the_finished_model_straightens_if_crops_are_tilted(uninterrupted):
     model = uninterrupted[0].model
     assert any(layer.name == "estimator" for layer in model.layers)
     assert np.isfinite(
@@ -321,13 +319,13 @@ def test_where_crops_are_turned_the_finished_model_turns_too(uninterrupted):
     ).all()
 
 
-def test_what_a_checkpoint_keeps_is_read_as_it_was_written(tmp_path):
+def test_a_checkpoint_is_read_as_it_was_written(tmp_path):
     checkpoint = Checkpoint(tmp_path / "deep" / "unfinished.npz", "mine")
     assert checkpoint.read() is None  # nothing yet
     # eleven of a name: their order is that of numbers, not of letters
     state = [np.full(2, i, np.float32) for i in range(11)]
-    told = {"rows": [{"epoch": 0, "loss": float("nan")}], "best_loss": 0.1 + 0.2}
-    checkpoint.write(told, {"state": state, "best": [np.arange(3)]})
+    values = {"rows": [{"epoch": 0, "loss": float("nan")}], "best_loss": 0.1 + 0.2}
+    checkpoint.write(values, {"state": state, "best": [np.arange(3)]})
     read, arrays = checkpoint.read()
     assert read["best_loss"] == 0.1 + 0.2
     assert np.isnan(read["rows"][0]["loss"])
@@ -336,19 +334,19 @@ def test_what_a_checkpoint_keeps_is_read_as_it_was_written(tmp_path):
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["unfinished.npz"]
 
 
-def test_another_trainings_checkpoint_is_of_no_use(tmp_path):
+def test_another_trainings_checkpoint_is_ignored(tmp_path):
     Checkpoint(tmp_path / "unfinished.npz", "mine").write({}, {})
     assert Checkpoint(tmp_path / "unfinished.npz", "other").read() is None
     assert Checkpoint(tmp_path / "unfinished.npz", "mine").read() is not None
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
-def test_a_file_that_is_no_checkpoint_is_of_no_use(tmp_path, content):
+def test_a_file_that_is_not_a_checkpoint_is_ignored(tmp_path, content):
     (tmp_path / "unfinished.npz").write_bytes(content)
     assert Checkpoint(tmp_path / "unfinished.npz", "mine").read() is None
 
 
-def test_an_array_is_no_checkpoint(tmp_path):
+def test_an_array_is_not_a_checkpoint(tmp_path):
     np.save(tmp_path / "array.npy", np.zeros(3))
     assert Checkpoint(tmp_path / "array.npy", "mine").read() is None
 
@@ -359,8 +357,8 @@ def test_a_checkpoint_whose_writing_fails_leaves_the_one_before(tmp_path):
     unwritable = np.array([lambda: 0], dtype=object)  # after the first array is in the file
     with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
         checkpoint.write({"steps": 2}, {"state": [np.zeros(3), unwritable]})
-    told, _ = checkpoint.read()
-    assert told["steps"] == 1
+    values, _ = checkpoint.read()
+    assert values["steps"] == 1
 
 
 def test_a_removed_checkpoint_is_gone_and_may_be_gone_before(tmp_path):
@@ -437,7 +435,7 @@ def test_features_learn_at_a_third_of_the_rate_of_the_layers_after_them(features
 
 
 @pytest.mark.parametrize(
-    ("told", "best", "expected"),
+    ("losses", "best", "expected"),
     [
         ([1.0, 0.8, 0.9], 1, 1),  # the last lost half of what was gained
         ([1.0, 0.8, 0.82], 1, 2),  # a tenth: luck
@@ -446,9 +444,9 @@ def test_features_learn_at_a_third_of_the_rate_of_the_layers_after_them(features
         ([1.0, 1.1, 1.2], 0, 0),
     ],
 )
-def test_all_epochs_are_good_where_the_last_is_nearly_as_good_as_the_best(told, best, expected):
+def test_all_epochs_are_good_where_the_last_is_nearly_as_good_as_the_best(losses, best, expected):
     monitor = ValidationMonitor(dataclasses.replace(PARAMS, epochs=2), VALIDATION, None)
-    monitor.rows = [{"epoch": i, "validation_loss": loss} for i, loss in enumerate(told)]
+    monitor.rows = [{"epoch": i, "validation_loss": loss} for i, loss in enumerate(losses)]
     monitor.best_epoch = best
     assert monitor.refit_epochs == expected
 
@@ -469,16 +467,16 @@ def row(number, angle=0.0):
     }  # fmt: skip
 
 
-def test_lessons_are_read_at_the_networks_size_and_for_straightening_at_full_size(tmp_path):
+def test_training_data_is_read_at_the_networks_size_and_for_straightening_at_full_size(tmp_path):
     shards.write_shard([row(number) for number in range(5)], tmp_path)
     labels = shards.read_labels(tmp_path)
     labels["split"] = ["train", "train", "train", "validation", "test"]
-    lessons = read_training_data(tmp_path, labels, QUICK)
-    assert lessons.training.photos.names == ["0.jpg", "1.jpg", "2.jpg"]
-    assert lessons.validation.photos.names == ["3.jpg"]
-    assert lessons.training.photos.images.shape == (3, 32, 32, 3)
-    assert lessons.upright.photos.images.shape == (3, 256, 256, 3)
-    assert lessons.upright.photos.names == lessons.training.photos.names
+    data = read_training_data(tmp_path, labels, QUICK)
+    assert data.training.photos.names == ["0.jpg", "1.jpg", "2.jpg"]
+    assert data.validation.photos.names == ["3.jpg"]
+    assert data.training.photos.images.shape == (3, 32, 32, 3)
+    assert data.upright.photos.images.shape == (3, 256, 256, 3)
+    assert data.upright.photos.names == data.training.photos.names
     old = read_training_data(tmp_path, labels, dataclasses.replace(QUICK, model="predecessor"))
     assert old.training.photos.images.shape == (3, 300, 300, 3)
     assert old.upright is None

@@ -18,18 +18,18 @@ _ENOUGH_CROPS = 50  # validation crops: with fewer, the slope of the confidence 
 
 def calibrate(
     model: Any,
-    typical: NDArray[np.float32],
+    prototypes: NDArray[np.float32],
     validation: Examples,
     uncropped: NDArray[np.float32],
 ) -> Calibration:
     """Fits temperature, scale and offset of a model's likenesses on the validation crops.
 
-    `typical` (K, 4) are the prototypes, `uncropped` (K,) as in `Calibration`.
+    `prototypes` (K, 4) are typical crops, `uncropped` (K,) as in `Calibration`.
     """
     outputs = keras_model.predict_outputs(model, validation.photos)
     truth = validation.limits.astype(np.float32)
     likeness = outputs["likeness"][validation.photo].astype(np.float32)
-    loss = losses.likeness_loss(typical)
+    loss = losses.likeness_loss(prototypes)
     errors = [float(np.mean(loss(truth, likeness / heat))) for heat in _TEMPERATURES]
     temperature = float(_TEMPERATURES[int(np.argmin(errors))])
     scaled = likeness / temperature
@@ -37,7 +37,7 @@ def calibrate(
     shares /= shares.sum(axis=1, keepdims=True)
     limits = outputs["limits"][validation.photo]
     expected = (
-        shares * np.asarray(losses.overlaps(limits[:, :4].astype(np.float32), typical))
+        shares * np.asarray(losses.overlaps(limits[:, :4].astype(np.float32), prototypes))
     ).sum(1)
     actual = crops.overlap(limits, validation.limits, validation.aspect)
     scale, offset = _fit_line(expected.astype(float), actual)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cropperhead.geometry.crops import Floats
 from cropperhead.params import TrainParams
-from cropperhead.training import batches, prototypes, straighten
+from cropperhead.training import batches, straighten
 from cropperhead.training.averaging import WeightAverager
 from cropperhead.training.batches import Examples
 from cropperhead.training.calibration import calibrate
@@ -28,6 +28,7 @@ from cropperhead.training.checkpoint import Checkpoint
 from cropperhead.training.loop import compile_network, make_repeatable, train_epochs
 from cropperhead.training.networks import finished
 from cropperhead.training.networks.registry import recipe_for
+from cropperhead.training.prototypes import find_prototypes, uncropped_shares
 from cropperhead.training.tensorboard import TensorBoard
 from cropperhead.training.training_data import TrainingData
 from cropperhead.training.validation import HISTORY_COLUMNS, ValidationMonitor
@@ -58,51 +59,51 @@ def train_network(
     make_repeatable(params)
     recipe, chosen = recipe_for(params), params.for_network()
     known = data.training.limits.astype(float)
-    typical = prototypes.find_prototypes(known, params.prototypes, params.seed)
-    build = partial(_build, chosen, np.median(known, axis=0), typical)
+    prototypes = find_prototypes(known, params.prototypes, params.seed)
+    build = partial(_build, chosen, np.median(known, axis=0), prototypes)
     network = build(data.training, chosen.seed)
     scored = network
     if not recipe.limits_only:
-        scored = finished.average_with_mirror_image(network, typical)
+        scored = finished.average_with_mirror_image(network, prototypes)
     monitor = ValidationMonitor(chosen, data.validation, scored, checkpoint)
     watching = [TensorBoard(logs, data.validation, scored)] if logs else []
     train_epochs(network, chosen, data.training, monitor, [*watching, *callbacks])
     history = pd.DataFrame(monitor.rows, columns=list(HISTORY_COLUMNS))
     if recipe.limits_only:
         return TrainingResult(finished.without_loss(network), history)
-    calibration = _calibrate(scored, typical, data, params, trained=monitor.best_epoch > 0)
+    calibration = _calibrate(scored, prototypes, data, params, trained=monitor.best_epoch > 0)
     if chosen.refits and monitor.refit_epochs:
         network = _refit(build, chosen, data, monitor.refit_epochs, checkpoint)
     habit = straighten.measure_habit(known[:, 4])
     straightener = _train_straightener(data, params) if habit.straightens else None
-    model = finished.finish_model(network, straightener, typical, calibration, habit, params)
+    model = finished.finish_model(network, straightener, prototypes, calibration, habit, params)
     return TrainingResult(model, history)
 
 
 def _build(
     params: TrainParams,
     start: Floats,
-    typical: NDArray[np.float32],
+    prototypes: NDArray[np.float32],
     training: Examples,
     seed: int,
 ) -> Any:
     """A compiled network with weights that follow from the seed."""
     keras.utils.set_random_seed(seed)
-    network = recipe_for(params).build(params, start, typical)
-    compile_network(network, params, typical, training)
+    network = recipe_for(params).build(params, start, prototypes)
+    compile_network(network, params, prototypes, training)
     return network
 
 
 def _calibrate(
     model: Any,
-    typical: NDArray[np.float32],
+    prototypes: NDArray[np.float32],
     data: TrainingData,
     params: TrainParams,
     trained: bool,
 ) -> finished.Calibration:
     known = data.training.limits.astype(float)
-    uncropped = prototypes.uncropped_shares(typical, known, params.uncropped_area)
-    calibration = calibrate(model, typical, data.validation, uncropped)
+    uncropped = uncropped_shares(prototypes, known, params.uncropped_area)
+    calibration = calibrate(model, prototypes, data.validation, uncropped)
     if trained:  # it can tell left from right, and needs no shift
         return calibration
     return dataclasses.replace(calibration, shift=finished.shift_to(np.median(known, axis=0)))

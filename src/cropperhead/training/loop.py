@@ -30,16 +30,16 @@ def make_repeatable(params: TrainParams) -> None:
 
 
 def compile_network(
-    network: Any, params: TrainParams, typical: NDArray[np.float32], training: Examples
+    network: Any, params: TrainParams, prototypes: NDArray[np.float32], training: Examples
 ) -> None:
     """Compiles a built network, in place, with its losses and its optimizer.
 
-    `params` are those of `TrainParams.for_network`, `typical` (K, 4) the prototypes.
+    `params` are those of `TrainParams.for_network`, `prototypes` (K, 4) typical crops.
     """
     recipe = recipe_for(params)
     loss, weights = {"limits": recipe.crop_loss(params)}, {"limits": 1.0}
     if not recipe.limits_only:
-        loss["likeness"] = losses.likeness_loss(typical)
+        loss["likeness"] = losses.likeness_loss(prototypes)
         weights["likeness"] = _LIKENESS_WEIGHT
     optimizer = recipe.optimizer(params, _steps_per_epoch(params, training), network)
     # Keras refuses XLA where results must repeat

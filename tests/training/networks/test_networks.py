@@ -16,9 +16,9 @@ from small_networks import (
     DEFAULT,
     HABIT,
     PARAMS,
+    PROTOTYPES,
     START,
-    TYPICAL,
-    finished,
+    finish,
     photos,
     stir,
 )
@@ -47,13 +47,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 def stirred():
     """A small network whose last layer is no longer zero."""
     keras.utils.set_random_seed(1)
-    return stir(build_network(PARAMS, START, TYPICAL))
+    return stir(build_network(PARAMS, START, PROTOTYPES))
 
 
 @pytest.fixture(scope="module")
 def upright(stirred):
     """A finished model that does not straighten."""
-    return finished(stirred)
+    return finish(stirred)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def straightened(stirred):
     estimator = straighten.build_estimator()
     # strong opinions: weak ones have a median near 0, which is left alone
     estimator.set_weights([3 * weight for weight in estimator.get_weights()])
-    return finished(stirred, estimator)
+    return finish(stirred, estimator)
 
 
 def sure_of(angle_deg):
@@ -136,12 +136,12 @@ def test_turned_crops_that_fit_stay_and_others_keep_more_than_if_shrunk_where_th
 
 
 def shifted(network, shift):
-    return finished(network, calibration=dataclasses.replace(CALIBRATION, shift=shift))
+    return finish(network, calibration=dataclasses.replace(CALIBRATION, shift=shift))
 
 
 def test_a_network_that_learned_nothing_gives_a_lopsided_start_itself():
     start = np.array([0.1, 0.02, 0.9, 0.7, 0.0])
-    both = shifted(build_network(PARAMS, start, TYPICAL), shift_to(start))
+    both = shifted(build_network(PARAMS, start, PROTOTYPES), shift_to(start))
     expected = np.tile(start, (2, 1))
     assert keras_model.predict_limits(both, photos(2, 256)) == pytest.approx(expected, abs=1e-3)
 
@@ -155,22 +155,22 @@ def test_crops_shift_no_further_than_to_the_frames_edge(stirred, upright, shift)
 
 
 def test_an_untrained_network_gives_the_start_for_every_photo_and_no_angle():
-    untrained = build_network(PARAMS, START, TYPICAL)
+    untrained = build_network(PARAMS, START, PROTOTYPES)
     expected = np.tile([*START[:4], 0.0], (3, 1))
     assert keras_model.predict_limits(untrained, photos(3)) == pytest.approx(expected, abs=1e-5)
-    whole = finished(untrained)
+    whole = finish(untrained)
     assert keras_model.predict_limits(whole, photos(3, 256)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_start_at_the_frames_edge_is_met_within_half_a_hundredth():
     # margins of 0 become 0.003 of 1.003 or 1.006
     start = np.array([0.0, 0.0, 1.0, 0.9, 0.0])
-    limits = keras_model.predict_limits(build_network(PARAMS, start, TYPICAL), photos(2))
+    limits = keras_model.predict_limits(build_network(PARAMS, start, PROTOTYPES), photos(2))
     assert limits == pytest.approx(np.tile(start, (2, 1)), abs=0.005)
 
 
 def test_mirrored_photos_get_mirrored_crops_when_both_are_averaged(stirred):
-    seen, both = photos(4), average_with_mirror_image(stirred, TYPICAL)
+    seen, both = photos(4), average_with_mirror_image(stirred, PROTOTYPES)
     straight, turned = (
         keras_model.predict_limits(both, seen),
         keras_model.predict_limits(both, seen.mirror()),
@@ -201,7 +201,7 @@ def test_a_finished_model_gives_all_outputs_for_a_photo(straightened):
     assert outputs["shares"].min() >= 0
     for name in ("confidence", "uncropped"):
         assert ((outputs[name] >= 0) & (outputs[name] <= 1)).all()
-    assert outputs["prototypes"] == pytest.approx(np.tile(TYPICAL, (3, 1, 1)))
+    assert outputs["prototypes"] == pytest.approx(np.tile(PROTOTYPES, (3, 1, 1)))
 
 
 def test_no_photos_give_outputs_of_no_rows(stirred, straightened):
@@ -214,7 +214,7 @@ def test_no_photos_give_outputs_of_no_rows(stirred, straightened):
 
 def test_a_finished_model_sees_the_photo_at_the_size_its_network_was_trained_on(stirred, upright):
     # fields of 8 x 8 px of one colour: their mean is the photo of 32 x 32
-    small, large = average_with_mirror_image(stirred, TYPICAL), photos(3, 256)
+    small, large = average_with_mirror_image(stirred, PROTOTYPES), photos(3, 256)
     assert keras_model.predict_limits(upright, large) == pytest.approx(
         keras_model.predict_limits(small, photos(3)), abs=1e-5
     )
@@ -248,7 +248,7 @@ def test_a_tilted_horizon_turns_the_crop_and_its_mirror_image_the_other_way(stir
     level = keras.Model(seen, 99 * seen[:, :, 11])  # sum of bands, of all edges
     images = np.concatenate([horizon(4.25, 1.5), horizon(-6.25, 0.75)])
     seen = PhotoArrays(["a", "b"], images, np.array([1.5, 0.75], np.float32))
-    model = finished(stirred, level)
+    model = finish(stirred, level)
     angle = keras_model.predict_limits(model, seen)[:, 4]
     assert angle == pytest.approx([4.25, -6.25], abs=0.5)  # a bin
     assert keras_model.predict_limits(model, seen.mirror())[:, 4] == pytest.approx(-angle, abs=0.1)
@@ -258,7 +258,7 @@ def test_a_tilted_horizon_turns_the_crop_and_its_mirror_image_the_other_way(stir
 def test_the_angle_is_bounded_and_the_turned_crop_lies_within_the_frame(stirred, found):
     chosen = dataclasses.replace(PARAMS, max_angle_deg=12.0)
     seen = photos(20, 256)
-    limits = keras_model.predict_limits(finished(stirred, sure_of(found), chosen=chosen), seen)
+    limits = keras_model.predict_limits(finish(stirred, sure_of(found), params=chosen), seen)
     assert limits[:, 4] == pytest.approx(np.full(20, math.copysign(12, found)))
     assert crops.outside(limits, seen.aspect).max() < 1e-5
     assert (limits[:, 2:4] > limits[:, :2]).all()
@@ -268,7 +268,7 @@ def test_an_angle_turns_the_crop_that_the_network_gives_and_moves_it_to_fit(stir
     seen = photos(5, 256)
     expected = keras_model.predict_limits(upright, seen)
     expected[:, 4] = 4.25
-    limits = keras_model.predict_limits(finished(stirred, sure_of(4.25)), seen)
+    limits = keras_model.predict_limits(finish(stirred, sure_of(4.25)), seen)
     fits = crops.outside(expected, seen.aspect) == 0
     assert limits[fits] == pytest.approx(expected[fits], abs=1e-4)
     shrunk = crops.area(crops.inside_frame(expected, seen.aspect))
@@ -320,7 +320,7 @@ def test_the_confidence_is_the_expected_overlap_put_right_by_a_line(scale, offse
 @pytest.fixture(scope="module")
 def predecessor():
     keras.utils.set_random_seed(1)
-    return build_network(dataclasses.replace(PARAMS, model="predecessor"), START, TYPICAL)
+    return build_network(dataclasses.replace(PARAMS, model="predecessor"), START, PROTOTYPES)
 
 
 def test_the_predecessor_has_its_published_number_of_weights(predecessor):
@@ -378,7 +378,7 @@ def test_a_saved_model_opens_without_cropperhead(straightened, tmp_path):
 def test_mixed_precision_makes_limits_of_float32_and_leaves_later_layers_alone():
     keras.utils.set_random_seed(1)
     mixed = dataclasses.replace(PARAMS, precision="mixed_float16")
-    network = stir(build_network(mixed, START, TYPICAL))
+    network = stir(build_network(mixed, START, PROTOTYPES))
     assert {layer.compute_dtype for layer in network.layers} == {"float16", "float32"}
     assert {str(output.dtype) for output in network.output.values()} == {"float32"}
     assert np.isfinite(keras_model.predict_limits(network, photos(3))).all()
@@ -391,19 +391,19 @@ def fine_tuned(weights, size=32):
 
 
 def test_a_network_of_features_begins_with_those_of_the_file(features):
-    network = build_network(fine_tuned(features), START, TYPICAL)
+    network = build_network(fine_tuned(features), START, PROTOTYPES)
     assert (network.name, keras_model.input_size(network)) == ("fine-tuned", 32)
     first = network.get_layer("mobilenet_v2").get_weights()[0]
     with np.load(features) as archive:
         assert np.array_equal(first, archive["000"].astype("float32"))
-    whole = finished(network)
+    whole = finish(network)
     expected = np.tile([*START[:4], 0.0], (2, 1))
     assert keras_model.predict_limits(whole, photos(2, 256)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_averaged_networks_give_the_mean_of_their_outputs():
     keras.utils.set_random_seed(1)
-    networks = [stir(build_network(PARAMS, START, TYPICAL)) for _ in range(2)]
+    networks = [stir(build_network(PARAMS, START, PROTOTYPES)) for _ in range(2)]
     seen = photos(3)
     expected = [keras_model.predict_outputs(network, seen) for network in networks]
     both = average_networks(networks)
@@ -441,7 +441,7 @@ def test_features_that_cannot_be_read_are_named(tmp_path, features):
     }
     for file, message in messages.items():
         with pytest.raises(ParamsError, match=message):
-            build_network(fine_tuned(file), START, TYPICAL)
+            build_network(fine_tuned(file), START, PROTOTYPES)
 
 
 def test_a_file_that_holds_something_else_than_arrays_is_named(tmp_path):
@@ -449,7 +449,7 @@ def test_a_file_that_holds_something_else_than_arrays_is_named(tmp_path):
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("readme.txt", "features")
     with pytest.raises(ParamsError, match=r"train\.weights: \S*strange\.npz: not readable"):
-        build_network(fine_tuned(file), START, TYPICAL)
+        build_network(fine_tuned(file), START, PROTOTYPES)
 
 
 def test_every_network_that_params_name_has_a_recipe():

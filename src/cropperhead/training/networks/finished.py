@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 
 from cropperhead.geometry.crops import Floats
 from cropperhead.params import INPUT_SIDE, TrainParams
-from cropperhead.training import losses, prototypes, straighten
+from cropperhead.training import losses, straighten
 from cropperhead.training.networks.limits import mirror_limits, shift_limits, turn_limits
 from cropperhead.training.networks.recipe import network_inputs
+from cropperhead.training.prototypes import mirror_indices
 from cropperhead.training.straighten import StraighteningHabit
 
 
@@ -65,10 +66,10 @@ def average_networks(networks: Sequence[Any]) -> Any:
     return keras.Model(inputs, mean, name=first.name)
 
 
-def average_with_mirror_image(network: Any, typical: NDArray[np.float32]) -> Any:
+def average_with_mirror_image(network: Any, prototypes: NDArray[np.float32]) -> Any:
     """A network that averages over photo and mirror image, sharing the given one's weights."""
     image, aspect = network_inputs(int(network.input["image"].shape[1]))
-    indices = prototypes.mirror_indices(typical)
+    indices = mirror_indices(prototypes)
     limits, likeness = _averaged_outputs(network, image, aspect, indices)
     inputs = {"image": image, "aspect": aspect}
     return keras.Model(inputs, {"limits": limits, "likeness": likeness}, name=network.name)
@@ -77,7 +78,7 @@ def average_with_mirror_image(network: Any, typical: NDArray[np.float32]) -> Any
 def finish_model(
     network: Any,
     straightener: Any | None,
-    typical: NDArray[np.float32],
+    prototypes: NDArray[np.float32],
     calibration: Calibration,
     habit: StraighteningHabit,
     params: TrainParams,
@@ -87,7 +88,7 @@ def finish_model(
     Without a straightener all angles are 0.
     """
     image, aspect = network_inputs(INPUT_SIDE)
-    small, indices = _resized(image, network), prototypes.mirror_indices(typical)
+    small, indices = _resized(image, network), mirror_indices(prototypes)
     limits, likeness = _averaged_outputs(without_loss(network), small, aspect, indices)
     if calibration.shift:
         limits = shift_limits(limits, calibration.shift)
@@ -99,14 +100,14 @@ def finish_model(
         angle = straighten.straightening_angle(logits, habit.spread_deg, least, most)
     limits = turn_limits(limits, angle, aspect)
     shares = ops.softmax(likeness / calibration.temperature, axis=1)
-    raw = ops.sum(shares * losses.overlaps(limits[:, :4], typical), axis=1, keepdims=True)
+    raw = ops.sum(shares * losses.overlaps(limits[:, :4], prototypes), axis=1, keepdims=True)
     confidence = ops.clip(calibration.scale * raw + calibration.offset, 0, 1)
     outputs = {
         "limits": limits,
         "confidence": confidence,
         "uncropped": ops.sum(shares * calibration.uncropped, axis=1, keepdims=True),
         "shares": shares,
-        "prototypes": ops.ones_like(aspect)[:, :, None] * typical[None],
+        "prototypes": ops.ones_like(aspect)[:, :, None] * prototypes[None],
     }
     return keras.Model({"image": image, "aspect": aspect}, outputs, name=network.name)
 
