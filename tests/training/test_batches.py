@@ -137,7 +137,7 @@ def test_pictures_have_no_name_that_could_stay_behind(tmp_path, monkeypatch):
 def test_a_disk_without_the_room_is_named_before_anything_is_read(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     # 10^9 x 1000 x 1000 x 3 bytes
-    with pytest.raises(DataError, match=rf"{tmp_path}: pixels need 3000000\.0 GB, .* in TMPDIR"):
+    with pytest.raises(DataError, match=rf"{tmp_path}: pixels need 3000000\.0 GB, .* set TMPDIR"):
         batches.PixelFile(10**9, 1000)
 
 
