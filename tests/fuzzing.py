@@ -425,8 +425,8 @@ def _undecodable(folder: Path) -> Iterator[str]:
 def told(folder: Path) -> None:
     """Has everything that is understood of a library told."""
     chosen = extract_params(folder, max_megapixels=MEGAPIXELS, tags=_TAGS)
-    for file, reading in inspect.read([folder], chosen, [], pixels=False):
-        inspect.told(file, reading)
+    for file, photo in inspect.read_photos([folder], chosen, [], pictures=False):
+        inspect.describe(file, photo)
 
 
 def ask_editors(chance: random.Random) -> None:

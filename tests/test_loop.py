@@ -21,7 +21,7 @@ from cropperhead.geometry.crops import CROP_COLUMNS, Crop
 from cropperhead.library import edited_photo, journal, marks, scan
 from cropperhead.photos import exiftool
 from cropperhead.writeback import write as writings
-from cropperhead.writeback.write import Wanted
+from cropperhead.writeback.write import WantedCrop
 
 CROP = Crop(0.2, 0.3, 0.75, 0.7, 0.0)
 CHANGED = Crop(0.1, 0.3, 0.75, 0.7, 0.0)
@@ -57,11 +57,11 @@ def lib(tmp_path):
 def suggest(folder: Path, reader, editor: str, crop: Crop = CROP, name: str = "a.jpg") -> Path:
     [entry] = scan.find(folder, [name], [], ())
     [photo] = edited_photo.read(folder, [entry], reader)
-    outcome = writings.write(
-        photo, Wanted(crop, photo.target_orientation(editor), "model 7"), editor, reader
+    result = writings.write_crop(
+        photo, WantedCrop(crop, photo.target_orientation(editor), "model 7"), editor, reader
     )
-    assert outcome.written
-    return outcome.file
+    assert result.is_written
+    return result.sidecar
 
 
 def change(file: Path, replaced: list[tuple[str, str]]) -> None:
@@ -260,8 +260,8 @@ def test_a_look_and_an_inspection_tell_of_suggestions(lib, reader):
     found = extraction.preview(lib, scan.scan(lib).entries, params)
     assert found.outcomes == {"suggested": 1}
     assert "        1 cropped as CropperHead suggested" in str(found).split("\n")
-    [(file, reading)] = inspect.read([lib / "a.jpg"], params, [], pixels=False)
-    assert inspect.told(file, reading) == f"{file}\n  cropped as suggested, by no person"
+    [(file, photo)] = inspect.read_photos([lib / "a.jpg"], params, [], pictures=False)
+    assert inspect.describe(file, photo) == f"{file}\n  has only an unedited suggestion"
 
 
 def test_shards_of_an_earlier_release_tell_of_no_suggestion(lib, tmp_path, reader):

@@ -25,8 +25,8 @@ def folder(tmp_path):
 
 
 def told(files, catalogs=()):
-    found = inspect.read(files, extract_params("."), catalogs, pixels=False)
-    return [inspect.told(file, reading) for file, reading in found]
+    found = inspect.read_photos(files, extract_params("."), catalogs, pictures=False)
+    return [inspect.describe(file, photo) for file, photo in found]
 
 
 def test_each_crop_is_told_with_whose_it_is_and_where_it_lies(folder):

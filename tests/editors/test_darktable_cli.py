@@ -211,11 +211,11 @@ def require_rendered(folder, file, image, crop, code):
     """Has the crop written, over what is there, and rendered."""
     with exiftool.tag_reader() as reader:
         [seen] = edited_photo.read(folder, scan.find(folder, [file.name], [], ()), reader)
-        wanted = write.Wanted(crop, code)
-        written = write.write(seen, wanted, "darktable", reader, overwrite=True)
+        wanted = write.WantedCrop(crop, code)
+        written = write.write_crop(seen, wanted, "darktable", reader, overwrite=True)
     size = orientation.displayed_size(*image.size, code)
     box = orientation.to_stored(crop.in_pixels(*size), *size, orientation=code)
-    require_same(rendered_by(folder, file, written.file), image, box, code)
+    require_same(rendered_by(folder, file, written.sidecar), image, box, code)
 
 
 def require_same(found, image, box, code):

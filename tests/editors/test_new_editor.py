@@ -70,18 +70,20 @@ def test_its_crops_are_labels(folder):
 
 
 def test_its_crops_are_shown(folder):
-    [(file, reading)] = inspect.read([folder / "a.jpg"], extract_params("."), [], pixels=False)
+    [(file, photo)] = inspect.read_photos(
+        [folder / "a.jpg"], extract_params("."), [], pictures=False
+    )
     # 9 to 81 of 90 px, 6 to 30 of 60 px
     limits = "top 0.1000  left 0.1000  bottom 0.5000  right 0.9000  not tilted"
-    assert f"  photographer, boxes sidecar\n    {limits}\n" in inspect.told(file, reading)
+    assert f"  photographer, boxes sidecar\n    {limits}\n" in inspect.describe(file, photo)
 
 
 def test_its_crops_are_converted_to_another_editor_and_another_s_to_its_own(folder):
-    there = convert.Order("rawtherapee", source="boxes")
+    there = convert.ConversionOptions("rawtherapee", source="boxes")
     assert not convert.convert([folder], there, extract_params(".")).failed
     text = (folder / "a.jpg.pp3").read_text()
     assert text.startswith("[Crop]\nEnabled=true\nX=9\nY=6\nW=72\nH=24\n")
     (folder / "a.jpg.boxes").unlink()
-    back = convert.Order("boxes", source="rawtherapee")
+    back = convert.ConversionOptions("boxes", source="rawtherapee")
     assert not convert.convert([folder], back, extract_params(".")).failed
     assert (folder / "a.jpg.boxes").read_text() == "9.000 6.000 81.000 30.000"

@@ -156,9 +156,9 @@ def test_what_is_written_is_rendered_as_the_crop(tmp_path, size, exif, angle):
     (tmp_path / "photo.tif.pp3").write_text(earlier)
     with exiftool.tag_reader() as reader:
         [seen] = edited_photo.read(tmp_path, scan.find(tmp_path, [file.name], [], ()), reader)
-        wanted = write.Wanted(crop, exif)
-        written = write.write(seen, wanted, "rawtherapee", reader, overwrite=True)
-    found = rendered_by(tmp_path, file, written.file)
+        wanted = write.WantedCrop(crop, exif)
+        written = write.write_crop(seen, wanted, "rawtherapee", reader, overwrite=True)
+    found = rendered_by(tmp_path, file, written.sidecar)
     asked = crop.in_pixels(*orientation.displayed_size(*image.size, exif))
     assert found.size == pytest.approx((asked.width, asked.height), abs=2)
     expected = photos.cut(photos.transposed(image, exif), asked)
@@ -171,8 +171,8 @@ def test_a_suggestion_that_rawtherapee_has_saved_itself_is_still_known(tmp_path)
     with exiftool.tag_reader() as reader:
         [entry] = scan.find(tmp_path, [file.name], [], ())
         [seen] = edited_photo.read(tmp_path, [entry], reader)
-        wanted = write.Wanted(Crop(0.3, 0.3, 0.75, 0.7, 4), 6, "model 7")
-        written = write.write(seen, wanted, "rawtherapee", reader).file
+        wanted = write.WantedCrop(Crop(0.3, 0.3, 0.75, 0.7, 4), 6, "model 7")
+        written = write.write_crop(seen, wanted, "rawtherapee", reader).file
         assert marks.read_mark(written.name, written.read_bytes()).model == "model 7"
         home = {name: str(tmp_path / "home") for name in ("HOME", "XDG_CONFIG_HOME")}
         command = [PROGRAM, "-p", written, "-O", tmp_path / "saved.png", "-n", "-Y", "-c", file]

@@ -101,13 +101,13 @@ def test_a_person_s_crop_stays_unless_told_and_the_second_time_nothing_happens(t
     file = cropped(tmp_path, "darktable", OTHER)
     before = file.read_bytes()
     assert main(["convert", str(tmp_path), "--to", "darktable"]) == 0
-    assert "a person's crop is there: darktable sidecar (IMG_1.jpg.xmp)" in capsys.readouterr().out
+    assert "a person has cropped it: darktable sidecar (IMG_1.jpg.xmp)" in capsys.readouterr().out
     assert file.read_bytes() == before
     assert main(["convert", str(tmp_path), "--to", "darktable", "--overwrite"]) == 0
     assert crops(tmp_path)["darktable"][0] == pytest.approx(astuple(CROP), abs=1e-5)
     capsys.readouterr()
     assert main(["convert", str(tmp_path), "--to", "darktable", "--overwrite"]) == 0
-    assert "the same crop is there already" in capsys.readouterr().out
+    assert "it already has the same crop" in capsys.readouterr().out
     journal.undo(tmp_path)
     assert file.read_bytes() == before
 
@@ -148,6 +148,6 @@ def test_an_untouched_suggestion_is_nobody_s_crop_to_convert(tmp_path, capsys):
     with exiftool.tag_reader() as reader:
         entries = scan.find(tmp_path, ["IMG_1.jpg"], [], ())
         [photo] = edited_photo.read(tmp_path, entries, reader)
-        write.write(photo, write.Wanted(CROP, 1, "7"), "darktable", reader)
+        write.write_crop(photo, write.WantedCrop(CROP, 1, "7"), "darktable", reader)
     assert main(["convert", str(tmp_path), "--to", "lightroom"]) == 0
     assert "0 crops converted" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from cropperhead.geometry.crops import Crop
 from cropperhead.library import edited_photo, journal, marks, scan
 from cropperhead.photos import exiftool
 from cropperhead.writeback import write as writing
-from cropperhead.writeback.write import Wanted
+from cropperhead.writeback.write import WantedCrop
 
 CROP = Crop(0.2, 0.3, 0.75, 0.7, 0.0)
 TILTED = Crop(0.3, 0.3, 0.7, 0.65, 6.0)
@@ -39,8 +39,8 @@ def look(folder, reader, name="IMG_1.jpg"):
 
 def write(folder, reader, editor, crop=CROP, name="IMG_1.jpg", model=None, **options):
     photo = look(folder, reader, name)
-    wanted = Wanted(crop, photo.target_orientation(editor), model)
-    return writing.write(photo, wanted, editor, reader, **options)
+    wanted = WantedCrop(crop, photo.target_orientation(editor), model)
+    return writing.write_crop(photo, wanted, editor, reader, **options)
 
 
 def names(folder):
@@ -60,7 +60,7 @@ def test_what_is_written_is_read_as_the_crop_however_the_photo_is_turned(
         name = f"IMG_{number}.jpg"
         file = save_photo(tmp_path / name, exif={ORIENTATION: code})
         before = file.read_bytes()
-        assert write(tmp_path, reader, editor, crop, name).written
+        assert write(tmp_path, reader, editor, crop, name).is_written
         found = held(tmp_path, reader, editor, name)
         assert found.shown_as == code
         # RawTherapee rounds to whole pixels, half a pixel of 60 at most, so here 0.0084
@@ -130,7 +130,7 @@ def test_a_crop_among_attributes_leaves_every_other_byte(
     lines = [line_end.encode(), *(f'{line_end}   crs:{k}="{v}"'.encode() for k, v in ADDED.items())]
     text = NEIGHBOURS.replace("\n", line_end)
     (tmp_path / "IMG_1.xmp").write_bytes(mark + text.encode(encoding))
-    assert write(tmp_path, reader, "lightroom").written
+    assert write(tmp_path, reader, "lightroom").is_written
     last = 'crs:Exposure2012="+0.35"'
     expected = text.replace("crs:HasCrop = 'False'", "crs:HasCrop = 'True'")
     expected = expected.replace(last, last + b"".join(lines[1:]).decode())
@@ -147,7 +147,7 @@ def test_a_crop_among_elements_becomes_elements(tmp_path, reader):
         "</r:Description></r:RDF></x:xmpmeta>"
     ).replace("<c:HasCrop/>", "<c:HasCrop>False</c:HasCrop>")
     (tmp_path / "IMG_1.xmp").write_text(old)
-    assert write(tmp_path, reader, "lightroom").written
+    assert write(tmp_path, reader, "lightroom").is_written
     last = "<c:Shadows2012>5<!-- ! --></c:Shadows2012>"
     new = "".join(f"\n\t<c:{k}>{v}</c:{k}>" for k, v in ADDED.items() if k != "CropTop")
     expected = old.replace(">False<", ">True<").replace(">0</c:CropTop>", ">0.2</c:CropTop>")
@@ -217,10 +217,10 @@ def test_a_history_grows_and_what_was_undone_stays_undone(tmp_path, reader):
     old = HISTORY.replace("PARAMS", clipping)
     file.write_text(old)
     # a person has cropped with the module of darktable before 3.8
-    outcome = write(tmp_path, reader, "darktable")
-    assert outcome.reason == "a person's crop is there: darktable sidecar (IMG_1.jpg.xmp)"
+    result = write(tmp_path, reader, "darktable")
+    assert result.reason == "a person has cropped it: darktable sidecar (IMG_1.jpg.xmp)"
     assert file.read_text() == old
-    assert write(tmp_path, reader, "darktable", overwrite=True).written
+    assert write(tmp_path, reader, "darktable", overwrite=True).is_written
     params = darktable.encode(CROP, 90, 60)["History"][0]["Params"]
     behind = step(1, "exposure", 1, 6, "00")
     added = "\n     ".join(
@@ -246,7 +246,7 @@ def clipping_params(*limits):
 def test_a_turn_that_the_new_crop_has_not_is_switched_off(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg")
     (tmp_path / "IMG_1.jpg.xmp").write_bytes(darktable_xmp(darktable.encode(TILTED, 90, 60)))
-    assert write(tmp_path, reader, "darktable", overwrite=True).written
+    assert write(tmp_path, reader, "darktable", overwrite=True).is_written
     assert astuple(held(tmp_path, reader, "darktable").crop) == pytest.approx(astuple(CROP))
 
 
@@ -274,7 +274,7 @@ ToneCurve=true"""
 def test_a_profile_keeps_all_that_is_no_crop(tmp_path, reader, line_end):
     save_photo(tmp_path / "IMG_1.jpg")
     (tmp_path / "IMG_1.jpg.pp3").write_bytes(PROFILE.replace("\n", line_end).encode())
-    assert write(tmp_path, reader, "rawtherapee").written
+    assert write(tmp_path, reader, "rawtherapee").is_written
     # 0.3 to 0.7 of 90 px, 0.2 to 0.75 of 60 px
     expected = (
         PROFILE.replace("Enabled=false\nX = 1\nY=\n", "Enabled=true\nX = 27\nY=12\n")
@@ -324,17 +324,17 @@ def test_a_suggestion_is_told_from_a_correction(tmp_path, reader, editor):
     assert mark_in(tmp_path / found.version.file) == found.mark
     assert edited_photo.describe_person_crops(look(tmp_path, reader)) is None
     # a suggestion makes way for another, and a person's correction does not
-    assert write(tmp_path, reader, editor, CROP, model="8").written
+    assert write(tmp_path, reader, editor, CROP, model="8").is_written
     correct(tmp_path, reader, editor)
     found = held(tmp_path, reader, editor)
     assert not found.is_untouched
     assert found.mark.crop == CROP
     person = f"{editor} sidecar ({found.version.file})"
     assert edited_photo.describe_person_crops(look(tmp_path, reader)) == person
-    outcome = write(tmp_path, reader, editor, TILTED, model="9")
-    assert outcome.reason == f"a person's crop is there: {person}"
+    result = write(tmp_path, reader, editor, TILTED, model="9")
+    assert result.reason == f"a person has cropped it: {person}"
     # and a person's own crop carries no mark
-    assert write(tmp_path, reader, editor, TILTED, overwrite=True).written
+    assert write(tmp_path, reader, editor, TILTED, overwrite=True).is_written
     assert mark_in(tmp_path / found.version.file) is None
 
 
@@ -345,10 +345,10 @@ def mark_in(sidecar):
 def correct(folder, reader, editor):
     """Moves the crop as a person does in the editor, which keeps the mark."""
     photo = look(folder, reader)
-    file = writing.target(photo, editor)
-    wanted = Wanted(Crop(0.25, 0.3, 0.75, 0.7, 0.0), 6, "8")
+    file = writing.find_target(photo, editor)
+    wanted = WantedCrop(Crop(0.25, 0.3, 0.75, 0.7, 0.0), 6, "8")
     mark = marks.Mark("8", editor, CROP, 6)
-    file.write_bytes(writing._merged(photo, wanted, editor, file.read_bytes(), mark))
+    file.write_bytes(writing._with_crop(photo, wanted, editor, file.read_bytes(), mark))
 
 
 def test_the_journal_knows_a_suggestion_whose_mark_the_editor_has_dropped(tmp_path, reader):
@@ -377,8 +377,8 @@ def test_a_crop_within_the_photo_or_in_any_editor_is_a_person_s(tmp_path, reader
     ]
     assert said[:3] == ["lightroom embedded (IMG_1.jpg)", "art sidecar (IMG_2.jpg.arp)", None]
     assert said[3].startswith("lightroom embedded (IMG_4.jpg); IMG_4.jpg.pp3: [Perspective]")
-    outcome = write(tmp_path, reader, "lightroom")
-    assert outcome.reason == "a person's crop is there: lightroom embedded (IMG_1.jpg)"
+    result = write(tmp_path, reader, "lightroom")
+    assert result.reason == "a person has cropped it: lightroom embedded (IMG_1.jpg)"
     assert not (tmp_path / "IMG_1.xmp").exists()
 
 
@@ -387,13 +387,13 @@ def test_a_sidecar_of_two_photos_is_not_written_for_the_wrong_one(tmp_path, read
     (tmp_path / "IMG_1.NEF").write_bytes(b"")
     with pytest.raises(WritingError, match=r"IMG_1\.xmp: it would be read for IMG_1\.NEF"):
         write(tmp_path, reader, "lightroom")
-    assert write(tmp_path, reader, "darktable").file == tmp_path / "IMG_1.jpg.xmp"
+    assert write(tmp_path, reader, "darktable").sidecar == tmp_path / "IMG_1.jpg.xmp"
 
 
 def test_a_sidecar_spelled_otherwise_is_the_one_that_is_written(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg")
     (tmp_path / "img_1.XMP").write_bytes(xmp({"Exposure2012": 1}))
-    assert write(tmp_path, reader, "lightroom").file == tmp_path / "img_1.XMP"
+    assert write(tmp_path, reader, "lightroom").sidecar == tmp_path / "img_1.XMP"
     assert not (tmp_path / "IMG_1.xmp").exists()
 
 
@@ -414,18 +414,18 @@ def test_a_photo_turned_in_the_editor_keeps_its_turn(tmp_path, reader):
     file = tmp_path / "IMG_1.jpg.pp3"
     file.write_text("[Coarse Transformation]\nRotate=90\n")  # 6, then 90 more: upside down
     assert look(tmp_path, reader).target_orientation("rawtherapee") == 3
-    assert write(tmp_path, reader, "rawtherapee").written
+    assert write(tmp_path, reader, "rawtherapee").is_written
     assert file.read_text().startswith("[Coarse Transformation]\nRotate=90\n\n[Crop]\n")
     assert held(tmp_path, reader, "rawtherapee").shown_as == 3
 
 
 def test_nothing_is_written_twice_nor_in_a_dry_run_nor_for_the_whole_frame(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg")
-    assert write(tmp_path, reader, "darktable", dry_run=True).written
+    assert write(tmp_path, reader, "darktable", dry_run=True).is_written
     assert write(tmp_path, reader, "darktable", Crop(0, 0, 1, 1, 0)).reason
     assert names(tmp_path) == ["IMG_1.jpg"]
-    assert write(tmp_path, reader, "darktable").written
-    assert write(tmp_path, reader, "darktable").reason == "the same crop is there already"
+    assert write(tmp_path, reader, "darktable").is_written
+    assert write(tmp_path, reader, "darktable").reason == "it already has the same crop"
     assert len(journal.records(tmp_path)) == 1
 
 
@@ -442,11 +442,11 @@ def test_a_photo_that_changed_meanwhile_or_is_gone_is_named(tmp_path, reader):
     file = save_photo(tmp_path / "IMG_1.jpg")
     photo = look(tmp_path, reader)
     file.write_bytes(file.read_bytes() + b" ")
-    with pytest.raises(WritingError, match=r"IMG_1\.jpg: changed meanwhile"):
-        writing.write(photo, Wanted(CROP, 1), "lightroom", reader)
+    with pytest.raises(WritingError, match=r"IMG_1\.jpg: has changed meanwhile"):
+        writing.write_crop(photo, WantedCrop(CROP, 1), "lightroom", reader)
     file.unlink()
-    with pytest.raises(WritingError, match=r"IMG_1\.jpg: it is not there any more"):
-        writing.write(photo, Wanted(CROP, 1), "lightroom", reader)
+    with pytest.raises(WritingError, match=r"IMG_1\.jpg: it does not exist any more"):
+        writing.write_crop(photo, WantedCrop(CROP, 1), "lightroom", reader)
     assert names(tmp_path) == []
 
 
@@ -455,12 +455,14 @@ def test_a_crop_that_a_person_makes_meanwhile_is_not_written_over(tmp_path, read
     photo = look(tmp_path, reader)
     file = tmp_path / "IMG_1.jpg.xmp"
     file.write_bytes(darktable_xmp(darktable.encode(TILTED, 90, 60)))
-    with pytest.raises(WritingError, match=r"IMG_1\.jpg\.xmp: changed meanwhile"):
-        writing.write(photo, Wanted(CROP, 1), "darktable", reader)
+    with pytest.raises(WritingError, match=r"IMG_1\.jpg\.xmp: has changed meanwhile"):
+        writing.write_crop(photo, WantedCrop(CROP, 1), "darktable", reader)
     photo = look(tmp_path, reader)
     file.write_bytes(darktable_xmp(darktable.encode(CROP, 90, 60)) + b"\n")
-    with pytest.raises(WritingError, match=r"IMG_1\.jpg\.xmp: changed meanwhile"):
-        writing.write(photo, Wanted(Crop(0, 0, 1, 0.5, 0), 1), "darktable", reader, overwrite=True)
+    with pytest.raises(WritingError, match=r"IMG_1\.jpg\.xmp: has changed meanwhile"):
+        writing.write_crop(
+            photo, WantedCrop(Crop(0, 0, 1, 0.5, 0), 1), "darktable", reader, overwrite=True
+        )
     assert names(tmp_path) == ["IMG_1.jpg", "IMG_1.jpg.xmp"]
 
 
@@ -468,7 +470,7 @@ def test_a_crop_that_a_person_makes_meanwhile_is_not_written_over(tmp_path, read
 def test_a_raw_file_is_cropped_in_the_frame_of_its_camera(tmp_path, reader, editor):
     file = save_dng(tmp_path / "IMG_1.dng", tags={ORIENTATION: (SHORT, [6])})
     before = file.read_bytes()
-    assert write(tmp_path, reader, editor, TILTED, "IMG_1.dng").written
+    assert write(tmp_path, reader, editor, TILTED, "IMG_1.dng").is_written
     found = held(tmp_path, reader, editor, "IMG_1.dng")
     assert found.shown_as == 6
     # half a pixel of 800 where RawTherapee rounds

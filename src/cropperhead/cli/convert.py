@@ -41,7 +41,7 @@ def command(
     if source == to:
         raise CropperheadError(f"--from and --to are both {to}, expected two editors.")
     settings = params.load_nearest().extract
-    order = convert.Order(to, source, overwrite, dry_run)
+    order = convert.ConversionOptions(to, source, overwrite, dry_run)
     summary = convert.convert(paths, order, settings, [*settings.catalog_files, *catalogs])
     click.echo(summary)
     if summary.failed:

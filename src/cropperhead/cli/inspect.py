@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cropperhead.cli.options import PATH, catalog_option
-from cropperhead.errors import LibraryError
+from cropperhead.errors import LibraryError, RejectedFile
 
 
 @click.command
@@ -19,6 +19,7 @@ def command(photos: tuple[Path, ...], draw: Path | None, catalogs: tuple[Path, .
     """
     from cropperhead import params
     from cropperhead.dataset import inspect
+    from cropperhead.library.edited_photo import EditedPhoto
 
     if draw and draw.exists() and not draw.is_dir():
         raise LibraryError(f"--draw: {draw} is a file, expected a folder for the pictures")
@@ -26,10 +27,10 @@ def command(photos: tuple[Path, ...], draw: Path | None, catalogs: tuple[Path, .
     all_catalogs = [*settings.catalog_files, *catalogs]
     drawn_files: set[Path] = set()
     is_missing = False
-    for file, reading in inspect.read(photos, settings, all_catalogs, pixels=draw is not None):
-        click.echo(inspect.told(file, reading))
-        is_missing |= reading.outcome.kind == "no_photo"
-        if draw and reading.rows:
-            click.echo(f"  drawn in {inspect.draw(file, reading, draw, drawn_files)}")
+    for file, photo in inspect.read_photos(photos, settings, all_catalogs, draw is not None):
+        click.echo(inspect.describe(file, photo))
+        is_missing |= isinstance(photo, RejectedFile) and photo.kind == "no_photo"
+        if draw and isinstance(photo, EditedPhoto) and photo.person_crops:
+            click.echo(f"  drawn in {inspect.draw(file, photo, draw, drawn_files)}")
     if is_missing:
         raise LibraryError("Some of the files are not photos.")

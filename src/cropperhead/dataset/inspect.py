@@ -1,23 +1,22 @@
-"""What is understood of single photos, told and drawn: for the eyes of the photographer."""
+"""What CropperHead reads in single photos, as text and as pictures: for the photographer's eyes."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
-from cropperhead.dataset import rows
-from cropperhead.dataset.ledger import CROPPED, SUGGESTED, UNCROPPED
-from cropperhead.dataset.rows import Reading
-from cropperhead.geometry.crops import CROP_COLUMNS, Crop
-from cropperhead.library import scan
+from cropperhead.editors import base
+from cropperhead.errors import RejectedFile
+from cropperhead.geometry import orientation
+from cropperhead.geometry.crops import Crop
+from cropperhead.library import edited_photo, scan, selection
+from cropperhead.library.edited_photo import CopySize, EditedCrop, EditedPhoto, ReadOptions
 from cropperhead.params import ExtractParams
 from cropperhead.photos import drawing, exiftool
 
-_DRAWN_LONG_SIDE = 1600  # px
+_PICTURE_LONG_SIDE = 1600  # px
 _TURNS = {
     1: "as stored",
     2: "mirrored",
@@ -28,65 +27,74 @@ _TURNS = {
     7: "mirrored, turned by 90° clockwise",
     8: "turned by 90° counter-clockwise",
 }
-# Ratios that photographers name; others are told as a number alone
+# Ratios that photographers name; others are printed as a number
 _SAME_RATIO = 0.01
 _NAMED_RATIOS = ("1:1", "5:4", "4:3", "7:5", "3:2", "16:10", "16:9", "2:1", "21:9")
 
 
-def read(
-    files: Sequence[Path], params: ExtractParams, catalogs: Sequence[Path], pixels: bool
-) -> Iterator[tuple[Path, Reading]]:
-    """Each photo, or each photo of a folder, with what was read of it."""
-    params = replace(params, long_side=_DRAWN_LONG_SIDE)
+def read_photos(
+    paths: Sequence[Path], params: ExtractParams, catalogs: Sequence[Path], pictures: bool
+) -> Iterator[tuple[Path, EditedPhoto | RejectedFile | None]]:
+    """Reads each photo, and each photo of a folder; None is for one that is not cropped.
+
+    `pictures` says whether to decode cropped photos, for `draw`. Raises LibraryError for a folder
+    that cannot be listed, and SetupError if ExifTool is not installed.
+    """
+    copy = CopySize(_PICTURE_LONG_SIDE, params.jpeg_quality) if pictures else None
+    options = ReadOptions(params.max_megapixels, copy=copy)
     with exiftool.tag_reader() as reader:
-        for folder, names in _by_folder(files).items():
-            if names:
-                root, found = _found(folder, names, params, catalogs)
-            else:
-                root, found = folder, list(scan.scan(folder, catalogs, params.tags).entries)
-            for entry in found:
-                [reading] = rows.read_rows(root, [entry], [0], reader, params, pixels)
-                yield root / entry.file, reading
+        for folder, names in selection.group_by_folder(paths).items():
+            root, entries = _find_entries(folder, names, params, catalogs)
+            photos = edited_photo.read_cropped(root, entries, reader, options)
+            for entry, photo in zip(entries, photos, strict=True):
+                yield root / entry.file, photo
 
 
-def told(file: Path, reading: Reading) -> str:
-    """Some lines on one photo."""
-    outcome = reading.outcome
-    if outcome.outcome == UNCROPPED:
+def describe(file: Path, photo: EditedPhoto | RejectedFile | None) -> str:
+    """A few lines about one photo."""
+    if isinstance(photo, RejectedFile):
+        return f"{file}\n  rejected: {photo.kind}: {photo}"
+    if photo is None or not photo.crops:
         return f"{file}\n  not cropped"
-    if outcome.outcome == SUGGESTED:
-        return f"{file}\n  cropped as suggested, by no person"
-    if outcome.outcome != CROPPED:
-        return f"{file}\n  rejected: {outcome.kind}: {outcome.reason}"
-    lines = [str(file), f"  {_frame(reading.rows[0])}"]
-    for row in reading.rows:
-        lines += _version(row)
-    lines += [f"  left out: {one.file}: {one.kind}: {one.reason}" for one in outcome.left_out]
+    if not photo.person_crops:
+        return f"{file}\n  has only an unedited suggestion"
+    lines = [str(file), f"  {_describe_frame(photo)}"]
+    for crop in photo.person_crops:
+        lines += _describe_crop(photo, crop)
+    lines += [f"  left out: {one.file}: {one.kind}: {one.reason}" for one in photo.left_out]
     return "\n".join(lines)
 
 
-def draw(file: Path, reading: Reading, folder: Path, taken: set[Path]) -> Path:
-    """Writes `drawn` into a folder, by a name that is not `taken` and is from now on."""
+def draw(file: Path, photo: EditedPhoto, folder: Path, used: set[Path]) -> Path:
+    """Draws a photo's crops into a folder, under a name that is not `used`, and adds the name."""
     names = (f"{file.name}{extra}.crops.jpg" for extra in chain([""], map(" {}".format, count(2))))
-    target = next(folder / name for name in names if folder / name not in taken)
+    target = next(folder / name for name in names if folder / name not in used)
     folder.mkdir(parents=True, exist_ok=True)
-    drawn(reading).save(target, quality=90)
-    taken.add(target)
+    picture_with_crops(photo).save(target, quality=90)
+    used.add(target)
     return target
 
 
-def drawn(reading: Reading) -> Image.Image:
-    """The photo with all its crops drawn over it, and a legend that names them."""
-    with Image.open(io.BytesIO(reading.rows[0]["image"])) as image:
-        styles = dict(zip(map(_name, reading.rows), drawing.VERSION_STYLES, strict=False))
-        outlines = {_name(row): [row[name] for name in CROP_COLUMNS] for row in reading.rows}
+def picture_with_crops(photo: EditedPhoto) -> Image.Image:
+    """The photo with all crops that people made drawn over it, and a legend that names them.
+
+    The photo must have been read with a picture.
+    """
+    assert photo.copy is not None
+    with Image.open(io.BytesIO(photo.copy.jpeg)) as image:
+        names = [_name(crop) for crop in photo.person_crops]
+        styles = dict(zip(names, drawing.VERSION_STYLES, strict=False))
+        limits = [_displayed(photo, crop).limits() for crop in photo.person_crops]
+        outlines = dict(zip(names, limits, strict=True))
         return drawing.with_legend(drawing.outlined(image, outlines, styles), styles)
 
 
-def _found(
+def _find_entries(
     folder: Path, names: Sequence[str], params: ExtractParams, catalogs: Sequence[Path]
 ) -> tuple[Path, list[scan.Entry]]:
     """The photos of a folder as the extraction would find them, and the library they are in."""
+    if not names:
+        return folder, list(scan.scan(folder, catalogs, params.tags).entries)
     root = _root(folder, params)
     if root is None:
         return folder, scan.find(folder, names, catalogs, params.tags)
@@ -96,7 +104,7 @@ def _found(
 
 
 def _root(folder: Path, params: ExtractParams) -> Path | None:
-    """The library that a folder belongs to: by the places of photos in it catalogs are matched."""
+    """The library that a folder belongs to: catalogs are matched by photos' paths in it."""
     home, place = params.folder.resolve(), folder.resolve()
     parents = [place, *place.parents]
     if home in parents:
@@ -104,34 +112,35 @@ def _root(folder: Path, params: ExtractParams) -> Path | None:
     return next((parent for parent in parents if any(parent.glob("*.lrcat"))), None)
 
 
-def _by_folder(files: Iterable[Path]) -> dict[Path, list[str]]:
-    """The names asked for in each folder; none where the folder itself is."""
-    found: dict[Path, list[str]] = {file: [] for file in files if file.is_dir()}
-    for file in files:
-        if not file.is_dir() and found.get(file.parent, [""]):
-            found.setdefault(file.parent, []).append(file.name)
-    return found
+def _name(crop: EditedCrop) -> str:
+    return f"{crop.version.author}, {crop.version.source}"
 
 
-def _name(row: Mapping[str, Any]) -> str:
-    return f"{row['author']}, {row['source']}"
+def _displayed(photo: EditedPhoto, crop: EditedCrop) -> Crop:
+    """A crop as labels have it: in the display of the first editor."""
+    return base.displayed_crop(crop.box, *photo.frame, photo.shown_as)
 
 
-def _frame(row: Mapping[str, Any]) -> str:
-    size = f"{row['width']} x {row['height']} px"
-    return f"displayed {size}, {_TURNS[row['orientation']]} (orientation {row['orientation']})"
+def _displayed_size(photo: EditedPhoto) -> tuple[int, int]:
+    return orientation.displayed_size(*photo.frame, photo.shown_as)
 
 
-def _version(row: Mapping[str, Any]) -> list[str]:
-    crop = Crop(*(row[name] for name in CROP_COLUMNS))
-    box = crop.in_pixels(row["width"], row["height"])
+def _describe_frame(photo: EditedPhoto) -> str:
+    width, height = _displayed_size(photo)
+    turned = f"{_TURNS[photo.shown_as]} (orientation {photo.shown_as})"
+    return f"displayed {width} x {height} px, {turned}"
+
+
+def _describe_crop(photo: EditedPhoto, edited: EditedCrop) -> list[str]:
+    crop = _displayed(photo, edited)
+    box = crop.in_pixels(*_displayed_size(photo))
     kept = (crop.right - crop.left) * (crop.bottom - crop.top)
     limits = "  ".join(
         f"{name} {getattr(crop, name):.4f}" for name in ("top", "left", "bottom", "right")
     )
     tilt = f"angle {crop.angle:+.2f}°" if crop.angle else "not tilted"
     return [
-        f"  {_name(row)}",
+        f"  {_name(edited)}",
         f"    {limits}  {tilt}",
         f"    {box.width:.0f} x {box.height:.0f} px, {_ratio(box.width / box.height)}, "
         f"{kept:.0%} of the picture",
@@ -139,7 +148,7 @@ def _version(row: Mapping[str, Any]) -> list[str]:
 
 
 def _ratio(aspect: float) -> str:
-    """An aspect ratio as it is named, where it is within a hundredth of a named one."""
+    """The name of an aspect ratio, if it is within a hundredth of a named one."""
     for named in _NAMED_RATIOS:
         wide, high = map(int, named.split(":"))
         if abs(aspect * high / wide - 1) < _SAME_RATIO:

@@ -69,9 +69,6 @@ def _reading(
         outcome = replace(outcome, outcome=CROPPED, sha256=digest, left_out=photo.left_out)
     elif photo.crops:
         outcome = replace(outcome, outcome=SUGGESTED, left_out=photo.left_out)
-    elif photo.undecoded:
-        _, kind, reason = photo.undecoded[0]
-        outcome = replace(outcome, outcome=REJECTED, kind=kind, reason=reason)
     return Reading(outcome, rows)
 
 
@@ -81,8 +78,7 @@ def _rejected(outcome: FileOutcome, error: RejectedFile) -> Reading:
 
 def _rows(photo: EditedPhoto, params: ExtractParams) -> list[dict[str, Any]]:
     """A row for each version that holds a person's crop."""
-    crops = [crop for crop in photo.crops if not crop.is_untouched]
-    shared = _facts(photo) | _extra(photo, params) | _pixels(photo) if crops else {}
+    shared = _facts(photo) | _extra(photo, params) | _pixels(photo) if photo.person_crops else {}
     name = photo.entry.file
     return [
         {"photo": name, "origin": name}
@@ -90,7 +86,7 @@ def _rows(photo: EditedPhoto, params: ExtractParams) -> list[dict[str, Any]]:
         | _crop_columns(base.displayed_crop(crop.box, *photo.frame, photo.shown_as))
         | _suggested_columns(crop.mark, photo.frame, photo.shown_as)
         | shared
-        for crop in crops
+        for crop in photo.person_crops
     ]
 
 

@@ -88,7 +88,7 @@ class EditedPhoto:
     frame: tuple[int, int]  # of the stored pixels, in px
     versions: PhotoVersions
     crops: tuple[EditedCrop, ...]  # the photographer's first; none that keeps the whole frame
-    undecoded: tuple[LeftOut, ...]  # crops that make no rectangle within the frame
+    left_out: tuple[LeftOut, ...]  # versions that cannot be used
     suggestions: Marks  # what was written for it, whatever became of that
     tags: Tags  # its own and its sidecars'
     file_settings: tuple[FileSettings, ...]  # all that was read, what counts least first
@@ -117,9 +117,9 @@ class EditedPhoto:
         return self.versions.shown_as
 
     @property
-    def left_out(self) -> tuple[LeftOut, ...]:
-        """The versions that cannot be used."""
-        return self.versions.left_out + self.undecoded
+    def person_crops(self) -> list[EditedCrop]:
+        """The crops that people made: all except untouched suggestions."""
+        return [crop for crop in self.crops if not crop.is_untouched]
 
     def exif_orientation(self, editor: str) -> int:
         """EXIF's orientation as an editor reads it."""
@@ -161,7 +161,7 @@ def describe_person_crops(photo: EditedPhoto) -> str | None:
     An untouched suggestion is not a person's crop. A crop that cannot be read (in a perspective
     correction, say) is somebody's.
     """
-    readable = [str(crop) for crop in photo.crops if not crop.is_untouched]
+    readable = [str(crop) for crop in photo.person_crops]
     unreadable = [f"{one.file}: {one.reason}" for one in photo.left_out]
     return "; ".join(readable + unreadable) or None
 
@@ -187,7 +187,8 @@ def read_cropped(
 ) -> Iterator[EditedPhoto | RejectedFile | None]:
     """Reads photos as `read` does, but gives None for one without crops, which it does not open.
 
-    ExifTool is not asked about a photo without sidecars whose header names no editor.
+    ExifTool is not asked about a photo without sidecars whose header names no editor. A photo none
+    of whose crops can be decoded cannot be used.
     """
     return _Walk(folder, reader, options, crops_only=True).photos(entries)
 
@@ -267,9 +268,12 @@ class _Walk:
             return None
         suggestions = suggestion_history.find_suggestions(self._folder, entry, self._journals)
         with photo_file.open_photo(file, most) as photo:
-            crops, undecoded = _decode_crops(found, photo.frame, suggestions)
+            crops, errors = _decode_crops(found, photo.frame, suggestions)
             copy, digest = self._copy(file, photo, found.shown_as, crops)
             frame = photo.frame
+        if self._crops_only and errors and not crops:
+            raise errors[0][1]
+        undecoded = [LeftOut(name, one.kind, str(one)) for name, one in errors]
         names = [name for name in (entry.file, *entry.sidecars) if name in tags]
         return EditedPhoto(
             folder=self._folder,
@@ -277,7 +281,7 @@ class _Walk:
             frame=frame,
             versions=found,
             crops=crops,
-            undecoded=undecoded,
+            left_out=(*found.left_out, *undecoded),
             suggestions=suggestions,
             tags={name: tags[name] for name in names},
             file_settings=file_settings,
@@ -343,18 +347,18 @@ def _camera_orientation(file: Path, tags: exiftool.Tags, max_megapixels: float) 
 
 def _decode_crops(
     found: PhotoVersions, frame: tuple[int, int], suggestions: Marks
-) -> tuple[tuple[EditedCrop, ...], tuple[LeftOut, ...]]:
-    """The crops of all versions, without those that keep the whole frame; what makes no crop."""
-    crops, undecoded = [], []
+) -> tuple[tuple[EditedCrop, ...], list[tuple[str, RejectedFile]]]:
+    """The crops of all versions, without those that keep the whole frame; the errors by file."""
+    crops, errors = [], []
     for version in found.cropped:
         try:
             box = version.decode(*frame)
         except RejectedFile as error:
-            undecoded.append(LeftOut(version.file, error.kind, str(error)))
+            errors.append((version.file, error))
             continue
         if astuple(base.displayed_crop(box, *frame, found.shown_as)) != FULL_FRAME:
             crops.append(_edited_crop(version, box, frame, suggestions))
-    return tuple(crops), tuple(undecoded)
+    return tuple(crops), errors
 
 
 def _edited_crop(

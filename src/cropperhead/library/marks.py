@@ -66,4 +66,9 @@ def is_untouched(mark: Mark, box: Rectangle, width: int, height: int) -> bool:
 
 def is_same(one: Rectangle, other: Rectangle) -> bool:
     """Whether two crops in pixels of one frame are the same, apart from editors' rounding."""
-    return bool(np.abs(one.corners() - other.corners()).max() <= ROUNDING_PX)
+    return distance_px(one, other) <= ROUNDING_PX
+
+
+def distance_px(one: Rectangle, other: Rectangle) -> float:
+    """How far apart the corners of two crops are at most, in x or y."""
+    return float(np.abs(one.corners() - other.corners()).max())

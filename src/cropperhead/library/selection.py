@@ -8,46 +8,49 @@ from cropperhead.library import scan, sidecars
 from cropperhead.library.scan import Entry
 
 
-def expanded(paths: Sequence[Path]) -> list[Path]:
-    """The paths, with what fits in place of a pattern such as `2024*/*.jpg`, sorted.
+def expand_patterns(paths: Sequence[Path]) -> list[Path]:
+    """Replaces each pattern, such as `2024*/*.jpg`, by the photos and folders that match, sorted.
 
-    Shells expand patterns, but not one in quotes, and none on Windows. Of what fits, photos and
-    folders count; a pattern that nothing fits stays, to be named as no file.
+    Shells expand patterns, but not one in quotes, and none on Windows. A pattern without a match
+    stays, to be reported as a missing file.
     """
-    found: list[Path] = []
+    expanded: list[Path] = []
     for path in paths:
-        fitting = [] if path.exists() else map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207 - of a path, absolute or not
-        found += [one for one in fitting if _may_be_meant(one)] or [path]
-    return found
+        matches = [] if path.exists() else map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207 - of a path, absolute or not
+        expanded += [one for one in matches if _is_photo_or_folder(one)] or [path]
+    return expanded
 
 
-def by_folder(paths: Sequence[Path]) -> dict[Path, list[str]]:
-    """The names asked for in each folder; none where the folder itself is."""
+def group_by_folder(paths: Sequence[Path]) -> dict[Path, list[str]]:
+    """The file names in each folder; none for a folder that is named itself, which means all."""
     folders = list(_outermost(paths))
-    found: dict[Path, list[str]] = {path: [] for path in folders}
+    groups: dict[Path, list[str]] = {path: [] for path in folders}
     for path in paths:
         if not path.is_dir() and not any(path.is_relative_to(one) for one in folders):
-            found.setdefault(path.parent, []).append(path.name)
-    return found
+            groups.setdefault(path.parent, []).append(path.name)
+    return groups
 
 
-def entries(folder: Path, names: Sequence[str], catalogs: Collection[Path] = ()) -> list[Entry]:
-    """The photos of a folder that have these names; all at any depth, where there is no name.
+def find_entries(
+    folder: Path, names: Sequence[str], catalogs: Collection[Path] = ()
+) -> list[Entry]:
+    """The photos of a folder that have these names; without names, all at any depth.
 
-    Raises LibraryError as `library.scan` and `library.find` do.
+    Raises LibraryError as `scan.scan` and `scan.find` do.
     """
     if names:
         return scan.find(folder, names, list(catalogs), ())
     return list(scan.scan(folder, list(catalogs)).entries)
 
 
-def _may_be_meant(path: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.parts if part not in {".", ".."})
-    return not hidden and (path.is_dir() or sidecars.suffix(path.name) in sidecars.PHOTOS)
+def _is_photo_or_folder(path: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in path.parts if part not in {".", ".."})
+    is_photo = sidecars.suffix(path.name) in sidecars.PHOTOS
+    return not is_hidden and (path.is_dir() or is_photo)
 
 
 def _outermost(paths: Sequence[Path]) -> Iterator[Path]:
-    """The folders that lie in no other, so that no photo comes twice."""
+    """The folders that are inside no other, so that no photo comes twice."""
     folders = sorted({path for path in paths if path.is_dir()})
     for folder in folders:
         if not any(folder != other and folder.is_relative_to(other) for other in folders):

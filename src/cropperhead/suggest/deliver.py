@@ -20,7 +20,7 @@ from cropperhead.suggest.copies import CopyFolder
 from cropperhead.suggest.options import SuggestLog
 from cropperhead.suggest.predict import Job, Prediction, is_whole_frame
 from cropperhead.system import atomic
-from cropperhead.writeback import write as writing
+from cropperhead.writeback import write
 
 _DECIMALS = 6  # of a fraction: 0.01 px of 10,000
 _LIMITS = ("top", "left", "bottom", "right", "angle", "confidence")
@@ -95,10 +95,10 @@ class Delivery:
         if job.photo is None or self._reader is None:
             return
         plain = Crop(crop.top, crop.left, crop.bottom, crop.right, crop.angle)
-        wanted = writing.Wanted(plain, job.shown_as or job.photo.camera, self._source)
+        wanted = write.WantedCrop(plain, job.shown_as or job.photo.camera, self._source)
         overwrite, dry_run = self._options.overwrite, self._options.dry_run
         editor = str(self._options.write)
-        outcome = writing.write(job.photo, wanted, editor, self._reader, overwrite, dry_run)
+        outcome = write.write_crop(job.photo, wanted, editor, self._reader, overwrite, dry_run)
         if outcome.reason:
             self._log.skip(job.file, outcome.reason)
         else:

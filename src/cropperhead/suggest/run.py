@@ -112,9 +112,9 @@ def _list_photos(
 ) -> list[tuple[Path, list[Entry]]]:
     """List the photos by folder; a folder that cannot be listed is logged as failed."""
     folders = []
-    for folder, names in selection.by_folder(selection.expanded(paths)).items():
+    for folder, names in selection.group_by_folder(selection.expand_patterns(paths)).items():
         try:
-            folders.append((folder, selection.entries(folder, names, catalogs)))
+            folders.append((folder, selection.find_entries(folder, names, catalogs)))
         except LibraryError as error:
             log.fail(folder, "no photo is in it" if folder.is_dir() else str(error))
     entries = [entry for _, listed in folders for entry in listed]

@@ -1,4 +1,4 @@
-"""Crops written into the sidecars of editors, beside what those already say.
+"""Writes crops into the sidecars of editors, next to what those already hold.
 
 Photos themselves are never written. Before a sidecar is replaced, the readers of this project must
 find in it the crop that was meant; `journal` keeps what was there before. How each editor writes,
@@ -9,23 +9,20 @@ import tempfile
 from dataclasses import astuple, dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from cropperhead.editors import base, registry
 from cropperhead.editors.base import PHOTOGRAPHER, CropToWrite, Settings, State
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.geometry.crops import FULL_FRAME, Crop
-from cropperhead.library import edited_photo, journal, marks, settings
+from cropperhead.library import edited_photo, journal, marks, settings, sidecars
 from cropperhead.library.edited_photo import EditedCrop, EditedPhoto
 from cropperhead.library.marks import Mark
 from cropperhead.library.scan import PHOTO, Entry
-from cropperhead.library.sidecars import pair
 from cropperhead.photos import exiftool
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A crop to be written, as displayed by `shown_as`; of a model, where it is a suggestion."""
+class WantedCrop:
+    """A crop to be written, as displayed by `shown_as`; `model` made it, if it is a suggestion."""
 
     crop: Crop
     shown_as: int
@@ -33,37 +30,37 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a sidecar; the reason why, where nothing was written."""
+class WriteResult:
+    """What became of a sidecar, and the reason if nothing was written."""
 
-    file: Path
+    sidecar: Path
     reason: str = ""
 
     @property
-    def written(self) -> bool:
-        """Whether it was written, or would be but for a dry run."""
+    def is_written(self) -> bool:
+        """Whether it was written, or would be without `dry_run`."""
         return not self.reason
 
 
-def target(photo: EditedPhoto, editor: str) -> Path:
-    """The sidecar in which an editor looks for a photo's crop, be it there or not.
+def find_target(photo: EditedPhoto, editor: str) -> Path:
+    """The sidecar in which an editor looks for a photo's crop, whether it exists or not.
 
-    Raises WritingError where it would be that of another photo too, or of that alone: IMG.xmp
-    beside IMG.NEF and IMG.JPG is the RAW file's.
+    Raises WritingError where that would be another photo's too, or only another's: IMG.xmp next to
+    IMG.NEF and IMG.JPG is the RAW file's.
     """
     photo_name, folder = photo.file.name, photo.file.parent
     wanted = registry.find_editor(editor).sidecars.name_for(photo_name)
     own = {PurePosixPath(name).name for name in photo.entry.sidecars}
-    spelled = [name for name in sorted(own) if name.lower() == wanted.lower()]
-    name = wanted if wanted in own or not spelled else spelled[0]
+    other_case = [name for name in sorted(own) if name.lower() == wanted.lower()]
+    name = wanted if wanted in own or not other_case else other_case[0]
     try:
         names = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
     except OSError as error:
         raise WritingError(f"{folder}: cannot be listed: {error.strerror}") from error
     if photo_name not in names:
-        raise WritingError(f"{photo.file}: it is not there any more.")
-    found, _ = pair({*names, name})
-    owners = sorted(other for other, beside in found.items() if name in beside)
+        raise WritingError(f"{photo.file}: it does not exist any more.")
+    paired, _ = sidecars.pair({*names, name})
+    owners = sorted(owner for owner, own in paired.items() if name in own)
     if owners != [photo_name]:
         raise WritingError(
             f"{folder / name}: it would be read for {', '.join(owners)}. Not written."
@@ -71,102 +68,98 @@ def target(photo: EditedPhoto, editor: str) -> Path:
     return folder / name
 
 
-def write(
+def write_crop(
     photo: EditedPhoto,
-    wanted: Wanted,
+    wanted: WantedCrop,
     editor: str,
     reader: exiftool.TagReader,
     overwrite: bool = False,
     dry_run: bool = False,
-) -> Outcome:
-    """Writes a crop for an editor, one of `names.WRITABLE_NAMES`, unless a person's crop is there.
+) -> WriteResult:
+    """Writes a crop for an editor, one of `names.WRITABLE_NAMES`, unless it has a person's crop.
 
-    `overwrite` replaces that too. Raises WritingError, with all as it was, where the crop cannot be
-    written so that the editor would show it, or the sidecar, the folder or the disk do not let it.
+    `overwrite` replaces that too. Raises WritingError, and changes nothing, if the editor would not
+    show the crop as meant, or if the sidecar, its folder or the disk cannot be written.
     """
-    file = target(photo, editor)
-    reason = _reason_against(photo, wanted, editor, overwrite)
+    sidecar = find_target(photo, editor)
+    reason = _reason_to_skip(photo, wanted, editor, overwrite)
     if reason:
-        return Outcome(file, reason)
+        return WriteResult(sidecar, reason)
     try:
-        _refuse_unreadable(photo, editor, file)
-        before = file.read_bytes() if file.exists() else None
+        _refuse_unreadable(photo, editor, sidecar)
+        before = sidecar.read_bytes() if sidecar.exists() else None
         mark = _mark(wanted, editor)
-        after = _merged(photo, wanted, editor, before, mark)
-        _require_as_meant(photo, wanted, editor, (file, after), reader)
+        after = _with_crop(photo, wanted, editor, before, mark)
+        _require_as_meant(photo, wanted, editor, (sidecar, after), reader)
     except RejectedFile as error:
-        raise WritingError(f"{file}: {error}. Left as it was.") from error
+        raise WritingError(f"{sidecar}: {error}. Left as it was.") from error
     except OSError as error:
-        raise WritingError(f"{file}: cannot be read: {error.strerror}") from error
+        raise WritingError(f"{sidecar}: cannot be read: {error.strerror}") from error
     if after == before:
-        return Outcome(file, "it says so already")
+        return WriteResult(sidecar, "the sidecar already contains this crop")
     if not dry_run:
-        _refuse_changed(photo, file, before)
-        journal.write(file, after, before, {} if mark is None else mark.texts())
-    return Outcome(file)
+        _refuse_changed(photo, sidecar, before)
+        journal.write(sidecar, after, before, {} if mark is None else mark.texts())
+    return WriteResult(sidecar)
 
 
-def _reason_against(photo: EditedPhoto, wanted: Wanted, editor: str, overwrite: bool) -> str:
+def _reason_to_skip(photo: EditedPhoto, wanted: WantedCrop, editor: str, overwrite: bool) -> str:
     if astuple(wanted.crop) == FULL_FRAME:
         return "it is the whole frame"
-    there = _there(photo, editor)
-    if there is None:
-        return "" if overwrite else _unread_elsewhere(photo, editor)
-    if _is_same(photo, wanted, there) and there.shown_as == wanted.shown_as:
-        return "the same crop is there already"
-    return "" if there.is_untouched or overwrite else f"a person's crop is there: {there}"
+    present = _present_crop(photo, editor)
+    if present is None:
+        return "" if overwrite else _unreadable_elsewhere(photo, editor)
+    box = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as)
+    if marks.is_same(box, present.box) and present.shown_as == wanted.shown_as:
+        return "it already has the same crop"
+    return "" if present.is_untouched or overwrite else f"a person has cropped it: {present}"
 
 
-def _unread_elsewhere(photo: EditedPhoto, editor: str) -> str:
-    """Where a crop may stand unread that the sidecar would take the place of: in a catalog, say."""
-    for said in photo.file_settings:
-        ours = said.author == PHOTOGRAPHER and said.editor.name == editor
-        if ours and said.error and photo.folder / said.file != target(photo, editor):
-            return f"what {editor} holds cannot be read: {said.file}: {said.error}"
+def _unreadable_elsewhere(photo: EditedPhoto, editor: str) -> str:
+    """Names unreadable settings, in a catalog say, whose crop the sidecar might replace."""
+    for one in photo.file_settings:
+        is_own = one.author == PHOTOGRAPHER and one.editor.name == editor
+        if is_own and one.error and photo.folder / one.file != find_target(photo, editor):
+            return f"the settings of {editor} cannot be read: {one.file}: {one.error}"
     return ""
 
 
-def _there(photo: EditedPhoto, editor: str) -> EditedCrop | None:
+def _present_crop(photo: EditedPhoto, editor: str) -> EditedCrop | None:
     """The photographer's crop in an editor."""
-    own = [one for one in photo.crops if one.version.author == PHOTOGRAPHER]
-    return next((one for one in own if one.editor_name == editor), None)
+    own = [crop for crop in photo.crops if crop.version.author == PHOTOGRAPHER]
+    return next((crop for crop in own if crop.editor_name == editor), None)
 
 
-def _is_same(photo: EditedPhoto, wanted: Wanted, there: EditedCrop) -> bool:
-    box = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as)
-    return bool(np.abs(box.corners() - there.box.corners()).max() <= marks.ROUNDING_PX)
-
-
-def _refuse_unreadable(photo: EditedPhoto, editor: str, file: Path) -> None:
-    """Raises where what the editor's sidecar says so far is not understood."""
-    for said in photo.file_settings:
-        if said.error and photo.folder / said.file == file:
-            raise said.error
+def _refuse_unreadable(photo: EditedPhoto, editor: str, sidecar: Path) -> None:
+    """Raises RejectedFile if what the sidecar holds so far cannot be read."""
+    for settings_of_file in photo.file_settings:
+        if settings_of_file.error and photo.folder / settings_of_file.file == sidecar:
+            raise settings_of_file.error
     for one in photo.left_out:
-        if photo.folder / one.file == file:
+        if photo.folder / one.file == sidecar:
             raise RejectedFile(one.kind, one.reason)
     module, now = registry.find_editor(editor), photo.settings_in(editor)
     if module.state(now) is State.CROPPED:
         module.decode(now, *photo.frame, photo.exif_orientation(editor))
 
 
-def _refuse_changed(photo: EditedPhoto, file: Path, before: bytes | None) -> None:
-    """Raises where the photo or a sidecar of it is not any more what was looked at."""
+def _refuse_changed(photo: EditedPhoto, sidecar: Path, before: bytes | None) -> None:
+    """Raises WritingError if the photo or a sidecar of it has changed since it was read."""
     now = edited_photo.find_traces(photo.folder, photo.entry)
-    changed = [one for one, trace in photo.traces.items() if now[one] != trace]
-    changed += [file] if before is not None and file not in now else []
+    changed = [file for file, trace in photo.traces.items() if now[file] != trace]
+    changed += [sidecar] if before is not None and sidecar not in now else []
     if changed:
-        raise WritingError(f"{changed[0]}: changed meanwhile. {file.name} was not written.")
+        raise WritingError(f"{changed[0]}: has changed meanwhile. {sidecar.name} was not written.")
 
 
-def _mark(wanted: Wanted, editor: str) -> Mark | None:
+def _mark(wanted: WantedCrop, editor: str) -> Mark | None:
     if wanted.model is None:
         return None
     return Mark(wanted.model, editor, wanted.crop, wanted.shown_as)
 
 
-def _merged(
-    photo: EditedPhoto, wanted: Wanted, editor: str, before: bytes | None, mark: Mark | None
+def _with_crop(
+    photo: EditedPhoto, wanted: WantedCrop, editor: str, before: bytes | None, mark: Mark | None
 ) -> bytes:
     """The sidecar with the crop. Raises RejectedFile."""
     new = CropToWrite(
@@ -183,40 +176,40 @@ def _merged(
 
 def _require_as_meant(
     photo: EditedPhoto,
-    wanted: Wanted,
+    wanted: WantedCrop,
     editor: str,
-    written: tuple[Path, bytes],
+    new_sidecar: tuple[Path, bytes],
     reader: exiftool.TagReader,
 ) -> None:
-    """Raises RejectedFile where the readers would not find the crop in the new sidecar."""
-    now, module = _read_back(photo, editor, written, reader), registry.find_editor(editor)
-    shown_as = module.shown_as(now, photo.exif_orientation(editor))
-    if module.state(now) is not State.CROPPED or shown_as != wanted.shown_as:
+    """Raises RejectedFile if the readers would not find the crop in the new sidecar."""
+    now = _read_back(photo, editor, new_sidecar, reader)
+    module, exif_orientation = registry.find_editor(editor), photo.exif_orientation(editor)
+    is_shown = module.shown_as(now, exif_orientation) == wanted.shown_as
+    if module.state(now) is not State.CROPPED or not is_shown:
         raise RejectedFile("unlike", "with its other settings, the crop would not be shown")
-    box = module.decode(now, *photo.frame, photo.exif_orientation(editor))
-    meant = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as)
-    error = float(np.abs(box.corners() - meant.corners()).max())
-    if error > marks.ROUNDING_PX:
+    box = module.decode(now, *photo.frame, exif_orientation)
+    distance = marks.distance_px(box, base.stored_box(wanted.crop, *photo.frame, wanted.shown_as))
+    if distance > marks.ROUNDING_PX:
         raise RejectedFile(
-            "unlike", f"with its other settings, the crop would be {error:.0f} px off"
+            "unlike", f"with its other settings, the crop would be {distance:.0f} px off"
         )
 
 
 def _read_back(
-    photo: EditedPhoto, editor: str, written: tuple[Path, bytes], reader: exiftool.TagReader
+    photo: EditedPhoto, editor: str, new_sidecar: tuple[Path, bytes], reader: exiftool.TagReader
 ) -> Settings:
-    """The settings of an editor in a sidecar that is not there yet."""
-    name, (file, content) = photo.file.name, written
-    with tempfile.TemporaryDirectory(prefix="cropperhead-") as place:
-        copy = Path(place, file.name)
+    """The settings of an editor in a sidecar that is not written yet."""
+    name, (sidecar, content) = photo.file.name, new_sidecar
+    with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
+        copy = Path(folder, sidecar.name)
         copy.write_bytes(content)
         tags = {name: photo.own_tags}
         if settings.is_for_exiftool(copy):
-            found = reader.read([copy], settings.sidecar_tags())
-            tags |= {copy.name: found[copy]} if copy in found else {}
+            answers = reader.read([copy], settings.sidecar_tags())
+            tags |= {copy.name: answers[copy]} if copy in answers else {}
         entry = Entry(name, PHOTO, (copy.name,), "")
-        found_now = list(settings.read_settings(Path(place), entry, tags, photo.camera))
-    own = [one for one in found_now if (one.editor.name, one.file) == (editor, copy.name)]
+        new_settings = list(settings.read_settings(Path(folder), entry, tags, photo.camera))
+    own = [one for one in new_settings if (one.editor.name, one.file) == (editor, copy.name)]
     if not own or own[-1].error:
         raise (own and own[-1].error) or RejectedFile("unlike", "the crop is not found in it")
     return own[-1].settings
