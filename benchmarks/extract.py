@@ -1,11 +1,11 @@
-"""How fast a photo library is read, beside the floor and beside a plain loop, in one run.
+"""Measures how fast a photo library is extracted, compared with a floor and a plain loop.
 
 python benchmarks/extract.py [--photos N] [--growth N N N] [--folder DIR]
 
-It makes its own libraries, in a temporary folder: camera-sized JPEGs (24 megapixels) that are
-cropped, embedded or in a sidecar, and many small files for what is the same at any size. Each
-measurement runs in a process of its own, over files that were read once before, so that what is
-compared is work and not the disk; peak memory is that of its largest process.
+It makes its own libraries in a temporary folder: cropped JPEGs of a camera's size (24 megapixels),
+with the crop embedded or in a sidecar, and many small files for costs that do not depend on a
+photo's size. Each measurement runs in its own process, on files that have been read once before, so
+that it compares work and not disks. Peak memory is that of its largest process.
 """
 
 import argparse
@@ -32,9 +32,9 @@ from cropperhead.system import worker_pool
 
 SEED = 11
 CAMERA_SIZE = (6000, 4000)
-CAMERA_QUALITIES = (80, 93)  # with the grain below as large as cameras' "normal" and "fine"
-SCENES = 6  # pictures that differ; the files differ each by its metadata
-PLAIN_LOOP_FILES = 12  # it is timed by the photo, and slow
+CAMERA_QUALITIES = (80, 93)  # with the grain below, the sizes of cameras' "normal" and "fine"
+SCENES = 6  # different pictures; the metadata of every file is different
+PLAIN_LOOP_FILES = 12  # enough, because only its time for each photo counts, and it is slow
 XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
     'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
@@ -50,7 +50,7 @@ UNCROPPED = 'crs:HasCrop="False" crs:AlreadyApplied="False"'
 
 
 def main() -> None:
-    """Prints the tables."""
+    """Print the tables."""
     options = _options()
     if options.measure:
         print(json.dumps(_measure(options.measure, options.folder, options.out, options.workers)))
@@ -67,7 +67,7 @@ def main() -> None:
 def _camera_sized(folder: Path, count: int, quality: int) -> None:
     print(f"Drawing {count} photos of 24 megapixels ...", file=sys.stderr)
     photos = folder / "photos"
-    _apart(draw_camera_library, photos, count, quality)
+    _in_another_process(draw_camera_library, photos, count, quality)
     size = sum(file.stat().st_size for file in photos.glob("*.jpg"))
     many = worker_pool.worker_count(0)
     names = ("floor", "ours", "plain")
@@ -75,7 +75,7 @@ def _camera_sized(folder: Path, count: int, quality: int) -> None:
     serial = _run("ours", photos, folder / "serial", 1)
     per_photo = {name: run["seconds"] / run["photos"] for name, run in runs.items()}
     print(f"\n{count} cropped JPEGs of 24 megapixels, {size / count / 1e6:.1f} MB each\n")
-    print("(peak memory: of the largest process)\n")
+    print("(peak memory of the largest process)\n")
     print("| | processes | ms a photo | photos a second | peak memory | time, floor = 1 |")
     print("|---|---|---|---|---|---|")
     titles = {
@@ -98,12 +98,12 @@ def _print_row(title: str, processes: int, run: dict[str, float], floor: float) 
 
 
 def _uncropped(folder: Path, count: int) -> None:
-    kinds = {"header": "no word of an editor", "packet": "Lightroom's packet: not cropped"}
-    print(f"\n{count:,} uncropped photos, metadata alone\n")
+    kinds = {"header": "not touched by an editor", "packet": "Lightroom's XMP without a crop"}
+    print(f"\n{count:,} uncropped photos, metadata only\n")
     print("| | ms a photo | peak memory | rescan, nothing changed |\n|---|---|---|---|")
     for kind, title in kinds.items():
         photos = folder / kind
-        _apart(draw_small_library, photos, count, 0, kind == "packet")
+        _in_another_process(draw_small_library, photos, count, 0, kind == "packet")
         first = _run("ours", photos, folder / f"out-{kind}", worker_pool.worker_count(0))
         second = _run("ours", photos, folder / f"out-{kind}", worker_pool.worker_count(0))
         each = first["seconds"] / count * 1e3
@@ -119,7 +119,7 @@ def _growth(folder: Path, counts: Sequence[int]) -> None:
     print("|---|---|---|---|---|---|")
     for count in counts:
         photos, out = folder / f"small-{count}", folder / f"out-{count}"
-        _apart(draw_small_library, photos, count, 10, True)
+        _in_another_process(draw_small_library, photos, count, 10, True)
         first = _run("ours", photos, out, worker_pool.worker_count(0))
         second = _run("ours", photos, out, worker_pool.worker_count(0))
         print(
@@ -129,8 +129,8 @@ def _growth(folder: Path, counts: Sequence[int]) -> None:
         shutil.rmtree(photos)
 
 
-def _apart(draw: Callable[..., None], *arguments: object) -> None:
-    """Draws in another process: what one takes for itself counts as its children's peak, too."""
+def _in_another_process(draw: Callable[..., None], *arguments: object) -> None:
+    """Draw in another process, whose memory does not count as that of the measured ones."""
     process = multiprocessing.get_context("spawn").Process(target=draw, args=arguments)
     process.start()
     process.join()
@@ -141,7 +141,7 @@ def _apart(draw: Callable[..., None], *arguments: object) -> None:
 def _run(name: str, photos: Path, out: Path, processes: int) -> dict[str, float]:
     for file in filter(Path.is_file, photos.rglob("*")):
         with file.open("rb") as stream:
-            while stream.read(1 << 20):  # into the system's cache
+            while stream.read(1 << 20):  # to fill the system's cache
                 pass
     command = [sys.executable, __file__, "--measure", name, "--folder", str(photos)]
     command += ["--out", str(out), "--workers", str(processes)]
@@ -150,13 +150,13 @@ def _run(name: str, photos: Path, out: Path, processes: int) -> dict[str, float]
 
 
 def _measure(name: str, photos: Path, out: Path, processes: int) -> dict[str, float]:
-    measured: dict[str, Callable[[Path, Path, int], int]] = {
+    measurements: dict[str, Callable[[Path, Path, int], int]] = {
         "ours": _ours,
         "floor": _floor,
         "plain": _plain_loop,
     }
     start = time.perf_counter()
-    count = measured[name](photos, out, processes)
+    count = measurements[name](photos, out, processes)
     seconds = time.perf_counter() - start
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, KiB here
@@ -165,7 +165,7 @@ def _measure(name: str, photos: Path, out: Path, processes: int) -> dict[str, fl
 
 
 def _ours(photos: Path, out: Path, processes: int) -> int:
-    """Scan and extraction as the pipeline does them."""
+    """Scan and extract as the pipeline does."""
     chosen = params.ExtractParams(
         **(params.as_dict(params.load_nearest().extract) | {"workers": processes})
     )
@@ -177,7 +177,7 @@ def _ours(photos: Path, out: Path, processes: int) -> int:
 
 
 def _floor(photos: Path, out: Path, processes: int) -> int:
-    """Decoding as small as libjpeg can and encoding again, and nothing else."""
+    """Only decode as small as libjpeg can, and encode again."""
     del out
     chosen = params.load_nearest().extract
     encode = functools.partial(_encode_again, long_side=chosen.long_side, q=chosen.jpeg_quality)
@@ -194,7 +194,7 @@ def _encode_again(file: Path, long_side: int, q: int) -> int:
 
 
 def _plain_loop(photos: Path, out: Path, processes: int) -> int:
-    """As most scripts do it."""
+    """Do what most scripts do."""
     del processes
     out.mkdir(parents=True, exist_ok=True)
     files = sorted(photos.glob("*.jpg"))[:PLAIN_LOOP_FILES]
@@ -209,7 +209,7 @@ def _plain_loop(photos: Path, out: Path, processes: int) -> int:
 
 
 def draw_camera_library(folder: Path, count: int, quality: int) -> None:
-    """Cropped photos of 24 megapixels, every third by a sidecar."""
+    """Draw cropped photos of 24 megapixels, every third with a sidecar."""
     folder.mkdir(parents=True)
     scenes = [_jpeg(_scene(i, *CAMERA_SIZE), quality) for i in range(SCENES)]
     for i in range(count):
@@ -222,7 +222,7 @@ def draw_camera_library(folder: Path, count: int, quality: int) -> None:
 
 
 def draw_small_library(folder: Path, count: int, cropped_every: int, packet: bool) -> None:
-    """Small photos in rolls of 500; those not cropped say so in a packet, or have none."""
+    """Draw small photos in rolls of 500; uncropped ones have a packet that says so, or none."""
     scene = _jpeg(_scene(0, 120, 80), 80)
     for i in range(count):
         roll = folder / f"{i // 500:04d}"
@@ -239,7 +239,7 @@ def draw_small_library(folder: Path, count: int, cropped_every: int, packet: boo
 
 
 def _scene(number: int, width: int, height: int) -> Image.Image:
-    """Clouds of every size and a sensor's grain, which no photo is without."""
+    """Draw clouds of every size and the grain of a sensor, which every photo has."""
     generator = np.random.default_rng([SEED, number])
     clouds = np.zeros((height, width, 3), np.float32)
     for octave in _octaves(width):
@@ -266,7 +266,7 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
 
 
 def _with_packet(jpeg: bytes, xmp: str) -> bytes:
-    """The JPEG with an XMP segment after its start (XMP specification, part 3, 1.1.3)."""
+    """Insert an XMP segment after a JPEG's start (XMP specification, part 3, 1.1.3)."""
     content = b"http://ns.adobe.com/xap/1.0/\0" + xmp.encode()
     return jpeg[:2] + b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content + jpeg[2:]
 
@@ -276,7 +276,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photos", type=int, default=150, help="of 24 megapixels")
     parser.add_argument("--uncropped", type=int, default=100_000)
     parser.add_argument("--growth", type=int, nargs="*", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--folder", type=Path, help="where to make libraries (3 GB)")
+    parser.add_argument("--folder", type=Path, help="where to draw libraries (3 GB)")
     parser.add_argument("--measure", choices=["ours", "floor", "plain"], help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--workers", type=int, help=argparse.SUPPRESS)

@@ -1,9 +1,10 @@
-"""How the time and the memory of splitting grow with the photos, beside sorting their hashes.
+"""Measures how the time and memory of splitting grow with the number of photos.
 
 python benchmarks/splits.py [--photos N [N ...]]
 
-The labels are made up from a seed. Each measurement runs in a process of its own, whose peak memory
-includes the labels: what splitting adds is the difference to the line of the baseline.
+The labels are made from a seed, and the baseline only sorts their hashes. Each measurement runs in
+its own process, whose peak memory includes the labels; the difference from the baseline is what
+splitting needs.
 """
 
 import argparse
@@ -24,11 +25,11 @@ from cropperhead.dataset import split
 
 SEED = 17
 MANY = 20_000
-STRANGERS = 200  # among photos of one group, which without them would leave a split empty
+SINGLES = 200  # photos outside the one large group, which alone would leave splits empty
 PARAMS = params.load(Path(__file__).parent.parent / "params.yaml").split
-# Perceptual hashes of photos are not uniform: 1,275 that were measured differ in 31.3 of 64 bits,
-# by a standard deviation of 4.1 (uniform: 4.0), and share three of nine bands 2.4 times as often
-# as chance would have it. Six common causes of this weight give 4.7 and 3.5 times.
+# Perceptual hashes of photos are not uniform: 1,275 measured ones differ in 31.3 of 64 bits, with a
+# standard deviation of 4.1 (uniform: 4.0), and share three of nine bands 2.4 times as often as by
+# chance. Six common causes of this weight give 4.7 and 3.5 times.
 CAUSES, WEIGHT = 6, 0.28
 
 Hashes = NDArray[np.uint64]
@@ -36,7 +37,7 @@ Case = Callable[[pd.DataFrame, np.random.Generator], None]
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     counts = (1_000, 10_000, 100_000, 1_000_000)
     parser.add_argument("--photos", type=int, nargs="+", default=counts, metavar="N")
@@ -54,12 +55,12 @@ def main() -> None:
 
 def _in_its_own_process(name: str, count: int) -> tuple[float, float, int]:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measured, name, count).result()
+        return pool.submit(measure, name, count).result()
 
 
-def measured(name: str, count: int) -> tuple[float, float, int]:
-    """Seconds, peak memory in MB and the number of groups."""
-    labels = made_up(CASES.get(name, unlike), count)
+def measure(name: str, count: int) -> tuple[float, float, int]:
+    """Return seconds, peak memory in MB and the number of groups."""
+    labels = make_labels(CASES.get(name, unlike), count)
     start = time.perf_counter()
     if name in CASES:
         groups = split.assign_splits(labels, PARAMS)["group"].nunique()
@@ -71,27 +72,29 @@ def measured(name: str, count: int) -> tuple[float, float, int]:
     return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, groups
 
 
-def made_up(case: Case, count: int) -> pd.DataFrame:
-    """The labels of a case."""
+def make_labels(case: Case, count: int) -> pd.DataFrame:
+    """Return the labels of a case."""
     generator = np.random.default_rng(SEED)
     labels = pd.DataFrame({"hash": realistic(generator, count)})
     labels["camera"], labels["second"] = generator.choice(["A", "B", "C"], count), np.nan
     case(labels, generator)
-    labels["photo"] = [f"{number % 100:02d}/{number:07d}.jpg" for number in range(count)]
+    labels["origin"] = labels["photo"] = [
+        f"{number % 100:02d}/{number:07d}.jpg" for number in range(count)
+    ]
     labels["number"] = np.arange(count)
     labels["perceptual_hash"] = [f"{value:016x}" for value in labels.pop("hash").tolist()]
-    taken = pd.Timestamp("2024-01-01") + pd.to_timedelta(labels.pop("second"), unit="s")
-    labels["captured"] = taken.dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(labels.pop("second"), unit="s")
+    labels["captured"] = times.dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
     return labels
 
 
 def uniform(generator: np.random.Generator, count: int) -> Hashes:
-    """Hashes of independent bits."""
+    """Return hashes of independent bits."""
     return generator.integers(0, 2**64, count, dtype=np.uint64)
 
 
 def realistic(generator: np.random.Generator, count: int) -> Hashes:
-    """Hashes whose bits have causes in common, as those of photos."""
+    """Return hashes whose bits have common causes, like those of photos."""
     weights = np.random.default_rng(SEED).normal(0, WEIGHT, (CAUSES, 64))
     parts = []
     for start in range(0, count, 10_000):
@@ -101,23 +104,23 @@ def realistic(generator: np.random.Generator, count: int) -> Hashes:
     return np.concatenate(parts)
 
 
-def flipped(generator: np.random.Generator, hashes: Hashes, bits: int) -> Hashes:
-    """Hashes of which up to `bits` bits are turned over."""
+def flip_bits(generator: np.random.Generator, hashes: Hashes, bits: int) -> Hashes:
+    """Flip up to `bits` bits of each hash."""
     for places in generator.integers(0, 64, (bits, len(hashes)), dtype=np.uint64):
         hashes = hashes ^ (np.uint64(1) << places)
     return hashes
 
 
 def unlike(labels: pd.DataFrame, generator: np.random.Generator) -> None:
-    """A day or so between photos, every fifth a near-duplicate of another."""
+    """Some seconds between photos, every fifth a near-duplicate of another."""
     count = len(labels)
     labels["second"] = np.sort(generator.uniform(0, 20.0 * count, count)).round(2)
     copies, copied = generator.permutation(count)[: 2 * (count // 5)].reshape(2, -1)
-    labels.loc[copies, "hash"] = flipped(generator, labels["hash"].to_numpy()[copied], 3)
+    labels.loc[copies, "hash"] = flip_bits(generator, labels["hash"].to_numpy()[copied], 3)
 
 
 def unlike_and_uniform(labels: pd.DataFrame, generator: np.random.Generator) -> None:
-    """The same of hashes without skew."""
+    """The same with uniform hashes."""
     labels["hash"] = uniform(generator, len(labels))
     unlike(labels, generator)
 
@@ -137,25 +140,25 @@ def five_a_second(labels: pd.DataFrame, _: np.random.Generator) -> None:
     """One camera for hours, with its times in whole seconds."""
     labels["camera"] = "A"
     labels["second"] = np.arange(len(labels)) // 5.0
-    labels.loc[: STRANGERS - 1, "second"] = np.nan
+    labels.loc[: SINGLES - 1, "second"] = np.nan
 
 
 def short_time_lapses(labels: pd.DataFrame, generator: np.random.Generator) -> None:
-    """All photos but the strangers are frames, a hundred of a scene and up to 6 bits apart."""
-    frames = np.arange(len(labels) - STRANGERS)
+    """All photos except the singles are frames, 100 of each scene, up to 6 bits apart."""
+    frames = np.arange(len(labels) - SINGLES)
     scenes = labels["hash"].to_numpy()[frames // 100]
-    labels.loc[frames, "hash"] = flipped(generator, scenes, 3)
+    labels.loc[frames, "hash"] = flip_bits(generator, scenes, 3)
 
 
 def long_time_lapse(labels: pd.DataFrame, generator: np.random.Generator) -> None:
-    """A scene of thousands of frames up to 6 bits apart."""
+    """One scene of thousands of frames, up to 6 bits apart."""
     frames = labels["hash"].to_numpy()[: _most(labels) + 1]
-    labels.loc[: _most(labels), "hash"] = flipped(generator, np.full_like(frames, frames[0]), 3)
+    labels.loc[: _most(labels), "hash"] = flip_bits(generator, np.full_like(frames, frames[0]), 3)
 
 
 def _most(labels: pd.DataFrame) -> int:
-    """The place of the last of MANY photos, or of all but the strangers where they are fewer."""
-    return min(MANY, len(labels) - STRANGERS) - 1
+    """Return the place of the last of MANY photos, or of all except the singles if fewer."""
+    return min(MANY, len(labels) - SINGLES) - 1
 
 
 CASES: dict[str, Case] = {
