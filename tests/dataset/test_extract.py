@@ -104,10 +104,10 @@ def test_camera_and_time_are_extracted_and_an_unset_time_is_none(tmp_path):
     tags.get_ifd(0x8769).update({0x9003: "0000:00:00 00:00:00"})
     picture(92).save(tmp_path / "b.jpg", exif=tags, xmp=xmp(settings()))
     run(tmp_path, tmp_path / "out")
-    found = labels(tmp_path / "out")
-    assert found.loc["a.jpg", "camera"] == "Canon EOS R6"
-    assert found.loc["a.jpg", "captured"] == "2024-05-06T07:08:09.250000"
-    assert pd.isna(found.loc["b.jpg", "captured"])
+    table = labels(tmp_path / "out")
+    assert table.loc["a.jpg", "camera"] == "Canon EOS R6"
+    assert table.loc["a.jpg", "captured"] == "2024-05-06T07:08:09.250000"
+    assert pd.isna(table.loc["b.jpg", "captured"])
 
 
 def test_each_bad_file_is_listed_with_its_reason_and_none_ends_the_run(tmp_path):
@@ -308,9 +308,9 @@ def test_sidecars_of_duplicates_are_more_authors_of_one_photo(tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
     (tmp_path / "lib" / "a_01.jpg.xmp").write_bytes(xmp(settings(0.3)))
     run(tmp_path / "lib", tmp_path)
-    found = shards.read_labels(tmp_path / "shards")
-    assert found["author"].tolist() == ["duplicate 01", "photographer"]
-    assert found["crop_top"].tolist() == pytest.approx([0.3, 0.1])
+    table = shards.read_labels(tmp_path / "shards")
+    assert table["author"].tolist() == ["duplicate 01", "photographer"]
+    assert table["crop_top"].tolist() == pytest.approx([0.3, 0.1])
     assert len(list(shards.iter_images(tmp_path / "shards"))) == 1
 
 
@@ -356,11 +356,11 @@ def test_changed_moved_and_deleted_photos_are_updated(tmp_path, library):
     (folder / "2024" / "IMG_0001.jpg").rename(folder / "moved.jpg")
     save_photo(folder / "2024" / "IMG_0002.jpg", xmp(settings(0.33)), picture(200))
     run(folder, tmp_path)
-    found = labels(tmp_path)
-    assert sorted(found.index) == [*(f"2024/IMG_000{i}.jpg" for i in range(2, 9)), "moved.jpg"]
-    assert found.loc["2024/IMG_0002.jpg", "crop_top"] == pytest.approx(0.33)
-    assert found.loc["2024/IMG_0002.jpg", "number"] == numbers["2024/IMG_0002.jpg"]
-    assert found.loc["moved.jpg", "number"] == numbers["2024/IMG_0001.jpg"]
+    table = labels(tmp_path)
+    assert sorted(table.index) == [*(f"2024/IMG_000{i}.jpg" for i in range(2, 9)), "moved.jpg"]
+    assert table.loc["2024/IMG_0002.jpg", "crop_top"] == pytest.approx(0.33)
+    assert table.loc["2024/IMG_0002.jpg", "number"] == numbers["2024/IMG_0002.jpg"]
+    assert table.loc["moved.jpg", "number"] == numbers["2024/IMG_0001.jpg"]
     assert shard_bytes(tmp_path)["shard-00001.parquet"] == untouched
 
 
@@ -379,11 +379,11 @@ def test_a_photo_that_moves_keeps_its_origin(tmp_path, library, monkeypatch):
                     run(folder, tmp_path)
         run(folder, tmp_path)
     run(folder, tmp_path, fingerprint="other")
-    found = labels(tmp_path)
-    assert found.loc["a/moved again.jpg", ["origin", "number"]].tolist() == ["2024/IMG_0001.jpg", 1]
-    others = found.drop("a/moved again.jpg")
+    table = labels(tmp_path)
+    assert table.loc["a/moved again.jpg", ["origin", "number"]].tolist() == ["2024/IMG_0001.jpg", 1]
+    others = table.drop("a/moved again.jpg")
     assert (others["origin"] == others.index).all()
-    assert found["number"].is_unique
+    assert table["number"].is_unique
 
 
 def test_a_copy_that_replaces_a_photo_keeps_its_origin(tmp_path):
@@ -397,9 +397,9 @@ def test_a_copy_that_replaces_a_photo_keeps_its_origin(tmp_path):
     shutil.copy(lib / "z.jpg", lib / "a.jpg")  # a copy whose name comes first
     (lib / "z.xmp").write_bytes(xmp(settings(0.3)))
     run(lib, tmp_path)
-    found = labels(tmp_path)
-    assert found["origin"].to_dict() == {"z.jpg": "m.jpg"}
-    assert found.loc["z.jpg", "crop_top"] == pytest.approx(0.3)
+    table = labels(tmp_path)
+    assert table["origin"].to_dict() == {"z.jpg": "m.jpg"}
+    assert table.loc["z.jpg", "crop_top"] == pytest.approx(0.3)
 
 
 def test_photos_that_swap_names_keep_their_origins(tmp_path, library):
@@ -594,11 +594,11 @@ def test_a_preview_counts_what_would_be_found_and_writes_nothing(tmp_path, libra
     save_photo(folder / "odd.jpg", xmp(settings(angle=60)))
     monkeypatch.setattr(image, "small_copy", None)  # no picture is decoded
     before = {file: file.stat() for file in tmp_path.rglob("*")}
-    found = extract.preview(folder, scan.scan(folder).entries, extract_params(folder))
-    assert found.outcomes == {"cropped": 6, "uncropped": 1, "angle": 1}
-    assert found.labels == {"lightroom embedded": 6}
+    summary = extract.preview(folder, scan.scan(folder).entries, extract_params(folder))
+    assert summary.outcomes == {"cropped": 6, "uncropped": 1, "angle": 1}
+    assert summary.labels == {"lightroom embedded": 6}
     assert {file: file.stat() for file in tmp_path.rglob("*")} == before
-    assert str(found).split("\n") == [
+    assert str(summary).split("\n") == [
         "        8 files",
         "        6 cropped, 6 crops",
         "                  6 lightroom embedded",

@@ -74,7 +74,7 @@ def test_shapes_are_counted_for_photos_and_for_crops(inventory):
 
 
 def test_limits_are_described_by_their_quartiles(inventory):
-    # areas 1, 0.5, 0.25 and 0.9: the quartiles of four lie at places 0.75, 1.5 and 2.25
+    # areas 1, 0.5, 0.25 and 0.9: the quartiles of four are at places 0.75, 1.5 and 2.25
     area = inventory.limits["area"]
     assert (area.low, area.median, area.high) == pytest.approx((0.4375, 0.7, 0.925))
     assert list(inventory.limits) == ["top", "left", "bottom", "right", "angle", "area"]

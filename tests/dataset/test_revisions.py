@@ -84,9 +84,9 @@ def project(commits, tmp_path) -> Path:
 
 
 def test_tables_are_those_of_the_revision_and_not_of_the_workspace(commits):
-    found = revisions.read_revision(commits, "first")
-    pd.testing.assert_frame_equal(found.labels, label_table(20))
-    assert found.splits["split"].value_counts().to_dict() == {"train": 16, "test": 4}
+    version = revisions.read_revision(commits, "first")
+    pd.testing.assert_frame_equal(version.labels, label_table(20))
+    assert version.splits["split"].value_counts().to_dict() == {"train": 16, "test": 4}
     assert len(revisions.read_workspace(commits).labels) == 30
 
 

@@ -124,9 +124,9 @@ def test_a_crowd_of_near_duplicates_gets_the_splits_that_comparing_all_with_all_
     singles = generator.integers(0, 2**64, 20, dtype=np.uint64).tolist()
     mixed = generator.permutation(np.array(frames + singles, dtype=np.uint64)).tolist()
     photos = [(own, None, 0.0) for own in mixed]
-    found = assign_photos(photos, PARAMS)
-    assert found == assign_by_comparing_all(photos, PARAMS)
-    assert {"train", "aside"} <= {name for _, name in found}
+    result = assign_photos(photos, PARAMS)
+    assert result == assign_by_comparing_all(photos, PARAMS)
+    assert {"train", "aside"} <= {name for _, name in result}
 
 
 @pytest.mark.parametrize("alike", ["perceptual_hash", "captured"])
@@ -136,9 +136,9 @@ def test_twenty_thousand_photos_of_one_hash_or_second_are_one_group(alike):
     labels.loc[:19_999, "camera"] = "Scanner"
     labels["captured"] = [moment(10 * photo) for photo in range(len(labels))]
     labels.loc[:19_999, alike] = labels[alike].iloc[0]
-    found = assign(labels)["group"]
-    assert found.iloc[:20_000].unique().tolist() == [labels["photo"][0]]
-    assert found.iloc[20_000:].tolist() == labels["photo"].iloc[20_000:].tolist()
+    groups = assign(labels)["group"]
+    assert groups.iloc[:20_000].unique().tolist() == [labels["photo"][0]]
+    assert groups.iloc[20_000:].tolist() == labels["photo"].iloc[20_000:].tolist()
 
 
 def test_the_shares_are_those_of_params():
@@ -196,17 +196,17 @@ def test_a_newcomer_between_two_splits_is_set_aside():
     bridge = label_table(1).assign(
         photo="bridge.jpg", origin="bridge.jpg", number=400, perceptual_hash=f"{0xF:016x}"
     )
-    found = assign(pd.concat([base.reset_index(), bridge], ignore_index=True))
-    assert found.loc[train, "split"] == "train"
-    assert found.loc[test, "split"] == "test"
-    assert found.loc["bridge.jpg", "split"] == "aside"  # 4 bits from either
+    splits = assign(pd.concat([base.reset_index(), bridge], ignore_index=True))
+    assert splits.loc[train, "split"] == "train"
+    assert splits.loc[test, "split"] == "test"
+    assert splits.loc["bridge.jpg", "split"] == "aside"  # 4 bits from either
 
 
 def test_near_duplicates_differ_in_at_most_the_given_bits():
-    found = split.near_duplicates(to_hashes(0, 0b111111, 0b1111111, 2**63, 0), 6)
+    likeness = split.near_duplicates(to_hashes(0, 0b111111, 0b1111111, 2**63, 0), 6)
     # 0 and 0b111111: 6 bits. 0 and 0b1111111: 7, too many. 0 and 2^63: 1 bit.
     # 0b111111 and 0b1111111: 1. 0b111111 and 2^63: 7.
-    assert pairs(found) == [[0, 1], [0, 3], [0, 4], [1, 2], [1, 4], [3, 4]]
+    assert pairs(likeness) == [[0, 1], [0, 3], [0, 4], [1, 2], [1, 4], [3, 4]]
 
 
 @given(st.lists(hashes, min_size=1, max_size=40), st.integers(0, 64))

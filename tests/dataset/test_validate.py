@@ -152,14 +152,16 @@ class TestCheckLabels:
     @pytest.mark.parametrize("kind", UNSOUND)
     def test_a_quarantined_label_has_the_names_of_the_expectations_it_broke(self, mixed, kind):
         _, check = mixed
-        found = check.quarantine["expectation"][list(UNSOUND).index(kind)]
-        assert found == UNSOUND[kind][1]
+        names = check.quarantine["expectation"][list(UNSOUND).index(kind)]
+        assert names == UNSOUND[kind][1]
 
     def test_the_quarantine_shows_how_far_a_corner_is_outside(self, mixed):
         _, check = mixed
-        found = check.quarantine["corner_outside"][list(UNSOUND).index("tilted out of the frame")]
+        distance = check.quarantine["corner_outside"][
+            list(UNSOUND).index("tilted out of the frame")
+        ]
         # 200 cos 5 + 300 sin 5 = 199.239 + 26.147 = 225.386 px; (225.386 - 200) / 400
-        assert found == pytest.approx(0.063464, abs=1e-6)
+        assert distance == pytest.approx(0.063464, abs=1e-6)
 
     def test_the_quarantine_shows_what_is_wrong_with_a_picture(self, mixed):
         _, check = mixed
@@ -219,8 +221,8 @@ class TestAllAlike:
         check = validate.check_labels(alike(2), PARAMS)
         assert not check.all_alike
         assert check.spread == {}
-        found = validate.statistics(check)["alike"]
-        assert found == "not checked: 2 sound labels, at least 3 needed"
+        answer = validate.statistics(check)["alike"]
+        assert answer == "not checked: 2 sound labels, at least 3 needed"
 
 
 class TestRequireSound:
@@ -230,7 +232,7 @@ class TestRequireSound:
 
     def test_a_larger_share_is_an_error(self, mixed):
         _, check = mixed
-        # 17 of 26 labels; three lie out of the frame by a corner
+        # 17 of 26 labels; three have a corner outside the frame
         with pytest.raises(
             DataError, match=r"17 of 26 labels .* \(65\.4%\), expected at most 5\.0%"
         ):
@@ -267,9 +269,9 @@ class TestReports:
         _, check = mixed
         validate.write_validate_reports(check, tmp_path / "q.csv", tmp_path / "v.json")
         text = (tmp_path / "v.json").read_text()
-        found = json.loads(text)
-        assert text == json.dumps(found, indent=2, sort_keys=True) + "\n"
-        assert {key: found[key] for key in ("rows", "sound", "quarantined", "alike")} == {
+        statistics = json.loads(text)
+        assert text == json.dumps(statistics, indent=2, sort_keys=True) + "\n"
+        assert {key: statistics[key] for key in ("rows", "sound", "quarantined", "alike")} == {
             "rows": 26,
             "sound": 9,
             "quarantined": 17,
@@ -319,21 +321,21 @@ class TestImageProblems:
         ],
     )
     def test_a_picture_of_another_size_has_a_problem(self, picture, problem):
-        found = validate.find_image_problems(table({}), [("0.jpg", picture)])
-        assert problem in found["0.jpg"]
+        problems = validate.find_image_problems(table({}), [("0.jpg", picture)])
+        assert problem in problems["0.jpg"]
 
     def test_a_picture_of_another_shape_has_a_problem(self):
         # 96 px wide at 600 x 500: 80 px high, not 64
-        found = validate.find_image_problems(table({"height": 500}), [("0.jpg", jpeg(96, 64))])
-        assert found == {"0.jpg": "96 x 64 px, not the shape of 600 x 500"}
+        problems = validate.find_image_problems(table({"height": 500}), [("0.jpg", jpeg(96, 64))])
+        assert problems == {"0.jpg": "96 x 64 px, not the shape of 600 x 500"}
 
     def test_a_photo_without_a_picture_has_a_problem(self):
         assert validate.find_image_problems(table({}), []) == {"0.jpg": "no picture is stored"}
 
     def test_every_author_of_a_photo_must_state_its_size(self):
         labels = table({"photo": "a.jpg"}, {"photo": "a.jpg", "author": "b", "image_width": 97})
-        found = validate.find_image_problems(labels, [("a.jpg", jpeg(96, 64))])
-        assert found == {"a.jpg": "96 x 64 px, stated as 97 x 64"}
+        problems = validate.find_image_problems(labels, [("a.jpg", jpeg(96, 64))])
+        assert problems == {"a.jpg": "96 x 64 px, stated as 97 x 64"}
 
 
 class TestStage:
@@ -357,8 +359,8 @@ class TestStage:
 
     def test_sound_labels_are_written_for_the_next_stage(self, run, tmp_path):
         run(table({"crop_top": 0.0}, {"crop_top": 0.1}, {"crop_top": 0.2}))
-        found = pd.read_parquet(tmp_path / "labels.parquet")
-        pd.testing.assert_frame_equal(found, shards.read_labels(tmp_path / "extracted"))
+        sound = pd.read_parquet(tmp_path / "labels.parquet")
+        pd.testing.assert_frame_equal(sound, shards.read_labels(tmp_path / "extracted"))
 
     def test_reports_are_written_before_the_error(self, run, tmp_path):
         with pytest.raises(DataError):
@@ -373,7 +375,7 @@ class TestStage:
 
 def test_the_suggestion_of_a_label_is_not_checked(tmp_path):
     suggested = dict.fromkeys(shards.SUGGESTED_COLUMNS, 7.0) | {shards.SUGGESTED_BY: "3"}
-    rows = [LABEL | {"image": b""} | beside for beside in (shards.NO_SUGGESTION, suggested)]
+    rows = [LABEL | {"image": b""} | columns for columns in (shards.NO_SUGGESTION, suggested)]
     rows[1] |= {"photo": "b.jpg", "number": 1}
     shards.write_shard(rows, tmp_path)
     labels = shards.read_labels(tmp_path)

@@ -51,7 +51,7 @@ def library(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def redrawn(tmp_path_factory):
-    """One photo more, drawn by one process over an older library beside a file of the user's."""
+    """One more photo, drawn by one process over an older library with a file of the user's."""
     folder = tmp_path_factory.mktemp("redrawn")
     (folder / "1999" / "old").mkdir(parents=True)
     (folder / "1999" / "old" / "IMG_0001.jpg").write_bytes(b"drawn by an older version")
@@ -69,8 +69,8 @@ def planned(policy="rule", count=300):
 
 def settings_in(packet):
     """Camera Raw's tags in a packet, in either of the two spellings."""
-    found = re.findall(rb'(?<!/)crs:(\w+)(?:="|>)([^"<]*)', packet)
-    return {tag.decode(): value.decode() for tag, value in found}
+    tags = re.findall(rb'(?<!/)crs:(\w+)(?:="|>)([^"<]*)', packet)
+    return {tag.decode(): value.decode() for tag, value in tags}
 
 
 def settings_beside(file):
@@ -285,7 +285,7 @@ def _shows(scene, crop, x, y):
 def test_the_crop_levels_the_horizon(tilt):
     scene = dataclasses.replace(PLAIN, tilt=tilt)
     picture = paint(scene, grain_seed=1)
-    # turned 5 degrees clockwise, the right end lies 0.9 x 1200 x tan 5 = 94 px lower on screen
+    # rotated 5 degrees clockwise, the right end is 0.9 x 1200 x tan 5 = 94 px lower on screen
     assert _fall(picture, around=scene.horizon) == pytest.approx(
         0.9 * 1200 * np.tan(np.deg2rad(tilt)), abs=6
     )
@@ -350,7 +350,7 @@ def test_a_random_crop_does_not_depend_on_its_photo():
     assert first == second
     wide = add_hand_noise(first, 3 / 2, np.random.default_rng(6))
     upright = add_hand_noise(first, 2 / 3, np.random.default_rng(6))
-    # one crop fits all formats, so that only a hand's noise at a tilted corner can tell them apart
+    # one crop fits all formats; only the hand's noise at a tilted corner makes them differ
     assert wide.limits() == pytest.approx(upright.limits(), abs=0.05)
 
 

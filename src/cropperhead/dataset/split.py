@@ -174,8 +174,8 @@ def near_duplicates(hashes: Hashes, max_bits: int) -> Likeness:
 def bursts(camera: pd.Series, captured: pd.Series, seconds: float) -> Likeness:
     """Return the likeness of photos that one camera took within `seconds`.
 
-    Others may lie between them: if only neighbours in time were alike, a photo that arrives later
-    would separate the two around it.
+    There may be others between them: if only neighbours in time were alike, a photo that arrives
+    later would separate the two around it.
     """
     time = pd.to_datetime(captured, format="ISO8601")
     window = pd.Timedelta(seconds=seconds) // pd.Timedelta(1, unit=time.dt.unit)

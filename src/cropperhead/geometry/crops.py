@@ -144,10 +144,10 @@ def overlap(first: ArrayLike, second: ArrayLike, aspect: ArrayLike) -> Floats:
     """
     one, two = corners(first, aspect), corners(second, aspect)
     points = np.concatenate([one, two, _crossings(one, two)], axis=-2)
-    kept = np.concatenate(
+    is_corner = np.concatenate(
         [_inside(one, two), _inside(two, one), np.isfinite(points[..., 8:, 0])], axis=-1
     )
-    shared = _hull_area(points, kept)
+    shared = _hull_area(points, is_corner)
     union = _shoelace(one) + _shoelace(two) - shared
     has_area = (area(first) > 0) & (area(second) > 0)  # a crop that is inside out has none
     return np.where(has_area, np.clip(shared / np.maximum(union, 1e-12), 0.0, 1.0), 0.0)
@@ -200,14 +200,14 @@ def _crossings(one: Floats, two: Floats) -> Floats:
     return points.reshape(*points.shape[:-3], 16, 2)
 
 
-def _hull_area(points: Floats, kept: NDArray[np.bool_]) -> Floats:
-    """Return the areas of the convex hulls of the kept points (n, p, 2), in any order, (n,)."""
-    count = kept.sum(axis=-1)
-    safe = np.where(kept[..., None], points, 0.0)
+def _hull_area(points: Floats, is_corner: NDArray[np.bool_]) -> Floats:
+    """Return the areas of the convex polygons with the marked points (n, p, 2) as corners, (n,)."""
+    count = is_corner.sum(axis=-1)
+    safe = np.where(is_corner[..., None], points, 0.0)
     middle = safe.sum(axis=-2) / np.maximum(count, 1)[..., None]
-    # the other points move onto the first kept one, where they add no area
-    first = np.take_along_axis(safe, kept.argmax(axis=-1)[..., None, None], axis=-2)
-    rays = np.where(kept[..., None], safe, first) - middle[..., None, :]
+    # the other points move onto the first corner, where they add no area
+    first = np.take_along_axis(safe, is_corner.argmax(axis=-1)[..., None, None], axis=-2)
+    rays = np.where(is_corner[..., None], safe, first) - middle[..., None, :]
     order = np.argsort(np.arctan2(rays[..., 1], rays[..., 0]), axis=-1)
     ring = np.take_along_axis(rays, order[..., None], axis=-2)
     return np.where(count >= 3, np.abs(_shoelace(ring)), 0.0)
