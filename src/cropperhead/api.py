@@ -27,8 +27,8 @@ from cropperhead.geometry import crops, orientation
 from cropperhead.geometry.crops import Floats
 from cropperhead.inference import litert, search
 from cropperhead.inference.aspect_ratio import FREE
-from cropperhead.photos import image as photos
 from cropperhead.photos import network_input, photo_file
+from cropperhead.photos.image import cut, upright
 
 Photo = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
@@ -83,10 +83,10 @@ class Crop(crops.Crop):
         own preview where it is large enough, otherwise a plain development. Raises RejectedFile
         for a path that is not a readable photo.
         """
-        image, _ = _upright(photo, None)
+        image, _ = _read_upright(photo, None)
         if self.angle == 0:  # no resampling
             return image.crop(self.pixels(*image.size))
-        return photos.cut(image, self.in_pixels(*image.size))
+        return cut(image, self.in_pixels(*image.size))
 
 
 class Cropper:
@@ -112,7 +112,7 @@ class Cropper:
         """
         if n < 1:
             raise ParamsError(f"n is {n}, expected at least 1 crop")
-        return self.suggest_seen(*_upright(photo, _LONG_SIDE), _ratio(aspect), n)
+        return self.suggest_seen(*_read_upright(photo, _LONG_SIDE), _ratio(aspect), n)
 
     def suggest_seen(
         self, image: Image.Image, frame: float, aspect: str = FREE, n: int = 1
@@ -163,7 +163,7 @@ def seen(file: Path, shown_as: int | None = None) -> tuple[Image.Image, float]:
     `shown_as` is the EXIF orientation (1 to 8) to show it by, None for the camera's own. Raises
     RejectedFile and SetupError as `Cropper.suggest` does.
     """
-    return _of_file(file, _LONG_SIDE, shown_as)
+    return _read_file(file, _LONG_SIDE, shown_as)
 
 
 class _Model(Protocol):
@@ -231,18 +231,18 @@ def model_file(path: Path) -> Path:
     raise ModelError(f"{path}: no model in this folder, expected a {EXPORTED} or {KERAS} file")
 
 
-def _upright(photo: Photo, long_side: int | None) -> tuple[Image.Image, float]:
+def _read_upright(photo: Photo, long_side: int | None) -> tuple[Image.Image, float]:
     """The upright picture or, with a long side, a copy in sRGB of at most that; and its aspect."""
     if isinstance(photo, str | PathLike):
-        return _of_file(Path(photo), long_side)
-    image = photo if isinstance(photo, Image.Image) else _of_array(photo)
+        return _read_file(Path(photo), long_side)
+    image = photo if isinstance(photo, Image.Image) else _image_from_array(photo)
     aspect = image.width / image.height
     if long_side is not None:
-        image = photos.upright(image.copy(), orientation.UPRIGHT, long_side)
+        image = upright(image.copy(), orientation.UPRIGHT, long_side)
     return image, aspect
 
 
-def _of_array(pixels: NDArray[np.uint8]) -> Image.Image:
+def _image_from_array(pixels: NDArray[np.uint8]) -> Image.Image:
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise ParamsError(
             f"the array is {pixels.dtype} {pixels.shape}, expected a picture in RGB: uint8 "
@@ -251,23 +251,23 @@ def _of_array(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _of_file(
-    file: Path, long_side: int | None, wanted: int | None = None
+def _read_file(
+    file: Path, long_side: int | None, shown_as: int | None = None
 ) -> tuple[Image.Image, float]:
-    with _formats_installed(file), photo_file.open_photo(file) as photo:
-        side, shown_as = long_side or max(photo.frame), wanted or photo.shown_as
-        aspect = _aspect(photo.frame, shown_as)
-        return photos.upright(photo.picture(side), shown_as, side), aspect
+    with _require_format(file), photo_file.open_photo(file) as photo:
+        side, shown_as = long_side or max(photo.frame), shown_as or photo.shown_as
+        aspect = _displayed_aspect(photo.frame, shown_as)
+        return upright(photo.picture(side), shown_as, side), aspect
 
 
-def _aspect(stored: tuple[int, int], shown_as: int) -> float:
+def _displayed_aspect(stored: tuple[int, int], shown_as: int) -> float:
     width, height = orientation.displayed_size(*stored, shown_as)
     return width / height
 
 
 @contextmanager
-def _formats_installed(file: Path) -> Iterator[None]:
-    """Raise SetupError with the package's name if the one for this format is missing."""
+def _require_format(file: Path) -> Iterator[None]:
+    """Raise SetupError, with its name, if the package that reads this format is missing."""
     try:
         yield
     except Exception as error:

@@ -26,8 +26,8 @@ from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.geometry import orientation
 from cropperhead.library import journal, sidecars
 from cropperhead.library.journal import Journals, Record
-from cropperhead.photos import image as photos
 from cropperhead.photos import photo_file
+from cropperhead.photos.image import displayed, upright
 
 _FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe"), "JPEG"),
@@ -124,13 +124,12 @@ def cropped_copy(file: Path, crop: Crop, shown_as: int | None, quality: int) -> 
         side, shown_as = max(photo.frame), shown_as or photo.shown_as
         image = photo.picture(side)
         if photo_file.is_raw(file):
-            picture = crop.apply(photos.upright(image, shown_as, side))
+            picture = crop.apply(upright(image, shown_as, side))
             exif = _exif(_raw_tags(file), picture, "TIFF")
             return _encode(picture, "JPEG", {"quality": quality} | exif)
         options = _profile_and_iptc(image, kind) | _compression(image, kind, quality)
         tags, info = image.getexif(), {str(key): value for key, value in image.info.items()}
-        upright = photos.displayed(image, shown_as)
-        picture = crop.apply(_in_mode_of(upright, kind))
+        picture = crop.apply(_in_mode_of(displayed(image, shown_as), kind))
         exif = _exif(tags, picture, kind)
         return _encode(picture, kind, options | exif | _xmp(info, kind, exif))
 
