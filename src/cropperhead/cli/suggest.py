@@ -9,14 +9,13 @@ import click
 from cropperhead.cli.options import PATH, catalog_option
 from cropperhead.editors.names import WRITABLE_NAMES
 from cropperhead.errors import CropperheadError
+from cropperhead.inference.aspect_ratio import FREE, parse_ratio
 
 _STANDARD_OUTPUT = "-"  # as a path: the same as --json
 _SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def _check_aspect(_: click.Context, __: click.Parameter, aspect: str) -> str:
-    from cropperhead.inference.aspect_ratio import parse_ratio
-
     try:
         parse_ratio(aspect, 1.0)
     except CropperheadError as error:
@@ -63,7 +62,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
 )
 @click.option(
     "--aspect",
-    default="free",
+    default=FREE,
     show_default=True,
     callback=_check_aspect,
     metavar="RATIO",
@@ -121,7 +120,7 @@ def command(
     if undo:
         _undo(files)
         return
-    if options["straighten_only"] and (options["aspect"] != "free" or options["alternatives"]):
+    if options["straighten_only"] and (options["aspect"] != FREE or options["alternatives"]):
         raise click.UsageError("--straighten-only excludes --aspect and --alternatives.")
     options["json"] |= _STANDARD_OUTPUT in paths
     _suggest(files, model, catalogs, options)

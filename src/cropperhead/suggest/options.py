@@ -18,8 +18,8 @@ class SuggestOptions:
     """Which crops are wanted, and where they go.
 
     `write` is one of `editors.names.WRITABLE_NAMES`, `apply` the folder for copies, `sheet` a
-    picture file and `aspect` a ratio as in `search.parse_ratio`. `alternatives` is the number of
-    crops wanted in addition to the best one.
+    picture file and `aspect` a ratio as in `aspect_ratio.parse_ratio`. `alternatives` is the number
+    of crops wanted in addition to the best one.
     """
 
     write: str | None = None
