@@ -40,9 +40,9 @@ def main() -> None:
     outcomes = Counter()
     for policy in options.policies:
         for seed in range(1, options.seeds + 1):
-            metrics = cached_metrics(policy, seed, options.work, settings)
-            outcomes[policy, metrics["outcome"]] += 1
-            print(format_row(policy, seed, metrics), flush=True)
+            numbers = cached_metrics(policy, seed, options.work, settings)
+            outcomes[policy, numbers["outcome"]] += 1
+            print(format_row(policy, seed, numbers), flush=True)
     for policy in options.policies:
         right = outcomes[policy, EXPECTED[policy]]
         print(f"\n{policy}: {EXPECTED[policy]} in {right} of {options.seeds}")
@@ -52,8 +52,8 @@ def cached_metrics(policy: str, seed: int, work: Path, settings: Params) -> dict
     """Return the metrics of one library, computed unless the work folder has them."""
     file = work / f"verdict-{policy}-{seed}-{cache_key(settings)}.json"
     if not file.exists():
-        metrics = train_and_evaluate(policy, seed, work / f"{policy}-{seed}", settings)
-        file.write_text(json.dumps(metrics), encoding="utf-8")
+        numbers = train_and_evaluate(policy, seed, work / f"{policy}-{seed}", settings)
+        file.write_text(json.dumps(numbers), encoding="utf-8")
     return json.loads(file.read_text(encoding="utf-8"))
 
 
@@ -70,7 +70,7 @@ def cache_key(settings: Params) -> str:
 def train_and_evaluate(policy: str, seed: int, work: Path, settings: Params) -> dict:
     """Draw a library, train a network on it, and return its metrics and the time it took."""
     from cropperhead.demo import draw_library  # noqa: PLC0415
-    from cropperhead.evaluation import evaluate  # noqa: PLC0415 - TensorFlow: not for --help
+    from cropperhead.evaluation import evaluate, metrics  # noqa: PLC0415 - TensorFlow: not for --help
     from cropperhead.training.fit import train_network  # noqa: PLC0415 - TensorFlow: not for --help
     from cropperhead.training.networks import keras_model  # noqa: PLC0415 - TensorFlow: not for --help
     from cropperhead.training.training_data import read_training_data  # noqa: PLC0415
@@ -89,13 +89,13 @@ def train_and_evaluate(policy: str, seed: int, work: Path, settings: Params) -> 
     evaluation = evaluate.evaluate_model(
         labels, work / "extracted", work / "model.keras", replace(settings.evaluate, seed=seed)
     )
-    return evaluate.summary_metrics(evaluation) | {"seconds": time.perf_counter() - start}
+    return metrics.summary_metrics(evaluation) | {"seconds": time.perf_counter() - start}
 
 
-def format_row(policy: str, seed: int, metrics: dict) -> str:
+def format_row(policy: str, seed: int, numbers: dict) -> str:
     """Format a row of the table."""
-    gains = " | ".join(format_gain(metrics[f"gain_over_{name}"]) for name in ("median", "shuffled"))
-    return f"| {policy} | {seed} | {metrics['outcome']} | {gains} | {metrics['seconds']:.0f} |"
+    gains = " | ".join(format_gain(numbers[f"gain_over_{name}"]) for name in ("median", "shuffled"))
+    return f"| {policy} | {seed} | {numbers['outcome']} | {gains} | {numbers['seconds']:.0f} |"
 
 
 def format_gain(gain: dict) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cropperhead.dataset import shards, split
 from cropperhead.system import stage
-from cropperhead.training import batches, export, tracking
+from cropperhead.system.file_hash import file_sha256
+from cropperhead.training import batches, export
 from cropperhead.training.networks import keras_model
 
 
@@ -17,7 +18,7 @@ def main() -> None:
     labels = split.read_labels_with_splits(labels_file, splits_file)
     size = keras_model.input_size(keras_model.load_model(model_file))
     examples = batches.read_examples(folder, labels[labels["split"] == split.TEST], size)
-    data_hash = tracking.file_hash(labels_file, splits_file, *shards.shard_files(folder))
+    data_hash = file_sha256(labels_file, splits_file, *shards.shard_files(folder))
     files = {export.FLOAT32: float32, export.FLOAT16: float16}
     export.export_files(model_file, examples, data_hash, files, report)
 

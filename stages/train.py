@@ -10,6 +10,7 @@ from cropperhead import params
 from cropperhead.dataset import shards, split
 from cropperhead.system import code_hash as sources
 from cropperhead.system import stage
+from cropperhead.system.file_hash import file_sha256
 from cropperhead.training import fit, tracking
 from cropperhead.training.checkpoint import Checkpoint
 from cropperhead.training.networks import keras_model
@@ -21,8 +22,8 @@ def main() -> None:
     settings = params.load()
     labels = split.read_labels_with_splits(labels_file, splits_file)
     data = read_training_data(folder, labels, settings.train)
-    data_hash = tracking.file_hash(labels_file, splits_file, *shards.shard_files(folder))
-    code_hash = tracking.file_hash(*sources.module_files(fit))
+    data_hash = file_sha256(labels_file, splits_file, *shards.shard_files(folder))
+    code_hash = file_sha256(*sources.module_files(fit))
     checkpoint = Checkpoint(kept, f"{settings.train} {data_hash} {code_hash}")
     with tracking.training_run(params.effective(settings), data_hash) as run:
         tracking.log_dataset(labels[labels["split"] == split.TRAIN], labels_file, data_hash)

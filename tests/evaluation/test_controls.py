@@ -8,7 +8,7 @@ from conftest import ROOT
 from cropperhead import params
 from cropperhead.dataset import extract, shards, split
 from cropperhead.demo import draw_library
-from cropperhead.evaluation import evaluate
+from cropperhead.evaluation import evaluate, metrics
 from cropperhead.library import scan
 from cropperhead.training.fit import train_network
 from cropperhead.training.networks import keras_model
@@ -43,4 +43,4 @@ def test_the_verdict_on_the_demo_library_is_right(policy, outcome, tmp_path):
     fitted = train_network(TRAIN, read_training_data(out / "extracted", dealt, TRAIN))
     keras_model.save_model(fitted.model, out / "model.keras")
     found = evaluate.evaluate_model(dealt, out / "extracted", out / "model.keras", EVALUATE)
-    assert evaluate.summary_metrics(found)["outcome"] == outcome
+    assert metrics.summary_metrics(found)["outcome"] == outcome

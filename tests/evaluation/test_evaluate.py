@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT, label_table
 
 from cropperhead import params
-from cropperhead.evaluation import croppers, evaluate
+from cropperhead.evaluation import croppers, evaluate, metrics
 from cropperhead.evaluation import verdict as verdicts
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
@@ -107,13 +107,13 @@ def test_the_gain_is_paired_per_photo():
 
 def test_metrics_are_plain_numbers_with_their_intervals():
     found = result(0.5)
-    metrics = evaluate.summary_metrics(found)
-    assert metrics["outcome"] == "learned"
-    assert "human" not in metrics  # the reference has no score of its own
-    cnn, interval = metrics["cnn"], found.interval("cnn", "iou")
+    numbers = metrics.summary_metrics(found)
+    assert numbers["outcome"] == "learned"
+    assert "human" not in numbers  # the reference has no score of its own
+    cnn, interval = numbers["cnn"], found.interval("cnn", "iou")
     limits = (interval.mean, interval.low, interval.high)
     assert (cnn["iou"], cnn["iou_low"], cnn["iou_high"]) == pytest.approx(limits, abs=1e-5)
-    flat = evaluate.flatten_metrics(metrics)
+    flat = metrics.flatten_metrics(numbers)
     assert flat["cnn.iou"] == cnn["iou"]
     assert "outcome" not in flat
 
@@ -137,7 +137,7 @@ def test_several_people_are_scored_against_each_other():
     labels = pd.concat([base.test.labels, base.test.labels.assign(author="duplicate 01")])
     test = dataclasses.replace(base.test, labels=labels.sort_values("number", ignore_index=True))
     found = evaluate.compare_croppers(test, base.croppers, base.counts, PARAMS)
-    assert evaluate.summary_metrics(found)["human"]["iou"] == pytest.approx(1)  # they agree
+    assert metrics.summary_metrics(found)["human"]["iou"] == pytest.approx(1)  # they agree
 
 
 def test_only_photos_of_several_people_count_for_the_human_row():
@@ -166,7 +166,7 @@ def test_a_gain_that_shuffled_crops_share_is_no_evidence():
 
 def test_plots_tables_hold_every_limit_and_every_photo():
     found = result(0.5)
-    assert len(evaluate.limits_table(found)) == 5 * 60
-    overlap = evaluate.overlap_table(found)
+    assert len(metrics.limits_table(found)) == 5 * 60
+    overlap = metrics.overlap_table(found)
     assert overlap["share"].tolist() == pytest.approx(np.linspace(0, 1, 60))
     assert (np.diff(overlap["cnn"]) >= 0).all()

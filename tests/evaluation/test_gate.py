@@ -15,6 +15,7 @@ from cropperhead.evaluation.score_files import Baseline
 from cropperhead.params import GateParams
 from cropperhead.report import gate_report
 from cropperhead.suggest.run import find_model
+from cropperhead.system.file_hash import file_sha256
 
 PARAMS = GateParams(tolerance=0.005, confidence=0.95, bootstrap_samples=500, seed=11)
 PHOTOS = [f"{letter}.jpg" for letter in "abcdefghij"]
@@ -441,7 +442,7 @@ def test_the_champion_is_the_model_that_passed_last_each_registered_once(store):
     runs = [trained(first, 1), trained(second, 2)]
     # an evaluation elsewhere of the same bytes is a newer run, but holds no model
     with mlflow.start_run():
-        mlflow.set_tag("model_sha256", tracking.file_hash(first))
+        mlflow.set_tag("model_sha256", file_sha256(first))
     said = tracking.promote(first)
     assert said == "MLflow: version 1 of cropperhead is the champion."
     assert champion() == ("1", runs[0])

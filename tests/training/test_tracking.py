@@ -143,10 +143,3 @@ def test_only_the_code_counts_as_changed_not_the_results(store):
             run = mlflow.active_run()
         assert run.data.tags["git_dirty"] == expected
         (store / "code.py").write_text("2")
-
-
-def test_a_hash_is_that_of_the_contents_in_order(tmp_path):
-    (tmp_path / "a").write_bytes(b"1")
-    (tmp_path / "b").write_bytes(b"2")
-    expected = hashlib.sha256(b"12").hexdigest()
-    assert tracking.file_hash(tmp_path / "a", tmp_path / "missing", tmp_path / "b") == expected

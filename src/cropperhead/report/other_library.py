@@ -7,7 +7,7 @@ import pandas as pd
 
 from cropperhead.dataset import extract, shards, split
 from cropperhead.errors import DataError
-from cropperhead.evaluation import evaluate
+from cropperhead.evaluation import evaluate, metrics
 from cropperhead.evaluation.number_text import format_count
 from cropperhead.library import scan
 from cropperhead.params import Params
@@ -37,7 +37,7 @@ def evaluate_on_library(folder: Path, catalogs: Sequence[Path], out: Path, param
         params.evaluate,
         training_folder=EXTRACTED,
     )
-    evaluate.write_numbers(evaluation, out / "metrics.json", out / "scores.csv", out / "plots")
+    metrics.write_numbers(evaluation, out / "metrics.json", out / "scores.csv", out / "plots")
     page, summary = out / "comparison.html", out / "summary.md"
     publish.write_report(evaluation, out / "extracted", HISTORY, page, summary, params)
     return _describe_report(labels, test_labels, page)

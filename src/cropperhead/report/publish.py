@@ -8,7 +8,7 @@ import pandas as pd
 
 from cropperhead.dataset import shards, split
 from cropperhead.dataset.inventory import take_inventory
-from cropperhead.evaluation import corrections, evaluate
+from cropperhead.evaluation import corrections, evaluate, metrics
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.evaluate import Evaluation
 from cropperhead.params import Params, as_dict
@@ -56,7 +56,7 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     evaluation = evaluate.evaluate_pipeline(
         inputs.extracted, inputs.labels, inputs.splits, inputs.model, params.evaluate
     )
-    evaluate.write_numbers(evaluation, outputs.metrics, outputs.scores, outputs.plots)
+    metrics.write_numbers(evaluation, outputs.metrics, outputs.scores, outputs.plots)
     labels = split.read_labels_with_splits(inputs.labels, inputs.splits)
     extract_report = _read_json(inputs.extract_report)
     changes = corrections.summarise_corrections(labels, extract_report, params.evaluate)
@@ -98,13 +98,13 @@ def write_report(
 def _log_evaluation(
     evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params
 ) -> None:
-    metrics = evaluate.summary_metrics(evaluation)
-    settings = as_dict(params.evaluate) | {"outcome": metrics["outcome"]}
+    summary = metrics.summary_metrics(evaluation)
+    settings = as_dict(params.evaluate) | {"outcome": summary["outcome"]}
     artifacts = [
         *(outputs.page, outputs.metrics, outputs.scores, outputs.summary),
         *(outputs.model_card, outputs.datasheet),
     ]
-    numbers = evaluate.flatten_metrics(metrics)
+    numbers = metrics.flatten_metrics(summary)
     tracking.log_evaluation(inputs.model, LOCK, settings, numbers, artifacts)
 
 

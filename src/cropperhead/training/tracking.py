@@ -7,7 +7,6 @@ One run for each training. `MLFLOW_TRACKING_URI` sends runs elsewhere; without i
 import hashlib
 import json
 import os
-import subprocess
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,8 +25,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from cropperhead.errors import ModelError
+from cropperhead.errors import ModelError, SetupError
 from cropperhead.geometry.crops import CROP_COLUMNS
+from cropperhead.system.file_hash import file_sha256
+from cropperhead.system.git import run_git
 
 EXPERIMENT = "cropperhead"
 REGISTERED, CHAMPION = "cropperhead", "champion"  # MLflow serves models:/cropperhead@champion
@@ -46,14 +47,6 @@ class EpochLogger(keras.callbacks.Callback):  # type: ignore[misc]
         """Called by Keras; `logs` are the epoch's metrics."""
         metrics = {name: float(value) for name, value in (logs or {}).items() if name != "epoch"}
         mlflow.log_metrics(metrics, step=epoch + 1)
-
-
-def file_hash(*files: Path) -> str:
-    """The SHA-256 over files' contents, in the order given; a missing file counts as empty."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes() if file.exists() else b"")
-    return digest.hexdigest()
 
 
 def lock_hash(lock_file: Path) -> str:
@@ -109,7 +102,7 @@ def log_model(model: Any, file: Path) -> None:
         input_example=example,
         pip_requirements=[f"keras=={keras.__version__}", "tensorflow"],
     )
-    mlflow.set_tag(_MODEL_TAG, file_hash(file))
+    mlflow.set_tag(_MODEL_TAG, file_sha256(file))
 
 
 def log_evaluation(
@@ -125,7 +118,7 @@ def log_evaluation(
     model that was trained elsewhere has no run here, and gets one.
     """
     _open_store()
-    model_sha256 = file_hash(model_file)
+    model_sha256 = file_sha256(model_file)
     run = next(iter(_runs_of(model_sha256)), None)
     with mlflow.start_run(run_id=run, run_name=None if run else "evaluated only"):
         mlflow.set_tags({_MODEL_TAG: model_sha256, "dvc_lock_sha256": lock_hash(lock_file)})
@@ -147,7 +140,7 @@ def promote(model_file: Path) -> str:
         missing = _STORE if model_file.exists() else model_file
         return f"MLflow: nothing to register, {missing} is not here."
     _choose_store()
-    version = _version_of(_runs_of(file_hash(model_file)))
+    version = _version_of(_runs_of(file_sha256(model_file)))
     if version is None:
         return f"MLflow: nothing to register, no run here trained {model_file}."
     mlflow.MlflowClient().set_registered_model_alias(REGISTERED, CHAMPION, version)
@@ -226,13 +219,9 @@ def _runs_of(model_sha256: str) -> list[str]:
 def _commit() -> tuple[str, str]:
     """The commit's hash and whether the working tree differs from it; "unknown" without git."""
     try:
-        commit = _git("rev-parse", "HEAD").strip()
+        commit = run_git("rev-parse", "HEAD").strip()
         # DVC removes a stage's results before it runs, so they do not show a change of the code
-        changed = _git("status", "--porcelain", "--", ".", *_NOT_RESULTS).strip()
+        changed = run_git("status", "--porcelain", "--", ".", *_NOT_RESULTS).strip()
         return commit, str(bool(changed)).lower()
-    except (OSError, subprocess.CalledProcessError):
+    except SetupError:
         return "unknown", "unknown"
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout

@@ -1,0 +1,98 @@
+"""The numbers of an evaluation on disk: metrics, scores, and the tables behind the plots."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cropperhead.evaluation import scores
+from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
+from cropperhead.evaluation.evaluate import Evaluation
+from cropperhead.evaluation.verdict import conclude
+from cropperhead.geometry.crops import CROP_COLUMNS
+from cropperhead.stats import Interval
+
+
+def write_numbers(
+    evaluation: Evaluation, metrics_file: Path, scores_file: Path, plots: Path
+) -> None:
+    """Write the metrics (JSON), the scores (CSV) and the tables behind the plots (CSV)."""
+    metrics = json.dumps(summary_metrics(evaluation), indent=2)
+    metrics_file.write_text(metrics + "\n", encoding="utf-8")
+    plots.mkdir(parents=True, exist_ok=True)
+    tables = {scores_file: evaluation.scores, plots / "limits.csv": limits_table(evaluation)}
+    tables |= {plots / "overlap.csv": overlap_table(evaluation)}
+    for file, table in tables.items():
+        table.round(6).to_csv(file, index=False, lineterminator="\n")
+
+
+def summary_metrics(evaluation: Evaluation) -> dict[str, object]:
+    """Return the gains and each cropper's scores: the numbers for `dvc metrics` and MLflow."""
+    gain, shuffled = evaluation.gain(CNN, MEDIAN), evaluation.gain(CNN, SHUFFLED)
+    table: dict[str, object] = {
+        "outcome": conclude(gain, shuffled),
+        "test_photos": len(evaluation.test.photos.names),
+        "gain_over_median": _rounded(gain),
+        "gain_over_shuffled": _rounded(shuffled),
+        "gain_over_random": _rounded(evaluation.gain(CNN, RANDOM)),
+        "chance_of_gain": round(evaluation.p_value(CNN, MEDIAN), 5),
+        "detectable_gain": round(evaluation.detectable_gain(CNN, MEDIAN), 5),
+    }
+    for key in evaluation.scores["cropper"].unique():
+        if key != HUMAN or evaluation.shared_photos():
+            table[key] = _scores(evaluation, key)
+    if evaluation.reference_free is not None:
+        judge_scores = evaluation.reference_free.judge_scores
+        table["judge_auc"] = {each.cropper: _rounded(each.auc) for each in judge_scores}
+    return table
+
+
+def limits_table(evaluation: Evaluation) -> pd.DataFrame:
+    """List the human and predicted value of every limit of every test label, for plots."""
+    limits = evaluation.limits()
+    tables = [
+        pd.DataFrame(
+            {
+                "limit": name.removeprefix("crop_"),
+                HUMAN: limits[HUMAN][:, i],
+                CNN: limits[CNN][:, i],
+            }
+        )
+        for i, name in enumerate(CROP_COLUMNS)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def overlap_table(evaluation: Evaluation) -> pd.DataFrame:
+    """List overlaps by cropper from the worst photo (share 0) to the best (share 1), for plots."""
+    keys = [cropper.key for cropper in evaluation.croppers]
+    columns = {key: np.sort(scores.score_by_photo(evaluation.scores, key, "iou")) for key in keys}
+    table = pd.DataFrame(columns)
+    table.insert(0, "share", np.linspace(0, 1, len(table)))
+    return table
+
+
+def flatten_metrics(nested: Mapping[str, object], prefix: str = "") -> dict[str, float]:
+    """Return the numbers of nested metrics by dotted name, for MLflow, without texts."""
+    flat: dict[str, float] = {}
+    for name, value in nested.items():
+        if isinstance(value, Mapping):
+            flat |= flatten_metrics(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float):
+            flat[prefix + name] = float(value)
+    return flat
+
+
+def _scores(evaluation: Evaluation, key: str) -> dict[str, float]:
+    overlap = evaluation.interval(key, "iou")
+    values = {"iou": overlap.mean, "iou_low": overlap.low, "iou_high": overlap.high}
+    further = (*scores.SCORES[1:], "invalid")
+    values |= {name: float(evaluation.by_photo(key, name).mean()) for name in further}
+    return {name: round(value, 5) for name, value in values.items()}
+
+
+def _rounded(interval: Interval) -> dict[str, float]:
+    values = {"mean": interval.mean, "low": interval.low, "high": interval.high}
+    return {name: round(value, 5) for name, value in values.items()}
