@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -24,6 +25,7 @@ from cropperhead.geometry.crops import CROP_COLUMNS, Crop, Rectangle
 from cropperhead.geometry.orientation import ORIENTATIONS, displayed_size, to_displayed
 from cropperhead.library import edited_photo, scan
 from cropperhead.photos import exiftool, image
+from cropperhead.system import worker_pool
 
 SIDECARS = ROOT / "tests" / "vectors" / "sidecars"
 
@@ -533,6 +535,18 @@ def test_a_file_that_cannot_be_opened_is_rejected(tmp_path):
     (tmp_path / "lib" / "c.jpg").symlink_to(tmp_path / "nowhere")
     outcomes = kinds(run(tmp_path / "lib", tmp_path))
     assert outcomes == {"a.jpg": "cropped", "b.jpg": "cropped", "c.jpg": "unreadable"}
+
+
+def test_a_file_that_is_not_done_within_the_time_limit_is_rejected(tmp_path, monkeypatch):
+    save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
+    (tmp_path / "exiftool").write_text("#!/bin/sh\nexec sleep 30\n")  # one that never answers
+    (tmp_path / "exiftool").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    limited = functools.partial(worker_pool.map_chunks, limit_s=1)
+    monkeypatch.setattr(worker_pool, "map_chunks", limited)
+    outcomes = run(tmp_path / "lib", tmp_path, workers=2)
+    assert kinds(outcomes) == {"a.jpg": "timeout"}
+    assert list(outcomes["reason"]) == ["a decoder did not finish within 1 s"]
 
 
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path, library):
