@@ -48,14 +48,15 @@ class JobFinder:
         for folder, entries in folders:
             photos = [entry for entry in entries if self._is_photo(folder / entry.file, entry)]
             for start in range(0, len(photos), _BATCH):
-                batch = photos[start : start + _BATCH]
-                jobs = self._sidecar_jobs(folder, batch)
-                for entry, sidecar_job in zip(batch, jobs, strict=True):
-                    job = sidecar_job and self._with_copy(sidecar_job, entry)
-                    if job is None:
-                        self.log.advance()
-                    else:
-                        yield job
+                yield from self._batch_jobs(folder, photos[start : start + _BATCH])
+
+    def _batch_jobs(self, folder: Path, entries: Sequence[Entry]) -> Iterator[Job]:
+        for entry, sidecar_job in zip(entries, self._sidecar_jobs(folder, entries), strict=True):
+            job = sidecar_job and self._with_copy(sidecar_job, entry)
+            if job is None:
+                self.log.advance()
+            else:
+                yield job
 
     def _is_photo(self, file: Path, entry: Entry) -> bool:
         if entry.kind in {scan.LOST, scan.UNREADABLE, scan.BROKEN_CATALOG}:
