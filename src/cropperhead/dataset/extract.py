@@ -126,7 +126,7 @@ def preview(folder: Path, entries: Sequence[Entry], params: ExtractParams) -> Ex
     summary = ExtractionSummary(Counter(), Counter(), Counter())
     tasks = ((entry, 0) for entry in entries)
     bar: tqdm[Any]
-    with tqdm(total=len(entries), desc="look", unit="photo") as bar:
+    with tqdm(total=len(entries), desc="preview", unit="photo") as bar:
         for reading in _read(folder, tasks, params, bar, pixels=False):
             outcome = reading.outcome
             summary.outcomes[outcome.kind or outcome.outcome] += 1
@@ -170,7 +170,7 @@ def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
 
 def require_crops(table: pd.DataFrame, folder: Path) -> None:
     """Raise LibraryError if no photo has a usable crop."""
-    if _cropped(table).empty:
+    if _cropped_rows(table).empty:
         raise LibraryError(
             f"extract.library: {folder} has {len(table)} files, but no photo with a usable "
             "crop. In Lightroom, select your cropped photos and save their metadata to file "
@@ -212,7 +212,7 @@ def _before_reading(table: pd.DataFrame, todo: pd.Series, ledger: pd.DataFrame) 
     return pd.concat([*parts, gone.assign(outcome=GONE, trace="")], ignore_index=True)
 
 
-def _cropped(table: pd.DataFrame) -> pd.DataFrame:
+def _cropped_rows(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["outcome"] == CROPPED]
 
 
@@ -220,19 +220,19 @@ class _EarlierRuns:
     """Facts from earlier runs that this one needs.
 
     `photo_of_digest` has the cropped photo of each SHA-256, and this run adds to it. `origins` has
-    the origins of files that are read again; `moved` the numbers and origins of photos that are
+    the origins of files that are read again; `places` the numbers and origins of photos that are
     gone or unread, by SHA-256.
     """
 
     def __init__(self, table: pd.DataFrame) -> None:
-        cropped, firsts = _cropped(table), table[table["same_as"] == ""]
+        cropped, firsts = _cropped_rows(table), table[table["same_as"] == ""]
         read_again = firsts[firsts["outcome"] == UNREAD]
         gone = firsts[firsts["outcome"].isin([UNREAD, GONE]) & (firsts["sha256"] != "")]
         origins = gone["origin"].where(gone["origin"] != "", gone["file"])
         self.photo_of_digest = dict(zip(cropped["sha256"], cropped["file"], strict=True))
         self.origins = dict(zip(read_again["file"], read_again["origin"], strict=True))
         places = zip(gone["number"].tolist(), origins, strict=True)
-        self.moved = dict(zip(gone["sha256"], places, strict=True))
+        self.places = dict(zip(gone["sha256"], places, strict=True))
 
 
 def _read(
@@ -247,12 +247,12 @@ def _read(
     work = functools.partial(_read_chunk, folder, params, pixels)
     chunks = _batches(iter(tasks), min(_CHUNK, params.batch_files))
     number = worker_pool.worker_count(params.workers)
-    for readings in worker_pool.map_chunks(work, chunks, number, _failed):
+    for readings in worker_pool.map_chunks(work, chunks, number, _failed_reading):
         yield from readings
         bar.update(len(readings))
 
 
-def _failed(task: Task, error: RejectedFile) -> Reading:
+def _failed_reading(task: Task, error: RejectedFile) -> Reading:
     entry, number = task
     return rows.failed_reading(entry, number, error)
 
@@ -294,8 +294,8 @@ def _with_origin(reading: Reading, past: _EarlierRuns) -> Reading:
     """
     outcome = reading.outcome
     number, origin = outcome.number, past.origins.get(outcome.file, "")
-    if outcome.sha256 in past.moved:
-        number, origin = past.moved.pop(outcome.sha256)
+    if outcome.sha256 in past.places:
+        number, origin = past.places.pop(outcome.sha256)
     origin = "" if origin == outcome.file else origin
     place = {"number": number} | ({"origin": origin} if origin else {})
     rows = tuple(row | place for row in reading.rows)

@@ -114,13 +114,13 @@ def _in_view(canvas: Canvas, figure: Figure, spot: Spot, depth: float) -> Figure
     parts = place_figure(figure, spot)
     own = 0.36 if canvas.light.dark else 0.12
     return [
-        Part(shown.points, mix(shown.colour, part.colour, own * (1 - depth)))
-        for shown, part in zip(light_figure(parts, canvas.light, depth), parts, strict=True)
+        Part(lit.points, mix(lit.colour, part.colour, own * (1 - depth)))
+        for lit, part in zip(light_figure(parts, canvas.light, depth), parts, strict=True)
     ]
 
 
 def _paint_glow(canvas: Canvas, figure: Figure, spot: Spot) -> None:
-    """The light that lamps and windows spill into the night."""
+    """Paint the glow of lamps and windows at night."""
     if not (canvas.light.dark and any(part.glows for part in figure)):
         return
     halo = ellipse(spot.x, spot.y - spot.height * 0.5, spot.height * 0.8)
@@ -128,7 +128,7 @@ def _paint_glow(canvas: Canvas, figure: Figure, spot: Spot) -> None:
 
 
 def _paint_shadow(canvas: Canvas, scene: Scene, figure: Figure, spot: Spot) -> None:
-    """The figure's shadow on the ground, falling away from the light and towards the viewer."""
+    """Paint the shadow on the ground, away from the light and towards the viewer."""
     strength, length = _SHADOWS[scene.light]
     away = float(np.clip((spot.x - canvas.x(scene.lamp_x)) / canvas.width * 1.6, -1.0, 1.0))
     lean = spot.height * away * length * 2
