@@ -9,21 +9,21 @@ SIDE = 128
 
 
 def maps_of(saliency, aspect=1.0, direction=np.nan):
-    """PhotoMaps of one photo with a map, which need not sum to 1."""
+    """Make the maps of one photo from a saliency map, which need not sum to 1."""
     maps = np.zeros((1, GRID, GRID), np.float32)
     share = (np.asarray(saliency) / np.sum(saliency))[None].astype(np.float32)
     return PhotoMaps(np.array([aspect]), share, maps, maps, np.array([direction]))
 
 
-def measured(saliency, *limits, aspect=1.0, direction=np.nan):
-    found = composition.measure_crops(
+def measure(saliency, *limits, aspect=1.0, direction=np.nan):
+    values = composition.measure_crops(
         maps_of(saliency, aspect, direction), np.array([limits], dtype=float)
     )
-    return {name: float(values[0]) for name, values in found.items()}
+    return {name: float(each[0]) for name, each in values.items()}
 
 
 def spot(row, column):
-    """All salience in the four cells about the corner of cells (row, column)."""
+    """Put all saliency in the four cells about the corner of cells (row, column)."""
     saliency = np.zeros((GRID, GRID))
     saliency[row - 1 : row + 1, column - 1 : column + 1] = 1
     return saliency
@@ -62,40 +62,40 @@ def disc(x, y, radius=0.06):
 
 
 def test_on_an_even_map_every_crop_keeps_its_area_and_is_as_salient_as_the_photo():
-    found = measured(np.ones((GRID, GRID)), 0.25, 0.1, 0.75, 0.9, 0)
-    assert found["kept"] == pytest.approx(0.4)  # 0.5 x 0.8
-    assert found["density"] == pytest.approx(1)
-    assert found["cut"] == pytest.approx(1)
+    values = measure(np.ones((GRID, GRID)), 0.25, 0.1, 0.75, 0.9, 0)
+    assert values["kept"] == pytest.approx(0.4)  # 0.5 x 0.8
+    assert values["density"] == pytest.approx(1)
+    assert values["cut"] == pytest.approx(1)
 
 
-def test_what_is_salient_in_the_middle_of_a_crop_is_a_sixth_of_its_diagonal_from_the_thirds():
-    found = measured(spot(16, 16), 0.25, 0.25, 0.75, 0.75, 0)
-    assert found["thirds"] == pytest.approx(1 / 6)  # half the side less a third of it, both ways
-    assert found["cut"] == 0
+def test_a_spot_in_the_middle_of_a_crop_is_a_sixth_of_its_diagonal_from_the_thirds():
+    values = measure(spot(16, 16), 0.25, 0.25, 0.75, 0.75, 0)
+    assert values["thirds"] == pytest.approx(1 / 6)  # half the side less a third of it, both ways
+    assert values["cut"] == 0
 
 
 def test_a_spot_on_a_point_of_thirds_is_at_no_distance_from_it():
     # from 0.25 to 1, a third of the way is 0.5
-    found = measured(spot(16, 16), 0.25, 0.25, 1, 1, 0)
-    assert found["thirds"] == pytest.approx(0, abs=1e-6)
-    assert found["kept"] == pytest.approx(1)
-    assert found["density"] == pytest.approx(1 / 0.5625)  # all of it on 0.75 x 0.75
+    values = measure(spot(16, 16), 0.25, 0.25, 1, 1, 0)
+    assert values["thirds"] == pytest.approx(0, abs=1e-6)
+    assert values["kept"] == pytest.approx(1)
+    assert values["density"] == pytest.approx(1 / 0.5625)  # all of it on 0.75 x 0.75
 
 
 def test_a_border_through_a_spot_keeps_half_of_it_and_cuts_it():
-    found = measured(spot(16, 16), 0, 0, 1, 0.5, 0)
-    assert found["kept"] == pytest.approx(0.5)
+    values = measure(spot(16, 16), 0, 0, 1, 0.5, 0)
+    assert values["kept"] == pytest.approx(0.5)
     # diagonal 1.1180, band 0.02236 to either side; the spot is 2 / 32 wide -> 0.7155 of it inside
     # of the frame the band has 0.52236 - 0.45528 x 0.95528 = 0.08744; 0.7155 / 0.08744 = 8.183
-    assert found["cut"] == pytest.approx(8.183, rel=1e-3)
+    assert values["cut"] == pytest.approx(8.183, rel=1e-3)
 
 
-def test_the_centre_of_a_tilted_crop_is_found_along_its_own_sides():
+def test_the_centre_of_a_tilted_crop_is_measured_along_its_own_sides():
     # 2:1 frame; the spot lies at (1.25, 0.5), so 0.25 to the right of the crop's centre
-    level = measured(spot(16, 20), 0.3, 0.2, 0.7, 0.8, 0, aspect=2.0)
+    level = measure(spot(16, 20), 0.3, 0.2, 0.7, 0.8, 0, aspect=2.0)
     # half the width is 0.6 and a third of it 0.2: 0.05 beyond; 0.2 / 3 down; diagonal 1.2649
     assert level["thirds"] == pytest.approx(np.hypot(0.05, 0.2 / 3) / 1.26491)
-    turned = measured(spot(16, 20), 0.3, 0.2, 0.7, 0.8, 10, aspect=2.0)
+    turned = measure(spot(16, 20), 0.3, 0.2, 0.7, 0.8, 10, aspect=2.0)
     # along the turned sides: 0.25 cos 10 = 0.2462 and -0.25 sin 10 = -0.0434
     assert turned["thirds"] == pytest.approx(np.hypot(0.0462, 0.0667 - 0.0434) / 1.26491, abs=1e-3)
 
@@ -107,77 +107,77 @@ def test_a_tilted_crop_covers_its_area():
 
 
 def test_a_crop_without_an_area_keeps_nothing_and_has_no_composition():
-    found = measured(np.ones((GRID, GRID)), 0.6, 0.2, 0.4, 0.8, 0)
-    assert found["kept"] == 0
-    assert np.isnan([found["density"], found["thirds"]]).all()
+    values = measure(np.ones((GRID, GRID)), 0.6, 0.2, 0.4, 0.8, 0)
+    assert values["kept"] == 0
+    assert np.isnan([values["density"], values["thirds"]]).all()
 
 
-def test_the_measures_are_those_that_are_described():
-    assert list(measured(spot(16, 16), 0, 0, 1, 1, 0)) == [each.key for each in MEASURES]
+def test_every_measure_is_described():
+    assert list(measure(spot(16, 16), 0, 0, 1, 1, 0)) == [each.key for each in MEASURES]
     nothing = maps_of(spot(16, 16)).select(np.array([], int))
-    found = composition.measure_crops(nothing, np.zeros((0, 5)))
-    assert {len(values) for values in found.values()} == {0}
+    values = composition.measure_crops(nothing, np.zeros((0, 5)))
+    assert {len(each) for each in values.values()} == {0}
 
 
 @pytest.mark.parametrize(("x", "y"), [(0.25, 0.7), (0.6, 0.3), (0.1, 0.1)])
 def test_a_bright_disc_is_where_a_photo_is_most_salient(x, y):
-    found = composition.photo_maps(photos_of(disc(x, y)))
-    assert found.saliency.sum() == pytest.approx(1, abs=1e-5)
-    row, column = np.unravel_index(found.saliency[0].argmax(), (GRID, GRID))
+    maps = composition.photo_maps(photos_of(disc(x, y)))
+    assert maps.saliency.sum() == pytest.approx(1, abs=1e-5)
+    row, column = np.unravel_index(maps.saliency[0].argmax(), (GRID, GRID))
     # in the disc (0.06), or at its border, by as much as the map is smoothed (2.5 / 64)
     assert np.hypot((column + 0.5) / GRID - x, (row + 0.5) / GRID - y) < 0.1
 
 
 @pytest.mark.parametrize("shade", [0.0, 0.5, 1.0])
 def test_nothing_is_salient_in_an_even_picture(shade):
-    found = composition.photo_maps(photos_of(np.full((SIDE, SIDE), shade)))
-    np.testing.assert_allclose(found.saliency, 1 / GRID**2, rtol=1e-5)
-    np.testing.assert_allclose(found.brightness, shade, atol=1 / 255)
-    assert found.detail.max() == 0
+    maps = composition.photo_maps(photos_of(np.full((SIDE, SIDE), shade)))
+    np.testing.assert_allclose(maps.saliency, 1 / GRID**2, rtol=1e-5)
+    np.testing.assert_allclose(maps.brightness, shade, atol=1 / 255)
+    assert maps.detail.max() == 0
 
 
-def test_a_photo_s_border_is_no_edge_though_opposite_sides_differ():
+def test_a_photo_s_border_is_not_an_edge_even_if_opposite_sides_differ():
     _, y = grid()
-    found = composition.photo_maps(photos_of(np.where(y < 0.4, 0.9, 0.1) + grain() / 2))
-    rows = found.saliency[0].mean(axis=1) * GRID**2
+    maps = composition.photo_maps(photos_of(np.where(y < 0.4, 0.9, 0.1) + grain() / 2))
+    rows = maps.saliency[0].mean(axis=1) * GRID**2
     horizon = rows[11:15].max()  # 0.4 x 32 = 12.8
     assert rows[[0, 1, -2, -1]].max() < horizon / 2
 
 
 @pytest.mark.parametrize("aspect", [0.67, 1.0, 1.5])
 @pytest.mark.parametrize("angle", [-6.0, 0.0, 2.5, 13.0])
-def test_the_direction_of_lines_is_found_whatever_the_photo_s_shape(angle, aspect):
-    found = composition.photo_maps(photos_of(stripes(angle, aspect), aspect=aspect))
+def test_the_direction_of_lines_is_measured_whatever_the_photo_s_shape(angle, aspect):
+    maps = composition.photo_maps(photos_of(stripes(angle, aspect), aspect=aspect))
     # a bin is 0.25 degrees; slopes of steep squashed lines are off by some more
-    assert found.direction[0] == pytest.approx(angle, abs=0.4)
+    assert maps.direction[0] == pytest.approx(angle, abs=0.4)
 
 
 def test_upright_lines_are_turned_as_far_as_level_ones():
-    found = composition.photo_maps(photos_of(stripes(93.0), stripes(3.0)))
-    np.testing.assert_allclose(found.direction, 3, atol=0.4)
+    maps = composition.photo_maps(photos_of(stripes(93.0), stripes(3.0)))
+    np.testing.assert_allclose(maps.direction, 3, atol=0.4)
 
 
-def test_no_direction_stands_out_in_noise_nor_where_lines_slope_on_purpose():
+def test_no_direction_is_prominent_in_noise_or_where_lines_slope_on_purpose():
     noise = np.random.default_rng(1).random((256, 256))
-    found = composition.photo_maps(photos_of(noise, stripes(30.0), np.full((256, 256), 0.5)))
-    assert np.isnan(found.direction).all()
+    maps = composition.photo_maps(photos_of(noise, stripes(30.0), np.full((256, 256), 0.5)))
+    assert np.isnan(maps.direction).all()
 
 
 def test_tilt_is_what_a_crop_leaves_of_the_lines_direction():
     for angle, left in ((0, 4), (4, 0), (-1, 5), (6, 2)):
-        found = measured(spot(16, 16), 0, 0, 1, 1, angle, direction=4.0)
-        assert found["tilt"] == left
-    assert np.isnan(measured(spot(16, 16), 0, 0, 1, 1, 0)["tilt"])
+        values = measure(spot(16, 16), 0, 0, 1, 1, angle, direction=4.0)
+        assert values["tilt"] == left
+    assert np.isnan(measure(spot(16, 16), 0, 0, 1, 1, 0)["tilt"])
 
 
-def test_photos_read_from_disk_in_parts_have_the_fields_that_each_has_alone():
+def test_photos_read_from_disk_in_batches_have_the_same_maps_as_alone():
     greys = [disc(0.1 + 0.01 * i, 0.5)[::4, ::4] for i in range(70)]
     memory = photos_of(*greys)
     disk = PixelFile(70, SIDE // 4)
     for place, image in enumerate(memory.images):
         disk[place] = image
-    found = composition.photo_maps(PhotoArrays(memory.names, disk, memory.aspect))
+    maps = composition.photo_maps(PhotoArrays(memory.names, disk, memory.aspect))
     alone = composition.photo_maps(photos_of(greys[66]))
-    np.testing.assert_array_equal(found.select(np.array([66])).saliency, alone.saliency)
-    np.testing.assert_array_equal(found.direction[66:67], alone.direction)
-    assert len(found) == 70
+    np.testing.assert_array_equal(maps.select(np.array([66])).saliency, alone.saliency)
+    np.testing.assert_array_equal(maps.direction[66:67], alone.direction)
+    assert len(maps) == 70

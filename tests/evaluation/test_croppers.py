@@ -49,11 +49,11 @@ def test_a_photo_s_random_crops_do_not_depend_on_the_other_photos():
 
 def test_shuffled_crops_are_the_network_s_own_on_other_photos():
     predicted = np.linspace(0, 0.4, 12)[:, None] * [1, 1, 0, 0, 0] + [0, 0, 1, 1, 0]
-    dealt = croppers.shuffled_network(lambda _: predicted, draws=100, seed=1).crop(photos())
-    assert dealt.shape == (11, 12, 5)  # each photo gets every other photo's crop once
+    shuffled = croppers.shuffled_network(lambda _: predicted, draws=100, seed=1).crop(photos())
+    assert shuffled.shape == (11, 12, 5)  # each photo gets every other photo's crop once
     for column in range(12):
         others = np.delete(predicted[:, 0], column)
-        assert np.sort(dealt[:, column, 0]) == pytest.approx(others)
+        assert np.sort(shuffled[:, column, 0]) == pytest.approx(others)
 
 
 def test_the_predecessor_s_network_is_named_in_its_row():
@@ -85,16 +85,16 @@ def test_the_most_similar_photo_lends_its_crop():
     limits = np.array([[0, 0, 1, 0.5, 0], [0, 0.5, 1, 1, 0]])
     cropper = croppers.similar_crop(looking(dark_left, dark_right), limits)
     # brighter, of less contrast and of another size, but dark on the same side
-    found = cropper.crop(looking(halves(120, 60, 64), halves(60, 120, 64)))
-    assert found[0].tolist() == [limits[1].tolist(), limits[0].tolist()]
+    copied = cropper.crop(looking(halves(120, 60, 64), halves(60, 120, 64)))
+    assert copied[0].tolist() == [limits[1].tolist(), limits[0].tolist()]
 
 
 def test_a_photo_of_the_same_shape_is_more_similar_than_one_of_another():
     image = halves(10, 200)
     known = PhotoArrays(["a", "b"], np.stack([image, image]), np.array([0.7, 1.5], np.float32))
     limits = np.array([[0, 0, 1, 0.5, 0], [0, 0.5, 1, 1, 0]])
-    found = croppers.similar_crop(known, limits).crop(looking(image, aspect=1.4))
-    assert found[0, 0].tolist() == limits[1].tolist()
+    copied = croppers.similar_crop(known, limits).crop(looking(image, aspect=1.4))
+    assert copied[0, 0].tolist() == limits[1].tolist()
 
 
 def test_another_photo_s_crop_is_one_of_the_human_crops():
@@ -111,5 +111,5 @@ def test_another_photo_s_crop_is_one_of_the_human_crops():
 def test_the_centred_crop_has_the_median_size():
     training = np.array([[0, 0.1, 0.5, 0.9, 1], [0.2, 0.1, 0.8, 0.7, 0], [0.1, 0, 1, 0.4, 0]])
     # heights 0.5, 0.6, 0.9; widths 0.8, 0.6, 0.4
-    found = croppers.centred_crop(training).crop(photos(1))[0, 0]
-    assert found == pytest.approx([0.2, 0.2, 0.8, 0.8, 0])
+    copied = croppers.centred_crop(training).crop(photos(1))[0, 0]
+    assert copied == pytest.approx([0.2, 0.2, 0.8, 0.8, 0])

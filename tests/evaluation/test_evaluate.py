@@ -21,7 +21,7 @@ PARAMS = dataclasses.replace(
 ALL_PARAMS = dataclasses.replace(ALL_PARAMS, evaluate=PARAMS)
 
 
-def result(weight: float, count: int = 60) -> evaluate.Evaluation:
+def make_evaluation(weight: float, count: int = 60) -> evaluate.Evaluation:
     """A comparison with a network that goes `weight` of the way from the median to the truth."""
     labels = label_table(count)
     truth = labels[list(CROP_COLUMNS)].to_numpy()
@@ -61,8 +61,8 @@ def test_the_outcome_follows_from_two_intervals(median, shuffled, expected):
 
 
 def verdict(weight: float) -> verdicts.Verdict:
-    found = result(weight)
-    gain, shuffled = found.gain("cnn", "median"), found.gain("cnn", "shuffled")
+    evaluation = make_evaluation(weight)
+    gain, shuffled = evaluation.gain("cnn", "median"), evaluation.gain("cnn", "shuffled")
     return verdicts.state_verdict(gain, shuffled, 60, 0.95)
 
 
@@ -73,7 +73,7 @@ def test_a_network_that_looks_has_learned():
     assert stated.sentence.endswith(" more than the constant median crop does.")
 
 
-def test_a_network_that_repeats_the_constant_shows_no_evidence():
+def test_a_network_that_repeats_the_constant_crop_shows_no_evidence():
     stated = verdict(0.0)
     assert stated.headline == "There is no evidence that the model learned to crop"
     assert stated.sentence.endswith(", which chance alone can explain.")
@@ -86,31 +86,31 @@ def test_a_network_that_goes_the_wrong_way_is_worse():
 
 
 def test_scores_have_a_row_for_each_photo_author_and_cropper():
-    found = result(0.5)
-    assert found.scores.groupby("cropper").size().to_dict() == dict.fromkeys(
+    evaluation = make_evaluation(0.5)
+    assert evaluation.scores.groupby("cropper").size().to_dict() == dict.fromkeys(
         ["human", "cnn", "random", "none", "median", "shuffled"], 60
     )
     limits = ["top", "left", "bottom", "right", "angle"]
-    assert list(found.scores.columns[:9]) == ["photo", "author", "group", "cropper", *limits]
-    human = found.scores[found.scores["cropper"] == "human"]
+    assert list(evaluation.scores.columns[:9]) == ["photo", "author", "group", "cropper", *limits]
+    human = evaluation.scores[evaluation.scores["cropper"] == "human"]
     assert human[limits].to_numpy() == pytest.approx(
-        found.test.labels[list(CROP_COLUMNS)].to_numpy()
+        evaluation.test.labels[list(CROP_COLUMNS)].to_numpy()
     )
 
 
 def test_the_gain_is_paired_per_photo():
-    found = result(0.5)
-    values = found.scores.pivot(index="photo", columns="cropper", values="iou")
+    evaluation = make_evaluation(0.5)
+    values = evaluation.scores.pivot(index="photo", columns="cropper", values="iou")
     expected = (values["cnn"] - values["median"]).mean()
-    assert found.gain("cnn", "median").mean == pytest.approx(expected)
+    assert evaluation.gain("cnn", "median").mean == pytest.approx(expected)
 
 
 def test_metrics_are_plain_numbers_with_their_intervals():
-    found = result(0.5)
-    numbers = metrics.summary_metrics(found)
+    evaluation = make_evaluation(0.5)
+    numbers = metrics.summary_metrics(evaluation)
     assert numbers["outcome"] == "learned"
     assert "human" not in numbers  # the reference has no score of its own
-    cnn, interval = numbers["cnn"], found.interval("cnn", "iou")
+    cnn, interval = numbers["cnn"], evaluation.interval("cnn", "iou")
     limits = (interval.mean, interval.low, interval.high)
     assert (cnn["iou"], cnn["iou_low"], cnn["iou_high"]) == pytest.approx(limits, abs=1e-5)
     flat = metrics.flatten_metrics(numbers)
@@ -119,38 +119,38 @@ def test_metrics_are_plain_numbers_with_their_intervals():
 
 
 def test_the_report_shows_the_same_numbers_as_the_metrics():
-    found = result(0.5)
-    images = dict.fromkeys(comparison_builder.gallery_photos(found, PARAMS), b"jpeg")
+    evaluation = make_evaluation(0.5)
+    images = dict.fromkeys(comparison_builder.gallery_photos(evaluation, PARAMS), b"jpeg")
     history = pd.DataFrame({"epoch": [1], "loss": [0.1], "validation_loss": [0.1]})
-    built = comparison_builder.build_comparison(found, history, images, ALL_PARAMS)
+    built = comparison_builder.build_comparison(evaluation, history, images, ALL_PARAMS)
     rows = {row.cropper: row for row in built.rows}
     assert list(rows)[:3] == ["human", "cnn", "random"]
     assert rows["human"].overlap is None
-    assert rows["cnn"].overlap.mean == found.interval("cnn", "iou").mean
+    assert rows["cnn"].overlap.mean == evaluation.interval("cnn", "iou").mean
     assert rows["median"].gain is None
     assert [len(built.pictures), len(built.limits["human"])] == [5, 60]
     assert page.render_summary(built).startswith("**The model has learned to crop.** On 60 photos")
 
 
 def test_several_people_are_scored_against_each_other():
-    base = result(0.5)
+    base = make_evaluation(0.5)
     labels = pd.concat([base.test.labels, base.test.labels.assign(author="duplicate 01")])
     test = dataclasses.replace(base.test, labels=labels.sort_values("number", ignore_index=True))
-    found = evaluate.compare_croppers(test, base.croppers, base.counts, PARAMS)
-    assert metrics.summary_metrics(found)["human"]["iou"] == pytest.approx(1)  # they agree
+    evaluation = evaluate.compare_croppers(test, base.croppers, base.counts, PARAMS)
+    assert metrics.summary_metrics(evaluation)["human"]["iou"] == pytest.approx(1)  # they agree
 
 
 def test_only_photos_of_several_people_count_for_the_human_row():
-    base = result(0.5)
+    base = make_evaluation(0.5)
     second = base.test.labels.iloc[[0]].assign(author="duplicate 01", crop_top=0.5)
     labels = pd.concat([base.test.labels, second]).sort_values("number", ignore_index=True)
-    found = evaluate.compare_croppers(
+    evaluation = evaluate.compare_croppers(
         dataclasses.replace(base.test, labels=labels), base.croppers, base.counts, PARAMS
     )
-    assert found.shared_photos() == 1
+    assert evaluation.shared_photos() == 1
     first, other = labels.iloc[:2][list(CROP_COLUMNS)].to_numpy()
     agreed = crops.overlap(first, other, 1.5)
-    assert found.interval("human", "iou").mean == pytest.approx(agreed)
+    assert evaluation.interval("human", "iou").mean == pytest.approx(agreed)
 
 
 def test_a_gain_that_shuffled_crops_share_is_no_evidence():
@@ -165,8 +165,8 @@ def test_a_gain_that_shuffled_crops_share_is_no_evidence():
 
 
 def test_plots_tables_hold_every_limit_and_every_photo():
-    found = result(0.5)
-    assert len(metrics.limits_table(found)) == 5 * 60
-    overlap = metrics.overlap_table(found)
+    evaluation = make_evaluation(0.5)
+    assert len(metrics.limits_table(evaluation)) == 5 * 60
+    overlap = metrics.overlap_table(evaluation)
     assert overlap["share"].tolist() == pytest.approx(np.linspace(0, 1, 60))
     assert (np.diff(overlap["cnn"]) >= 0).all()

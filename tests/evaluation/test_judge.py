@@ -53,11 +53,11 @@ def test_the_interval_of_the_auc_is_that_of_resampled_photos():
     for times in groups.weights().astype(int):
         first, second = np.repeat(human, times)[:, None], np.repeat(others, times)
         resampled.append(np.mean((first > second) + (first == second) / 2))
-    found = judge.auc(human, others, groups)
-    assert [found.low, found.high] == pytest.approx(list(np.percentile(resampled, [5, 95])))
+    score = judge.auc(human, others, groups)
+    assert [score.low, score.high] == pytest.approx(list(np.percentile(resampled, [5, 95])))
 
 
-def test_a_judge_tells_crops_of_one_form_from_crops_of_any():
+def test_a_judge_distinguishes_crops_of_one_shape_from_crops_of_any():
     photos, human = spotted(seed=1)
     learned = judge.train_judge(photos, human, random_crops(2)[None], seed=1)
     unseen, theirs = spotted(seed=3)
@@ -66,31 +66,31 @@ def test_a_judge_tells_crops_of_one_form_from_crops_of_any():
     assert judge.auc(*scores, bootstrap(COUNT)).low > 0.95
 
 
-def test_a_judge_tells_crops_of_the_same_forms_by_what_is_in_them():
+def test_a_judge_distinguishes_crops_of_the_same_shapes_by_their_content():
     photos, human = spotted(seed=1)
     learned = judge.train_judge(
         photos, human, judge.swap_crops(human, photos.aspect, 4, seed=1), seed=1
     )
     unseen, theirs = spotted(seed=3)
-    dealt = judge.swap_crops(theirs, unseen.aspect, 3, seed=2)
-    scores = np.array([learned.human_probability(unseen, limits) for limits in dealt])
-    found = judge.auc(learned.human_probability(unseen, theirs), scores, bootstrap(COUNT))
-    assert found.low > 0.9
+    swapped = judge.swap_crops(theirs, unseen.aspect, 3, seed=2)
+    scores = np.array([learned.human_probability(unseen, limits) for limits in swapped])
+    score = judge.auc(learned.human_probability(unseen, theirs), scores, bootstrap(COUNT))
+    assert score.low > 0.9
 
 
-def test_a_judge_cannot_tell_crops_that_are_drawn_alike():
+def test_a_judge_cannot_distinguish_crops_from_one_distribution():
     photos, _ = spotted(seed=1)
     learned = judge.train_judge(photos, random_crops(1), random_crops(2)[None], seed=1)
     unseen, _ = spotted(seed=3)
     first, second = (learned.human_probability(unseen, random_crops(seed)) for seed in (5, 6))
-    found = judge.auc(first, second, bootstrap(COUNT))
-    assert found.low < 0.5 < found.high
+    score = judge.auc(first, second, bootstrap(COUNT))
+    assert score.low < 0.5 < score.high
 
 
-def test_a_judge_does_not_go_by_the_last_digits():
+def test_a_judge_ignores_the_last_digits():
     photos, human = spotted(seed=1)
     learned = judge.train_judge(photos, human, random_crops(2)[None], seed=1)
-    rounded = np.round(human / 0.02) * 0.02  # to what the judge sees, but for the angle, which is 0
+    rounded = np.round(human / 0.02) * 0.02  # to what the judge sees, except the angle, which is 0
     nudged = rounded + np.array([0.009, -0.009, 0.009, -0.009, 0.4])
     seen = [learned.human_probability(photos, limits) for limits in (rounded, nudged)]
     np.testing.assert_array_equal(*seen)
@@ -107,12 +107,12 @@ def test_the_same_seed_gives_the_same_judge():
     np.testing.assert_array_equal(first, second)
 
 
-def test_crops_are_dealt_to_other_photos_of_like_shape():
+def test_crops_are_placed_on_other_photos_of_similar_shape():
     limits = np.zeros((20, 5))
     limits[:, 0], limits[:, 2:4] = np.arange(20) / 100, 1  # the top names the photo
     aspect = np.where(np.arange(20) % 2, 1.5, 0.67)
-    dealt = judge.swap_crops(limits, aspect, draws=3, seed=1)
-    givers = np.round(dealt[..., 0] * 100).astype(int)
+    swapped = judge.swap_crops(limits, aspect, draws=3, seed=1)
+    givers = np.round(swapped[..., 0] * 100).astype(int)
     assert givers.shape == (3, 20)
     assert (givers != np.arange(20)).all()
     for given in givers:
@@ -121,9 +121,9 @@ def test_crops_are_dealt_to_other_photos_of_like_shape():
     assert (aspect[givers] != aspect).sum() <= 2 * (2 + 3 + 4)
 
 
-def test_a_dealt_crop_lies_in_its_new_frame():
+def test_a_swapped_crop_is_inside_its_new_frame():
     limits = random_crops(1, 30)
     limits[:, 4] = 8
     aspect = np.random.default_rng(1).uniform(0.6, 1.8, 30)
-    dealt = judge.swap_crops(limits, aspect, draws=2, seed=1)
-    assert crops.outside(dealt, np.broadcast_to(aspect, (2, 30))).max() < 1e-9
+    swapped = judge.swap_crops(limits, aspect, draws=2, seed=1)
+    assert crops.outside(swapped, np.broadcast_to(aspect, (2, 30))).max() < 1e-9

@@ -63,25 +63,25 @@ def test_predictions_on_a_line_explain_all_variance_and_noisy_ones_half():
 
 def test_predictions_that_go_the_wrong_way_explain_less_than_nothing():
     labels = label_table(80)
-    found = learning_checks.explained_variance(
+    shares = learning_checks.explained_variance(
         compared(labels, 2 * truth(labels).mean(axis=0) - truth(labels))
     )
-    assert [each.mean for each in found.values()] == pytest.approx([-1] * 5)
+    assert [each.mean for each in shares.values()] == pytest.approx([-1] * 5)
 
 
 def test_a_network_that_looks_passes_the_checks_that_can_be_made():
     labels = label_table(80)
-    found = learning_checks.check_learning(compared(labels, half_way(labels)))
-    assert [each.passed for each in found] == [True, True, True, None]
-    assert "p = 0.002" in found[0].finding  # 1 of 401 draws
-    assert re.search(r"a true difference of 0\.\d{3} would be detected 80 % of", found[0].finding)
+    checks = learning_checks.check_learning(compared(labels, half_way(labels)))
+    assert [each.passed for each in checks] == [True, True, True, None]
+    assert "p = 0.002" in checks[0].finding  # 1 of 401 draws
+    assert re.search(r"a true difference of 0\.\d{3} would be detected 80 % of", checks[0].finding)
 
 
 def test_a_constant_passes_none():
     labels = label_table(80)
     constant = np.tile(np.median(truth(labels), axis=0), (80, 1))
-    found = learning_checks.check_learning(compared(labels, constant))
-    assert [each.passed for each in found] == [False, False, False, None]
+    checks = learning_checks.check_learning(compared(labels, constant))
+    assert [each.passed for each in checks] == [False, False, False, None]
 
 
 def test_hiding_the_subject_must_move_crops_more_than_hiding_background():
@@ -101,14 +101,14 @@ def test_slices_count_every_photo_once_by_each_property():
     labels = label_table(80)
     labels.loc[:29, ["width", "height"]] = [400, 600]
     labels.loc[:9, "crop_angle"] = 0.0
-    found = subgroups.score_slices(compared(labels, half_way(labels)))
+    slices = subgroups.score_slices(compared(labels, half_way(labels)))
     counts = {}
-    for each in found:
+    for each in slices:
         counts.setdefault(each.by, {})[each.part] = each.photos
     assert counts["Orientation"] == {"landscape": 50, "portrait": 30}
     assert counts["Tilt of the human crop"] == {"level": 10, "tilted": 70}
     assert all(sum(parts.values()) == 80 for parts in counts.values())
-    assert all(each.gain.mean > 0 for each in found if each.photos > 20)
+    assert all(each.gain.mean > 0 for each in slices if each.photos > 20)
 
 
 def test_people_agree_or_not_where_several_cropped_a_photo():
@@ -116,8 +116,8 @@ def test_people_agree_or_not_where_several_cropped_a_photo():
     labels = label_table(1)
     labels = pd.concat([labels] * 3, ignore_index=True).assign(author=["x", "y", "z"])
     labels[list(CROP_COLUMNS)] = np.array(halves, float)
-    found = subgroups.score_agreement(compared(labels, np.array([halves[0]], float)))
-    by_key = {each.cropper: each for each in found}
+    agreements = subgroups.score_agreement(compared(labels, np.array([halves[0]], float)))
+    by_key = {each.cropper: each for each in agreements}
     # x and z agree, y overlaps either by a third: (2/3 + 1/3 + 2/3) / 3, and (1 + 1/3 + 1) / 3
     assert by_key["human"].mean.mean == pytest.approx(5 / 9)
     assert by_key["human"].best.mean == pytest.approx(7 / 9)

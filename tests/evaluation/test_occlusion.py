@@ -51,10 +51,10 @@ def test_a_square_is_painted_in_the_photo_s_mean_colour_and_nothing_else_changes
     image = np.zeros((1, SIZE, SIZE, 3), np.uint8)
     image[0, : SIZE // 2] = (200, 100, 40)  # the mean is half of it
     before = PhotoArrays(["a.jpg"], image, np.ones(1, np.float32))
-    found = occlusion.hide_squares(before, np.array([[4, 16]])).images[0]
-    assert (found[8:24, 32:48] == (100, 50, 20)).all()  # cells of 2 px, 8 of them
-    found[8:24, 32:48] = image[0, 8:24, 32:48]
-    np.testing.assert_array_equal(found, image[0])
+    painted = occlusion.hide_squares(before, np.array([[4, 16]])).images[0]
+    assert (painted[8:24, 32:48] == (100, 50, 20)).all()  # cells of 2 px, 8 of them
+    painted[8:24, 32:48] = image[0, 8:24, 32:48]
+    np.testing.assert_array_equal(painted, image[0])
     assert image[0, 10, 40].tolist() == [200, 100, 40]
 
 
@@ -89,7 +89,7 @@ def test_many_photos_on_disk_are_hidden_a_few_at_a_time():
         sizes.append(len(seen.names))
         return centred_on_bright(seen)
 
-    found = composition.photo_maps(shown)
-    moves = occlusion.crop_shifts(predict, PhotoArrays(shown.names, disk, shown.aspect), found)
-    np.testing.assert_array_equal(moves, occlusion.crop_shifts(centred_on_bright, shown, found))
+    maps = composition.photo_maps(shown)
+    moves = occlusion.crop_shifts(predict, PhotoArrays(shown.names, disk, shown.aspect), maps)
+    np.testing.assert_array_equal(moves, occlusion.crop_shifts(centred_on_bright, shown, maps))
     assert max(sizes) < 70

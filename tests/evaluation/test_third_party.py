@@ -25,23 +25,23 @@ def photos() -> PhotoArrays:
 
 
 @pytest.mark.parametrize("name", ["smartcrop", "attention", "entropy"])
-def test_each_puts_a_crop_of_the_median_size_around_what_stands_out(name):
+def test_each_places_a_crop_of_the_median_size_around_the_disc(name):
     [rival] = third_party.rival_croppers([name], TRAINING)
-    found = rival.crop(photos())
-    assert found.shape == (1, 2, 5)
-    size = found[0, :, 2:4] - found[0, :, :2]
+    limits = rival.crop(photos())
+    assert limits.shape == (1, 2, 5)
+    size = limits[0, :, 2:4] - limits[0, :, :2]
     assert size == pytest.approx(np.tile([0.6, 0.5], (2, 1)), abs=0.02)  # px of 96 to 128
-    assert (crops.outside(found[0], photos().aspect) == 0).all()
-    for limits, (x, y) in zip(found[0], [(0.25, 0.3), (0.8, 0.7)], strict=True):
-        assert limits[0] < y < limits[2]
-        assert limits[1] < x < limits[3]
+    assert (crops.outside(limits[0], photos().aspect) == 0).all()
+    for each, (x, y) in zip(limits[0], [(0.25, 0.3), (0.8, 0.7)], strict=True):
+        assert each[0] < y < each[2]
+        assert each[1] < x < each[3]
 
 
-def test_what_is_not_installed_is_named_with_what_to_do(monkeypatch):
+def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setattr(third_party, "find_spec", lambda _: None)
     with pytest.raises(ParamsError, match=r"smartcrop.*pip install 'cropperhead\[rivals\]'"):
         third_party.rival_croppers(["smartcrop"], TRAINING)
 
 
-def test_none_are_asked_for_by_default():
+def test_there_are_no_rivals_by_default():
     assert third_party.rival_croppers([], TRAINING) == []
