@@ -112,7 +112,7 @@ def _decode(folder: Path) -> None:
 
 def _load(file: Path) -> None:
     with Image.open(file) as image:
-        photos.load(image, LONG_SIDE)
+        photos.load_pixels(image, LONG_SIDE)
 
 
 def draw(folder: Path, count: int) -> int:

@@ -95,7 +95,7 @@ def _history(file: Path) -> bytes:
 
 def _profile(file: Path) -> bytes:
     del file
-    return profile.write(rawtherapee.encode(_CROP, *_SIZE, 6, 1)).encode()
+    return profile.format_profile(rawtherapee.encode(_CROP, *_SIZE, 6, 1)).encode()
 
 
 _MAKERS: dict[str, Callable[[Path], bytes | None]] = {

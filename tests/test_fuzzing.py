@@ -286,9 +286,9 @@ def test_a_raw_file_cut_off_in_its_preview_shows_no_other_photo(tmp_path):
     start = whole.index(b"\xff\xd8\xff")
     (tmp_path / "b.dng").write_bytes(whole[: start + 300])
     for _ in range(3):
-        with raw.opened(tmp_path / "a.dng", 1) as photo:
+        with raw.open_raw(tmp_path / "a.dng", 1) as photo:
             photo.picture(64)
-        with pytest.raises(RejectedFile) as caught, raw.opened(tmp_path / "b.dng", 1) as photo:
+        with pytest.raises(RejectedFile) as caught, raw.open_raw(tmp_path / "b.dng", 1) as photo:
             photo.picture(64)
         assert caught.value.kind == "unreadable"
 
@@ -296,8 +296,8 @@ def test_a_raw_file_cut_off_in_its_preview_shows_no_other_photo(tmp_path):
 # --- catalogs ---------------------------------------------------------------------------------
 
 
-def read(catalog: Path) -> list[lightroom_catalog.Edited]:
-    return list(lightroom_catalog.read(catalog, lightroom.TAGS))
+def read(catalog: Path) -> list[lightroom_catalog.CatalogImage]:
+    return list(lightroom_catalog.read_images(catalog, lightroom.TAGS))
 
 
 def tangled(catalog: Path, deep: int) -> Path:

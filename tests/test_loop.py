@@ -55,7 +55,7 @@ def lib(tmp_path):
 
 
 def suggest(folder: Path, reader, editor: str, crop: Crop = CROP, name: str = "a.jpg") -> Path:
-    [entry] = scan.find(folder, [name], [], ())
+    [entry] = scan.find_photos(folder, [name], [], ())
     [photo] = edited_photo.read(folder, [entry], reader)
     result = writings.write_crop(
         photo, WantedCrop(crop, photo.target_orientation(editor), "model 7"), editor, reader
@@ -216,7 +216,7 @@ def test_a_suggestion_that_never_arrived_is_none(lib, tmp_path):
     own = b"[Crop]\nEnabled=true\nX=9\nY=6\nW=45\nH=30\n"
     profile.write_bytes(own)
     note = marks.Mark("model 7", "rawtherapee", CROP, 1).texts()
-    journal.write(profile, b"[Crop]\nEnabled=true\nX=27\nY=12\nW=36\nH=33\n", own, note)
+    journal.write_file(profile, b"[Crop]\nEnabled=true\nX=27\nY=12\nW=36\nH=33\n", own, note)
     profile.write_bytes(own)
     assert extract(lib, tmp_path) == {"a.jpg": "cropped"}
     assert labels(tmp_path)[SUGGESTED_BY].tolist() == [""]

@@ -28,7 +28,7 @@ from cropperhead.geometry.crops import Floats
 from cropperhead.inference import litert, search
 from cropperhead.inference.aspect_ratio import FREE
 from cropperhead.photos import network_input, photo_file
-from cropperhead.photos.image import cut, upright
+from cropperhead.photos.image import cut, upright_copy
 
 Photo = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
@@ -131,7 +131,7 @@ class Cropper:
 
     def _outputs(self, image: Image.Image, frame: float) -> tuple[Floats, Floats, Floats, Floats]:
         """The model's limits, prototypes, shares and confidence for one photo."""
-        pixels = np.asarray(network_input.squashed(image, self._model.input_size))
+        pixels = np.asarray(network_input.squash(image, self._model.input_size))
         outputs = self._model.outputs(pixels[None], np.array([frame]))
         confidence = outputs["confidence"][:, 0]
         return outputs["limits"], outputs["prototypes"][0], outputs["shares"], confidence
@@ -238,7 +238,7 @@ def _read_upright(photo: Photo, long_side: int | None) -> tuple[Image.Image, flo
     image = photo if isinstance(photo, Image.Image) else _image_from_array(photo)
     aspect = image.width / image.height
     if long_side is not None:
-        image = upright(image.copy(), orientation.UPRIGHT, long_side)
+        image = upright_copy(image.copy(), orientation.UPRIGHT, long_side)
     return image, aspect
 
 
@@ -257,7 +257,7 @@ def _read_file(
     with _require_format(file), photo_file.open_photo(file) as photo:
         side, shown_as = long_side or max(photo.frame), shown_as or photo.shown_as
         aspect = _displayed_aspect(photo.frame, shown_as)
-        return upright(photo.picture(side), shown_as, side), aspect
+        return upright_copy(photo.picture(side), shown_as, side), aspect
 
 
 def _displayed_aspect(stored: tuple[int, int], shown_as: int) -> float:

@@ -97,7 +97,7 @@ def rendered_by(folder, file, written):
 
 def cut(image, box, code, size):
     """The displayed picture inside a box of the stored frame, at the size of the rendering."""
-    upright = photos.transposed(image, code)
+    upright = photos.transpose(image, code)
     inside = photos.cut(upright, orientation.to_displayed(box, *image.size, orientation=code))
     return inside.resize(size, Image.Resampling.BICUBIC)
 
@@ -210,7 +210,7 @@ def test_what_is_written_over_an_earlier_crop_is_rendered(tmp_path, version):
 def require_rendered(folder, file, image, crop, code):
     """Has the crop written, over what is there, and rendered."""
     with exiftool.tag_reader() as reader:
-        [seen] = edited_photo.read(folder, scan.find(folder, [file.name], [], ()), reader)
+        [seen] = edited_photo.read(folder, scan.find_photos(folder, [file.name], [], ()), reader)
         wanted = write.WantedCrop(crop, code)
         written = write.write_crop(seen, wanted, "darktable", reader, overwrite=True)
     size = orientation.displayed_size(*image.size, code)

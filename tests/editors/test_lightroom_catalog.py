@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cropperhead.editors import lightroom, lightroom_catalog
-from cropperhead.editors.lightroom_catalog import Edited
+from cropperhead.editors.lightroom_catalog import CatalogImage
 from cropperhead.errors import RejectedFile
 
 CROPPED = Photo("2024/a.jpg", real_text(), "DA")
@@ -22,8 +22,8 @@ CROPPED = Photo("2024/a.jpg", real_text(), "DA")
 MANY = [Photo(f"new/{i:03d}.jpg", real_text()) for i in range(200)]
 
 
-def images(file: Path) -> list[Edited]:
-    return list(lightroom_catalog.read(file, lightroom.TAGS))
+def images(file: Path) -> list[CatalogImage]:
+    return list(lightroom_catalog.read_images(file, lightroom.TAGS))
 
 
 def rejection(file: Path) -> RejectedFile:
@@ -239,7 +239,7 @@ def test_what_another_program_has_committed_is_seen(tmp_path, journal_mode, stat
 def test_a_catalog_that_lightroom_has_open_is_not_locked_against_it(tmp_path):
     file = make_catalog(tmp_path / "a.lrcat", [CROPPED])
     (tmp_path / "a.lrcat.lock").write_text("Lightroom\n4711\n")
-    reading = lightroom_catalog.read(file, lightroom.TAGS)
+    reading = lightroom_catalog.read_images(file, lightroom.TAGS)
     next(reading)
     with closing(sqlite3.connect(file, timeout=0)) as database, database:
         fill(database, MANY, 10)
@@ -248,7 +248,7 @@ def test_a_catalog_that_lightroom_has_open_is_not_locked_against_it(tmp_path):
 
 def test_nobody_can_change_a_catalog_of_the_older_kind_while_it_is_read(tmp_path):
     file = make_catalog(tmp_path / "a.lrcat", [CROPPED, Photo("b.jpg")])
-    reading = lightroom_catalog.read(file, lightroom.TAGS)
+    reading = lightroom_catalog.read_images(file, lightroom.TAGS)
     next(reading)
     with (
         closing(sqlite3.connect(file, timeout=0)) as database,
@@ -261,7 +261,7 @@ def test_nobody_can_change_a_catalog_of_the_older_kind_while_it_is_read(tmp_path
 
 def test_a_catalog_that_changes_while_it_is_read_is_named(tmp_path):
     file = make_catalog(tmp_path / "a.lrcat", [CROPPED, Photo("b.jpg")], "wal")
-    reading = lightroom_catalog.read(file, lightroom.TAGS)
+    reading = lightroom_catalog.read_images(file, lightroom.TAGS)
     next(reading)
     with closing(sqlite3.connect(file)) as database, database:
         fill(database, MANY, 10)
@@ -271,7 +271,7 @@ def test_a_catalog_that_changes_while_it_is_read_is_named(tmp_path):
 
 def test_a_catalog_that_is_no_longer_read_is_let_go(tmp_path):
     file = make_catalog(tmp_path / "a.lrcat", [CROPPED, Photo("b.jpg")])
-    reading = lightroom_catalog.read(file, lightroom.TAGS)
+    reading = lightroom_catalog.read_images(file, lightroom.TAGS)
     next(reading)
     reading.close()
     with closing(sqlite3.connect(file, timeout=0)) as database, database:

@@ -7,19 +7,23 @@ from hypothesis import strategies as st
 
 from cropperhead.editors import lightroom
 from cropperhead.editors.base import State
-from cropperhead.editors.lightroom_develop_settings import MAX_TEXT_BYTES, settings, table
+from cropperhead.editors.lightroom_develop_settings import (
+    MAX_TEXT_BYTES,
+    parse_develop_settings,
+    parse_table,
+)
 from cropperhead.errors import RejectedFile
 
 WHOLE_FRAME = {"CropTop": 0, "CropLeft": 0, "CropBottom": 1, "CropRight": 1, "CropAngle": 0}
 
 
 def read(text: str, letters: str | None = None) -> dict:
-    return settings(text.encode(), lightroom.TAGS, letters)
+    return parse_develop_settings(text.encode(), lightroom.TAGS, letters)
 
 
 def rejection(text: str | bytes) -> RejectedFile:
     with pytest.raises(RejectedFile) as caught:
-        settings(text if isinstance(text, bytes) else text.encode(), lightroom.TAGS)
+        parse_develop_settings(text if isinstance(text, bytes) else text.encode(), lightroom.TAGS)
     assert caught.value.kind == "broken_catalog"
     return caught.value
 
@@ -42,7 +46,7 @@ def test_only_the_top_level_counts():
 
 def test_what_is_wanted_is_read_with_its_type_and_in_order_of_the_names():
     wanted = ["WhiteBalance", "CameraProfile", "ConvertToGrayscale", "Exposure2012", "RedEyeInfo"]
-    assert list(settings(real_text({}).encode(), wanted).items()) == [
+    assert list(parse_develop_settings(real_text({}).encode(), wanted).items()) == [
         ("CameraProfile", "Adobe Standard"),
         ("ConvertToGrayscale", False),
         ("Exposure2012", 0.3),
@@ -99,7 +103,7 @@ def test_letters_name_the_orientation(letters, expected):
 
 
 def test_compressed_settings_are_inflated():
-    assert settings(packed(real_text()), lightroom.TAGS) == read(real_text())
+    assert parse_develop_settings(packed(real_text()), lightroom.TAGS) == read(real_text())
 
 
 @pytest.mark.parametrize(
@@ -158,7 +162,7 @@ def test_what_is_no_whole_table_is_rejected(text):
     ],
 )
 def test_every_spelling_of_lua_is_understood(text):
-    assert table(text, ["CropTop"]) == {"CropTop": 0.25}
+    assert parse_table(text, ["CropTop"]) == {"CropTop": 0.25}
 
 
 @pytest.mark.parametrize("value", ["nan", "os.execute('rm')", "{ 0.1 }", "0x1F", "0.1 + 0.2", "--"])
@@ -169,19 +173,19 @@ def test_a_value_that_is_no_number_is_left_for_the_editor_to_refuse(value):
 
 
 def test_texts_are_unescaped():
-    said = table(r's = { Name = "\"a\\b\" \65\n" }', ["Name"])["Name"]
+    said = parse_table(r's = { Name = "\"a\\b\" \65\n" }', ["Name"])["Name"]
     assert said == '"a\\b" A\n'
 
 
 def test_no_depth_of_nesting_is_too_deep():
     text = f"s = {{ X = {'{' * 200_000}{'}' * 200_000}, CropTop = 0.25 }}"
-    assert table(text, ["CropTop"]) == {"CropTop": 0.25}
+    assert parse_table(text, ["CropTop"]) == {"CropTop": 0.25}
 
 
 @given(st.text(alphabet="{}[]=-\"'\\, \nsCropTop0.1", max_size=80))
 def test_any_text_is_a_table_or_a_named_rejection(text):
     try:
-        found = settings(text.encode(), lightroom.TAGS)
+        found = parse_develop_settings(text.encode(), lightroom.TAGS)
     except RejectedFile as error:
         assert error.kind == "broken_catalog"
     else:
@@ -191,6 +195,6 @@ def test_any_text_is_a_table_or_a_named_rejection(text):
 @given(st.binary(max_size=60), st.booleans())
 def test_any_bytes_are_a_table_or_a_named_rejection(data, compressed):
     try:
-        settings(b"\0\0" + data if compressed else data, lightroom.TAGS)
+        parse_develop_settings(b"\0\0" + data if compressed else data, lightroom.TAGS)
     except RejectedFile as error:
         assert error.kind == "broken_catalog"

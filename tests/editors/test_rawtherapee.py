@@ -138,7 +138,7 @@ def test_what_is_encoded_decodes_to_the_same_crop(values, exif, code, stored):
         written = rawtherapee.encode(crop, *stored, code, exif)
     except RejectedFile:
         assume(False)
-    read = profiles.parse(profiles.write(written))
+    read = profiles.parse_profile(profiles.format_profile(written))
     assert read == written
     assert rawtherapee.shown_as(read, exif) == code
     box = rawtherapee.decode(read, *stored, exif)
@@ -249,7 +249,7 @@ def test_sections_and_keys_are_read_by_glibs_rules():
         "# made by hand\r\n\n  [Crop]  \n X = 50 \nx=1\nW=1\nW=2\n[A;b]\nK=a;b=c\n[Crop]\nY=\n"
         "[DEFAULT]\nH=%(W)s\n"
     )
-    assert profiles.parse(text) == {
+    assert profiles.parse_profile(text) == {
         "Crop": {"X": "50", "x": "1", "W": "2", "Y": ""},
         "A;b": {"K": "a;b=c"},
         "DEFAULT": {"H": "%(W)s"},
@@ -275,7 +275,7 @@ def test_sections_and_keys_are_read_by_glibs_rules():
 )
 def test_what_is_no_profile_is_rejected(text):
     with pytest.raises(RejectedFile) as caught:
-        profiles.parse(text)
+        profiles.parse_profile(text)
     assert caught.value.kind == "broken_profile"
 
 
@@ -312,8 +312,8 @@ def test_whatever_a_profile_holds_gives_a_crop_or_a_named_rejection(settings, wi
 @given(st.text(alphabet="[]=#; \n\tCrop1", max_size=60))
 def test_whatever_a_text_holds_is_a_profile_or_broken(text):
     try:
-        sections = profiles.parse(text)
+        sections = profiles.parse_profile(text)
     except RejectedFile as error:
         assert error.kind == "broken_profile"
     else:
-        assert profiles.parse(profiles.write(sections)) == sections
+        assert profiles.parse_profile(profiles.format_profile(sections)) == sections

@@ -45,7 +45,7 @@ def photo(folder, width, height, exif):
 
 def rendered(folder, file, settings):
     sidecar = folder / "photo.tif.pp3"
-    sidecar.write_text(profiles.write(settings), encoding="utf-8")
+    sidecar.write_text(profiles.format_profile(settings), encoding="utf-8")
     return rendered_by(folder, file, sidecar)
 
 
@@ -85,7 +85,7 @@ def settings(crop, degree=0.0, autofill=False, rotate=0, flip=(False, False)):
 
 def cut(image, box, code, size):
     """The displayed picture inside a box of the stored frame, at the size of the rendering."""
-    upright = photos.transposed(image, code)
+    upright = photos.transpose(image, code)
     inside = photos.cut(upright, orientation.to_displayed(box, *image.size, orientation=code))
     return inside.resize(size, Image.Resampling.BICUBIC)
 
@@ -155,13 +155,15 @@ def test_what_is_written_is_rendered_as_the_crop(tmp_path, size, exif, angle):
     )
     (tmp_path / "photo.tif.pp3").write_text(earlier)
     with exiftool.tag_reader() as reader:
-        [seen] = edited_photo.read(tmp_path, scan.find(tmp_path, [file.name], [], ()), reader)
+        [seen] = edited_photo.read(
+            tmp_path, scan.find_photos(tmp_path, [file.name], [], ()), reader
+        )
         wanted = write.WantedCrop(crop, exif)
         written = write.write_crop(seen, wanted, "rawtherapee", reader, overwrite=True)
     found = rendered_by(tmp_path, file, written.sidecar)
     asked = crop.in_pixels(*orientation.displayed_size(*image.size, exif))
     assert found.size == pytest.approx((asked.width, asked.height), abs=2)
-    expected = photos.cut(photos.transposed(image, exif), asked)
+    expected = photos.cut(photos.transpose(image, exif), asked)
     expected = expected.resize(found.size, Image.Resampling.BICUBIC)
     assert difference(found, expected) < LARGEST_DIFFERENCE_ROUNDED
 
@@ -169,7 +171,7 @@ def test_what_is_written_is_rendered_as_the_crop(tmp_path, size, exif, angle):
 def test_a_suggestion_that_rawtherapee_has_saved_itself_is_still_known(tmp_path):
     file, _ = photo(tmp_path, 420, 280, 6)
     with exiftool.tag_reader() as reader:
-        [entry] = scan.find(tmp_path, [file.name], [], ())
+        [entry] = scan.find_photos(tmp_path, [file.name], [], ())
         [seen] = edited_photo.read(tmp_path, [entry], reader)
         wanted = write.WantedCrop(Crop(0.3, 0.3, 0.75, 0.7, 4), 6, "model 7")
         written = write.write_crop(seen, wanted, "rawtherapee", reader).file
@@ -180,7 +182,7 @@ def test_a_suggestion_that_rawtherapee_has_saved_itself_is_still_known(tmp_path)
         (tmp_path / "saved.png.pp3").replace(written)
         # RawTherapee drops what it does not know
         assert marks.read_mark(written.name, written.read_bytes()) is None
-        [entry] = scan.find(tmp_path, [file.name], [], ())
+        [entry] = scan.find_photos(tmp_path, [file.name], [], ())
         [seen] = edited_photo.read(tmp_path, [entry], reader)
     assert [one.is_untouched for one in seen.crops] == [True]
     assert edited_photo.describe_person_crops(seen) is None

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from cropperhead.library.catalog_matching import Matches, match
+from cropperhead.library.catalog_matching import Matches, match_photos
 
 ROOT = "/Volumes/Old/Pictures"
 
 
 def matched(photos: list[str], files: list[str], folder: Path, root: str = ROOT) -> dict[str, str]:
     """The matches of photos below a root, by their paths from it."""
-    found = match({f"{root}/{photo}": photo for photo in photos}, folder, files)
+    found = match_photos({f"{root}/{photo}": photo for photo in photos}, folder, files)
     return {path.removeprefix(f"{root}/"): file for path, file in found.files.items()}
 
 
@@ -71,15 +71,15 @@ def test_a_moved_photo_is_found_by_the_end_of_its_path(tmp_path, photo, file):
     ],
 )
 def test_paths_that_differ_are_no_match(tmp_path, photo, file):
-    found = match({f"{ROOT}/{photo}": photo}, tmp_path, [file])
+    found = match_photos({f"{ROOT}/{photo}": photo}, tmp_path, [file])
     assert found == Matches({}, frozenset(), (), ())
 
 
 def test_a_name_alone_is_no_match_but_the_folder_of_the_library_counts(tmp_path):
     photos = {f"{ROOT}/wedding/a.jpg": "wedding/a.jpg"}
-    found = match(photos, tmp_path / "other", ["a.jpg"])
+    found = match_photos(photos, tmp_path / "other", ["a.jpg"])
     assert found == Matches({}, frozenset(), (), (f"{ROOT}/wedding/a.jpg",))
-    found = match(photos, tmp_path / "wedding", ["a.jpg"])
+    found = match_photos(photos, tmp_path / "wedding", ["a.jpg"])
     assert found.files == {f"{ROOT}/wedding/a.jpg": "a.jpg"}
 
 
@@ -90,19 +90,19 @@ def test_the_file_that_shares_most_is_taken(tmp_path):
 
 def test_several_files_for_a_photo_are_named_and_left(tmp_path):
     files = ["x/05/a.jpg", "y/05/a.jpg"]
-    found = match({f"{ROOT}/05/a.jpg": "05/a.jpg"}, tmp_path, files)
+    found = match_photos({f"{ROOT}/05/a.jpg": "05/a.jpg"}, tmp_path, files)
     assert found == Matches({}, frozenset(), (f"{ROOT}/05/a.jpg",), ())
 
 
 def test_several_photos_for_a_file_are_named_and_left(tmp_path):
     paths = ["/old/2024/05/a.jpg", "/new/2024/05/a.jpg"]
-    found = match(dict.fromkeys(paths, "2024/05/a.jpg"), tmp_path, ["05/a.jpg"])
+    found = match_photos(dict.fromkeys(paths, "2024/05/a.jpg"), tmp_path, ["05/a.jpg"])
     assert found == Matches({}, frozenset(), tuple(sorted(paths)), ())
 
 
 def test_a_file_belongs_to_the_photo_at_its_place_before_any_other(tmp_path):
     here = f"{tmp_path.as_posix()}/05/a.jpg"
-    found = match({f"{ROOT}/05/a.jpg": "05/a.jpg", here: "05/a.jpg"}, tmp_path, ["05/a.jpg"])
+    found = match_photos({f"{ROOT}/05/a.jpg": "05/a.jpg", here: "05/a.jpg"}, tmp_path, ["05/a.jpg"])
     assert found == Matches({here: "05/a.jpg"}, frozenset({here}), (), ())
 
 
@@ -113,5 +113,5 @@ def test_many_photos_of_one_name_are_matched_in_linear_time(tmp_path):
 
 
 def test_no_photos_and_no_files_are_no_error(tmp_path):
-    assert match({"": ""}, tmp_path, ["a.jpg"]) == Matches({}, frozenset(), (), ())
-    assert match({"/x/a.jpg": "a.jpg"}, tmp_path, []) == Matches({}, frozenset(), (), ())
+    assert match_photos({"": ""}, tmp_path, ["a.jpg"]) == Matches({}, frozenset(), (), ())
+    assert match_photos({"/x/a.jpg": "a.jpg"}, tmp_path, []) == Matches({}, frozenset(), (), ())

@@ -39,10 +39,10 @@ def folder(tmp_path):
 
 
 def write_all(folder):
-    journal.write(folder / "a.xmp", NEW, OLD, {"why": "a test"})
-    journal.write(folder / "below" / "b.pp3", NEW, OTHER, {})
-    journal.write(folder / "c.xmp", NEW, None, {})
-    journal.write(folder / "a.xmp", NEWER, NEW, {})
+    journal.write_file(folder / "a.xmp", NEW, OLD, {"why": "a test"})
+    journal.write_file(folder / "below" / "b.pp3", NEW, OTHER, {})
+    journal.write_file(folder / "c.xmp", NEW, None, {})
+    journal.write_file(folder / "a.xmp", NEWER, NEW, {})
 
 
 def test_a_complete_undo_leaves_the_folder_as_it_was(folder):
@@ -53,10 +53,10 @@ def test_a_complete_undo_leaves_the_folder_as_it_was(folder):
     done = journal.undo(folder)
     assert done.restored == (folder / "a.xmp", folder / "below" / "b.pp3")
     assert done.removed == (folder / "c.xmp",)
-    assert str(done) == "2 sidecars restored, 1 removed, 0 left as they are"
+    assert str(done) == "2 sidecars restored, 1 removed, 0 kept as they are"
     assert state(folder) == before
     assert not (folder / ".cropperhead").exists()
-    assert journal.undo(folder) == journal.Undone()
+    assert journal.undo(folder) == journal.UndoResult()
 
 
 @pytest.mark.parametrize("content", [b"by a person", None])
@@ -70,7 +70,7 @@ def test_what_was_changed_since_is_left_until_forced(folder, content):
         file.write_bytes(content)
     for _ in range(2):
         done = journal.undo(folder)
-        assert dict(done.left) == {file: "changed since it was written; left as it is"}
+        assert dict(done.kept) == {file: "changed since it was written; kept as it is"}
     assert (file.read_bytes() if file.exists() else None) == content
     assert not (folder / "c.xmp").exists()
     assert journal.undo(folder, force=True).restored == (file,)
@@ -78,42 +78,42 @@ def test_what_was_changed_since_is_left_until_forced(folder, content):
 
 
 def test_a_change_between_two_of_ours_is_what_comes_back(folder):
-    journal.write(folder / "a.xmp", NEW, OLD, {})
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
     (folder / "a.xmp").write_bytes(b"by a person")
-    journal.write(folder / "a.xmp", NEWER, b"by a person", {})
+    journal.write_file(folder / "a.xmp", NEWER, b"by a person", {})
     done = journal.undo(folder)
     assert (folder / "a.xmp").read_bytes() == b"by a person"
-    assert list(done.left) == [folder / "a.xmp"]
-    assert [one.after for one in journal.records(folder)] == [hashlib.sha256(NEW).hexdigest()]
+    assert list(done.kept) == [folder / "a.xmp"]
+    assert [one.after for one in journal.read_records(folder)] == [hashlib.sha256(NEW).hexdigest()]
 
 
 def test_a_file_that_is_not_what_was_read_is_not_written(folder):
     for before in (NEW, None):
-        with pytest.raises(WritingError, match=r"a\.xmp: changed while it was to be written"):
-            journal.write(folder / "a.xmp", NEWER, before, {})
+        with pytest.raises(WritingError, match=r"a\.xmp: it has changed meanwhile"):
+            journal.write_file(folder / "a.xmp", NEWER, before, {})
     (folder / "link.xmp").symlink_to("a.xmp")
     with pytest.raises(WritingError, match=r"link\.xmp: it is a link"):
-        journal.write(folder / "link.xmp", NEW, OLD, {})
+        journal.write_file(folder / "link.xmp", NEW, OLD, {})
     assert not (folder / ".cropperhead").exists()
 
 
 def test_a_damaged_backup_is_not_put_back(folder):
-    journal.write(folder / "a.xmp", NEW, OLD, {})
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
     [backup] = (folder / ".cropperhead").glob("*.before")
     backup.write_bytes(b"damaged")
-    [reason] = journal.undo(folder).left.values()
+    [reason] = journal.undo(folder).kept.values()
     assert "is damaged" in reason
     assert (folder / "a.xmp").read_bytes() == NEW
 
 
 def test_a_line_that_was_cut_off_or_means_harm_counts_for_nothing(folder):
-    journal.write(folder / "a.xmp", NEW, OLD, {})
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
     lines = folder / ".cropperhead" / "journal.jsonl"
     whole = lines.read_bytes()
     outside = whole.replace(b'"a.xmp"', b'"../../a.xmp"')
     lines.write_bytes(whole + outside + b"[]\n" + whole[:40])
-    journal.write(folder / "c.xmp", NEW, None, {})
-    assert [one.file for one in journal.records(folder)] == ["a.xmp", "c.xmp"]
+    journal.write_file(folder / "c.xmp", NEW, None, {})
+    assert [one.file for one in journal.read_records(folder)] == ["a.xmp", "c.xmp"]
     journal.undo(folder)
     assert (folder / "a.xmp").read_bytes() == OLD
 
@@ -123,18 +123,18 @@ def test_a_folder_that_cannot_be_written_is_named(folder):
     folder.chmod(0o555)
     try:
         with pytest.raises(WritingError, match=r"a\.xmp: cannot be written: Permission denied"):
-            journal.write(folder / "a.xmp", NEW, OLD, {})
+            journal.write_file(folder / "a.xmp", NEW, OLD, {})
     finally:
         folder.chmod(0o755)
 
 
 def test_a_folder_that_is_gone_or_has_no_room_for_ours_is_named(folder):
     with pytest.raises(WritingError, match=r"gone/a\.xmp: cannot be written: No such file"):
-        journal.write(folder / "gone" / "a.xmp", NEW, None, {})
+        journal.write_file(folder / "gone" / "a.xmp", NEW, None, {})
     assert not (folder / "gone").exists()
     (folder / ".cropperhead").write_bytes(b"a file of that name")
     with pytest.raises(WritingError, match=r"a\.xmp: cannot be written: "):
-        journal.write(folder / "a.xmp", NEW, OLD, {})
+        journal.write_file(folder / "a.xmp", NEW, OLD, {})
     assert (folder / "a.xmp").read_bytes() == OLD
 
 
@@ -144,7 +144,7 @@ def test_a_full_disk_leaves_the_sidecar_whole(folder):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))  # bytes, as if no more were free
     try:
         with pytest.raises(WritingError, match=r"a\.xmp: cannot be written: File too large"):
-            journal.write(folder / "a.xmp", NEW * 1000, OLD, {})
+            journal.write_file(folder / "a.xmp", NEW * 1000, OLD, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert (folder / "a.xmp").read_bytes() == OLD
@@ -174,9 +174,9 @@ def work(folder, left):
     if undoes:
         journal.undo(folder)
     else:
-        journal.write(folder / "a.xmp", b"new", b"old\\r\\n", {})
-        journal.write(folder / "c.xmp", b"new", None, {})
-        journal.write(folder / "a.xmp", b"newer", b"new", {})
+        journal.write_file(folder / "a.xmp", b"new", b"old\\r\\n", {})
+        journal.write_file(folder / "c.xmp", b"new", None, {})
+        journal.write_file(folder / "a.xmp", b"newer", b"new", {})
     os._exit(0)
 
 for touches in itertools.count():
@@ -207,7 +207,7 @@ def test_writing_that_is_killed_anywhere_is_undone(folder):
     for copy in copies:
         assert (copy / "a.xmp").read_bytes() in {OLD, NEW, NEWER}
         assert not (copy / "c.xmp").exists() or (copy / "c.xmp").read_bytes() == NEW
-        assert not journal.undo(copy).left
+        assert not journal.undo(copy).kept
         assert state(copy) == before
         assert not (copy / ".cropperhead").exists()
 
@@ -219,7 +219,7 @@ def test_undoing_that_is_killed_anywhere_is_ended_by_another(folder):
     assert len(copies) > 20
     for copy in copies:
         assert (copy / "a.xmp").read_bytes() in {OLD, NEWER}
-        assert not journal.undo(copy).left
+        assert not journal.undo(copy).kept
         assert state(copy) == before
         assert not (copy / ".cropperhead").exists()
 
@@ -227,10 +227,10 @@ def test_undoing_that_is_killed_anywhere_is_ended_by_another(folder):
 def test_a_folder_whose_journal_cannot_be_read_keeps_no_other_from_being_undone(folder):
     other = folder / "other"
     other.mkdir()
-    journal.write(other / "b.xmp", b"ours", None, {})
+    journal.write_file(other / "b.xmp", b"ours", None, {})
     write_all(folder)
     (folder / journal.FOLDER / "journal.jsonl").unlink()
     (folder / journal.FOLDER / "journal.jsonl").mkdir()  # which no one can read as a file
     done = journal.undo(folder)
     assert done.removed == (other / "b.xmp",)
-    assert list(done.left) == [folder / journal.FOLDER]
+    assert list(done.kept) == [folder / journal.FOLDER]

@@ -42,7 +42,7 @@ def photo(
 
 
 def pp3(crop: Crop, shown_as: int = 1, exif: int = 1) -> str:
-    return profile.write(rawtherapee.encode(crop, *STORED, shown_as, exif))
+    return profile.format_profile(rawtherapee.encode(crop, *STORED, shown_as, exif))
 
 
 @pytest.mark.parametrize("code", [1, 3, 6, 8])

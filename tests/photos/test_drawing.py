@@ -48,7 +48,7 @@ def test_dashes_leave_gaps_and_a_solid_line_none():
 
 
 def test_a_cropper_without_a_style_is_left_out():
-    assert drawing.outlined(frame(), {"nobody": HALF}).tobytes() == frame().tobytes()
+    assert drawing.draw_outlines(frame(), {"nobody": HALF}).tobytes() == frame().tobytes()
 
 
 def test_no_two_croppers_look_alike():
@@ -87,4 +87,4 @@ def test_captions_make_room_below_the_photos():
 
 
 def outlined_pixels(colour: str, outlines: dict[str, list[float]]) -> np.ndarray:
-    return np.asarray(drawing.outlined(frame(colour), outlines)).astype(int)
+    return np.asarray(drawing.draw_outlines(frame(colour), outlines)).astype(int)

@@ -25,7 +25,7 @@ from cropperhead.photos import exiftool
 )
 def test_a_tag_is_found_by_either_family_of_its_group(tag, expected):
     said = {"ExifIFD:FocalLength": 50, "XMP-xmp:Rating": 4, "Canon:LensType": "L"}
-    assert exiftool.value(said, tag) == expected
+    assert exiftool.find_value(said, tag) == expected
 
 
 @pytest.mark.parametrize(

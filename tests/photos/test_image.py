@@ -29,7 +29,7 @@ TOP_LEFT_AS_SHOWN = {  # which stored quadrant each orientation shows at the top
 
 
 def copied(file, stored_as=1, long_side=60):
-    with photos.opened(file, 400) as image:
+    with photos.open_picture(file, 400) as image:
         return photos.stored_size(image), photos.small_copy(image, stored_as, long_side, 90)
 
 
@@ -38,7 +38,7 @@ def top_left(jpeg: bytes) -> tuple[int, ...]:
 
 
 def rejection(file, max_megapixels=400) -> RejectedFile:
-    with pytest.raises(RejectedFile) as caught, photos.opened(file, max_megapixels) as image:
+    with pytest.raises(RejectedFile) as caught, photos.open_picture(file, max_megapixels) as image:
         photos.small_copy(image, 1, 60, 90)
     return caught.value
 
@@ -88,13 +88,13 @@ def test_a_container_s_turns_are_undone(tmp_path, code):
 @pytest.mark.parametrize("suffix", [".heic", ".avif"])
 def test_a_container_tells_its_orientation(tmp_path, suffix, code):
     picture().save(tmp_path / f"a{suffix}", exif=exif(code))
-    with photos.opened(tmp_path / f"a{suffix}", 400) as image:
+    with photos.open_picture(tmp_path / f"a{suffix}", 400) as image:
         assert photos.container_orientation(image) == code
 
 
 def test_other_formats_have_no_orientation_of_a_container(tmp_path):
     file = save_photo(tmp_path / "a.jpg", exif={0x0112: 6})
-    with photos.opened(file, 400) as image:
+    with photos.open_picture(file, 400) as image:
         assert photos.container_orientation(image) is None
 
 
@@ -113,7 +113,7 @@ def test_a_program_that_never_named_pillow_heif_opens_an_heic(tmp_path):
     picture().save(tmp_path / "a.heic")
     code = (
         "import sys, pathlib; from cropperhead.photos import image as photos\n"
-        "with photos.opened(pathlib.Path(sys.argv[1]), 1) as image: print(image.size)"
+        "with photos.open_picture(pathlib.Path(sys.argv[1]), 1) as image: print(image.size)"
     )
     command = [sys.executable, "-c", code, tmp_path / "a.heic"]
     answer = subprocess.run(command, capture_output=True, check=True, text=True)
@@ -160,8 +160,8 @@ def test_what_is_transparent_becomes_white_paper(tmp_path, suffix):
 
 def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size(tmp_path):
     picture(1200, 780).save(tmp_path / "a.jpg")
-    with photos.opened(tmp_path / "a.jpg", 400) as image:
-        photos.load(image, 150)
+    with photos.open_picture(tmp_path / "a.jpg", 400) as image:
+        photos.load_pixels(image, 150)
         assert image.size == (300, 195)  # 1200 / 4; 1200 / 8 = 150 is less than 1.4 times 150
 
 

@@ -23,7 +23,7 @@ OTHER = {"top left": "yellow", "top right": "cyan", "bottom left": "olive", "bot
 
 
 def picture(file, long_side=300):
-    with raws.opened(file, 400) as raw:
+    with raws.open_raw(file, 400) as raw:
         return raw.frame, raw.picture(long_side)
 
 
@@ -35,7 +35,7 @@ def corners(image: Image.Image, inset: int = 3) -> np.ndarray:
 
 
 def rejection(file, max_megapixels=400) -> RejectedFile:
-    with pytest.raises(RejectedFile) as caught, raws.opened(file, max_megapixels) as raw:
+    with pytest.raises(RejectedFile) as caught, raws.open_raw(file, max_megapixels) as raw:
         raw.picture(60)
     return caught.value
 

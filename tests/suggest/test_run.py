@@ -57,7 +57,7 @@ def hashes(folder):
 
 def crops_by_editor(folder, name):
     with exiftool.tag_reader() as reader:
-        [photo] = edited_photo.read(folder, scan.find(folder, [name], [], ()), reader)
+        [photo] = edited_photo.read(folder, scan.find_photos(folder, [name], [], ()), reader)
     return {one.editor_name: one for one in photo.crops}
 
 
@@ -120,7 +120,7 @@ def test_what_is_written_is_the_suggestion_with_a_mark_and_can_be_undone(model, 
             assert crops[editor].mark.model == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
     assert b"Exposure2012" in (tmp_path / "IMG_2.xmp").read_bytes()
     assert main(["suggest", str(tmp_path), "--undo"]) == 0
-    assert "1 sidecars restored, 5 removed, 0 left" in capsys.readouterr().out
+    assert "1 sidecars restored, 5 removed, 0 kept" in capsys.readouterr().out
     assert hashes(tmp_path) == before
 
 
@@ -202,7 +202,7 @@ def test_a_copy_is_cut_from_the_upright_picture(model, tmp_path, capsys, code):
     for number in range(3):
         name = f"{number}.png"
         [crop] = cropperhead.load(model).suggest(tmp_path / "in" / name)
-        upright = photos.transposed(noise(number), code)
+        upright = photos.transpose(noise(number), code)
         if crop.angle:
             expected = photos.cut(upright, crop.in_pixels(*upright.size))
         else:

@@ -109,7 +109,7 @@ def test_no_command_passes_an_odd_folder_to_exiftool(photos, requests, capfd, ar
 
 
 def test_a_library_below_an_odd_folder_is_refused_with_its_name(photos):
-    for refused in (scan.scan, lambda folder: scan.find(folder, ["hidden.jpg"], (), ())):
+    for refused in (scan.scan, lambda folder: scan.find_photos(folder, ["hidden.jpg"], (), ())):
         with pytest.raises(LibraryError, match=r"trip\\nsecond line.*Rename the folder"):
             refused(photos / ODD / "deep")
 

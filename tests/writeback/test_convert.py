@@ -22,7 +22,7 @@ SIDECARS = {"lightroom": ".xmp", "darktable": ".jpg.xmp", "rawtherapee": ".jpg.p
 def crops(folder, name="IMG_1.jpg"):
     """The crop that a photo has in each editor, and how it is turned there."""
     with exiftool.tag_reader() as reader:
-        [photo] = edited_photo.read(folder, scan.find(folder, [name], [], ()), reader)
+        [photo] = edited_photo.read(folder, scan.find_photos(folder, [name], [], ()), reader)
     return {one.editor_name: (astuple(one.crop), one.shown_as) for one in photo.crops}
 
 
@@ -36,7 +36,7 @@ def cropped(folder, editor, crop=CROP, shown_as=1, exif_orientation=1):
         file.write_bytes(darktable_xmp(darktable.encode(crop, 90, 60, shown_as, exif_orientation)))
     else:
         profile = rawtherapee.encode(crop, 90, 60, shown_as, exif_orientation)
-        file.write_text(profiles.write(profile))
+        file.write_text(profiles.format_profile(profile))
     return file
 
 
@@ -146,7 +146,7 @@ def test_an_untouched_suggestion_is_nobody_s_crop_to_convert(tmp_path, capsys):
 
     save_photo(tmp_path / "IMG_1.jpg")
     with exiftool.tag_reader() as reader:
-        entries = scan.find(tmp_path, ["IMG_1.jpg"], [], ())
+        entries = scan.find_photos(tmp_path, ["IMG_1.jpg"], [], ())
         [photo] = edited_photo.read(tmp_path, entries, reader)
         write.write_crop(photo, write.WantedCrop(CROP, 1, "7"), "darktable", reader)
     assert main(["convert", str(tmp_path), "--to", "lightroom"]) == 0

@@ -30,7 +30,7 @@ def reader():
 
 
 def look(folder, reader, name="IMG_1.jpg"):
-    [entry] = scan.find(folder, [name], [], ())
+    [entry] = scan.find_photos(folder, [name], [], ())
     [photo] = edited_photo.read(folder, [entry], reader)
     if isinstance(photo, RejectedFile):
         raise photo
@@ -426,7 +426,7 @@ def test_nothing_is_written_twice_nor_in_a_dry_run_nor_for_the_whole_frame(tmp_p
     assert names(tmp_path) == ["IMG_1.jpg"]
     assert write(tmp_path, reader, "darktable").is_written
     assert write(tmp_path, reader, "darktable").reason == "it already has the same crop"
-    assert len(journal.records(tmp_path)) == 1
+    assert len(journal.read_records(tmp_path)) == 1
 
 
 def test_what_an_editor_would_move_is_not_written(tmp_path, reader):

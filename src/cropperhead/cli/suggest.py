@@ -150,5 +150,5 @@ def _undo(folders: list[Path]) -> None:
     results = [journal.undo(folder) for folder in folders]
     for folder, result in zip(folders, results, strict=True):
         click.echo(f"{folder}: {result}")
-    if any(result.left for result in results):
+    if any(result.kept for result in results):
         raise CropperheadError("Some files were not restored.")

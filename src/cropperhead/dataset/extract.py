@@ -267,7 +267,7 @@ def _read_chunk(
 
 @functools.cache
 def _tag_reader() -> exiftool.TagReader:
-    reader = exiftool.start()
+    reader = exiftool.start_reader()
     util.Finalize(None, reader.close, exitpriority=1)  # workers do not run atexit's functions
     return reader
 

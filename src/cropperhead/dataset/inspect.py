@@ -86,7 +86,7 @@ def picture_with_crops(photo: EditedPhoto) -> Image.Image:
         styles = dict(zip(names, drawing.VERSION_STYLES, strict=False))
         limits = [_displayed(photo, crop).limits() for crop in photo.person_crops]
         outlines = dict(zip(names, limits, strict=True))
-        return drawing.with_legend(drawing.outlined(image, outlines, styles), styles)
+        return drawing.add_legend(drawing.draw_outlines(image, outlines, styles), styles)
 
 
 def _find_entries(
@@ -97,10 +97,10 @@ def _find_entries(
         return folder, list(scan.scan(folder, catalogs, params.tags).entries)
     root = _root(folder, params)
     if root is None:
-        return folder, scan.find(folder, names, catalogs, params.tags)
+        return folder, scan.find_photos(folder, names, catalogs, params.tags)
     below = folder.resolve().relative_to(root)
     inside = [(below / name).as_posix() for name in names]
-    return root, scan.find(root, inside, catalogs, params.tags, deep=True)
+    return root, scan.find_photos(root, inside, catalogs, params.tags, deep=True)
 
 
 def _root(folder: Path, params: ExtractParams) -> Path | None:

@@ -41,7 +41,7 @@ def read_rows(
     """Reads a batch of files of the library in `folder`, in order; none can end the run.
 
     `numbers` are the files', `reader` is a running ExifTool. Without `pixels` nothing is decoded:
-    the rows then lack what only the picture tells.
+    the rows then lack the columns of the picture.
     """
     copy = CopySize(params.long_side, params.jpeg_quality) if pixels else None
     options = ReadOptions(params.max_megapixels, tuple(params.tags), copy)
@@ -138,7 +138,7 @@ def _extra(photo: EditedPhoto, params: ExtractParams) -> dict[str, Any]:
 def _first_fitting(sources: Sequence[exiftool.Tags], tag: str, default: str | float) -> str | float:
     """The first value that is of the default's type, else the default."""
     for tags in sources:
-        value = exiftool.value(tags, tag)
+        value = exiftool.find_value(tags, tag)
         try:
             if isinstance(value, list) and isinstance(default, str):
                 return "; ".join(map(str, value))
@@ -153,7 +153,7 @@ def _fitting(value: Any, default: str | float) -> str | float:
     """Raises ValueError or OverflowError for what a column of the default's type cannot hold."""
     fitting = type(default)(value)
     if not isinstance(fitting, str) and not abs(fitting) < _LARGEST:  # nor for NaN
-        raise OverflowError(f"{fitting} is no number of 64 bits")
+        raise OverflowError(f"{fitting} is not a number of 64 bits")
     return fitting
 
 
@@ -163,11 +163,11 @@ def _camera(tags: exiftool.Tags) -> str | None:
 
 
 def _captured(tags: exiftool.Tags) -> str | None:
-    """The camera's time, to the fraction of a second where it says so; None where it is unset."""
+    """The camera's time, with its fraction of a second if there is one; None where it is unset."""
     fraction = str(tags.get("ExifIFD:SubSecTimeOriginal", "")).strip()
     digits = fraction if fraction.isascii() and fraction.isdigit() else "0"
-    said = f"{tags.get('ExifIFD:DateTimeOriginal')}.{digits[:6]}"
+    text = f"{tags.get('ExifIFD:DateTimeOriginal')}.{digits[:6]}"
     try:
-        return datetime.strptime(said, "%Y:%m:%d %H:%M:%S.%f").isoformat(timespec="microseconds")
+        return datetime.strptime(text, "%Y:%m:%d %H:%M:%S.%f").isoformat(timespec="microseconds")
     except ValueError:
         return None

@@ -64,7 +64,7 @@ def write_with_time(file: Path, content: bytes, photo: DemoPhoto) -> None:
 
 def encode_photo(photo: DemoPhoto, picture: Image.Image, xmp: bytes | None) -> bytes:
     """Encode a displayed picture in the photo's format and orientation."""
-    stored = image.transposed(picture, orientation.inverse(photo.orientation))
+    stored = image.transpose(picture, orientation.inverse(photo.orientation))
     kind, file = _FORMATS[Path(photo.path).suffix.lower()], io.BytesIO()
     stored.save(file, kind, **_save_options(kind, photo, xmp))
     return file.getvalue()

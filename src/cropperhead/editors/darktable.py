@@ -69,9 +69,9 @@ def state(settings: Settings) -> State:
     A photo that is only straightened is cropped; one that is only turned by 90 degrees or mirrored
     is not. Raises RejectedFile where the settings cannot be used: see `decode` for the crop itself.
     """
-    if not history.entries(settings):
+    if not history.read_entries(settings):
         return State.SILENT
-    turns = _turns(history.steps(settings))
+    turns = _turns(history.last_steps(settings))
     return State.UNCROPPED if all(map(_is_neutral, turns.values())) else State.CROPPED
 
 
@@ -80,10 +80,10 @@ def shown_as(settings: Settings, exif_orientation: int) -> int:
 
     Raises RejectedFile where the settings cannot be used.
     """
-    steps = history.steps(settings)
+    steps = history.last_steps(settings)
     turns = _turns(steps, _flip(settings, steps, exif_orientation))
     bits = 0
-    for operation in history.pipe(settings, turns):
+    for operation in history.module_order(settings, turns):
         bits = _merged(bits, turns[operation].flip)
     return _EXIF_OF_FLIP[bits]
 
@@ -99,12 +99,12 @@ def decode(
     `width` and `height` are the stored frame's in pixels. Raises RejectedFile when the settings
     make no rectangle within the frame, or one in a frame that is warped or not the stored one.
     """
-    steps = history.steps(settings)
+    steps = history.last_steps(settings)
     _refuse_reframed(steps)
     turns = _turns(steps, _flip(settings, steps, exif_orientation))
     said = "; ".join(f"{operation} {_said(turn)}" for operation, turn in turns.items())
     frame, bits = Rectangle(width / 2, height / 2, width, height, 0.0), 0
-    for operation in history.pipe(settings, turns):
+    for operation in history.module_order(settings, turns):
         _refuse_warped(operation, turns[operation])
         bits = _merged(bits, turns[operation].flip)
         frame = _turned(frame, turns[operation], _EXIF_OF_FLIP[bits])
@@ -131,14 +131,14 @@ def encode(
     box = stored_box(crop, width, height, shown_as)
     entries = []
     if shown_as != exif_orientation:
-        entries.append(history.entry("flip", _EXIF_OF_FLIP.index(shown_as)))
+        entries.append(history.make_entry("flip", _EXIF_OF_FLIP.index(shown_as)))
     if box.angle:
         # neither lens shift nor shear; the default lens; all of the frame, no lines drawn
         lens = (0, 0, 0, 28, 1, 100, 1, 0)
-        entries.append(history.entry("ashift", box.angle, *lens, 0, 0, 1, 0, 1, *[0] * 209))
+        entries.append(history.make_entry("ashift", box.angle, *lens, 0, 0, 1, 0, 1, *[0] * 209))
     free_ratio = (0, 0)
-    entries.append(history.entry("crop", *_limits(box, width, height, shown_as), *free_ratio))
-    return history.written(entries)
+    entries.append(history.make_entry("crop", *_limits(box, width, height, shown_as), *free_ratio))
+    return history.make_settings(entries)
 
 
 def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
@@ -151,13 +151,13 @@ def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
     settings = encode(new.crop, *new.frame, new.shown_as, new.shown_now)
     _refuse_out_of_reach(settings)
     is_raw = PurePosixPath(new.photo).suffix.lower() in raw.SUFFIXES
-    darktable_write.append(packet, settings, is_raw)
+    darktable_write.append_steps(packet, settings, is_raw)
     suggestion_mark.put_in_packet(packet, mark)
-    return packet.changed()
+    return packet.to_bytes()
 
 
 def _refuse_out_of_reach(settings: Settings) -> None:
-    limits = history.fields(history.steps(settings)["crop"])
+    limits = history.unpack_fields(history.last_steps(settings)["crop"])
     ends = (limits["cw"], limits["ch"], 1 - limits["cx"], 1 - limits["cy"])
     if min(ends) < _LEAST_SHARE:
         raise RejectedFile(
@@ -181,7 +181,7 @@ def _turns(steps: Mapping[str, history.Step], flip: int = 0) -> dict[str, _Turn]
     readers = {"ashift": _ashift, "clipping": _clipping, "crop": _crop}
     enabled = [name for name in readers if name in steps and steps[name].enabled]
     return {"flip": _Turn(flip=flip)} | {
-        name: readers[name](history.fields(steps[name])) for name in enabled
+        name: readers[name](history.unpack_fields(steps[name])) for name in enabled
     }
 
 
@@ -194,7 +194,7 @@ def _ashift(given: Mapping[str, float]) -> _Turn:
     return _Turn(
         angle=fields["rotation"],
         limits=tuple(fields[name] for name in ("cl", "ct", "cr", "cb")),
-        warps=history.listed(
+        warps=history.format_fields(
             fields, [n for n, off in neutral.items() if abs(fields[n] - off) > _NEUTRAL]
         ),
     )
@@ -212,7 +212,7 @@ def _clipping(given: Mapping[str, float]) -> _Turn:
         limits=(fields["cx"], fields["cy"], abs(fields["cw"]), abs(fields["ch"])),
         inscribed=fields["crop_auto"] == 1,
         flip=flip,
-        warps=history.listed(fields, [name for name in keystone if fields.get(name)]),
+        warps=history.format_fields(fields, [name for name in keystone if fields.get(name)]),
     )
 
 
@@ -251,7 +251,7 @@ def _flip(settings: Settings, steps: Mapping[str, history.Step], exif_orientatio
         return from_exif if old in _NO_OLD_FLIP else _merged(_bits(old), from_exif)
     if not steps["flip"].enabled:
         return 0
-    said = int(history.fields(steps["flip"])["orientation"])
+    said = int(history.unpack_fields(steps["flip"])["orientation"])
     if steps["flip"].version == 1:  # together with EXIF's, where later versions replace it
         return _merged(_bits(said), from_exif)
     return from_exif if said == _FLIP_FROM_EXIF else _bits(said)

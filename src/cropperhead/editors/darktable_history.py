@@ -65,7 +65,7 @@ class Step:
     params: Any
 
 
-def entries(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def read_entries(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The entries of the history in their order, in the form that the version of the XMP has."""
     version = _whole(settings.get("Xmp_version"), "Xmp_version", 0)
     if version > _NEWEST_XMP_VERSION:
@@ -82,9 +82,9 @@ def entries(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return sorted(history, key=lambda entry: _whole(entry.get("Num"), "Num", 0))
 
 
-def steps(settings: Mapping[str, Any]) -> dict[str, Step]:
+def last_steps(settings: Mapping[str, Any]) -> dict[str, Step]:
     """The last settings of each module, as far as the history is applied."""
-    history = entries(settings)
+    history = read_entries(settings)
     end = _whole(settings.get("History_end"), "History_end", len(history))
     last = {}
     for entry in history[: max(end, 0)]:
@@ -97,7 +97,7 @@ def steps(settings: Mapping[str, Any]) -> dict[str, Step]:
     return _by_module(list(last.values()))
 
 
-def pipe(settings: Mapping[str, Any], names: Mapping[str, Any]) -> list[str]:
+def module_order(settings: Mapping[str, Any], names: Mapping[str, Any]) -> list[str]:
     """The modules' names in the order in which they are applied."""
     order = str(settings.get("Iop_order_list", "")).split(",")[::2]  # name, instance, name, ...
     places = {name: order.index(name) if name in order else len(order) for name in _PIPE}
@@ -110,7 +110,7 @@ def old_flip(settings: Mapping[str, Any]) -> int:
     return _whole(settings.get("Raw_params"), "Raw_params", 0) >> 24 & 0xFF
 
 
-def fields(step: Step) -> dict[str, float]:
+def unpack_fields(step: Step) -> dict[str, float]:
     """A module's settings by name.
 
     Raises RejectedFile (`unknown_version`, `bad_params`, `not_a_number`).
@@ -125,11 +125,13 @@ def fields(step: Step) -> dict[str, float]:
     values = struct.unpack(layout, _data(step, struct.calcsize(layout)))
     named = dict(zip(names.split(), values, strict=False))
     if not all(map(math.isfinite, named.values())):
-        raise RejectedFile("not_a_number", f"{step.operation} has {listed(named, list(named))}")
+        raise RejectedFile(
+            "not_a_number", f"{step.operation} has {format_fields(named, list(named))}"
+        )
     return named
 
 
-def entry(operation: str, *values: float) -> dict[str, Any]:
+def make_entry(operation: str, *values: float) -> dict[str, Any]:
     """An entry of the history, long settings packed as darktable does."""
     version = _WRITTEN[operation]
     data = struct.pack(_LAYOUTS[operation][version][0], *values)
@@ -143,7 +145,7 @@ def entry(operation: str, *values: float) -> dict[str, Any]:
     }
 
 
-def written(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def make_settings(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The settings that hold these entries and no more."""
     return {
         "Xmp_version": _NEWEST_XMP_VERSION,
@@ -152,7 +154,7 @@ def written(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def listed(fields: Mapping[str, float], names: Sequence[str]) -> str:
+def format_fields(fields: Mapping[str, float], names: Sequence[str]) -> str:
     """Some of the fields with their values, for messages."""
     return ", ".join(f"{name} {fields[name]:g}" for name in names)
 

@@ -28,7 +28,7 @@ _FIELDS = ("num", "operation", "enabled", "modversion", "params", "multi_name", 
 Step = dict[str, str]  # the fields of an entry of the history, by name
 
 
-def append(packet: Packet, settings: Mapping[str, Any], is_raw: bool) -> None:
+def append_steps(packet: Packet, settings: Mapping[str, Any], is_raw: bool) -> None:
     """Notes the steps of `settings`, as `darktable.encode` gives them, at the end of a history.
 
     A crop or turn that is applied so far is superseded. Raises RejectedFile where the history is

@@ -166,7 +166,7 @@ def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
         extension = PurePosixPath(new.photo).suffix[1:].upper()
         packet.set(Name(_PHOTOSHOP, "photoshop", "SidecarForExtension"), extension)
     suggestion_mark.put_in_packet(packet, mark)
-    return packet.changed()
+    return packet.to_bytes()
 
 
 def _property(tag: str) -> Name:

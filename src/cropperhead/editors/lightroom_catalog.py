@@ -67,7 +67,7 @@ _FAILURES = (sqlite3.Error, UnicodeDecodeError)
 
 
 @dataclass(frozen=True)
-class Edited:
+class CatalogImage:
     """One image of a catalog as it was edited in Lightroom.
 
     `path` is the photo's absolute path where the catalog last saw it, `from_root` the part of it
@@ -84,7 +84,7 @@ class Edited:
     problem: RejectedFile | None = None
 
 
-def read(file: Path, wanted: Collection[str]) -> Iterator[Edited]:
+def read_images(file: Path, wanted: Collection[str]) -> Iterator[CatalogImage]:
     """The images of a catalog, ordered by photo, each photo's master before its younger copies.
 
     `wanted` are names of settings, such as `lightroom.TAGS`. Nothing is written beside the catalog,
@@ -228,7 +228,7 @@ def _refuse_long_names(database: sqlite3.Connection) -> None:
             raise RejectedFile(BROKEN, f"{table} has a name of {longest} characters")
 
 
-def _images(database: sqlite3.Connection, wanted: frozenset[str]) -> Iterator[Edited]:
+def _images(database: sqlite3.Connection, wanted: frozenset[str]) -> Iterator[CatalogImage]:
     photo, authors = None, dict[str, int]()
     for image, file, master, name, letters, *place, edits in database.execute(_IMAGES):
         if file != photo:
@@ -240,10 +240,12 @@ def _images(database: sqlite3.Connection, wanted: frozenset[str]) -> Iterator[Ed
             if problem:
                 raise problem
             stored = _stored(database, edits)
-            settings = lightroom_develop_settings.settings(stored, wanted, _text(letters))
+            settings = lightroom_develop_settings.parse_develop_settings(
+                stored, wanted, _text(letters)
+            )
         except RejectedFile as error:
             problem = RejectedFile(error.kind, f"image {image} of the catalog: {error}")
-        yield Edited(path, from_root, author, settings, problem)
+        yield CatalogImage(path, from_root, author, settings, problem)
 
 
 def _author(master: Any, name: Any, taken: dict[str, int]) -> str:

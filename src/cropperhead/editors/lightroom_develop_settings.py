@@ -44,7 +44,9 @@ _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v
 _WORDS = {"true": True, "false": False, "nil": None}
 
 
-def settings(stored: bytes, wanted: Collection[str], letters: str | None = None) -> dict[str, Any]:
+def parse_develop_settings(
+    stored: bytes, wanted: Collection[str], letters: str | None = None
+) -> dict[str, Any]:
     """The settings of one image in the names of `lightroom.TAGS`, with `HasCrop` made explicit.
 
     `stored` is the column `text` as it lies in the catalog, `wanted` the names to keep, `letters`
@@ -56,12 +58,12 @@ def settings(stored: bytes, wanted: Collection[str], letters: str | None = None)
     text = _unpacked(stored).decode("utf-8", errors="replace")
     if not text.strip():
         return shown
-    found = table(text, {*wanted, *LIMIT_TAGS, "HasCrop"})
+    found = parse_table(text, {*wanted, *LIMIT_TAGS, "HasCrop"})
     flag = {"HasCrop": found.get("HasCrop", _is_cropped(found))}
     return {name: found[name] for name in sorted(wanted) if name in found} | flag | shown
 
 
-def table(text: str, wanted: Collection[str]) -> dict[str, Any]:
+def parse_table(text: str, wanted: Collection[str]) -> dict[str, Any]:
     """The wanted entries of a Lua table's top level, in one pass that is linear in its length.
 
     Raises RejectedFile (`broken_catalog`) where the table does not begin, end or nest as it should.

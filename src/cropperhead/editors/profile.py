@@ -15,7 +15,7 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _BLANKS = " \t\r\n\v\f"
 
 
-def parse(text: str) -> dict[str, dict[str, str]]:
+def parse_profile(text: str) -> dict[str, dict[str, str]]:
     """The sections of a profile, each key -> text; of a key that is given twice, the last.
 
     GLib's rules: blanks around lines, keys and values mean nothing, `#` starts a comment, case
@@ -42,7 +42,7 @@ def parse(text: str) -> dict[str, dict[str, str]]:
     return sections
 
 
-def write(settings: Settings) -> str:
+def format_profile(settings: Settings) -> str:
     """The text of a profile: `parse` reversed."""
     blocks = [
         "\n".join([f"[{section}]", *(f"{key}={value}" for key, value in keys.items())])

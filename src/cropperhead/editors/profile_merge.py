@@ -5,21 +5,21 @@ from cropperhead.editors import profile
 _BLANKS = " \t\r\n\v\f"
 
 
-def merged(data: bytes, settings: profile.Settings) -> bytes:
+def merge_keys(data: bytes, settings: profile.Settings) -> bytes:
     """The profile with these keys, section -> key -> text, in their places or as new ones.
 
     Raises RejectedFile (`broken_profile`) where the editor could not read what is there.
     """
     text = _text(data)
     if text.strip(_BLANKS):
-        profile.parse(text)
+        profile.parse_profile(text)
     for section, keys in settings.items():
         for key, value in keys.items():
             text = _with_key(text, section, key, value)
     return text.encode("utf-8", "surrogateescape")
 
 
-def without(data: bytes, section: str) -> bytes:
+def remove_section(data: bytes, section: str) -> bytes:
     """The profile without a section, and without the blank lines behind it."""
     lines = _lines(_text(data))
     kept, inside = [], False

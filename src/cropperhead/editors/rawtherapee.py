@@ -1,12 +1,12 @@
 """How RawTherapee (`.pp3`) and ART (`.arp`) keep a crop.
 
-`settings` is what `profile.parse` makes of a profile, section -> key -> text. The editor first
-turns the stored picture by EXIF, then by [Coarse Transformation] (clockwise quarter turns, then the
-flips); EXIF's mirrored orientations 2, 4, 5 and 7 it shows unturned, and a PNG's EXIF it does not
-read. [Rotation] Degree then straightens that *displayed* picture about its centre, on a canvas that
-keeps its size, and [Crop] X Y W H are whole pixels of that canvas. AutoFill, which is on unless a
-profile says otherwise, enlarges the picture until no corner of the canvas is empty: a crop then
-holds less of the photo than its pixels say.
+`settings` is what `profile.parse_profile` makes of a profile, section -> key -> text. The editor
+first turns the stored picture by EXIF, then by [Coarse Transformation] (clockwise quarter turns,
+then the flips). It shows EXIF's mirrored orientations 2, 4, 5 and 7 unturned, and does not read the
+EXIF of a PNG. [Rotation] Degree then straightens that *displayed* picture about its centre, on a
+canvas that keeps its size, and [Crop] X Y W H are whole pixels of that canvas. AutoFill, which is
+on unless a profile turns it off, enlarges the picture until no corner of the canvas is empty: a
+crop then covers less of the photo than its size in pixels suggests.
 
 Sources: RawTherapee's rtengine/{simpleprocess,iptransform,procparams,stdimagesource}.cc and ART's
 of the same names; what can be rendered was checked against rawtherapee-cli 5.9. Known limits:
@@ -98,7 +98,7 @@ read_mark = suggestion_mark.read_profile
 def read_settings(file: Path, tags: Tags) -> Settings:
     """The sections of a profile. Raises RejectedFile (`broken_profile`), OSError."""
     del tags  # ExifTool cannot read profiles
-    return profile.parse(file.read_bytes().decode("utf-8", "replace"))
+    return profile.parse_profile(file.read_bytes().decode("utf-8", "replace"))
 
 
 def state(settings: Settings) -> State:
@@ -194,7 +194,7 @@ def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
     settings = encode(new.crop, *new.frame, new.shown_as, new.exif_orientation)
     if new.shown_now == new.shown_as:
         del settings[_COARSE]
-    return suggestion_mark.put_in_profile(profile_merge.merged(before or b"", settings), mark)
+    return suggestion_mark.put_in_profile(profile_merge.merge_keys(before or b"", settings), mark)
 
 
 def _on_canvas(settings: Settings, width: int, height: int) -> Rectangle:

@@ -28,8 +28,8 @@ def put_in_packet(packet: Packet, mark: MarkTexts) -> None:
 def put_in_profile(content: bytes, mark: MarkTexts) -> bytes:
     """The profile with the mark's section; an empty mark removes it."""
     if not mark:
-        return profile_merge.without(content, SECTION)
-    return profile_merge.merged(content, {SECTION: mark})
+        return profile_merge.remove_section(content, SECTION)
+    return profile_merge.merge_keys(content, {SECTION: mark})
 
 
 def read_packet(sidecar: bytes) -> MarkTexts:
@@ -50,7 +50,7 @@ def read_profile(sidecar: bytes) -> Mapping[str, str]:
     if SECTION.encode() not in sidecar:
         return {}
     try:
-        return profile.parse(sidecar.decode("utf-8", "replace")).get(SECTION, {})
+        return profile.parse_profile(sidecar.decode("utf-8", "replace")).get(SECTION, {})
     except RejectedFile:
         return {}
 

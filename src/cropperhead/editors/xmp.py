@@ -8,7 +8,13 @@ masks, unknown namespaces, comments, order, line ends, byte order mark and encod
 from typing import NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from cropperhead.editors.xmp_elements import Element, broken, decoded, parsed, resolved
+from cropperhead.editors.xmp_elements import (
+    Element,
+    broken_xmp,
+    decode_packet,
+    parse_elements,
+    resolve_name,
+)
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 EMPTY = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -36,15 +42,15 @@ class Packet:
     """
 
     def __init__(self, data: bytes) -> None:
-        self._mark, self._encoding, self.text = decoded(data)
+        self._mark, self._encoding, self.text = decode_packet(data)
         self._edits: list[tuple[int, int, bytes]] = []
         self._new: dict[Name, str] = {}
-        root = parsed(self.text)
+        root = parse_elements(self.text)
         rdf = root if root.is_named(RDF, "RDF") else root.child(RDF, "RDF")
         found = [] if rdf is None else rdf.children
         self.descriptions = [one for one in found if one.is_named(RDF, "Description")]
         if not self.descriptions:
-            raise broken("it holds no rdf:Description")
+            raise broken_xmp("it holds no rdf:Description")
         self.line_end = b"\r\n" if b"\r\n" in self.text else b"\n"
 
     def get(self, name: Name) -> str | None:
@@ -89,7 +95,7 @@ class Packet:
     def set_text(self, element: Element, value: str) -> None:
         """Gives an element that holds text alone another text."""
         if element.children:
-            raise broken(f"{element.raw} holds more than a plain value")
+            raise broken_xmp(f"{element.raw} holds more than a plain value")
         if element.text == value:
             return
         text = _ascii(escape(value))
@@ -150,7 +156,7 @@ class Packet:
         blanks = self.blanks_before(host.start)
         return (blanks if b"\n" in blanks else self.line_end) + b" " * deeper
 
-    def changed(self) -> bytes:
+    def to_bytes(self) -> bytes:
         """The packet with all changes made."""
         for name, value in self._new.items():
             self._insert(name, value)
@@ -177,7 +183,7 @@ class Packet:
     def _insert(self, name: Name, value: str) -> None:
         host = self.host(name.namespace)
         prefix = self.prefix(host, name)
-        neighbours = [c for c in host.children if resolved(c.raw, c.scope)[0] == name.namespace]
+        neighbours = [c for c in host.children if resolve_name(c.raw, c.scope)[0] == name.namespace]
         plain = [one for one in neighbours if not one.children]
         if plain and not _attributes_of(host, name.namespace):
             tag = f"{prefix}:{name.local}"
@@ -198,12 +204,12 @@ class Packet:
 
 
 def _uses(one: Element, namespace: str) -> bool:
-    names = [resolved(child.raw, child.scope)[0] for child in one.children]
+    names = [resolve_name(child.raw, child.scope)[0] for child in one.children]
     return namespace in names or bool(_attributes_of(one, namespace))
 
 
 def _attributes_of(one: Element, namespace: str) -> list[str]:
-    return [raw for raw in one.attributes if resolved(raw, one.scope)[0] == namespace]
+    return [raw for raw in one.attributes if resolve_name(raw, one.scope)[0] == namespace]
 
 
 def _ascii(text: str) -> bytes:

@@ -41,7 +41,7 @@ class Element:
 
     def is_named(self, namespace: str, local: str) -> bool:
         """Whether this is its name."""
-        return resolved(self.raw, self.scope) == (namespace, local)
+        return resolve_name(self.raw, self.scope) == (namespace, local)
 
     def child(self, namespace: str, local: str) -> "Element | None":
         """The first child of a name."""
@@ -50,17 +50,19 @@ class Element:
     def attribute(self, namespace: str, local: str) -> str | None:
         """The raw name of the attribute of a name."""
         wanted = (namespace, local)
-        return next((raw for raw in self.attributes if resolved(raw, self.scope) == wanted), None)
+        return next(
+            (raw for raw in self.attributes if resolve_name(raw, self.scope) == wanted), None
+        )
 
     def properties(self, namespace: str) -> dict[str, str]:
         """The plain values of one namespace: attributes, and children that hold text alone."""
-        named = {resolved(raw, self.scope): said[3] for raw, said in self.attributes.items()}
+        named = {resolve_name(raw, self.scope): said[3] for raw, said in self.attributes.items()}
         plain = [one for one in self.children if not one.children]
-        named |= {resolved(one.raw, one.scope): one.text for one in plain}
+        named |= {resolve_name(one.raw, one.scope): one.text for one in plain}
         return {local: value for (uri, local), value in named.items() if uri == namespace}
 
 
-def resolved(raw: str, scope: Mapping[str, str]) -> tuple[str, str]:
+def resolve_name(raw: str, scope: Mapping[str, str]) -> tuple[str, str]:
     """The namespace and the name of what is written with a prefix, "" where it has none."""
     prefix, colon, local = raw.rpartition(":")
     if prefix == "xmlns" or not colon:
@@ -68,7 +70,7 @@ def resolved(raw: str, scope: Mapping[str, str]) -> tuple[str, str]:
     return scope.get(prefix, ""), local
 
 
-def decoded(data: bytes) -> tuple[bytes, str, bytes]:
+def decode_packet(data: bytes) -> tuple[bytes, str, bytes]:
     """The byte order mark, the encoding, and the text behind the mark in UTF-8."""
     mark, encoding = next(((m, e) for m, e in _MARKS if data.startswith(m)), (b"", "utf-8"))
     declared = _DECLARED.match(data)
@@ -81,11 +83,11 @@ def decoded(data: bytes) -> tuple[bytes, str, bytes]:
     except (LookupError, UnicodeError):
         exact, text = False, ""
     if not exact:
-        raise broken(f"it is not in {encoding}, as it says")
+        raise broken_xmp(f"it is not in {encoding}, as it says")
     return mark, encoding, text.encode()
 
 
-def parsed(text: bytes) -> Element:
+def parse_elements(text: bytes) -> Element:
     """The root element. Nothing is expanded but the references that every XML has."""
     parser = expat.ParserCreate("utf-8", _SEPARATOR)
     found: list[Element] = []
@@ -109,7 +111,7 @@ def parsed(text: bytes) -> Element:
             open_ones[-1].text += data
 
     def refuse(*_: Any) -> None:
-        raise broken("it has a document type, which no XMP needs")
+        raise broken_xmp("it has a document type, which no XMP needs")
 
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = start, end
@@ -118,7 +120,7 @@ def parsed(text: bytes) -> Element:
     try:
         parser.Parse(text, True)
     except expat.ExpatError as error:
-        raise broken(str(error)) from error
+        raise broken_xmp(str(error)) from error
     return found[0]
 
 
@@ -142,6 +144,6 @@ def _tag(text: bytes, at: int, outer: Mapping[str, str]) -> Element:
     return Element(named[1].decode(), at, closed.end(), scope, attributes, bool(closed[1]))
 
 
-def broken(problem: str) -> RejectedFile:
+def broken_xmp(problem: str) -> RejectedFile:
     """The reason why a packet is left alone."""
     return RejectedFile("broken_xmp", f"the XMP cannot be changed: {problem}")

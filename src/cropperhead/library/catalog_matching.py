@@ -1,4 +1,4 @@
-"""Which photos of a Lightroom catalog are which files of a library, also after it has moved."""
+"""Matches photos of a Lightroom catalog with files of a library, even after the library moved."""
 
 import os
 import unicodedata
@@ -16,11 +16,10 @@ _EVIDENCE = 2  # components of a path that have to agree: cameras give one file 
 class Matches:
     """Which photos of a catalog are which files of a library.
 
-    `files` maps a photo's path in the catalog to a file of the library; those `in_place` lie at
-    just that path. `ambiguous` are photos for
-    which several files could stand, or which could stand for one file, `by_name_alone` those whose
-    path agrees with one file's in nothing but the name; neither are in `files`. All else is absent
-    from the library.
+    `files` maps a photo's path in the catalog to a file of the library; those `in_place` are at
+    exactly that path. `ambiguous` are photos that match several files, or a file that others match
+    as well, `by_name_alone` those whose path agrees with a file's only in the name; neither are in
+    `files`. All others are not in the library.
     """
 
     files: Mapping[str, str]
@@ -29,41 +28,41 @@ class Matches:
     by_name_alone: tuple[str, ...]
 
 
-def match(photos: Mapping[str, str], folder: Path, files: Collection[str]) -> Matches:
+def match_photos(photos: Mapping[str, str], folder: Path, files: Collection[str]) -> Matches:
     """Finds the photos of a catalog among the files of a library.
 
-    `photos` maps `path` to `from_root` of `catalogs.Edited`; `folder` is the library's, `files` lie
-    in it, with forward slashes. A photo is the file at its absolute path. As libraries move, it is
-    else the file whose path below the library ends the photo's path, or is ended by its
+    `photos` maps `path` to `from_root` of `CatalogImage`; `folder` is the library's, `files` are
+    paths in it, with forward slashes. A photo is the file at its absolute path. As libraries move,
+    it is otherwise the file whose path below the library ends the photo's path, or is ended by its
     `from_root`: the one that shares most components at the end, and at least two, counting the
-    library's own folder. Upper and lower case are told apart unless nothing is found so; composed
-    and decomposed letters never are.
+    library's own folder. Upper and lower case differ unless nothing matches that way; composed and
+    decomposed letters never differ.
     """
-    found: dict[str, str] = {}
+    matched: dict[str, str] = {}
     in_place: frozenset[str] = frozenset()
     ambiguous: set[str] = set()
     by_name: set[str] = set()
     for step in (_by_place, _by_ending):
         for spelling in (_composed, _folded):
             find = step(folder, files, spelling)
-            left = photos.keys() - found.keys() - ambiguous - {""}
+            left = photos.keys() - matched.keys() - ambiguous - {""}
             claims = {path: find(path, photos[path]) for path in left}
             claims = {path: one for path, one in claims.items() if one.shared}
             if step is _by_ending:  # a photo that is still where the catalog has it did not move
                 claims = {path: one for path, one in claims.items() if not Path(path).exists()}
-            ambiguous |= _settle(claims, found)
+            ambiguous |= _settle(claims, matched)
             by_name |= {path for path, claim in claims.items() if claim.shared < _EVIDENCE}
         if step is _by_place:
-            in_place = frozenset(found)
-    by_name -= found.keys() | ambiguous
-    files_found = dict(sorted(found.items()))
-    return Matches(files_found, in_place, tuple(sorted(ambiguous)), tuple(sorted(by_name)))
+            in_place = frozenset(matched)
+    by_name -= matched.keys() | ambiguous
+    matched_files = dict(sorted(matched.items()))
+    return Matches(matched_files, in_place, tuple(sorted(ambiguous)), tuple(sorted(by_name)))
 
 
 class _Claim(NamedTuple):
-    """The file that a photo takes for itself; None where several could stand, or none at all.
+    """The file that a photo matches; None for several, or for none.
 
-    `shared` counts the components that agree at the end of both paths; 0 where no file could stand.
+    `shared` counts the components that agree at the end of both paths; 0 for no match.
     """
 
     file: str | None
@@ -76,7 +75,7 @@ _Find = Callable[[str, str], _Claim]
 
 
 def _by_place(folder: Path, files: Collection[str], spelling: Callable[[str], str]) -> _Find:
-    """Finds the file that lies at a photo's absolute path, followed through links."""
+    """Finds the file at a photo's absolute path, following links."""
     roots = {
         spelling(f"{one.as_posix().rstrip('/')}/") for one in (folder.absolute(), folder.resolve())
     }
@@ -137,9 +136,9 @@ def _index(pairs: Iterable[tuple[str, str]]) -> dict[str, str | None]:
     return index
 
 
-def _settle(claims: Mapping[str, _Claim], found: dict[str, str]) -> set[str]:
-    """Gives each file to the photo that shares most with it; returns photos that stay undecided."""
-    taken = set(found.values())
+def _settle(claims: Mapping[str, _Claim], matched: dict[str, str]) -> set[str]:
+    """Gives each file to the photo that shares most with it; returns the undecided photos."""
+    taken = set(matched.values())
     rivals: dict[str | None, list[tuple[int, str]]] = defaultdict(list)
     for path, claim in claims.items():
         if claim.shared >= _EVIDENCE and claim.file not in taken:
@@ -149,7 +148,7 @@ def _settle(claims: Mapping[str, _Claim], found: dict[str, str]) -> set[str]:
         most = max(shared for shared, _ in photos)
         best = [path for shared, path in photos if shared == most]
         if len(best) == 1 and file is not None:
-            found[best[0]] = file
+            matched[best[0]] = file
         else:
             undecided.update(best)
     return undecided

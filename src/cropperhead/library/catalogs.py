@@ -1,4 +1,4 @@
-"""What Lightroom's catalogs say of the photos of a library, ready for a manifest."""
+"""Reads the edits of a library's photos in Lightroom's catalogs, ready for a manifest."""
 
 import json
 from collections import Counter
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cropperhead.editors import lightroom, lightroom_catalog
-from cropperhead.editors.lightroom_catalog import Edited
+from cropperhead.editors.lightroom_catalog import CatalogImage
 from cropperhead.errors import RejectedFile
 from cropperhead.library import catalog_matching
 
@@ -16,11 +16,11 @@ _CRS = "xmp-crs:"
 
 
 @dataclass(frozen=True)
-class Catalogued:
-    """What was read of some catalogs.
+class CatalogEdits:
+    """The content of some catalogs.
 
-    `edits` has the JSON texts of each photo, a text for each version; `counts` has each catalog's
-    images by where their photos are, `broken` what is wrong with a catalog that cannot be read.
+    `edits` has the JSON texts of each photo, a text for each version; `counts` has the number of
+    each catalog's images by where their photos are, `broken` why a catalog cannot be read.
     """
 
     edits: Mapping[str, tuple[str, ...]]
@@ -28,52 +28,52 @@ class Catalogued:
     broken: Mapping[str, str]
 
 
-def read(
+def read_catalogs(
     folder: Path, files: Collection[str], named: Mapping[str, Path], tags: Collection[str]
-) -> Catalogued:
-    """Reads the catalogs (name -> file) for what they say of `files` of the library in `folder`.
+) -> CatalogEdits:
+    """Reads from the catalogs (name -> file) the edits of `files` of the library in `folder`.
 
-    `tags` are ExifTool's names of what is wanted beside the crop. Of one version that several
-    catalogs know, that of a catalog which has the photo at just its place counts, and among equals
-    the catalog that was written last.
+    `tags` are ExifTool's names of what to read besides the crop. If several catalogs have a
+    version, the one that has the photo at exactly its path counts, and among equals the one that
+    was written last.
     """
-    found: dict[str, dict[str, str]] = {}
+    by_photo: dict[str, dict[str, str]] = {}
     sure: set[str] = set()
     counts: dict[str, Mapping[str, int]] = {}
     broken: dict[str, str] = {}
-    for name, file in sorted(named.items(), key=lambda one: (_written(one[1]), one[0])):
+    for name, file in sorted(named.items(), key=lambda one: (_mtime_ns(one[1]), one[0])):
         try:
-            images = list(lightroom_catalog.read(file, _wanted(tags)))
+            images = list(lightroom_catalog.read_images(file, _setting_names(tags)))
         except RejectedFile as error:
             broken[name] = str(error)
             continue
         photos = {image.path: image.from_root for image in images}
-        matches = catalog_matching.match(photos, folder, files)
-        counts[name] = _counted(images, matches)
+        matches = catalog_matching.match_photos(photos, folder, files)
+        counts[name] = _count(images, matches)
         here = {matches.files[path] for path in matches.in_place}
-        for photo in here - sure:  # what another catalog said of it was of another photo
-            found.pop(photo, None)
+        for photo in here - sure:  # another catalog meant another photo
+            by_photo.pop(photo, None)
         sure |= here
         for image in images:
             place, in_place = matches.files.get(image.path), image.path in matches.in_place
             if place is not None and (in_place or place not in sure):
-                found.setdefault(place, {})[image.author] = _text(name, image)
-    edits = {photo: tuple(texts[a] for a in sorted(texts)) for photo, texts in found.items()}
-    return Catalogued(edits, dict(sorted(counts.items())), dict(sorted(broken.items())))
+                by_photo.setdefault(place, {})[image.author] = _text(name, image)
+    edits = {photo: tuple(texts[a] for a in sorted(texts)) for photo, texts in by_photo.items()}
+    return CatalogEdits(edits, dict(sorted(counts.items())), dict(sorted(broken.items())))
 
 
-def _wanted(tags: Collection[str]) -> list[str]:
+def _setting_names(tags: Collection[str]) -> list[str]:
     further = [tag[len(_CRS) :] for tag in tags if tag.lower().startswith(_CRS)]
     return [*lightroom.TAGS, *further]
 
 
-def _written(file: Path) -> int:
-    """When a catalog, or the log of what it has yet to take in, was written last."""
+def _mtime_ns(file: Path) -> int:
+    """When a catalog, or the log of its latest changes, was written last."""
     files = [one for one in (file, Path(f"{file}-wal")) if one.exists()]
     return max((one.stat().st_mtime_ns for one in files), default=0)
 
 
-def _counted(images: Sequence[Edited], matches: catalog_matching.Matches) -> dict[str, int]:
+def _count(images: Sequence[CatalogImage], matches: catalog_matching.Matches) -> dict[str, int]:
     apart = {*matches.ambiguous, *matches.by_name_alone}
     kinds = Counter(
         "of_this_library"
@@ -86,7 +86,7 @@ def _counted(images: Sequence[Edited], matches: catalog_matching.Matches) -> dic
     return {kind: kinds[kind] for kind in ("of_this_library", "of_unclear_place", "elsewhere")}
 
 
-def _text(catalog: str, image: Edited) -> str:
+def _text(catalog: str, image: CatalogImage) -> str:
     problem = [image.problem.kind, str(image.problem)] if image.problem else None
-    said = {"catalog": catalog, "author": image.author, "settings": dict(image.settings)}
-    return json.dumps(said | {"problem": problem}, sort_keys=True)
+    edit = {"catalog": catalog, "author": image.author, "settings": dict(image.settings)}
+    return json.dumps(edit | {"problem": problem}, sort_keys=True)

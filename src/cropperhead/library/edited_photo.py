@@ -228,16 +228,16 @@ class _Walk:
         return None
 
     def _is_silent(self, entry: Entry) -> bool:
-        """Whether a photo has no crop, for all that names and headers say."""
+        """Whether a photo can be seen to have no crop, by its name and its header."""
         if not self._crops_only or entry.sidecars or entry.edits:
             return False
         try:
             return precheck.is_silent(self._folder / entry.file, settings.header_words())
         except OSError:
-            return False  # ExifTool will say why
+            return False  # ExifTool gives the reason
 
     def _ask(self, entries: Sequence[Entry]) -> Tags:
-        """What ExifTool says of photos and of their XMP sidecars."""
+        """The tags of photos and of their XMP sidecars."""
         extra = self._options.tags
         with_notes = any(exiftool.is_in_notes(tag) for tag in extra)
         photos = [self._folder / entry.file for entry in entries]

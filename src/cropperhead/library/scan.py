@@ -1,8 +1,8 @@
-"""What lies in a photo library, without opening a photo: photos, their sidecars and their traces.
+"""Lists the photos of a library, their sidecars and their traces, without opening a photo.
 
-The scan is what tells that nothing has changed, so it reads names, sizes and times alone. Of files
-it opens Lightroom's catalogs, each of which speaks of many photos: what it says of one is part of
-that photo's trace, so that a photo is read again when its own edits changed, not the catalog.
+The scan shows that nothing has changed, so it reads only names, sizes and times. The only files
+that it opens are Lightroom's catalogs, which hold edits of many photos: the edits of one photo are
+part of its trace, so that a photo is read again when they changed, not when the catalog did.
 """
 
 import hashlib
@@ -21,20 +21,20 @@ from numpy.typing import NDArray
 
 from cropperhead.editors import registry
 from cropperhead.errors import LibraryError
-from cropperhead.library import catalogs as catalogued
+from cropperhead.library import catalogs as catalog_files
 from cropperhead.library import sidecars
 from cropperhead.system import atomic, filenames
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Thumbnails and previews that programs and network drives leave beside the photos
+# Thumbnails and previews that programs and network drives put next to the photos
 _PROGRAMS_FOLDERS = frozenset({"@eaDir", "__MACOSX", "lost+found"})
 _PROGRAMS_FOLDER_SUFFIXES = (".lrdata", ".lrcat-data", ".photoslibrary")
 
 PHOTO, ORPHAN, UNREADABLE = "photo", "orphan", "unreadable"
 BROKEN_CATALOG = "broken_catalog"
-LOST = "lost"  # asked for, and no photo
+LOST = "lost"  # named, and not a photo
 _ODD_NAME = "its name holds a line break or is not valid UTF-8"
 _ENTRIES_AT_ONCE = 1000
 
@@ -43,7 +43,7 @@ _ENTRIES_AT_ONCE = 1000
 class Entry:
     """A photo with its sidecars, or a file that cannot be one (`kind`).
 
-    `edits` is what Lightroom catalogs say of it, a JSON text for each version.
+    `edits` are its settings in Lightroom catalogs, a JSON text for each version.
     """
 
     file: str
@@ -55,9 +55,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Scan:
-    """All entries of a library, sorted by path; what else was found there, counted.
+    """All entries of a library, sorted by path, and counts of what else is there.
 
-    `others` are files by suffix, `catalogs` the images of each Lightroom catalog by where they are.
+    `others` counts files by suffix, `catalogs` the images of each Lightroom catalog by where their
+    photos are.
     """
 
     entries: tuple[Entry, ...]
@@ -70,15 +71,15 @@ def scan(
     catalogs: Sequence[Path] = (),
     tags: Collection[str] = (),
 ) -> Scan:
-    """Everything in a library, at any depth. Raises LibraryError where it is missing or empty.
+    """Lists everything in a library, at any depth. Raises LibraryError if it is missing or empty.
 
-    `catalogs` are Lightroom's that lie elsewhere, `tags` the ones wanted of them beside the crop.
+    `catalogs` are Lightroom's outside the library, `tags` are read from them besides the crop.
     """
     _refuse_unpassable(folder)
     if not folder.is_dir():
         raise LibraryError(
-            f"{folder} is no folder. Set extract.library in params.yaml to the folder that holds "
-            "your photos."
+            f"{folder} is not a folder. Set extract.library in params.yaml to the folder that "
+            "holds your photos."
         )
     entries: list[Entry] = []
     others: Counter[str] = Counter()
@@ -88,25 +89,25 @@ def scan(
         inside += _catalogs(relative, files)
     if not any(entry.kind == PHOTO for entry in entries):
         raise LibraryError(
-            f"{folder} holds no photo, neither JPEG, TIFF, PNG, WebP, HEIC, AVIF nor RAW. Set "
-            "extract.library in params.yaml to the folder that holds your edited photos."
+            f"{folder} holds no photo (JPEG, TIFF, PNG, WebP, HEIC, AVIF or RAW). "
+            "Set extract.library in params.yaml to the folder that holds your edited photos."
         )
-    known = {name: folder / name for name in inside} | {str(file): file for file in catalogs}
-    edited, counts = _with_edits(folder, entries, known, tags)
+    named = {name: folder / name for name in inside} | {str(file): file for file in catalogs}
+    edited, counts = _with_edits(folder, entries, named, tags)
     return Scan(tuple(sorted(edited, key=_by_file)), dict(sorted(others.items())), counts)
 
 
-def find(
+def find_photos(
     folder: Path,
     names: Collection[str],
     catalogs: Sequence[Path],
     tags: Collection[str],
     deep: bool = False,
 ) -> list[Entry]:
-    """The photos of a folder that have these names, or a sidecar that has; others as LOST.
+    """Finds the photos of a folder by their names or their sidecars'; other names give LOST.
 
-    `deep` looks below the folder too, and into the catalogs there: names are then paths in it.
-    Raises LibraryError where the folder cannot be listed.
+    `deep` searches below the folder too, and the catalogs there: names are then paths in it.
+    Raises LibraryError if the folder cannot be listed.
     """
     _refuse_unpassable(folder)
     if deep:
@@ -120,14 +121,14 @@ def find(
             raise LibraryError(f"{folder}: cannot be listed: {error.strerror}") from error
         _sort_folder("", files, entries, Counter())
         entries, _ = _with_edits(folder, entries, {str(c): c for c in catalogs}, tags)
-    found = [entry for entry in entries if {entry.file, *entry.sidecars} & set(names)]
-    known = {name for entry in found for name in (entry.file, *entry.sidecars)}
-    lost = [_lost(folder, name) for name in sorted(set(names) - known)]
-    return sorted(found + lost, key=_by_file)
+    named = [entry for entry in entries if {entry.file, *entry.sidecars} & set(names)]
+    matched = {name for entry in named for name in (entry.file, *entry.sidecars)}
+    lost = [_lost(folder, name) for name in sorted(set(names) - matched)]
+    return sorted(named + lost, key=_by_file)
 
 
 def _refuse_unpassable(folder: Path) -> None:
-    """Raises LibraryError for a library whose own path would end an argument of ExifTool's."""
+    """Raises LibraryError for a library whose own path would end an argument of ExifTool."""
     if not filenames.has_safe_absolute_path(folder):
         raise LibraryError(
             f"{filenames.escape_path(folder)}: its path, or that of the current folder, holds a "
@@ -138,27 +139,27 @@ def _refuse_unpassable(folder: Path) -> None:
 def _lost(folder: Path, name: str) -> Entry:
     if not filenames.is_safe_path(name):
         return Entry(filenames.escape_path(name), UNREADABLE, (), _ODD_NAME)
-    known = (folder / name).exists()
-    return Entry(name, LOST, (), "no photo that is read" if known else "no such file")
+    exists = (folder / name).exists()
+    return Entry(name, LOST, (), "not a photo" if exists else "no such file")
 
 
-def manifest(found: Iterable[Entry]) -> "pa.Table":
+def manifest(entries: Iterable[Entry]) -> "pa.Table":
     """The entries as a table."""
     import pyarrow as pa  # noqa: PLC0415 - which suggesting crops does without
 
     schema = _manifest_schema()
     read = operator.attrgetter(*schema.names)
-    columns = list(zip(*map(read, found), strict=True)) or [()] * len(schema.names)
+    columns = list(zip(*map(read, entries), strict=True)) or [()] * len(schema.names)
     kinds = schema.types
     arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def write_manifest(found: Iterable[Entry], file: Path) -> None:
+def write_manifest(entries: Iterable[Entry], file: Path) -> None:
     """Writes the entries as Parquet, the same bytes for the same library."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    atomic.replace(file, partial(pq.write_table, manifest(found)))
+    atomic.replace(file, partial(pq.write_table, manifest(entries)))
 
 
 def write_counts(found: Scan, file: Path) -> None:
@@ -209,7 +210,7 @@ def _manifest_schema() -> "pa.Schema":
 
 
 def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSError]]:
-    """Every folder below, links followed once: its path in the library and its files."""
+    """Every folder at any depth, links followed once: its path in the library and its files."""
     pending, seen = [""], set()
     while pending:
         relative = pending.pop()
@@ -221,8 +222,8 @@ def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSErr
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-            with os.scandir(folder / relative) as found:
-                inside = sorted((item for item in found if _is_users(item.name)), key=_by_name)
+            with os.scandir(folder / relative) as items:
+                inside = sorted((item for item in items if _is_users(item.name)), key=_by_name)
         except OSError as error:
             yield relative, error
             continue
@@ -235,7 +236,7 @@ def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSErr
 def _holds(question: Callable[[], bool]) -> bool:
     try:
         return question()
-    except OSError:  # a link that leads to itself, or to where nobody may look
+    except OSError:  # a link that leads to itself, or to where reading is not allowed
         return False
 
 
@@ -246,20 +247,22 @@ def _is_dangling(item: os.DirEntry[str]) -> bool:
 def _catalogs(relative: str, files: list[os.DirEntry[str]] | OSError) -> list[str]:
     names = [] if isinstance(files, OSError) else [item.name for item in files]
     names = [name for name in names if filenames.is_safe_path(name)]
-    return [_joined(relative, name) for name in names if sidecars.suffix(name) == catalogued.SUFFIX]
+    return [
+        _joined(relative, name) for name in names if sidecars.suffix(name) == catalog_files.SUFFIX
+    ]
 
 
 def _with_edits(
     folder: Path, entries: list[Entry], named: Mapping[str, Path], tags: Collection[str]
 ) -> tuple[list[Entry], Mapping[str, Mapping[str, int]]]:
-    """The entries with what catalogs say of them, and the catalogs' counts."""
+    """The entries with their edits in catalogs, and the catalogs' counts."""
     if not named:
         return entries, {}
     files = [entry.file for entry in entries if entry.kind == PHOTO]
-    said = catalogued.read(folder, files, named, tags)
-    entries = [_with_edit(entry, said.edits.get(entry.file, ())) for entry in entries]
-    entries += [Entry(name, BROKEN_CATALOG, (), reason) for name, reason in said.broken.items()]
-    return entries, said.counts
+    content = catalog_files.read_catalogs(folder, files, named, tags)
+    entries = [_with_edit(entry, content.edits.get(entry.file, ())) for entry in entries]
+    entries += [Entry(name, BROKEN_CATALOG, (), reason) for name, reason in content.broken.items()]
+    return entries, content.counts
 
 
 def _with_edit(entry: Entry, edits: tuple[str, ...]) -> Entry:
@@ -278,7 +281,7 @@ def _by_name(item: os.DirEntry[str]) -> str:
 
 
 def _is_users(name: str) -> bool:
-    """Not hidden (macOS's ._IMG.jpg are no pictures), and not a program's own folder."""
+    """Whether a name is not hidden (macOS's ._IMG.jpg), nor that of a program's own folder."""
     return not (
         name.startswith(".")
         or name in _PROGRAMS_FOLDERS
@@ -305,27 +308,27 @@ def _sort_folder(
         Entry(_joined(relative, name), UNREADABLE, (), _ODD_NAME)
         for name in sorted(odd - set(plain))
     ]
-    owned, unclaimed = sidecars.pair(plain)
-    profiles = {name for name in unclaimed if sidecars.is_standalone_profile(name)}
-    known = registry.sidecar_suffixes() | {catalogued.SUFFIX}
+    paired, unpaired = sidecars.pair(plain)
+    profiles = {name for name in unpaired if sidecars.is_standalone_profile(name)}
+    listed = registry.sidecar_suffixes() | {catalog_files.SUFFIX}
     for name, item in plain.items():
         suffix = sidecars.suffix(name)
         if suffix in sidecars.PHOTOS:
-            entries.append(_entry(relative, item, [plain[own] for own in owned.get(name, [])]))
-        elif name in profiles or suffix not in known:
+            entries.append(_entry(relative, item, [plain[own] for own in paired.get(name, [])]))
+        elif name in profiles or suffix not in listed:
             others[suffix or "(none)"] += 1
     entries += [
         Entry(_joined(relative, name), ORPHAN, (), _trace([plain[name]]))
-        for name in sorted(unclaimed - profiles)
+        for name in sorted(unpaired - profiles)
     ]
 
 
-def _entry(relative: str, item: os.DirEntry[str], beside: list[os.DirEntry[str]]) -> Entry:
+def _entry(relative: str, item: os.DirEntry[str], sidecar_items: list[os.DirEntry[str]]) -> Entry:
     return Entry(
         file=_joined(relative, item.name),
         kind=PHOTO,
-        sidecars=tuple(_joined(relative, one.name) for one in beside),
-        trace=" ".join([_trace([item]), *(f"{one.name}:{_trace([one])}" for one in beside)]),
+        sidecars=tuple(_joined(relative, one.name) for one in sidecar_items),
+        trace=" ".join([_trace([item]), *(f"{one.name}:{_trace([one])}" for one in sidecar_items)]),
     )
 
 

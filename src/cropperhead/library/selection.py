@@ -36,10 +36,10 @@ def find_entries(
 ) -> list[Entry]:
     """The photos of a folder that have these names; without names, all at any depth.
 
-    Raises LibraryError as `scan.scan` and `scan.find` do.
+    Raises LibraryError as `scan.scan` and `scan.find_photos` do.
     """
     if names:
-        return scan.find(folder, names, list(catalogs), ())
+        return scan.find_photos(folder, names, list(catalogs), ())
     return list(scan.scan(folder, list(catalogs)).entries)
 
 

@@ -1,6 +1,6 @@
-"""What each file, and each catalog, says of a photo's crop: whose version, in which editor.
+"""Reads a photo's settings from each file and catalog: whose version, in which editor.
 
-Nothing is judged here; `versions` decides what counts.
+`versions` decides which of them count.
 """
 
 import json
@@ -32,7 +32,7 @@ _SAME_FORMAT = {".jpeg": ".jpg", ".jpe": ".jpg", ".tiff": ".tif"}
 
 @dataclass(frozen=True)
 class FileSettings:
-    """What one file says of one author's version in one editor: settings, or what is wrong."""
+    """The settings of one author in one editor as one file has them, or what is wrong with them."""
 
     author: str
     editor: Editor
@@ -48,7 +48,7 @@ def photo_tags() -> list[str]:
 
 
 def header_words() -> list[bytes]:
-    """The words of which one is in the header of a photo that has any editor's tags."""
+    """The words to search headers for: a photo with any editor's tags has one of them."""
     return [word for editor in registry.EDITORS for word in editor.header_words]
 
 
@@ -60,12 +60,12 @@ def sidecar_tags() -> list[str]:
 def read_settings(
     folder: Path, entry: Entry, tags: Mapping[str, Tags], camera: int
 ) -> Iterator[FileSettings]:
-    """Reads all that is said of a photo of the library in `folder`; what counts least comes first.
+    """Reads all settings of a photo of the library in `folder`; what counts least comes first.
 
     `tags` are those of the photo and its XMP sidecars, by path in the library, `camera` is the
-    photo's EXIF orientation. A sidecar that speaks of a crop is newer than the photo's own packet,
-    which no editor that writes sidecars touches; a catalog is what Lightroom itself goes by. But a
-    finished export stays one, whatever is next to it: raises RejectedFile.
+    photo's EXIF orientation. A sidecar with a crop is newer than the photo's own packet, which no
+    editor that writes sidecars changes; Lightroom itself goes by its catalog. Raises RejectedFile
+    for a finished export, whatever is next to it.
     """
     yield from _embedded(folder, entry, tags[entry.file])
     for name in entry.sidecars:
@@ -74,7 +74,7 @@ def read_settings(
         yield _in_catalog(edit, tags[entry.file], camera)
 
 
-def author(photo: str, sidecar: str) -> str:
+def find_author(photo: str, sidecar: str) -> str:
     """The photographer, or the number in the name of a duplicate's sidecar: IMG_02.jpg.xmp."""
     stem, named = PurePosixPath(photo).stem, PurePosixPath(PurePosixPath(sidecar).stem)
     extra = named.stem[len(stem) :].lstrip("_")
@@ -83,7 +83,7 @@ def author(photo: str, sidecar: str) -> str:
 
 def own_sidecars(entry: Entry, tags: Mapping[str, Tags]) -> list[str]:
     """The photographer's sound XMP that is meant for the photo; what counts most comes first."""
-    own = [name for name in entry.sidecars if author(entry.file, name) == PHOTOGRAPHER]
+    own = [name for name in entry.sidecars if find_author(entry.file, name) == PHOTOGRAPHER]
     return [
         name
         for name in reversed(own)
@@ -103,17 +103,17 @@ def is_small_enough(sidecar: Path) -> bool:
     try:
         return sidecar.stat().st_size <= _max_megabytes(sidecar.name) * 1_000_000
     except OSError:
-        return True  # reading it will tell
+        return True  # reading it gives the reason
 
 
 def catalog_tags(entry: Entry) -> Tags:
-    """What Lightroom's catalog says of the photographer's version, in ExifTool's names."""
+    """The photographer's settings in Lightroom's catalog, by ExifTool's names."""
     own = [edit for edit in map(json.loads, entry.edits) if edit["author"] == PHOTOGRAPHER]
     return dict(ChainMap(*(dict(lightroom.as_tags(edit["settings"])) for edit in reversed(own))))
 
 
 def _embedded(folder: Path, entry: Entry, tags: Tags) -> Iterator[FileSettings]:
-    """What the photo's own metadata says. Raises RejectedFile for a finished export."""
+    """The settings in the photo's own metadata. Raises RejectedFile for a finished export."""
     broken = _broken_xmp(tags, "its XMP")
     for editor in registry.EDITORS:
         if not editor.tags:
@@ -126,7 +126,7 @@ def _embedded(folder: Path, entry: Entry, tags: Tags) -> Iterator[FileSettings]:
 
 
 def _refuse_export(editor: Editor, settings: Settings) -> None:
-    """Refuses a photo whose own metadata says that its pixels are the crop."""
+    """Raises RejectedFile if a photo's own metadata shows that its pixels are the crop."""
     try:
         is_cropped = editor.state(settings) is State.CROPPED
     except RejectedFile as error:
@@ -140,8 +140,8 @@ def _refuse_export(editor: Editor, settings: Settings) -> None:
 def _in_sidecar(
     folder: Path, entry: Entry, name: str, tags: Mapping[str, Tags]
 ) -> Iterator[FileSettings]:
-    """What a sidecar says for each editor that may have written it."""
-    whose, editors = author(entry.file, name), registry.with_sidecars(sidecars.suffix(name))
+    """The settings in a sidecar, for each editor that may have written it."""
+    whose, editors = find_author(entry.file, name), registry.with_sidecars(sidecars.suffix(name))
     try:
         _refuse_unreadable(folder, name, tags.get(name))
     except RejectedFile as error:
@@ -178,7 +178,7 @@ def _named_by(editors: list[Editor], photo: str, sidecar: str) -> Editor:
 
 
 def _refuse_unreadable(folder: Path, name: str, tags: Tags | None) -> None:
-    """Raises RejectedFile for a sidecar that is too large, or is no XMP though it should be."""
+    """Raises RejectedFile for a sidecar that is too large, or has an XMP's name and is not one."""
     if not is_small_enough(folder / name):
         raise RejectedFile("too_large", f"{name}: more than {_max_megabytes(name)} MB")
     if not _is_xmp(name):
@@ -186,7 +186,7 @@ def _refuse_unreadable(folder: Path, name: str, tags: Tags | None) -> None:
     if tags is None:
         raise RejectedFile("unreadable_sidecar", f"ExifTool cannot read {name}")
     if tags.get("File:MIMEType") != _XMP_TYPE:
-        problem = exiftool.error(tags) or "its content is not XMP"
+        problem = exiftool.error_message(tags) or "its content is not XMP"
         raise RejectedFile("unreadable_sidecar", f"{name}: {problem}")
     broken = _broken_xmp(tags, f"the XMP of {name}")
     if broken:

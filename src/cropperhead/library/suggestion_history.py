@@ -1,12 +1,12 @@
-"""What was suggested for a photo: by the marks in its sidecars, or by the journal next to it.
+"""Finds what was suggested for a photo: by marks in its sidecars, or by the journal next to it.
 
 An editor may drop a mark; the journal keeps what was written.
 
-No journal is part of the trace by which photos are read again, nor needs to be. Its line is written
-just before the sidecar, and counts only once the sidecar is no longer what it was before; `undo`
-takes away lines with the sidecars that it brings back, or such as do not count. So what a journal
-says of a sidecar changes with the sidecar. Where somebody deletes a journal, what was read by it
-stays: a suggestion does not become a person's crop.
+Journals are not part of the trace by which photos are read again, and need not be. A line is
+written just before the sidecar, and counts only once the sidecar has changed; `undo` removes lines
+with the sidecars that it restores, and lines that do not count. So what a journal records of a
+sidecar changes with the sidecar. If somebody deletes a journal, labels that were read with it stay:
+a suggestion does not become a person's crop.
 """
 
 import hashlib
@@ -27,15 +27,15 @@ def find_suggestions(folder: Path, entry: Entry, journals: Journals) -> Marks:
 
     Raises RejectedFile if a journal cannot be read: a suggestion could pass for a person's crop.
     """
-    found = {}
+    by_version = {}
     for name in entry.sidecars:
         try:
             mark = _mark(folder / name, journals)
         except WritingError as error:
             raise RejectedFile("broken_journal", str(error)) from error
         if mark is not None:
-            found[settings.author(entry.file, name), mark.editor] = mark
-    return found
+            by_version[settings.find_author(entry.file, name), mark.editor] = mark
+    return by_version
 
 
 def _mark(sidecar: Path, journals: Journals) -> Mark | None:
@@ -58,5 +58,5 @@ def _note(content: bytes, changes: Sequence[Record]) -> Mapping[str, str]:
         return {}
     now = hashlib.sha256(content).hexdigest()
     earlier = [change.before for change in changes]
-    made = changes[: earlier.index(now)] if now in earlier else changes
-    return made[-1].note if made else {}
+    contained = changes[: earlier.index(now)] if now in earlier else changes
+    return contained[-1].note if contained else {}

@@ -1,4 +1,4 @@
-"""Every version of a photo that editors have left: whose it is, where it was read, what it says.
+"""Picks the versions of a photo that count, out of all settings that editors have left.
 
 An author may have cropped a photo in several editors; each editor's crop is a version of its own.
 Of one author in one editor there is one version: what was written last counts.
@@ -38,7 +38,7 @@ class Version:
 class PhotoVersions:
     """All versions of a photo."""
 
-    camera: int  # the orientation by which the camera says to display it
+    camera: int  # the orientation in which the camera displays it
     cropped: tuple[Version, ...]  # the photographer's first
     left_out: tuple[LeftOut, ...]
     shown_as: int  # as the first of them is displayed
@@ -47,7 +47,7 @@ class PhotoVersions:
 def find_versions(photo: str, settings: Sequence[FileSettings], camera: int) -> PhotoVersions:
     """Finds the versions of a photo in what `settings.read_settings` has read of it.
 
-    `photo` is its file name, `camera` the orientation by which the camera says to display it.
+    `photo` is its file name, `camera` the orientation in which the camera displays it.
     Raises RejectedFile if it has versions and none of them can be used.
     """
     latest = _Latest(photo, camera)

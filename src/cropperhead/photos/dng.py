@@ -37,7 +37,7 @@ class Box:
     height: float
 
 
-def directories(file: Path) -> list[Directory]:
+def read_directories(file: Path) -> list[Directory]:
     """The wanted tags of every directory of a DNG; nothing for other formats.
 
     Raises struct.error where a directory is cut off, ZeroDivisionError for a broken fraction.
@@ -60,7 +60,7 @@ def directories(file: Path) -> list[Directory]:
     return found if any(_DNG_VERSION in one for one in found) else []
 
 
-def frame(directories: list[Directory]) -> tuple[Box, tuple[int, int]] | None:
+def default_frame(directories: list[Directory]) -> tuple[Box, tuple[int, int]] | None:
     """A DNG's default crop, and its size in square pixels.
 
     LibRaw 0.22 moves one that begins at an odd pixel, so it is read here. None for other formats.

@@ -65,7 +65,7 @@ _SUPERSAMPLING = 4  # drawn this much larger, then reduced: smooth edges without
 _PAPER, _INK = "#fbfbfa", "#1a1a1c"
 
 
-def outlined(
+def draw_outlines(
     image: Image.Image, outlines: Mapping[str, ArrayLike], styles: Mapping[str, Style] = STYLES
 ) -> Image.Image:
     """A copy of the photo with crops drawn over it.
@@ -114,7 +114,7 @@ def contact_sheet(
     return sheet
 
 
-def with_legend(image: Image.Image, styles: Mapping[str, Style]) -> Image.Image:
+def add_legend(image: Image.Image, styles: Mapping[str, Style]) -> Image.Image:
     """The picture with a line below it for each style: a piece of it, and its name."""
     size = max(12, round(max(image.size) / 60))
     high = round(size * 1.6)

@@ -165,7 +165,7 @@ class TagReader:
         return warned
 
 
-def start() -> TagReader:
+def start_reader() -> TagReader:
     """Starts ExifTool. Raises SetupError where it is not installed."""
     return TagReader()
 
@@ -208,7 +208,7 @@ def require(tables: Path | None = None) -> _Process:
 @contextmanager
 def tag_reader() -> Iterator[TagReader]:
     """Starts ExifTool and stops it again. Raises SetupError where it is not installed."""
-    reader = start()
+    reader = start_reader()
     try:
         yield reader
     finally:
@@ -220,7 +220,7 @@ def is_broken_xmp(tags: Tags) -> bool:
     return str(tags.get(_WARNING, "")).startswith(_BROKEN_XMP)
 
 
-def error(tags: Tags) -> str | None:
+def error_message(tags: Tags) -> str | None:
     """What ExifTool says of a file that is no photo or sidecar at all."""
     said = tags.get("ExifTool:Error")
     return None if said is None else str(said)
@@ -232,7 +232,7 @@ def is_in_notes(tag: str) -> bool:
     return not group.lower().startswith(_COMMON_GROUPS)
 
 
-def value(tags: Tags, tag: str) -> Any:
+def find_value(tags: Tags, tag: str) -> Any:
     """The value of a tag that was asked for as "Group:Tag" or "Tag", or None.
 
     ExifTool answers by its own spelling and by the group in which it found the tag: EXIF:LensModel

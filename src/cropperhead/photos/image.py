@@ -74,7 +74,7 @@ class SmallCopy:
 
 
 @contextmanager
-def opened(file: Path | BinaryIO, max_megapixels: float) -> Iterator[Image.Image]:
+def open_picture(file: Path | BinaryIO, max_megapixels: float) -> Iterator[Image.Image]:
     """A photo whose header is read and whose pixels are not yet; `file` may be an open file.
 
     Raises RejectedFile, also for errors while the pixels are read within the block.
@@ -152,7 +152,7 @@ def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int)
     """
     import imagehash  # noqa: PLC0415 - SciPy, which suggesting crops does without
 
-    shown = upright(image, stored_as, long_side)
+    shown = upright_copy(image, stored_as, long_side)
     buffer = io.BytesIO()
     # Pillow would carry a PNG's text along, or fail on a long one
     shown.save(buffer, "JPEG", quality=quality, comment=b"")
@@ -164,31 +164,31 @@ def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int)
     )
 
 
-def upright(image: Image.Image, stored_as: int, long_side: int) -> Image.Image:
+def upright_copy(image: Image.Image, stored_as: int, long_side: int) -> Image.Image:
     """The picture as it is displayed, in sRGB, its long side at most `long_side` px.
 
     `stored_as` as in `small_copy`; the picture is spent afterwards, too.
     """
     turned = _turned_by_decoder(image)
-    load(image, long_side)
+    load_pixels(image, long_side)
     profile = image.info.get("icc_profile")
     small = _eight_bits(image)
     small.thumbnail((long_side, long_side), Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
     small = _to_srgb(small, profile)
-    return transposed(transposed(small, orientation.inverse(turned)), stored_as)
+    return transpose(transpose(small, orientation.inverse(turned)), stored_as)
 
 
-def displayed(image: Image.Image, stored_as: int) -> Image.Image:
+def displayed_picture(image: Image.Image, stored_as: int) -> Image.Image:
     """The whole picture as it is displayed, in its own colours.
 
     `stored_as` as in `small_copy`; the picture is spent afterwards, too.
     """
     turned = _turned_by_decoder(image)
     image.load()
-    return transposed(transposed(image, orientation.inverse(turned)), stored_as)
+    return transpose(transpose(image, orientation.inverse(turned)), stored_as)
 
 
-def load(image: Image.Image, long_side: int) -> None:
+def load_pixels(image: Image.Image, long_side: int) -> None:
     """Reads the pixels: of a JPEG no more than a copy with this long side needs."""
     if image.format in {"JPEG", "MPO"}:
         wanted = round(_DRAFT_MARGIN * long_side)
@@ -230,7 +230,7 @@ def cut(image: Image.Image, box: Rectangle) -> Image.Image:
     )
 
 
-def transposed(image: Image.Image, stored_as: int) -> Image.Image:
+def transpose(image: Image.Image, stored_as: int) -> Image.Image:
     """Stored pixels as they are displayed by an EXIF orientation, 1 to 8."""
     return image.transpose(_TRANSPOSE[stored_as]) if stored_as in _TRANSPOSE else image
 

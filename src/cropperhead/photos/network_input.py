@@ -3,6 +3,6 @@
 from PIL import Image
 
 
-def squashed(image: Image.Image, side: int) -> Image.Image:
+def squash(image: Image.Image, side: int) -> Image.Image:
     """The upright picture in RGB, squashed to `side` x `side` px: fractions of sides stay."""
     return image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)

@@ -26,7 +26,7 @@ class PhotoFile(Protocol):
         """The orientation (1 to 8) by which the file itself says to display them."""
 
     def picture(self, long_side: int) -> Image.Image:
-        """The stored pixels, for a copy with this long side; `image.upright` makes one.
+        """The stored pixels, for a copy with this long side; `image.upright_copy` makes one.
 
         The picture of a RAW file may be smaller than its frame, others are read only when used.
         """
@@ -44,7 +44,7 @@ class _Picture:
         return pictures.shown_as(self._image)
 
     def picture(self, long_side: int) -> Image.Image:
-        del long_side  # `image.load` chooses how much is decoded
+        del long_side  # `image.load_pixels` chooses how much is decoded
         return self._image
 
 
@@ -52,16 +52,16 @@ class _Picture:
 def open_photo(file: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[PhotoFile]:
     """Opens a photo. Raises RejectedFile, also for errors that reading its pixels meets within."""
     if is_raw(file):
-        with raw.opened(file, max_megapixels) as photo:
+        with raw.open_raw(file, max_megapixels) as photo:
             yield photo
     else:
-        with pictures.opened(file, max_megapixels) as image:
+        with pictures.open_picture(file, max_megapixels) as image:
             yield _Picture(pictures.stored_size(image), image)
 
 
 def container_orientation(file: Path, max_megapixels: float = MAX_MEGAPIXELS) -> int | None:
     """How the container of an HEIC or AVIF file turns it. Raises RejectedFile."""
-    with pictures.opened(file, max_megapixels) as image:
+    with pictures.open_picture(file, max_megapixels) as image:
         return pictures.container_orientation(image)
 
 

@@ -70,10 +70,10 @@ class RawPhoto:
             jpeg = _largest_preview(self._raw)
             if not _lies_in(jpeg, self._file):
                 return None
-            with photos.opened(io.BytesIO(jpeg), self._max_megapixels) as preview:
+            with photos.open_picture(io.BytesIO(jpeg), self._max_megapixels) as preview:
                 if max(preview.size) < long_side or not _alike(preview.size, self.frame):
                     return None
-                photos.load(preview, long_side)
+                photos.load_pixels(preview, long_side)
                 return None if _has_bars(preview) else preview.convert("RGB")
         except RejectedFile:  # the RAW pixels may be sound
             return None
@@ -104,7 +104,7 @@ class RawPhoto:
 
 
 @contextmanager
-def opened(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
+def open_raw(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
     """A RAW photo whose header is read and whose pixels are not yet.
 
     Raises RejectedFile, also for errors while the pixels are read within the block.
@@ -112,14 +112,14 @@ def opened(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
     import rawpy  # noqa: PLC0415
 
     try:
-        directories = dng.directories(file)
+        directories = dng.read_directories(file)
         with rawpy.imread(str(file)) as raw:
             sizes = raw.sizes
             # LibRaw makes oblong pixels square, of all the sensor, by adding some
             stretch = max(sizes.pixel_aspect, 1 / sizes.pixel_aspect)
             width = round(sizes.raw_width * stretch)
             photos.refuse_too_large(width, sizes.raw_height, max_megapixels)
-            crop, frame = dng.frame(directories) or _makers_frame(sizes)
+            crop, frame = dng.default_frame(directories) or _makers_frame(sizes)
             photos.refuse_too_large(*frame, max_megapixels)
             edited = dng.previews_are_edited(directories)
             shown_as = _ORIENTATIONS.get(sizes.flip, orientation.UPRIGHT)

@@ -93,7 +93,7 @@ def gallery_picture(
 ) -> Image.Image:
     """Draw a contact sheet of photos with their crops, names and scores."""
     outlined = [
-        drawing.outlined(
+        drawing.draw_outlines(
             Image.open(io.BytesIO(picture.jpeg)).convert("RGB"),
             _select_crops(picture.crops, croppers),
         )

@@ -27,7 +27,7 @@ from cropperhead.geometry import orientation
 from cropperhead.library import journal, sidecars
 from cropperhead.library.journal import Journals, Record
 from cropperhead.photos import photo_file
-from cropperhead.photos.image import displayed, upright
+from cropperhead.photos.image import displayed_picture, upright_copy
 
 _FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe"), "JPEG"),
@@ -65,7 +65,7 @@ def is_copy(file: Path, journals: Journals) -> bool:
 
     Raises WritingError where the journal cannot be read.
     """
-    last = journals.last(file)
+    last = journals.last_change(file)
     return last is not None and _SOURCE in last.note
 
 
@@ -92,7 +92,7 @@ class CopyFolder:
         """
         if not (target.exists() or target.is_symlink()):
             return False
-        last = self.journals.last(target)
+        last = self.journals.last_change(target)
         if last is None or _SOURCE not in last.note or not _is_as_written(target, last):
             raise WritingError(f"{target}: already exists and was not written by CropperHead.")
         if last.note[_SOURCE] != str(source.resolve()):
@@ -107,7 +107,7 @@ class CopyFolder:
             target.unlink(missing_ok=True)  # it can be made again from the photo: no backup
         except OSError as error:
             raise WritingError(f"{target}: cannot be written: {error.strerror}") from error
-        journal.write(target, content, None, self._note(source, trace))
+        journal.write_file(target, content, None, self._note(source, trace))
 
     def _note(self, source: Path, trace: Trace) -> Mapping[str, str]:
         return {_SOURCE: str(source.resolve()), _TRACE: str(trace), _MAKER: self.maker}
@@ -124,12 +124,12 @@ def cropped_copy(file: Path, crop: Crop, shown_as: int | None, quality: int) -> 
         side, shown_as = max(photo.frame), shown_as or photo.shown_as
         image = photo.picture(side)
         if photo_file.is_raw(file):
-            picture = crop.apply(upright(image, shown_as, side))
+            picture = crop.apply(upright_copy(image, shown_as, side))
             exif = _exif(_raw_tags(file), picture, "TIFF")
             return _encode(picture, "JPEG", {"quality": quality} | exif)
         options = _profile_and_iptc(image, kind) | _compression(image, kind, quality)
         tags, info = image.getexif(), {str(key): value for key, value in image.info.items()}
-        picture = crop.apply(_in_mode_of(displayed(image, shown_as), kind))
+        picture = crop.apply(_in_mode_of(displayed_picture(image, shown_as), kind))
         exif = _exif(tags, picture, kind)
         return _encode(picture, kind, options | exif | _xmp(info, kind, exif))
 
@@ -252,4 +252,4 @@ def _without_crop(xmp: bytes) -> bytes:
     displayed_by = Name(_TIFF_NAMESPACE, "tiff", "Orientation")
     if packet.get(displayed_by) is not None:
         packet.set(displayed_by, str(orientation.UPRIGHT))
-    return packet.changed()
+    return packet.to_bytes()

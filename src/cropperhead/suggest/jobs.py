@@ -101,7 +101,7 @@ class JobFinder:
             return False
 
     def _is_as_written(self, file: Path) -> bool:
-        last = self.journals.last(file)
+        last = self.journals.last_change(file)
         if last is None or last.note.get("Model") != self.source:
             return False
         try:

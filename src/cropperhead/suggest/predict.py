@@ -138,7 +138,7 @@ def _picture(image: Image.Image, crop: Crop | None) -> bytes:
     small = image.convert("RGB")
     small.thumbnail((_PICTURE_PX, _PICTURE_PX))
     if crop is not None:
-        small = drawing.outlined(small, {"cnn": crop.limits()}, _STYLES)
+        small = drawing.draw_outlines(small, {"cnn": crop.limits()}, _STYLES)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=90)
     return buffer.getvalue()

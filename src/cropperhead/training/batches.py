@@ -263,7 +263,7 @@ def _squash(jpeg: bytes, size: int) -> tuple[Pixels, float]:
     side = size * factor
     with Image.open(io.BytesIO(jpeg)) as image:
         aspect = image.width / image.height
-        square = network_input.squashed(image, side)
+        square = network_input.squash(image, side)
     return np.asarray(square.reduce(factor)), aspect
 
 

@@ -57,4 +57,6 @@ def _draw_crops(image: Any, aspect: float, human: Any, predicted: Floats) -> Ima
     """A squashed photo in its own shape, with the human's and the network's crop."""
     longest = max(aspect, 1.0)
     size = (round(_SIDE * aspect / longest), round(_SIDE / longest))
-    return drawing.outlined(Image.fromarray(image).resize(size), {"human": human, "cnn": predicted})
+    return drawing.draw_outlines(
+        Image.fromarray(image).resize(size), {"human": human, "cnn": predicted}
+    )

@@ -99,7 +99,7 @@ def write_crop(
         return WriteResult(sidecar, "the sidecar already contains this crop")
     if not dry_run:
         _refuse_changed(photo, sidecar, before)
-        journal.write(sidecar, after, before, {} if mark is None else mark.texts())
+        journal.write_file(sidecar, after, before, {} if mark is None else mark.texts())
     return WriteResult(sidecar)
 
 
