@@ -230,7 +230,7 @@ def _gathered(labels: pd.DataFrame, held: Sequence[Held]) -> tuple[pd.DataFrame,
 
 def _row(name: str, labels: pd.DataFrame, held: Sequence[Held], chosen: Params) -> str:
     table, limits, medians = _gathered(labels, held)
-    truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspects(table)
+    truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspect_ratios(table)
     overlap = crops.overlap(limits, truth, aspect)
     constant = crops.overlap(crops.inside_frame(medians, aspect), truth, aspect)
     error = crops.boundary_displacement(limits, truth)
@@ -261,7 +261,7 @@ def _shown(interval: Interval) -> str:
 def _details(name: str, labels: pd.DataFrame, held: Sequence[Held]) -> list[str]:
     """What stands beside the crop: how true confidences are, and what the error is made of."""
     table, limits, _ = _gathered(labels, held)
-    truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspects(table)
+    truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspect_ratios(table)
     overlap = crops.overlap(limits, truth, aspect)
     lines = [f"**{name}**: what would be reached with, from the photographer's crop, …"]
     parts = {key: crops.overlap(each, truth, aspect) for key, each in _oracles(limits, truth)}
@@ -423,7 +423,7 @@ def _many_hands(
     examples = batches.read_examples(out / "extracted", hands, keras_model.input_size(model))
     median = np.median(lessons.training.limits.astype(float), axis=0)
     rows = {
-        "each person, by the others": scores.of_humans(hands),
+        "each person, by the others": scores.score_humans(hands),
         "network": _scored(
             "network", hands, keras_model.predict_limits(model, examples.photos), examples
         ),
@@ -442,7 +442,7 @@ def _many_hands(
 
 def _scored(name: str, hands: pd.DataFrame, limits: Floats, examples: Any) -> pd.DataFrame:
     placed = limits if examples is None else limits[examples.photo]
-    return scores.of_cropper(name, hands, placed[None])
+    return scores.score_cropper(name, hands, placed[None])
 
 
 if __name__ == "__main__":

@@ -103,10 +103,7 @@ def check_scores(
         checks.append(Check("overlap", True, f"Not compared: {baseline.description}."))
         return Gate(tuple(checks), gain, invalid=invalid)
     test, name = _compare_test_sets(current, baseline.scores), baseline.description
-    overlaps = [
-        scores.score_by_photo(table, CNN, "iou").reindex(test.kept)
-        for table in (current, baseline.scores)
-    ]
+    overlaps = _network_overlaps(test.kept, current, baseline.scores)
     change = interval(overlaps[0] - overlaps[1])
     checks.append(_check_test_set(test, name, accept_changed_test))
     checks.append(_check_loss(overlaps, change, name, params))
@@ -150,6 +147,10 @@ def _invalid_photos(table: pd.DataFrame) -> tuple[str, ...]:
     # a network whose weights are NaN predicts neither limits nor overlap
     is_invalid = (rows["invalid"] != 0) | rows[NUMBERS].isna().any(axis=1)
     return tuple(sorted(set(rows.loc[is_invalid, "photo"])))
+
+
+def _network_overlaps(photos: Sequence[str], *tables: pd.DataFrame) -> list[pd.Series]:
+    return [scores.score_by_photo(table, CNN, "iou").reindex(list(photos)) for table in tables]
 
 
 def _compare_test_sets(current: pd.DataFrame, baseline: pd.DataFrame) -> TestSetChange:
