@@ -4,10 +4,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 
 import pytest
-from pebble.pool.process import PoolManager
 
 from cropperhead.errors import RejectedFile, SetupError
 from cropperhead.system import worker_pool
@@ -93,6 +91,25 @@ def test_an_error_raised_by_the_work_is_raised_here():
         list(worker_pool.map_chunks(failing, chunks(8), 2, minus))
 
 
+def test_several_crashes_and_hangs_cost_only_the_items_at_fault():
+    # 13 and 26 crash, 7 and 39 hang: in different chunks and in neighbouring ones
+    results = worker_pool.map_chunks(squares_crash_or_hang, chunks(40), 2, minus, limit_s=1)
+    expected = [i * i for i in range(40)]
+    for i in (13, 26):
+        expected[i] = -i
+    for i in (7, 39):
+        expected[i] = -i - 1000
+    assert [one for chunk in results for one in chunk] == expected
+
+
+def squares_crash_or_hang(chunk: Sequence[int]) -> list[int]:
+    if {13, 26} & set(chunk):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if {7, 39} & set(chunk):
+        time.sleep(60)
+    return squares(chunk)
+
+
 def test_at_most_two_chunks_for_each_worker_are_in_memory():
     drawn = []
 
@@ -112,18 +129,28 @@ def test_zero_workers_means_one_for_each_core_and_at_least_two():
     assert worker_pool.worker_count(0) >= 2
 
 
-def test_a_crash_that_breaks_the_whole_pool_costs_nothing_else(monkeypatch):
-    """A process that ends before its task is known, which happens when this one is busy."""
-    find_task = PoolManager.find_expired_task
+def squares_or_crash_at_once(chunk: Sequence[int]) -> list[int]:
+    if CRASHING in chunk:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [number * number for number in chunk]
 
-    def break_once(*_):
-        monkeypatch.setattr(PoolManager, "find_expired_task", find_task)
-        raise BrokenProcessPool("All workers expired")
 
-    monkeypatch.setattr(PoolManager, "find_expired_task", break_once)
-    results = worker_pool.map_chunks(squares_or_crash, chunks(40), 2, minus)
-    expected = [i * i if i != CRASHING else -CRASHING for i in range(40)]
-    assert [one for chunk in results for one in chunk] == expected
+def test_a_crash_is_noticed_at_once_while_this_process_is_busy():
+    """Otherwise it would wait for the chunk's time limit of 300 * (9 + 34) / 10 = 1,290 s."""
+    expected = [i * i if i != CRASHING else -CRASHING for i in range(34)]
+    results = worker_pool.map_chunks(squares_or_crash_at_once, [[*range(34)]] * 3, 2, minus)
+    for numbers in results:
+        assert numbers == expected
+        sum(range(5_000_000))  # holds the interpreter
+
+
+def test_a_timeout_raised_by_the_work_is_raised_here():
+    with pytest.raises(TimeoutError, match="a disk is away"):
+        list(worker_pool.map_chunks(timing_out, chunks(8), 2, minus))
+
+
+def timing_out(chunk: Sequence[int]) -> list[int]:
+    raise TimeoutError(f"a disk is away at {chunk[0]}")
 
 
 def test_processes_that_cannot_start_are_an_error(monkeypatch):

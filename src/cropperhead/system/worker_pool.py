@@ -2,6 +2,10 @@
 
 A process that crashes or does not finish costs only the item at fault. On Ctrl-C the processes end
 at once and print nothing. None outlives its parent.
+
+The processes are those of Python's `concurrent.futures`. Pebble has time limits of its own, but
+version 5.2.3 can miss that a process crashed while this one was busy: its chunk then waits for its
+time limit, half an hour for 50 photos.
 """
 
 import multiprocessing
@@ -10,11 +14,12 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import chain
 from multiprocessing import resource_tracker
 from typing import Generic, TypeVar
-
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from cropperhead.errors import RejectedFile, SetupError
 
@@ -25,6 +30,10 @@ Result = TypeVar("Result")
 # item of a chunk adds a tenth
 TIME_LIMIT_S = 300.0
 _CHUNKS_PER_WORKER = 2  # one in work, and one that waits so that no worker does
+
+
+class _TimedOut(Exception):
+    pass
 
 
 def worker_count(wanted: int) -> int:
@@ -58,96 +67,116 @@ def map_chunks(
     if workers == 1:
         yield from map(work, chunks)
         return
-    pool = _Pool(work, workers, failed, limit_s)
-    pending: deque[tuple[Sequence[Item], ProcessFuture[list[Result]]]] = deque()
+    remaining = iter(chunks)
+    pending: deque[tuple[Sequence[Item], Future[list[Result]]]] = deque()
+    with _Pool(work, workers, limit_s) as pool:
+        while True:
+            try:
+                for chunk in remaining:
+                    pending.append((chunk, pool.submit(chunk)))
+                    if len(pending) == _CHUNKS_PER_WORKER * workers:
+                        yield pool.result(*pending[0])
+                        pending.popleft()
+                while pending:
+                    yield pool.result(*pending[0])
+                    pending.popleft()
+                return
+            except (BrokenProcessPool, _TimedOut) as error:
+                # A timeout is the first chunk's fault, a crash that of any chunk
+                count = 1 if isinstance(error, _TimedOut) else len(pending)
+                suspects = [pending.popleft()[0] for _ in range(count)]
+                remaining = chain([chunk for chunk, _ in pending], remaining)
+                pending.clear()
+                pool.restart()
+            for chunk in suspects:
+                yield [_attempt(pool, item, failed) for item in chunk]
+
+
+def _attempt(
+    pool: "_Pool[Item, Result]", item: Item, failed: Callable[[Item, RejectedFile], Result]
+) -> Result:
+    """The result of one item, with no other in work."""
     try:
-        for chunk in chunks:
-            pending.append((chunk, pool.schedule(chunk)))
-            if len(pending) == _CHUNKS_PER_WORKER * workers:
-                yield pool.finish(*pending.popleft())
-        while pending:
-            yield pool.finish(*pending.popleft())
-    except BaseException:
-        pool.stop(at_once=True)  # a chunk of RAW photos would take minutes to end
-        raise
-    pool.stop()
+        return pool.result([item], pool.submit([item]))[0]
+    except BrokenProcessPool:
+        message = "a decoder crashed on this file, which is damaged or malicious"
+        error = RejectedFile("crash", message)
+    except _TimedOut:
+        message = f"a decoder did not finish within {pool.limit_s:g} s"
+        error = RejectedFile("timeout", message)
+    pool.restart()
+    return failed(item, error)
 
 
 class _Pool(Generic[Item, Result]):
     """Processes that do `work`, with the arguments of `map_chunks`."""
 
     def __init__(
-        self,
-        work: Callable[[Sequence[Item]], list[Result]],
-        workers: int,
-        failed: Callable[[Item, RejectedFile], Result],
-        limit_s: float,
+        self, work: Callable[[Sequence[Item]], list[Result]], workers: int, limit_s: float
     ) -> None:
-        self._work, self._workers, self._failed, self._limit_s = work, workers, failed, limit_s
-        self._pool = _start_pool(workers)
+        self.limit_s = limit_s
+        self._work, self._workers = work, workers
+        self._executor = self._start()
 
-    def schedule(self, chunk: Sequence[Item]) -> "ProcessFuture[list[Result]]":
-        if not self._pool.active:
-            self._restart()
-        limit_s = self._limit_s * (9 + len(chunk)) / 10
-        return self._pool.schedule(self._work, [chunk], timeout=limit_s)
+    def __enter__(self) -> "_Pool[Item, Result]":
+        return self
 
-    def finish(self, chunk: Sequence[Item], future: "ProcessFuture[list[Result]]") -> list[Result]:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:  # Ctrl-C, or nobody wants more: a chunk of RAW photos takes minutes
+            self._kill()
+        self._executor.shutdown(cancel_futures=True)
+
+    def submit(self, chunk: Sequence[Item]) -> "Future[list[Result]]":
+        """Queues a chunk, also in a pool that is broken: its result then says so."""
         try:
-            return future.result()
-        except (ProcessExpired, TimeoutError, BrokenProcessPool):
-            return [result for item in chunk for result in self._retry(item)]
+            with _block_interrupts():
+                return self._executor.submit(self._work, chunk)
+        except BrokenProcessPool as error:
+            broken: Future[list[Result]] = Future()
+            broken.set_exception(error)
+            return broken
 
-    def stop(self, at_once: bool = False) -> None:
-        self._pool.stop()
-        for process in multiprocessing.active_children():
-            if at_once:
-                process.kill()
-            else:
-                process.terminate()  # a worker closes its ExifTool first
-        self._pool.join()
+    def result(self, chunk: Sequence[Item], future: "Future[list[Result]]") -> list[Result]:
+        """The result of the chunk that was queued first, of all that have none yet."""
+        limit_s = self.limit_s * (9 + len(chunk)) / 10
+        if not wait([future], limit_s).done:  # `work` may raise TimeoutError itself
+            raise _TimedOut
+        return future.result()
 
-    def _retry(self, item: Item) -> list[Result]:
-        message = "a decoder crashed on this file, which is damaged or malicious"
-        error = RejectedFile("crash", message)
-        for _ in range(2):
-            try:
-                return self.schedule([item]).result()
-            except BrokenProcessPool:
-                continue  # another item may be at fault; in the new pool there is none
-            except ProcessExpired:
-                break
-            except TimeoutError:
-                message = f"a decoder did not finish within {self._limit_s:g} s"
-                error = RejectedFile("timeout", message)
-                break
-        return [self._failed(item, error)]
-
-    def _restart(self) -> None:
-        """Replace a pool that broke: pebble cannot assign every crash to a task.
-
-        It breaks if a process ends before pebble has read which task it took, or while idle.
-        """
-        self.stop(at_once=True)
-        self._pool = _start_pool(self._workers)
+    def restart(self) -> None:
+        """Ends all processes, and starts others. Raises SetupError if these crash at once."""
+        self._kill()
+        self._executor.shutdown(cancel_futures=True)
+        self._executor = self._start()
         try:
-            self._pool.schedule(int).result()
+            with _block_interrupts():
+                self._executor.submit(int).result()
         except BrokenProcessPool as error:
             raise SetupError("Worker processes end as soon as they start.") from error
 
+    def _start(self) -> ProcessPoolExecutor:
+        # spawn: the same on every system, and no lock of a library is copied while it is held
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self._workers, context, initializer=_end_with_parent)
 
-def _start_pool(workers: int) -> ProcessPool:
-    # spawn: the same on every system, and no lock of a library is copied while it is held
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(workers, initializer=_end_with_parent, context=context)
-    resource_tracker.ensure_running()  # whose start would unblock the signal
-    # Ctrl-C goes to every process. Those started here inherit that it is blocked, ExifTool too
+    def _kill(self) -> None:
+        # From Python 3.14 on, executors have `kill_workers`
+        for process in list((self._executor._processes or {}).values()):
+            process.kill()
+
+
+@contextmanager
+def _block_interrupts() -> Iterator[None]:
+    """Keeps Ctrl-C, which goes to every process, from processes that the block starts.
+
+    They inherit that it is blocked, and so does the ExifTool that they start.
+    """
+    resource_tracker.ensure_running()  # starting it later would unblock the signal
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        pool.schedule(int)  # the first task starts the processes
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    return pool
 
 
 def _end_with_parent() -> None:
