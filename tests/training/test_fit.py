@@ -1,6 +1,8 @@
 import dataclasses
 import io
 import pickle
+from contextlib import redirect_stderr, suppress
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,7 +17,7 @@ from cropperhead.dataset import shards
 from cropperhead.geometry import crops
 from cropperhead.training import batches
 from cropperhead.training.checkpoint import Checkpoint
-from cropperhead.training.fit import train_network
+from cropperhead.training.fit import TrainingResult, train_network
 from cropperhead.training.loop import compile_network
 from cropperhead.training.networks import keras_model
 from cropperhead.training.networks.fine_tuned import pretrained_variables
@@ -225,33 +227,6 @@ class Interruption(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def saved(fitted, file):
-    keras_model.save_model(fitted.model, file)
-    return file.read_bytes()
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """A training that also straightens, and the bytes of its model."""
-    fitted = train_network(QUICK, tilted_data())
-    return fitted, saved(fitted, tmp_path_factory.mktemp("one") / "model.keras")
-
-
-def test_an_interrupted_training_resumes_and_ends_with_the_same_bytes(
-    uninterrupted, tmp_path, capsys
-):
-    checkpoint = Checkpoint(tmp_path / "kept" / "unfinished.npz", "same")
-    with pytest.raises(KeyboardInterrupt):
-        train_network(QUICK, tilted_data(), callbacks=[Interruption()], checkpoint=checkpoint)
-    seen = []
-    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: seen.append(epoch))
-    fitted = train_network(QUICK, tilted_data(), callbacks=[watcher], checkpoint=checkpoint)
-    assert seen == [2, 3]  # the third epoch again, the first two no more
-    assert "Resuming after epoch 2" in capsys.readouterr().err
-    pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
-    assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
-
-
 class Interrupted(Checkpoint):
     """A checkpoint whose user presses Ctrl+C after the second epoch of the refit is stored."""
 
@@ -268,47 +243,92 @@ class Interrupted(Checkpoint):
         return further
 
 
-def test_an_interrupted_refit_resumes_and_ends_with_the_same_bytes(uninterrupted, tmp_path, capsys):
-    kept = tmp_path / "unfinished.npz"
-    with pytest.raises(KeyboardInterrupt):
-        train_network(QUICK, tilted_data(), checkpoint=Interrupted(kept, "same"))
-    assert "Retraining on training and validation photos" in capsys.readouterr().err
-    checkpoint = Checkpoint(kept, "same")
-    fitted = train_network(QUICK, tilted_data(), checkpoint=checkpoint)
-    messages = capsys.readouterr().err
-    assert "Resuming after epoch 4" in messages  # the first has nothing left to do
-    assert "Resuming after epoch 2" in messages
-    assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
-    checkpoint.remove()
-    assert not list(tmp_path.glob("*.npz"))
+def saved(fitted, file):
+    keras_model.save_model(fitted.model, file)
+    return file.read_bytes()
 
 
-def test_a_refit_learns_from_validation_photos_too(capsys):
-    """Only they have crops a third as high, which the network gives in the end."""
-    lower = examples(160, 3)
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A training that also straightens, and the bytes of its model."""
+    fitted = train_network(QUICK, tilted_data())
+    return fitted, saved(fitted, tmp_path_factory.mktemp("one") / "model.keras")
+
+
+@dataclasses.dataclass
+class Resumed:
+    """The same training in three runs: the result, the messages of each, the second's epochs.
+
+    The first run has a checkpoint that is cut off, and is interrupted in the third epoch. The
+    second is interrupted in the refit. `checkpoint` is the third's.
+    """
+
+    fitted: TrainingResult
+    checkpoint: Checkpoint
+    folder: Path
+    messages: list[str]
+    epochs: list[int]
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory):
+    folder, messages, epochs = tmp_path_factory.mktemp("runs"), [], []
+    file = folder / "unfinished.npz"
+    Checkpoint(file, "same").write({"rows": [1, 2, 3]}, {"state": [np.zeros(1000)]})
+    file.write_bytes(file.read_bytes()[:5000])
+
+    def run(checkpoint, *callbacks):
+        fitted = None
+        with suppress(KeyboardInterrupt), redirect_stderr(io.StringIO()) as output:
+            fitted = train_network(QUICK, tilted_data(), None, callbacks, checkpoint)
+        messages.append(output.getvalue())
+        return fitted
+
+    run(Checkpoint(file, "same"), Interruption())
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: epochs.append(epoch))
+    run(Interrupted(file, "same"), watcher)
+    checkpoint = Checkpoint(file, "same")
+    return Resumed(run(checkpoint), checkpoint, folder, messages, epochs)
+
+
+def test_the_same_training_gives_the_same_bytes_however_often_it_is_interrupted(
+    uninterrupted, resumed, tmp_path
+):
+    history = resumed.fitted.history
+    pd.testing.assert_frame_equal(history, uninterrupted[0].history, check_exact=True)
+    assert saved(resumed.fitted, tmp_path / "model.keras") == uninterrupted[1]
+
+
+def test_an_interrupted_training_resumes_and_a_cut_off_checkpoint_is_ignored(resumed):
+    first, second, third = resumed.messages
+    assert "Resuming" not in first
+    assert "Resuming after epoch 2" in second
+    assert resumed.epochs == [2, 3]  # the third epoch again, the first two no more
+    assert "Retraining on training and validation photos" in second
+    assert "Resuming after epoch 4" in third  # the first has nothing left to do
+    assert "Resuming after epoch 2" in third
+
+
+def test_the_checkpoints_of_a_finished_training_are_removed_together(resumed):
+    assert len(list(resumed.folder.iterdir())) == 2
+    resumed.checkpoint.remove()
+    assert not list(resumed.folder.iterdir())
+
+
+def test_refits_learn_from_validation_photos_too_each_from_its_own_seed(capsys):
+    """Only they have crops a third as high, which the mean of both networks gives in the end."""
+    lower = examples(80, 3)
     limits = lower.limits.copy()
     limits[:, [0, 2]] = 0.35, 0.65
-    data = TrainingData(examples(60, 1), dataclasses.replace(lower, limits=limits))
-    chosen = dataclasses.replace(PARAMS, epochs=6, least_steps=10, refits=1)
-    before = train_network(dataclasses.replace(chosen, refits=0), data)
-    after = train_network(chosen, data)
-    assert "Retraining" in capsys.readouterr().err
-    pd.testing.assert_frame_equal(before.history, after.history, check_exact=True)
-    given = data.validation
-    assert overlaps(after.model, given).mean() > overlaps(before.model, given).mean() + 0.2
-
-
-def test_the_same_training_gives_the_same_bytes_and_a_cut_off_checkpoint_is_ignored(
-    uninterrupted, tmp_path, capsys
-):
-    file = tmp_path / "unfinished.npz"
-    checkpoint = Checkpoint(file, "same")
-    checkpoint.write({"rows": [1, 2, 3]}, {"state": [np.zeros(1000)]})
-    file.write_bytes(file.read_bytes()[:5000])
-    fitted = train_network(QUICK, tilted_data(), checkpoint=checkpoint)
-    assert "Resuming" not in capsys.readouterr().err
-    pd.testing.assert_frame_equal(fitted.history, uninterrupted[0].history, check_exact=True)
-    assert saved(fitted, tmp_path / "model.keras") == uninterrupted[1]
+    data = TrainingData(examples(30, 1), dataclasses.replace(lower, limits=limits))
+    fitted = train_network(dataclasses.replace(PARAMS, epochs=6, least_steps=10, refits=2), data)
+    assert capsys.readouterr().err.count("Retraining") == 2
+    assert fitted.history["epoch"].tolist() == list(range(7))  # the first network's alone
+    before = fitted.history["validation_iou"].max()
+    assert overlaps(fitted.model, data.validation).mean() > before + 0.2
+    both = fitted.model.get_layer("small")
+    one, other = (both.get_layer(f"small-{number}").get_weights() for number in (1, 2))
+    assert not np.array_equal(one[0], other[0])
 
 
 def test_the_finished_model_straightens_if_crops_are_tilted(uninterrupted):
@@ -370,7 +390,7 @@ def test_a_removed_checkpoint_is_gone_and_may_be_gone_before(tmp_path):
 
 
 def test_training_in_mixed_precision_gives_a_model_that_saves_and_loads(tmp_path):
-    chosen = dataclasses.replace(QUICK, precision="mixed_float16", epochs=1)
+    chosen = dataclasses.replace(QUICK, precision="mixed_float16", epochs=1, refits=0)
     given = examples(8, 6, size=32)
     fitted = train_network(chosen, TrainingData(given, given))
     network = fitted.model.get_layer("small")
@@ -389,15 +409,13 @@ def test_training_in_mixed_precision_gives_a_model_that_saves_and_loads(tmp_path
 
 def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_statistics(features):
     tuning = dataclasses.replace(
-        QUICK.fine_tuning, image_size=32, epochs=3, learning_rate=0.003, refits=2
+        QUICK.fine_tuning, image_size=32, epochs=2, learning_rate=0.003, refits=0
     )
     chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning, averaging=0.0)
     given = examples(20, 7, size=32)
     before = build_network(chosen, np.median(given.limits, axis=0), np.zeros((3, 4), np.float32))
-    fitted = train_network(chosen, TrainingData(given, given))
-    both = fitted.model.get_layer("fine-tuned")
-    refitted = [both.get_layer(f"fine-tuned-{number}") for number in (1, 2)]
-    one, two, other = (model.get_layer("mobilenet_v2") for model in (before, *refitted))
+    after = train_network(chosen, TrainingData(given, given)).model.get_layer("fine-tuned")
+    one, two = (model.get_layer("mobilenet_v2") for model in (before, after))
     moved = {
         layer.name: any(
             # the moving average of equal numbers is equal but for float32's last digit
@@ -412,8 +430,6 @@ def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_stat
     frozen = names[: names.index("block_6_expand")]
     assert not any(moved[name] for name in frozen)
     assert all(moved[name] for name in ("block_6_expand", "block_12_project"))
-    learnt = [each.get_layer("block_12_project").get_weights()[0] for each in (two, other)]
-    assert not np.array_equal(*learnt)
 
 
 def test_features_learn_at_a_third_of_the_rate_of_the_layers_after_them(features):
