@@ -19,7 +19,7 @@ demo: setup  ## draw a photo library, learn from it, compare
 test: setup check  ## lint, types, import directions, all tests except the slow ones
 	$(PYTEST)
 
-test-slow: setup  ## tests that measure rates over many trainings
+test-slow: setup  ## tests that train many networks, or repeat the pipeline
 	$(PYTEST) -m slow
 
 gate: setup  ## fail where the results are worse than main's; GATE=--accept-changed-test

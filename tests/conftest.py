@@ -21,7 +21,13 @@ hypothesis_settings.register_profile("repeatable", deadline=None, derandomize=Tr
 hypothesis_settings.load_profile("repeatable")
 
 ROOT = Path(__file__).parent.parent
+LONGEST = ("test_pipeline.py", "test_fit.py")
 QUADRANTS = {"top left": "red", "top right": "lime", "bottom left": "blue", "bottom right": "white"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Runs the longest files first: at the end, no process waits for one of them."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 def picture(width: int = 90, height: int = 60, shade: int = 0) -> Image.Image:
