@@ -343,7 +343,7 @@ def test_a_database_of_another_shape_is_named(tmp_path, change):
         database.executescript(change)
     error = rejection(file)
     assert error.kind == "broken_catalog"
-    assert "no Lightroom catalog that is known" in str(error)
+    assert "not a Lightroom catalog of a known kind" in str(error)
 
 
 @pytest.mark.parametrize("name", ["none.lrcat", "folder.lrcat"])

@@ -21,9 +21,9 @@ MarkTexts = Mapping[str, str]  # a suggestion's mark, as `library.marks` writes 
 
 
 class State(Enum):
-    """What a photo's settings in one editor say about its crop."""
+    """Whether a photo's settings in one editor hold a crop."""
 
-    SILENT = "nothing is said"
+    SILENT = "no settings of a crop"
     UNCROPPED = "not cropped"
     CROPPED = "cropped"
 
@@ -38,7 +38,7 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class SidecarRule:
-    """How an editor names its sidecars, which lie next to the photo."""
+    """How an editor names its sidecars, which are next to the photo."""
 
     suffix: str  # with its dot, in lower case; several editors may share one
     max_megabytes: int  # a larger file is not read
@@ -63,7 +63,7 @@ class CropToWrite:
 
 
 class Editor(Protocol):
-    """How one editor keeps the crops of photos. The modules of this package offer it themselves.
+    """How one editor keeps the crops of photos. A module of this package is one.
 
     `settings` are what `read_settings` gives, `width` and `height` the stored frame's in pixels,
     `exif_orientation` is the camera's as the editor reads it (1 to 8).
@@ -74,10 +74,10 @@ class Editor(Protocol):
     header_words: tuple[bytes, ...]  # one of them is in the header of a photo that has such tags
     embeds_crops: bool  # its tags inside a photo are the photo's crop; otherwise an export's
     sidecars: SidecarRule
-    ignores_exif_of: frozenset[str]  # suffixes of photos whose EXIF orientation it does not read
+    ignores_exif_of: frozenset[str]  # suffixes of photos whose EXIF orientation it ignores
 
     def read_settings(self, file: Path, tags: Tags) -> Settings:
-        """What one file, a sidecar or the photo, says of one version.
+        """Reads the settings of one version from one file, a sidecar or the photo.
 
         `tags` are the file's; a photo's `XMP-tiff:Orientation` stands in for that of its sidecar.
         Raises RejectedFile, or OSError where the file itself is read.

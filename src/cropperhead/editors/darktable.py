@@ -37,10 +37,10 @@ NAMESPACE, TAGS = history.NAMESPACE, history.TAGS
 MAX_ANGLE_DEG = 45.0
 # darktable 4.2 moves a limit that would leave less of the turned frame on one side.
 _LEAST_SHARE = 0.1
-# What is smaller, darktable takes for neutral (ashift.c).
+# darktable treats smaller values as neutral (ashift.c).
 _NEUTRAL = 1e-4
 
-# EXIF's orientation for each of flip's, which are bits: 1 turns y round, 2 x, then 4 swaps them.
+# EXIF's orientation for each of flip's, which are bits: 1 inverts y, 2 x, then 4 swaps them.
 _EXIF_OF_FLIP = (1, 4, 2, 3, 5, 6, 8, 7)
 _FLIP_FROM_EXIF, _FLIP_Y, _FLIP_X, _SWAP = -1, 1, 2, 4
 _NO_OLD_FLIP = (0, 0xFF)
@@ -67,7 +67,7 @@ def state(settings: Settings) -> State:
     """Whether settings (tag name without namespace -> value, of `TAGS`) hold a crop.
 
     A photo that is only straightened is cropped; one that is only turned by 90 degrees or mirrored
-    is not. Raises RejectedFile where the settings cannot be used: see `decode` for the crop itself.
+    is not. Raises RejectedFile if the settings cannot be used; `decode` checks the crop itself.
     """
     if not history.read_entries(settings):
         return State.SILENT
@@ -76,15 +76,15 @@ def state(settings: Settings) -> State:
 
 
 def shown_as(settings: Settings, exif_orientation: int) -> int:
-    """The orientation by which darktable displays the photo: its own, EXIF's where it has none.
+    """The orientation by which darktable displays the photo: its own, or EXIF's if it has none.
 
-    Raises RejectedFile where the settings cannot be used.
+    Raises RejectedFile if the settings cannot be used.
     """
     steps = history.last_steps(settings)
     turns = _turns(steps, _flip(settings, steps, exif_orientation))
     bits = 0
     for operation in history.module_order(settings, turns):
-        bits = _merged(bits, turns[operation].flip)
+        bits = _combine_flips(bits, turns[operation].flip)
     return _EXIF_OF_FLIP[bits]
 
 
@@ -102,17 +102,17 @@ def decode(
     steps = history.last_steps(settings)
     _refuse_reframed(steps)
     turns = _turns(steps, _flip(settings, steps, exif_orientation))
-    said = "; ".join(f"{operation} {_said(turn)}" for operation, turn in turns.items())
+    numbers = "; ".join(f"{operation} {_format_turn(turn)}" for operation, turn in turns.items())
     frame, bits = Rectangle(width / 2, height / 2, width, height, 0.0), 0
     for operation in history.module_order(settings, turns):
         _refuse_warped(operation, turns[operation])
-        bits = _merged(bits, turns[operation].flip)
-        frame = _turned(frame, turns[operation], _EXIF_OF_FLIP[bits])
+        bits = _combine_flips(bits, turns[operation].flip)
+        frame = _apply_turn(frame, turns[operation], _EXIF_OF_FLIP[bits])
         if not (frame.width > 0 and frame.height > 0):
-            raise RejectedFile("inverted", f"the crop has no area: {said}")
+            raise RejectedFile("inverted", f"the crop has no area: {numbers}")
     if abs(frame.angle) > MAX_ANGLE_DEG:
         raise RejectedFile("angle", f"turned by {frame.angle:g}, expected degrees in [-45, 45]")
-    return require_within(frame, width, height, said)
+    return require_within(frame, width, height, numbers)
 
 
 def encode(
@@ -137,7 +137,9 @@ def encode(
         lens = (0, 0, 0, 28, 1, 100, 1, 0)
         entries.append(history.make_entry("ashift", box.angle, *lens, 0, 0, 1, 0, 1, *[0] * 209))
     free_ratio = (0, 0)
-    entries.append(history.make_entry("crop", *_limits(box, width, height, shown_as), *free_ratio))
+    entries.append(
+        history.make_entry("crop", *_displayed_limits(box, width, height, shown_as), *free_ratio)
+    )
     return history.make_settings(entries)
 
 
@@ -161,7 +163,7 @@ def _refuse_out_of_reach(settings: Settings) -> None:
     ends = (limits["cw"], limits["ch"], 1 - limits["cx"], 1 - limits["cy"])
     if min(ends) < _LEAST_SHARE:
         raise RejectedFile(
-            "outside", "the crop lies within a tenth of the frame's side, where darktable moves it"
+            "outside", "the crop is within a tenth of the frame's side, where darktable moves it"
         )
 
 
@@ -177,7 +179,7 @@ class _Turn:
 
 
 def _turns(steps: Mapping[str, history.Step], flip: int = 0) -> dict[str, _Turn]:
-    """What the enabled modules do."""
+    """What each enabled module does."""
     readers = {"ashift": _ashift, "clipping": _clipping, "crop": _crop}
     enabled = [name for name in readers if name in steps and steps[name].enabled]
     return {"flip": _Turn(flip=flip)} | {
@@ -202,12 +204,12 @@ def _ashift(given: Mapping[str, float]) -> _Turn:
 
 def _clipping(given: Mapping[str, float]) -> _Turn:
     fields = {"k_type": 4, "crop_auto": 1} | dict(given)
-    if "k_bits" in fields:  # version 2: one number for both directions, bit 30 tells for which
+    if "k_bits" in fields:  # version 2: one number for both directions, bit 30 selects it
         fields["k_h"] = int(fields["k_bits"]) & 0x3FFFFFFF
     keystone = ("k_h", "k_v") if fields["k_type"] == 4 else ("k_apply",)
     flip = (_FLIP_X if fields["cw"] < 0 else 0) | (_FLIP_Y if fields["ch"] < 0 else 0)
     return _Turn(
-        # the angle is that of the content; a mirror after the turn turns its sense round
+        # the angle is that of the content; a mirror after the turn reverses its direction
         angle=fields["angle"] if flip in {_FLIP_X, _FLIP_Y} else -fields["angle"],
         limits=(fields["cx"], fields["cy"], abs(fields["cw"]), abs(fields["ch"])),
         inscribed=fields["crop_auto"] == 1,
@@ -220,7 +222,7 @@ def _crop(given: Mapping[str, float]) -> _Turn:
     return _Turn(limits=tuple(given[name] for name in ("cx", "cy", "cw", "ch")))
 
 
-def _said(turn: _Turn) -> str:
+def _format_turn(turn: _Turn) -> str:
     left, top, right, bottom = turn.limits
     return f"turned by {turn.angle:g}, {left:g} to {right:g} x {top:g} to {bottom:g}"
 
@@ -233,14 +235,14 @@ def _is_neutral(turn: _Turn) -> bool:
 def _refuse_warped(operation: str, turn: _Turn) -> None:
     if turn.warps:
         raise RejectedFile(
-            "perspective", f"{operation} has {turn.warps}: the crop lies in a warped frame"
+            "perspective", f"{operation} has {turn.warps}: the crop is in a warped frame"
         )
 
 
 def _refuse_reframed(steps: Mapping[str, history.Step]) -> None:
     for name in history.REFRAMING:
         if name in steps and steps[name].enabled:
-            raise RejectedFile("reframed", f"{name} is on: the crop lies in another frame")
+            raise RejectedFile("reframed", f"{name} is on: the crop is in another frame")
 
 
 def _flip(settings: Settings, steps: Mapping[str, history.Step], exif_orientation: int) -> int:
@@ -248,22 +250,22 @@ def _flip(settings: Settings, steps: Mapping[str, history.Step], exif_orientatio
     from_exif = _EXIF_OF_FLIP.index(orientation.parse_orientation(exif_orientation))
     if "flip" not in steps:
         old = history.old_flip(settings)
-        return from_exif if old in _NO_OLD_FLIP else _merged(_bits(old), from_exif)
+        return from_exif if old in _NO_OLD_FLIP else _combine_flips(_bits(old), from_exif)
     if not steps["flip"].enabled:
         return 0
-    said = int(history.unpack_fields(steps["flip"])["orientation"])
+    code = int(history.unpack_fields(steps["flip"])["orientation"])
     if steps["flip"].version == 1:  # together with EXIF's, where later versions replace it
-        return _merged(_bits(said), from_exif)
-    return from_exif if said == _FLIP_FROM_EXIF else _bits(said)
+        return _combine_flips(_bits(code), from_exif)
+    return from_exif if code == _FLIP_FROM_EXIF else _bits(code)
 
 
-def _bits(said: int) -> int:
-    if said not in range(len(_EXIF_OF_FLIP)):
-        raise RejectedFile("bad_params", f"flip's orientation is {said}, expected -1 to 7")
-    return said
+def _bits(code: int) -> int:
+    if code not in range(len(_EXIF_OF_FLIP)):
+        raise RejectedFile("bad_params", f"flip's orientation is {code}, expected -1 to 7")
+    return code
 
 
-def _merged(first: int, then: int) -> int:
+def _combine_flips(first: int, then: int) -> int:
     """The bits of two flips, one after the other."""
     if first & _SWAP:
         swapped = (_FLIP_Y if then & _FLIP_X else 0) | (_FLIP_X if then & _FLIP_Y else 0)
@@ -271,7 +273,7 @@ def _merged(first: int, then: int) -> int:
     return first ^ then
 
 
-def _turned(frame: Rectangle, turn: _Turn, shown_as: int) -> Rectangle:
+def _apply_turn(frame: Rectangle, turn: _Turn, shown_as: int) -> Rectangle:
     """The frame that a module makes of one, both in pixels of the stored frame.
 
     `shown_as` is the orientation by which the module sees the stored pixels.
@@ -284,14 +286,14 @@ def _turned(frame: Rectangle, turn: _Turn, shown_as: int) -> Rectangle:
     box = orientation.to_stored(seen, width, height, shown_as)
     angle = frame.angle + box.angle
     width, height = _displayed_size(width, height, shown_as)
-    x, y = _rotated(box.centre_x - width / 2, box.centre_y - height / 2, angle)
+    x, y = _rotate(box.centre_x - width / 2, box.centre_y - height / 2, angle)
     return Rectangle(frame.centre_x + x, frame.centre_y + y, box.width, box.height, angle)
 
 
-def _limits(box: Rectangle, width: int, height: int, shown_as: int) -> tuple[float, ...]:
+def _displayed_limits(box: Rectangle, width: int, height: int, shown_as: int) -> tuple[float, ...]:
     """Left, top, right, bottom of a box as displayed, as fractions of the frame turned with it."""
     around = _around(width, height, box.angle)
-    x, y = _rotated(box.centre_x - width / 2, box.centre_y - height / 2, -box.angle)
+    x, y = _rotate(box.centre_x - width / 2, box.centre_y - height / 2, -box.angle)
     upright = Rectangle(around[0] / 2 + x, around[1] / 2 + y, box.width, box.height, 0.0)
     crop = Crop.from_rectangle(
         orientation.to_displayed(upright, *around, shown_as), *_displayed_size(*around, shown_as)
@@ -307,18 +309,18 @@ def _displayed_size(width: float, height: float, shown_as: int) -> tuple[float, 
 
 def _around(width: float, height: float, angle: float) -> tuple[float, float]:
     """The size of the turned frame that holds all of one."""
-    cosine, sine = map(abs, _rotated(1, 0, angle))
+    cosine, sine = map(abs, _rotate(1, 0, angle))
     return width * cosine + height * sine, width * sine + height * cosine
 
 
 def _inscribed(width: float, height: float, angle: float) -> tuple[float, float]:
-    """The size of the largest turned frame inside one, of its shape or of that lying down."""
+    """The size of the largest turned frame inside one, of its shape or turned by 90 degrees."""
     reach = _around(width, height, angle)
     same = min(width / reach[0], height / reach[1], 1.0)
-    lying = min(height / reach[0], width / reach[1], 1.0)
-    return (height * lying, width * lying) if lying >= same else (width * same, height * same)
+    other = min(height / reach[0], width / reach[1], 1.0)
+    return (height * other, width * other) if other >= same else (width * same, height * same)
 
 
-def _rotated(x: float, y: float, angle_deg: float) -> tuple[float, float]:
+def _rotate(x: float, y: float, angle_deg: float) -> tuple[float, float]:
     cosine, sine = math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))
     return x * cosine - y * sine, x * sine + y * cosine

@@ -1,4 +1,4 @@
-"""What the history of a darktable sidecar says, as plain steps and fields.
+"""Reads and makes the history of a darktable sidecar, as plain steps and fields.
 
 XMP, namespace `http://darktable.sf.net/`. The history is a list of modules' settings; the last of
 each module counts. Settings are little-endian C structs, in hex or as `gz`, two digits and base64
@@ -23,7 +23,7 @@ _OLD_TAGS = ("History_operation", "History_enabled", "History_modversion", "Hist
 TAGS = ("Xmp_version", "History", "History_end", "Iop_order_list", "Raw_params", *_OLD_TAGS)
 _NEWEST_XMP_VERSION = 5
 _PIPE = ("ashift", "flip", "clipping", "crop")
-# These change the frame in which the crop lies: sensors turned by 45 degrees, oblong pixels, added
+# These change the frame of the crop: sensors turned by 45 degrees, oblong pixels, added
 # margins. All else that moves content (lens, liquify) keeps the frame, or comes after the crop.
 REFRAMING = ("rotatepixels", "scalepixels", "enlargecanvas")
 
@@ -117,9 +117,9 @@ def unpack_fields(step: Step) -> dict[str, float]:
     """
     versions = _LAYOUTS[step.operation]
     if step.version not in versions:
-        known = ", ".join(map(str, versions))
+        expected = ", ".join(map(str, versions))
         raise RejectedFile(
-            "unknown_version", f"{step.operation} has version {step.version}, expected {known}"
+            "unknown_version", f"{step.operation} has version {step.version}, expected {expected}"
         )
     layout, names = versions[step.version]
     values = struct.unpack(layout, _data(step, struct.calcsize(layout)))
@@ -194,7 +194,7 @@ def _old_history(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _sequence(value: Any) -> list[Any]:
-    """A sequence, of which ExifTool may give a single item bare, and an empty text for none."""
+    """A sequence: ExifTool may give a single item alone, and an empty text for none."""
     if value is None or value == "":
         return []
     return value if isinstance(value, list) else [value]
@@ -206,12 +206,12 @@ def _whole(value: Any, tag: str, default: int) -> int:
         return default
     try:
         number = int(value)
-        known = number == value or isinstance(value, str)
+        is_whole = number == value or isinstance(value, str)
     except (TypeError, ValueError, OverflowError):
-        number, known = 0, False
-    if not known or abs(number) >= 2**32:
-        said = repr(value)[:40] if isinstance(value, str | float) else type(value).__name__
-        raise RejectedFile("not_a_number", f"{tag} is {said}, expected a whole number")
+        number, is_whole = 0, False
+    if not is_whole or abs(number) >= 2**32:
+        shown = repr(value)[:40] if isinstance(value, str | float) else type(value).__name__
+        raise RejectedFile("not_a_number", f"{tag} is {shown}, expected a whole number")
     return number
 
 
@@ -237,5 +237,5 @@ def _data(step: Step, size: int) -> bytes:
 
 def _packed(data: bytes) -> str:
     packed = zlib.compress(data)
-    # the two digits tell darktable how large a buffer to try first
+    # by the two digits darktable chooses how large a buffer to try first
     return f"gz{min(len(data) // len(packed) + 1, 99):02d}{base64.b64encode(packed).decode()}"

@@ -1,8 +1,8 @@
-"""Steps appended to the history in a darktable sidecar, the rest of it left as it was.
+"""Appends steps to the history in a darktable sidecar, and keeps the rest as it was.
 
-What darktable has undone (the steps from `history_end` on, and the masks of those) stays, undone,
-behind the new steps. The hashes by which darktable tells whether a photo was edited are taken out:
-they are of the history before, and without them it computes them anew.
+Steps that were undone in darktable (those from `history_end` on, with their masks) stay undone
+after the new steps. The hashes by which darktable knows whether a photo was edited are removed:
+they are those of the earlier history, and without them it computes new ones.
 
 Source: `dt_exif_xmp_read` in darktable's `src/common/exif.cc`.
 """
@@ -29,10 +29,10 @@ Step = dict[str, str]  # the fields of an entry of the history, by name
 
 
 def append_steps(packet: Packet, settings: Mapping[str, Any], is_raw: bool) -> None:
-    """Notes the steps of `settings`, as `darktable.encode` gives them, at the end of a history.
+    """Adds the steps of `settings`, as `darktable.encode` gives them, to the end of a history.
 
-    A crop or turn that is applied so far is superseded. Raises RejectedFile where the history is
-    of no form that can be added to.
+    They supersede any crop or turn that is applied so far. Raises RejectedFile if the history has a
+    form that cannot be added to.
     """
     version = packet.get(_name("xmp_version"))
     if version is not None and _whole(version) < _OLDEST_XMP_VERSION:
@@ -49,12 +49,12 @@ def append_steps(packet: Packet, settings: Mapping[str, Any], is_raw: bool) -> N
     by_number = dict(zip(numbers, entries, strict=True))
     end = min(_whole(packet.get(_name("history_end")) or str(len(entries))), len(entries))
     applied = [_fields(by_number[number]) for number in range(end)]
-    new = _superseding(applied, settings["History"])
+    new = _with_switched_off(applied, settings["History"])
     if not entries or "num" in _fields(entries[0]):
         new = [{"num": str(end + place)} | step for place, step in enumerate(new)]
     lines = [_line(packet, host, sequence, step) for step in new]
     if end < len(entries):
-        _shift(packet, end, len(new))
+        _renumber_undone(packet, end, len(new))
     if history is None or sequence is None:
         packet.append(host, _whole_history(packet, host, lines))
     else:
@@ -83,7 +83,7 @@ def _whole(text: str) -> int:
 
 
 def _numbers(steps: Sequence[Step]) -> list[int]:
-    """The entries' places in the history: as they say, or else as they stand."""
+    """The entries' places in the history: by their numbers, or without these in their order."""
     if not any("num" in step for step in steps):
         return list(range(len(steps)))
     numbers = [_whole(step.get("num", "")) for step in steps]
@@ -92,8 +92,8 @@ def _numbers(steps: Sequence[Step]) -> list[int]:
     return numbers
 
 
-def _superseding(applied: Sequence[Step], entries: Sequence[Mapping[str, Any]]) -> list[Step]:
-    """The new steps, behind such as switch off what else crops or turns so far."""
+def _with_switched_off(applied: Sequence[Step], entries: Sequence[Mapping[str, Any]]) -> list[Step]:
+    """The new steps, after steps that switch off whatever else crops or turns so far."""
     last: dict[tuple[str, str], Step] = {}
     for step in applied:
         last[step.get("operation", ""), step.get("multi_priority", "0")] = step
@@ -110,7 +110,7 @@ def _superseding(applied: Sequence[Step], entries: Sequence[Mapping[str, Any]]) 
 
 
 def _line(packet: Packet, host: Element, sequence: Element | None, step: Step) -> bytes:
-    """An entry of the history as text, its attributes as far apart as the others'."""
+    """An entry of the history as text, with blanks between attributes as in the others."""
     prefix, blank, raw = packet.prefix(host, _name("")), b" ", _sibling(host, "li")
     if sequence is not None and sequence.children:
         before = sequence.children[-1]
@@ -121,7 +121,7 @@ def _line(packet: Packet, host: Element, sequence: Element | None, step: Step) -
 
 
 def _sibling(host: Element, local: str) -> str:
-    """A name of RDF's own, with the prefix that the description has."""
+    """A name in RDF's namespace, with the prefix that the description has."""
     prefix, colon, _ = host.raw.rpartition(":")
     return f"{prefix}{colon}{local}"
 
@@ -150,17 +150,17 @@ def _insert(
         packet.append(sequence, packet.indent(sequence, 1).join(lines))
 
 
-def _shift(packet: Packet, end: int, by: int) -> None:
-    """Moves what was undone, the steps and their masks, behind `by` new steps."""
+def _renumber_undone(packet: Packet, end: int, by: int) -> None:
+    """Renumbers what was undone, the steps and their masks, after `by` new steps."""
     for host in packet.descriptions:
         for list_name, number in (("history", "num"), ("masks_history", "mask_num")):
-            found = host.child(darktable_history.NAMESPACE, list_name)
-            sequence = None if found is None else found.child(RDF, "Seq")
+            listing = host.child(darktable_history.NAMESPACE, list_name)
+            sequence = None if listing is None else listing.child(RDF, "Seq")
             for entry in [] if sequence is None else sequence.children:
-                _move(packet, entry.child(RDF, "Description") or entry, number, end, by)
+                _renumber(packet, entry.child(RDF, "Description") or entry, number, end, by)
 
 
-def _move(packet: Packet, entry: Element, name: str, end: int, by: int) -> None:
+def _renumber(packet: Packet, entry: Element, name: str, end: int, by: int) -> None:
     place = _whole(entry.properties(darktable_history.NAMESPACE).get(name, "0"))
     if place < end:
         return

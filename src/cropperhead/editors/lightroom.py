@@ -32,7 +32,7 @@ from cropperhead.geometry.crops import FULL_FRAME, Crop, Rectangle
 
 NAMESPACE = "http://ns.adobe.com/camera-raw-settings/1.0/"
 LIMIT_TAGS = ("CropTop", "CropLeft", "CropBottom", "CropRight", "CropAngle")
-# Corrections that warp the frame in which the crop lies, with the value that means "off".
+# Corrections that warp the frame of the crop, with the value that means "off".
 _WARPS = {
     "PerspectiveUpright": 0,
     "PerspectiveVertical": 0,
@@ -75,10 +75,10 @@ def read_catalog_settings(settings: Settings, photo: Tags, camera: int) -> Setti
 
     `photo` are the photo's own tags, `camera` is its EXIF orientation.
     """
-    known = {"Orientation": photo.get(_ORIENTATION)} | dict(settings)
-    if camera in _UNSURE and known["Orientation"] in _UNSURE:
-        known["Orientation"] = camera
-    return known
+    complete = {"Orientation": photo.get(_ORIENTATION)} | dict(settings)
+    if camera in _UNSURE and complete["Orientation"] in _UNSURE:
+        complete["Orientation"] = camera
+    return complete
 
 
 def as_tags(settings: Settings) -> Tags:
@@ -89,8 +89,8 @@ def as_tags(settings: Settings) -> Tags:
 def state(settings: Settings) -> State:
     """Whether settings (tag name without namespace -> value) hold a crop.
 
-    `HasCrop` gates everything, the angle included. Raises RejectedFile where the settings
-    contradict themselves or cannot be used: see `decode` for the numbers themselves.
+    `HasCrop` gates everything, the angle included. Raises RejectedFile if the settings contradict
+    each other or cannot be used; `decode` checks the numbers.
     """
     has_crop = _flag(settings, "HasCrop")
     given = [tag for tag in LIMIT_TAGS[:4] if tag in settings]
@@ -110,7 +110,7 @@ def state(settings: Settings) -> State:
 def shown_as(settings: Settings, exif_orientation: int) -> int:
     """The orientation by which Lightroom displays the photo: its own, which holds the user's turns.
 
-    `Orientation` among the settings is the XMP's (`tiff:Orientation`), EXIF's where it is silent.
+    `Orientation` among the settings is the XMP's (`tiff:Orientation`); without it, EXIF's counts.
     """
     return orientation.parse_orientation(settings.get("Orientation"), exif_orientation)
 
@@ -126,7 +126,7 @@ def decode(settings: Settings, width: int, height: int, exif_orientation: int = 
     top, left, bottom, right, angle = _limits(settings)
     _refuse_impossible(settings, angle)
     box = _rectangle(top, left, bottom, right, angle, width, height)
-    return require_within(box, width, height, _said(settings))
+    return require_within(box, width, height, _format_limits(settings))
 
 
 def encode(
@@ -201,10 +201,10 @@ def _flag(settings: Settings, tag: str) -> bool | None:
     value = settings.get(tag)
     if value is None or isinstance(value, bool):
         return value
-    known = {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
-    if known is None:
+    flag = {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
+    if flag is None:
         raise RejectedFile("not_a_number", f"{tag} is {value!r}, expected True or False")
-    return known
+    return flag
 
 
 def _number(settings: Settings, tag: str) -> float:
@@ -221,7 +221,9 @@ def _number(settings: Settings, tag: str) -> float:
 def _limits(settings: Settings) -> tuple[float, ...]:
     missing = [tag for tag in LIMIT_TAGS[:4] if tag not in settings]
     if missing:
-        raise RejectedFile("incomplete", f"{', '.join(missing)} missing beside {_said(settings)}")
+        raise RejectedFile(
+            "incomplete", f"{', '.join(missing)} missing next to {_format_limits(settings)}"
+        )
     angle = _number(settings, "CropAngle") if "CropAngle" in settings else 0.0
     return (*(_number(settings, tag) for tag in LIMIT_TAGS[:4]), angle)
 
@@ -236,14 +238,14 @@ def _is_whole_frame(settings: Settings) -> bool:
 def _without_flag(settings: Settings) -> RejectedFile:
     if _in_pixels(settings):
         return _pixels(settings)
-    return RejectedFile("no_flag", f"limits of a crop without HasCrop: {_said(settings)}")
+    return RejectedFile("no_flag", f"limits of a crop without HasCrop: {_format_limits(settings)}")
 
 
 def _refuse_warped(settings: Settings) -> None:
     for tag, off in _WARPS.items():
         if tag in settings and _number(settings, tag) != off:
             raise RejectedFile(
-                "perspective", f"{tag} is {settings[tag]}: the crop lies in a warped frame"
+                "perspective", f"{tag} is {settings[tag]}: the crop is in a warped frame"
             )
 
 
@@ -259,8 +261,10 @@ def _in_pixels(settings: Settings) -> bool:
 
 
 def _pixels(settings: Settings) -> RejectedFile:
-    return RejectedFile("pixels", f"limits in pixels, expected fractions: {_said(settings)}")
+    return RejectedFile(
+        "pixels", f"limits in pixels, expected fractions: {_format_limits(settings)}"
+    )
 
 
-def _said(settings: Settings) -> str:
+def _format_limits(settings: Settings) -> str:
     return ", ".join(f"{tag} {settings[tag]}" for tag in LIMIT_TAGS if tag in settings)

@@ -1,4 +1,4 @@
-"""Lightroom catalogs (`.lrcat`), the only door to SQLite: read, and never written to.
+"""Reads Lightroom catalogs (`.lrcat`), and never writes to them. The only user of SQLite.
 
 Tables and columns as in the catalogs of Lightroom 3 to Lightroom Classic 15: `Adobe_images` (a
 photo's master and each of its virtual copies) -> `AgLibraryFile` -> `AgLibraryFolder` ->
@@ -46,9 +46,9 @@ _IMAGES = """
 _SETTINGS = "SELECT text FROM Adobe_imageDevelopSettings WHERE id_local = ?"
 
 _MAGIC = b"SQLite format 3\0"
-_WRITE_VERSION = 18  # the byte of the header that tells a write-ahead log (2) from a journal (1)
+_WRITE_VERSION = 18  # the byte of the header: 2 for a write-ahead log, 1 for a journal
 _SIDE_FILES = ("-wal", "-journal")
-_WAL_HEADER_BYTES = 32  # its salts change when the log starts anew
+_WAL_HEADER_BYTES = 32  # its salts change when the log starts again
 _PATIENCE_S = 1.0  # for a lock that another program holds for one commit
 _COPY_ATTEMPTS = 5
 # A real catalog takes half a step of SQLite's machine for a byte; one whose pages lead to each
@@ -73,8 +73,8 @@ class CatalogImage:
     `path` is the photo's absolute path where the catalog last saw it, `from_root` the part of it
     below the folder that Lightroom lists as a root; both with forward slashes, and empty where the
     catalog names no file. `author` is unique among the images of one photo. `settings` are those
-    of `editors/lightroom.py`; empty, but for `Orientation`, where Lightroom holds no edits.
-    `problem` says why the image cannot be used.
+    of `editors/lightroom.py`; empty, except for `Orientation`, where Lightroom holds no edits.
+    `problem` is the reason why the image cannot be used.
     """
 
     path: str
@@ -84,19 +84,19 @@ class CatalogImage:
     problem: RejectedFile | None = None
 
 
-def read_images(file: Path, wanted: Collection[str]) -> Iterator[CatalogImage]:
-    """The images of a catalog, ordered by photo, each photo's master before its younger copies.
+def read_images(file: Path, names: Collection[str]) -> Iterator[CatalogImage]:
+    """Reads the images of a catalog, ordered by photo, each photo's master before its newer copies.
 
-    `wanted` are names of settings, such as `lightroom.TAGS`. Nothing is written beside the catalog,
-    and what is committed is read also while Lightroom has it open. A catalog that nobody has open
-    is locked against writing until the last image is taken: take them without delay. Raises
-    RejectedFile (`broken_catalog`, `unreadable`) where the catalog as a whole cannot be read.
+    `names` are those of settings, such as `lightroom.TAGS`. Nothing is written next to the catalog,
+    and what is committed is read even while Lightroom has it open. A catalog that nobody has open
+    is locked against writing until the last image is read: iterate without delay. Raises
+    RejectedFile (`broken_catalog`, `unreadable`) if the catalog as a whole cannot be read.
     """
     try:
         with _opened(Path(os.path.realpath(file))) as database:
             _require_tables(database)
             _refuse_long_names(database)
-            yield from _images(database, frozenset(wanted))
+            yield from _images(database, frozenset(names))
     except _FAILURES as error:
         raise RejectedFile(BROKEN, f"the catalog cannot be read: {error}") from error
     except OSError as error:
@@ -111,7 +111,7 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     with file.open("rb") as stream:
         header = stream.read(100)
     if not header.startswith(_MAGIC):
-        raise RejectedFile(BROKEN, "it is no Lightroom catalog: no SQLite database, or encrypted")
+        raise RejectedFile(BROKEN, "not a Lightroom catalog: not an SQLite database, or encrypted")
     logs = header[_WRITE_VERSION] == 2
     before = _trace(file)
     database = None if _is_in_use(file) else _unlocked(file, "immutable=1" if logs else "mode=ro")
@@ -126,7 +126,7 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _is_in_use(file: Path) -> bool:
-    """Whether Lightroom has the catalog open, or left a log beside it that has to be worked in."""
+    """Whether Lightroom has the catalog open, or left a log next to it that has to be applied."""
     logs = [Path(f"{file}{suffix}") for suffix in _SIDE_FILES]
     return Path(f"{file}.lock").exists() or any(log.exists() and log.stat().st_size for log in logs)
 
@@ -140,7 +140,7 @@ def _unlocked(file: Path, how: str) -> sqlite3.Connection | None:
 
 
 def _connected(file: Path, how: str) -> sqlite3.Connection:
-    """A connection that has begun to read. Texts come as bytes: one that is no UTF-8 ends nothing.
+    """A connection that has begun to read. Texts come as bytes, so that invalid UTF-8 is no error.
 
     `how` are parameters of SQLite's file addresses, https://www.sqlite.org/uri.html.
     """
@@ -161,7 +161,7 @@ def _connected(file: Path, how: str) -> sqlite3.Connection:
 
 
 def _limit(file: Path) -> Callable[[], bool]:
-    """Tells SQLite to stop when it has taken more steps than a catalog of this size can need."""
+    """Stops SQLite when it has taken more steps than a catalog of this size can need."""
     log = Path(f"{file}-wal")
     most = _MOST_STEPS_PER_BYTE * sum(one.stat().st_size for one in (file, log) if one.exists())
     steps = count(_STEPS_AT_ONCE, _STEPS_AT_ONCE)
@@ -172,8 +172,8 @@ def _limit(file: Path) -> Callable[[], bool]:
 def _copied(file: Path) -> Iterator[Path]:
     """A copy of the catalog with its logs, of one moment, in a folder that goes away again.
 
-    A log may grow while it is copied: its unfinished end is passed over. But the catalog itself
-    must not change meanwhile, nor the log start anew.
+    A log may grow while it is copied: SQLite ignores its unfinished end. But the catalog itself
+    must not change meanwhile, nor the log start again.
     """
     with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
         copy = Path(folder, "catalog.lrcat")
@@ -196,28 +196,28 @@ def _copy_log(log: Path, copy: Path) -> None:
 
 
 def _trace(file: Path) -> tuple[int, int, bytes]:
-    """What changes when anything is written into the catalog, or its log starts anew."""
-    found = file.stat()
+    """What changes when anything is written into the catalog, or its log starts again."""
+    status = file.stat()
     try:
         with Path(f"{file}-wal").open("rb") as log:
             start = log.read(_WAL_HEADER_BYTES)
     except FileNotFoundError:
         start = b""
-    return found.st_size, found.st_mtime_ns, start
+    return status.st_size, status.st_mtime_ns, start
 
 
 def _require_tables(database: sqlite3.Connection) -> None:
-    """Refuses what is no catalog: also views and the like, by which a file could keep us busy."""
+    """Raises RejectedFile for what is not a catalog, and for views, which could take forever."""
     for table, columns in _COLUMNS.items():
         real = database.execute(
             "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)
         ).fetchone()
         shape = database.execute("SELECT name, type, pk FROM pragma_table_info(?)", (table,))
-        known = {name.decode(errors="replace"): (kind.upper(), key) for name, kind, key in shape}
-        missing = [column for column in columns if column not in known]
-        if not real or not real[0] or missing or known.get("id_local") != (b"INTEGER", 1):
-            lack = f"table {table} lacks {', '.join(missing or ['its key'])}" if known else table
-            raise RejectedFile(BROKEN, f"it is no Lightroom catalog that is known: no {lack}")
+        found = {name.decode(errors="replace"): (kind.upper(), key) for name, kind, key in shape}
+        missing = [column for column in columns if column not in found]
+        if not real or not real[0] or missing or found.get("id_local") != (b"INTEGER", 1):
+            lack = f"table {table} lacks {', '.join(missing or ['its key'])}" if found else table
+            raise RejectedFile(BROKEN, f"not a Lightroom catalog of a known kind: no {lack}")
 
 
 def _refuse_long_names(database: sqlite3.Connection) -> None:
@@ -228,7 +228,7 @@ def _refuse_long_names(database: sqlite3.Connection) -> None:
             raise RejectedFile(BROKEN, f"{table} has a name of {longest} characters")
 
 
-def _images(database: sqlite3.Connection, wanted: frozenset[str]) -> Iterator[CatalogImage]:
+def _images(database: sqlite3.Connection, names: frozenset[str]) -> Iterator[CatalogImage]:
     photo, authors = None, dict[str, int]()
     for image, file, master, name, letters, *place, edits in database.execute(_IMAGES):
         if file != photo:
@@ -241,29 +241,29 @@ def _images(database: sqlite3.Connection, wanted: frozenset[str]) -> Iterator[Ca
                 raise problem
             stored = _stored(database, edits)
             settings = lightroom_develop_settings.parse_develop_settings(
-                stored, wanted, _text(letters)
+                stored, names, _text(letters)
             )
         except RejectedFile as error:
             problem = RejectedFile(error.kind, f"image {image} of the catalog: {error}")
         yield CatalogImage(path, from_root, author, settings, problem)
 
 
-def _author(master: Any, name: Any, taken: dict[str, int]) -> str:
+def _author(master: Any, name: Any, numbers: dict[str, int]) -> str:
     """The photographer, or `copy NAME`; numbered where an older image of the photo has the name.
 
-    `taken` are the photo's authors so far, each with the last number that was given to the name.
+    `numbers` has the photo's authors so far, each with the last number that its name was given.
     """
     author = " ".join(["copy", *_text(name).split()]) if master else PHOTOGRAPHER
-    if author in taken:
-        numbers = count(taken[author] + 1)
-        taken[author] = next(n for n in numbers if f"{author} ({n})" not in taken)
-        author = f"{author} ({taken[author]})"
-    taken[author] = 1
+    if author in numbers:
+        free = (n for n in count(numbers[author] + 1) if f"{author} ({n})" not in numbers)
+        numbers[author] = next(free)
+        author = f"{author} ({numbers[author]})"
+    numbers[author] = 1
     return author
 
 
 def _stored(database: sqlite3.Connection, edits: int | None) -> bytes:
-    """The text of one image's edits, as it lies in the catalog; empty where there are none."""
+    """The text of one image's edits, as it is in the catalog; empty where there are none."""
     try:
         row = database.execute(_SETTINGS, (edits,)).fetchone()
     except _FAILURES as error:

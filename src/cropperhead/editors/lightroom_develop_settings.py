@@ -1,4 +1,4 @@
-"""How a Lightroom catalog writes the settings of one image.
+"""Parses the develop settings of one image of a Lightroom catalog.
 
 `Adobe_imageDevelopSettings.text` holds a Lua table, `s = { CropAngle = 0.41, Look = { ... } }`,
 whose keys are those of the namespace `crs` without `HasCrop`: an image whose table names no limits
@@ -22,9 +22,9 @@ MAX_TEXT_BYTES = 32 << 20  # the longest real texts, with painted masks, are bel
 # `Adobe_images.orientation` names the corners at which the stored picture's upper two are shown.
 # (Of CB and AD public readers disagree which is 5 and which is 7.)
 _ORIENTATIONS = {"AB": 1, "BA": 2, "CD": 3, "DC": 4, "CB": 5, "BC": 6, "AD": 7, "DA": 8}
-_LEFT_OPEN = -999999  # stands for a setting that Lightroom has yet to work out
+_NOT_COMPUTED = -999999  # a setting that Lightroom has yet to compute
 _SHOWN = 40  # characters of a value that are shown in an error
-_KEPT = 1000  # characters of a text that is a setting: those wanted are names
+_LONGEST_TEXT = 1000  # characters of a text that is a setting; they are names
 
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"' + r"|'[^'\\]*+(?:\\.[^'\\]*+)*+'"
 # Every branch starts with a plain character: only then does `re` leap from one start to the next.
@@ -47,32 +47,32 @@ _WORDS = {"true": True, "false": False, "nil": None}
 def parse_develop_settings(
     stored: bytes, wanted: Collection[str], letters: str | None = None
 ) -> dict[str, Any]:
-    """The settings of one image in the names of `lightroom.TAGS`, with `HasCrop` made explicit.
+    """The settings of one image by the names of `lightroom.TAGS`, with an explicit `HasCrop`.
 
-    `stored` is the column `text` as it lies in the catalog, `wanted` the names to keep, `letters`
-    the column `orientation` (AB, BC ...), which becomes `Orientation`, EXIF 1 to 8. Numbers are
-    numbers, a value that is no number, word or text stands as it is written. An empty text gives
-    no settings at all. Raises RejectedFile (`broken_catalog`) where it is no Lua table.
+    `stored` is the column `text` as it is in the catalog, `wanted` are the names to keep, `letters`
+    is the column `orientation` (AB, BC ...), which becomes `Orientation`, EXIF 1 to 8. Numbers are
+    numbers; a value that is not a number, word or text is kept as it is written. An empty text
+    gives no settings at all. Raises RejectedFile (`broken_catalog`) if it is not a Lua table.
     """
     shown = {"Orientation": _ORIENTATIONS[letters]} if letters in _ORIENTATIONS else {}
-    text = _unpacked(stored).decode("utf-8", errors="replace")
+    text = _inflate(stored).decode("utf-8", errors="replace")
     if not text.strip():
         return shown
-    found = parse_table(text, {*wanted, *LIMIT_TAGS, "HasCrop"})
-    flag = {"HasCrop": found.get("HasCrop", _is_cropped(found))}
-    return {name: found[name] for name in sorted(wanted) if name in found} | flag | shown
+    entries = parse_table(text, {*wanted, *LIMIT_TAGS, "HasCrop"})
+    flag = {"HasCrop": entries.get("HasCrop", _is_cropped(entries))}
+    return {name: entries[name] for name in sorted(wanted) if name in entries} | flag | shown
 
 
 def parse_table(text: str, wanted: Collection[str]) -> dict[str, Any]:
     """The wanted entries of a Lua table's top level, in one pass that is linear in its length.
 
-    Raises RejectedFile (`broken_catalog`) where the table does not begin, end or nest as it should.
+    Raises RejectedFile (`broken_catalog`) if the table does not begin, end or nest correctly.
     """
     opening = _OPENING.match(text)
     if not opening:
-        raise RejectedFile(BROKEN, f"its settings are no Lua table: {text[:_SHOWN]!r}")
+        raise RejectedFile(BROKEN, f"its settings are not a Lua table: {text[:_SHOWN]!r}")
     names = _top_level(frozenset(wanted))
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     at = opening.end()
     while True:
         token = names.search(text, at)
@@ -80,13 +80,13 @@ def parse_table(text: str, wanted: Collection[str]) -> dict[str, Any]:
             raise _cut_off()
         first = text[token.start()]
         if first == "}":
-            return {name: value for name, value in found.items() if not _is_open(value)}
-        at = _after(text, token) if first in "{\"'-[" else _entry(text, token, found)
+            return {name: value for name, value in entries.items() if not _is_missing(value)}
+        at = _after(text, token) if first in "{\"'-[" else _entry(text, token, entries)
         if first == "[" and at == token.end():
-            at = _bracketed(text, token.start(), wanted, found)
+            at = _bracketed(text, token.start(), wanted, entries)
 
 
-def _unpacked(stored: bytes) -> bytes:
+def _inflate(stored: bytes) -> bytes:
     """The text itself, inflated within MAX_TEXT_BYTES where it is stored compressed."""
     if stored[:1] > (MAX_TEXT_BYTES >> 24).to_bytes(1):  # no text starts as low as these lengths
         return stored
@@ -101,13 +101,13 @@ def _unpacked(stored: bytes) -> bytes:
     return text
 
 
-def _is_cropped(found: Mapping[str, Any]) -> bool:
+def _is_cropped(entries: Mapping[str, Any]) -> bool:
     """Whether the limits of a crop are those of a part of the frame.
 
-    An angle without limits is no crop that could be drawn, but no whole frame either.
+    An angle without limits is not a crop that could be drawn, but not the whole frame either.
     """
     limits = dict(zip(LIMIT_TAGS, FULL_FRAME, strict=True))
-    return any(found.get(name, whole) != whole for name, whole in limits.items())
+    return any(entries.get(name, whole) != whole for name, whole in limits.items())
 
 
 @lru_cache(maxsize=8)
@@ -134,7 +134,7 @@ def _after(text: str, token: re.Match[str]) -> int:
 
 
 def _after_table(text: str, at: int) -> int:
-    """Where a nested table ends whose entries start at `at`; as deep as it may be."""
+    """Where a nested table ends whose entries start at `at`; at any depth."""
     depth = 1
     while depth:
         token = _SKIPPED.search(text, at)
@@ -163,44 +163,44 @@ def _after_line(text: str, at: int) -> int:
     return len(text) if end < 0 else end
 
 
-def _entry(text: str, token: re.Match[str], found: dict[str, Any]) -> int:
-    """Enters a wanted name with its value; where to go on."""
+def _entry(text: str, token: re.Match[str], entries: dict[str, Any]) -> int:
+    """Adds a wanted name with its value to `entries`; returns where to continue."""
     start, end = token.span()
     assigned = _ASSIGNED.match(text, end)
     if assigned is None or text[start - 1].isalnum() or text[start - 1] in "_.":
         return end
-    return _assign(token[0], text, assigned.end(), found)
+    return _assign(token[0], text, assigned.end(), entries)
 
 
-def _bracketed(text: str, start: int, wanted: Collection[str], found: dict[str, Any]) -> int:
-    """Enters a wanted name that is written `["CropTop"]`; where to go on."""
+def _bracketed(text: str, start: int, wanted: Collection[str], entries: dict[str, Any]) -> int:
+    """Adds a wanted name that is written `["CropTop"]`; returns where to continue."""
     key = _BRACKETED.match(text, start)
     assigned = key and _ASSIGNED.match(text, key.end())
     if key is None or not assigned:
         return start + 1
     name = key[1] or key[2]
-    return _assign(name, text, assigned.end(), found) if name in wanted else assigned.end()
+    return _assign(name, text, assigned.end(), entries) if name in wanted else assigned.end()
 
 
-def _assign(name: str, text: str, at: int, found: dict[str, Any]) -> int:
+def _assign(name: str, text: str, at: int, entries: dict[str, Any]) -> int:
     value = _VALUE.match(text, at)
-    found[name] = _read(value) if value else text[at : at + _SHOWN]
+    entries[name] = _parse_value(value) if value else text[at : at + _SHOWN]
     return value.end() if value else at
 
 
-def _read(value: re.Match[str]) -> Any:
+def _parse_value(value: re.Match[str]) -> Any:
     number, word, string = value.groups()
     if number:
         return int(number) if number.lstrip("-").isdigit() else float(number)
-    return _WORDS[word] if word else _ESCAPE.sub(_unescaped, string[1:-1][:_KEPT])
+    return _WORDS[word] if word else _ESCAPE.sub(_unescaped, string[1:-1][:_LONGEST_TEXT])
 
 
 def _unescaped(escape: re.Match[str]) -> str:
     return chr(int(escape[1])) if escape[1] else _ESCAPED.get(escape[2], escape[2])
 
 
-def _is_open(value: Any) -> bool:
-    return value is None or value == _LEFT_OPEN
+def _is_missing(value: Any) -> bool:
+    return value is None or value == _NOT_COMPUTED
 
 
 def _cut_off() -> RejectedFile:

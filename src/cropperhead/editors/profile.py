@@ -1,4 +1,4 @@
-"""The profiles of RawTherapee (`.pp3`) and ART (`.arp`): INI files, by GLib's key-file rules."""
+"""Parses the profiles of RawTherapee (`.pp3`) and ART (`.arp`): INI files, by GLib's rules."""
 
 import math
 import re
@@ -18,10 +18,10 @@ _BLANKS = " \t\r\n\v\f"
 def parse_profile(text: str) -> dict[str, dict[str, str]]:
     """The sections of a profile, each key -> text; of a key that is given twice, the last.
 
-    GLib's rules: blanks around lines, keys and values mean nothing, `#` starts a comment, case
-    counts. Time and memory are linear in the text (configparser's are not: it takes quadratic time
-    on a long run of blanks). Raises RejectedFile (`broken_profile`) where the editor would too,
-    and for a text without any section.
+    GLib's rules: blanks around lines, keys and values are ignored, `#` starts a comment, case
+    matters. Time and memory are linear in the text (configparser takes quadratic time on a long run
+    of blanks). Raises RejectedFile (`broken_profile`) for what the editor would reject too, and for
+    a text without any section.
     """
     sections: dict[str, dict[str, str]] = {}
     current: dict[str, str] | None = None

@@ -1,4 +1,4 @@
-"""Changes to the text of a RawTherapee profile that leave every other byte as it was."""
+"""Changes a RawTherapee profile, and keeps every other byte as it was."""
 
 from cropperhead.editors import profile
 
@@ -8,7 +8,7 @@ _BLANKS = " \t\r\n\v\f"
 def merge_keys(data: bytes, settings: profile.Settings) -> bytes:
     """The profile with these keys, section -> key -> text, in their places or as new ones.
 
-    Raises RejectedFile (`broken_profile`) where the editor could not read what is there.
+    Raises RejectedFile (`broken_profile`) if the editor could not read the profile as it is.
     """
     text = _text(data)
     if text.strip(_BLANKS):
@@ -20,7 +20,7 @@ def merge_keys(data: bytes, settings: profile.Settings) -> bytes:
 
 
 def remove_section(data: bytes, section: str) -> bytes:
-    """The profile without a section, and without the blank lines behind it."""
+    """The profile without a section, and without the blank lines after it."""
     lines = _lines(_text(data))
     kept, inside = [], False
     for line in lines:
@@ -35,46 +35,46 @@ def _text(data: bytes) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """Lines as GLib knows them, each with its end: those of U+2028 and the like are none."""
+    """Lines by GLib's rules, each with its end: U+2028 and the like end none."""
     parts = text.split("\n")
     return [f"{part}\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
 
 def _with_key(text: str, section: str, key: str, value: str) -> str:
-    """The text with one key; of one that is given twice the last counts, and is changed."""
+    """The text with one key; of a key that is given twice the last counts, and is changed."""
     lines, end = _lines(text), "\r\n" if "\r\n" in text else "\n"
-    current, place, behind = None, None, None
+    current, place, last_line = None, None, None
     for number, line in enumerate(lines):
         stripped = line.strip(_BLANKS)
         if stripped.startswith("["):
             current = stripped[1:-1]
         if current != section or not stripped:
             continue
-        behind = number
+        last_line = number
         if not stripped.startswith(("#", "[")) and stripped.partition("=")[0].rstrip() == key:
             place = number
     if place is not None:
         lines[place] = _with_value(lines[place], value)
-    elif behind is not None:
-        lines[behind] = _ended(lines[behind], end)
-        lines.insert(behind + 1, f"{key}={value}{end}")
+    elif last_line is not None:
+        lines[last_line] = _with_line_end(lines[last_line], end)
+        lines.insert(last_line + 1, f"{key}={value}{end}")
     else:
         if lines:
-            lines[-1] = _ended(lines[-1], end)
+            lines[-1] = _with_line_end(lines[-1], end)
         blank = [end] if lines and lines[-1].strip(_BLANKS) else []
         lines += [*blank, f"[{section}]{end}", f"{key}={value}{end}"]
     return "".join(lines)
 
 
 def _with_value(line: str, value: str) -> str:
-    name, _, said = line.partition("=")
-    stripped = said.strip(_BLANKS)
+    name, _, old = line.partition("=")
+    stripped = old.strip(_BLANKS)
     if not stripped:
-        body = said.rstrip("\r\n")
-        return f"{name}={body}{value}{said[len(body) :]}"
-    start = said.index(stripped)
-    return f"{name}={said[:start]}{value}{said[start + len(stripped) :]}"
+        body = old.rstrip("\r\n")
+        return f"{name}={body}{value}{old[len(body) :]}"
+    start = old.index(stripped)
+    return f"{name}={old[:start]}{value}{old[start + len(stripped) :]}"
 
 
-def _ended(line: str, end: str) -> str:
+def _with_line_end(line: str, end: str) -> str:
     return line if line.endswith("\n") else line + end

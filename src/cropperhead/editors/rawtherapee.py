@@ -62,7 +62,7 @@ _SHOWN = {
 _EXIF_QUARTERS = {6: 1, 3: 2, 8: 3}
 _QUARTERS = {90: 1, 180: 2, 270: 3}
 
-# Corrections that warp the frame in which the crop lies, with the value that means "off". The
+# Corrections that warp the frame of the crop, with the value that means "off". The
 # sliders of the method that is not chosen are kept, but have no effect. Angle to Aspect are ART's.
 _WARPS = {"Horizontal": 0.0, "Vertical": 0.0, "Angle": 0.0, "Shear": 0.0, "Aspect": 1.0}
 _CAMERA_WARPS = dict.fromkeys(
@@ -105,7 +105,7 @@ def state(settings: Settings) -> State:
     """Whether a profile holds a crop; a picture that was only straightened is cropped too.
 
     A [Crop] that spans the whole frame counts as one: the frame's size is not known here.
-    Raises RejectedFile (`not_a_number`) where the editor would refuse the profile.
+    Raises RejectedFile (`not_a_number`) if the editor would reject the profile.
     """
     limits = [key for key in _LIMITS if key in settings.get(_CROP, {})]
     cropped = flag(settings, _CROP, "Enabled", default=False) and bool(limits)
@@ -144,9 +144,9 @@ def decode(
     shown = shown_as(settings, exif_orientation)
     frame = orientation.displayed_size(width, height, shown)
     on_canvas = _on_canvas(settings, *frame)
-    box = _turned(on_canvas, *frame, angle=tilt, scale=_scale(settings, *frame))
+    box = _turn_about_centre(on_canvas, *frame, angle=tilt, scale=_scale(settings, *frame))
     stored = orientation.to_stored(box, *frame, orientation=shown)
-    return require_within(stored, width, height, _said(settings))
+    return require_within(stored, width, height, _format_crop(settings))
 
 
 def encode(
@@ -160,17 +160,17 @@ def encode(
 
     `width` and `height` are the stored frame's, `shown_as` the orientation in which the crop was
     made. Each side is rounded to a whole pixel, the angle to four decimals. Raises RejectedFile
-    (`outside`) for a tilted crop so near a corner of the frame that straightening would push it
-    off the canvas, where the editor cuts it.
+    (`outside`) for a tilted crop so near a corner of the frame that straightening would move it
+    beyond the canvas, where the editor cuts it.
     """
     frame = orientation.displayed_size(width, height, shown_as)
     box = crop.in_pixels(*frame)
-    on_canvas = _turned(box, *frame, angle=-box.angle, scale=1.0)
+    on_canvas = _turn_about_centre(box, *frame, angle=-box.angle, scale=1.0)
     beyond = on_canvas.outside(*frame)
     if beyond > FRAME_TOLERANCE_PX:
         raise RejectedFile(
             "outside",
-            f"straightened by {box.angle:g} degrees, the crop lies {beyond:.0f} px beyond "
+            f"straightened by {box.angle:g} degrees, the crop is {beyond:.0f} px beyond "
             "RawTherapee's canvas, which keeps the photo's size; it can only be written with less "
             "tilt or farther from the frame's corner",
         )
@@ -178,7 +178,7 @@ def encode(
     y, h = _whole_px(on_canvas.centre_y, on_canvas.height, frame[1])
     return {
         _CROP: {"Enabled": "true", "X": f"{x}", "Y": f"{y}", "W": f"{w}", "H": f"{h}"},
-        _COARSE: _coarse(shown_as, exif_orientation),
+        _COARSE: _coarse_turns(shown_as, exif_orientation),
         _COMMON: {"AutoFill": "false"},
         # Enabled is ART's, where it gates the rest; RawTherapee passes over it
         _ROTATION: {"Enabled": "true", "Degree": f"{round(box.angle, 4) + 0.0}"},
@@ -206,11 +206,13 @@ def _on_canvas(settings: Settings, width: int, height: int) -> Rectangle:
         w = min(max(1, integer(settings, _CROP, "W", _UNSET_SIDE_PX)), width - x)
         h = min(max(1, integer(settings, _CROP, "H", _UNSET_SIDE_PX)), height - y)
     if w <= 0 or h <= 0:
-        raise RejectedFile("outside", f"the crop lies beyond the canvas: {_said(settings)}")
+        raise RejectedFile("outside", f"the crop is beyond the canvas: {_format_crop(settings)}")
     return Rectangle(centre_x=x + w / 2, centre_y=y + h / 2, width=w, height=h, angle=0.0)
 
 
-def _turned(box: Rectangle, width: int, height: int, *, angle: float, scale: float) -> Rectangle:
+def _turn_about_centre(
+    box: Rectangle, width: int, height: int, *, angle: float, scale: float
+) -> Rectangle:
     """A rectangle turned clockwise by `angle` and scaled, both about the frame's centre."""
     x, y = box.centre_x - width / 2, box.centre_y - height / 2
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
@@ -283,7 +285,7 @@ def _refuse_warped(settings: Settings) -> None:
     amount = _slider(settings, _DISTORTION, "Amount")
     if abs(amount) > MAX_DISTORTION or flag(settings, _DISTORTION, "Defish", default=False):
         raise RejectedFile(
-            "perspective", f"[{_DISTORTION}] Amount is {amount:g}: the crop lies in a warped frame"
+            "perspective", f"[{_DISTORTION}] Amount is {amount:g}: the crop is in a warped frame"
         )
 
 
@@ -292,11 +294,11 @@ def _refuse_unless_off(settings: Settings, section: str, warps: Mapping[str, flo
         value = number(settings, section, key, off)
         if value != off:
             raise RejectedFile(
-                "perspective", f"[{section}] {key} is {value:g}: the crop lies in a warped frame"
+                "perspective", f"[{section}] {key} is {value:g}: the crop is in a warped frame"
             )
 
 
-def _coarse(shown_as: int, exif_orientation: int) -> dict[str, str]:
+def _coarse_turns(shown_as: int, exif_orientation: int) -> dict[str, str]:
     mirrored = shown_as not in _SHOWN[False, False]
     quarters = _SHOWN[mirrored, False].index(shown_as) - _EXIF_QUARTERS.get(exif_orientation, 0)
     return {
@@ -313,7 +315,7 @@ def _whole_px(centre: float, side: float, canvas: int) -> tuple[int, int]:
     return start, end - start
 
 
-def _said(settings: Settings) -> str:
+def _format_crop(settings: Settings) -> str:
     crop = settings.get(_CROP, {})
     limits = [f"{key} {crop[key]}" for key in ("Enabled", *_LIMITS) if key in crop]
     fills = "with" if _fills(settings) else "without"

@@ -1,8 +1,8 @@
-"""Changes to the text of an XMP packet that leave every other byte as it was.
+"""Changes an XMP packet, and keeps every other byte of its text as it was.
 
-A property stands in one of the top-level `rdf:Description`s, as an attribute or as an element of
-its own. Where it stands it keeps its form; a new one takes the form of its neighbours. Keywords,
-masks, unknown namespaces, comments, order, line ends, byte order mark and encoding stay.
+A property is in one of the top-level `rdf:Description`s, as an attribute or as an element. An
+existing one keeps its form; a new one has the form of its neighbours. Keywords, masks, unknown
+namespaces, comments, order, line ends, byte order mark and encoding stay.
 """
 
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class Name(NamedTuple):
 class Packet:
     """An XMP packet, and the changes to be made to its text.
 
-    Raises RejectedFile (`broken_xmp`) for what is no well-formed XMP, and for a document type:
+    Raises RejectedFile (`broken_xmp`) for XMP that is not well-formed, and for a document type:
     with one, entities could expand without end.
     """
 
@@ -47,14 +47,14 @@ class Packet:
         self._new: dict[Name, str] = {}
         root = parse_elements(self.text)
         rdf = root if root.is_named(RDF, "RDF") else root.child(RDF, "RDF")
-        found = [] if rdf is None else rdf.children
-        self.descriptions = [one for one in found if one.is_named(RDF, "Description")]
+        children = [] if rdf is None else rdf.children
+        self.descriptions = [one for one in children if one.is_named(RDF, "Description")]
         if not self.descriptions:
             raise broken_xmp("it holds no rdf:Description")
         self.line_end = b"\r\n" if b"\r\n" in self.text else b"\n"
 
     def get(self, name: Name) -> str | None:
-        """The plain value of a property, None where it is not there or no plain one."""
+        """The plain value of a property; None for none, and for one that is not plain."""
         for one in self.descriptions:
             value = one.properties(name.namespace).get(name.local)
             if value is not None:
@@ -62,9 +62,9 @@ class Packet:
         return None
 
     def set(self, name: Name, value: str) -> None:
-        """Gives a property this plain value: in its place and form, or among its neighbours.
+        """Sets a property to this plain value: in its place and form, or next to its neighbours.
 
-        Raises RejectedFile (`broken_xmp`) where it now holds more than a plain value.
+        Raises RejectedFile (`broken_xmp`) if it holds more than a plain value now.
         """
         places = self._places(name)
         for host, place in places:
@@ -76,7 +76,7 @@ class Packet:
             self._new[name] = value
 
     def remove(self, name: Name) -> None:
-        """Takes a property out, with the blanks before it."""
+        """Removes a property, with the blanks before it."""
         for host, place in self._places(name):
             if isinstance(place, str):
                 blank, _, end, _ = host.attributes[place]
@@ -85,7 +85,7 @@ class Packet:
                 self.edit(place.start - len(self.blanks_before(place.start)), place.end, b"")
 
     def set_attribute(self, host: Element, raw: str, value: str) -> None:
-        """Gives an attribute another value; the quotes stay."""
+        """Sets an attribute to another value; the quotes stay."""
         _, start, end, before = host.attributes[raw]
         if value != before:
             quote = self.text[start : start + 1]
@@ -93,7 +93,7 @@ class Packet:
             self.edit(start, end, quote + _ascii(escape(value, entity)) + quote)
 
     def set_text(self, element: Element, value: str) -> None:
-        """Gives an element that holds text alone another text."""
+        """Sets the text of an element that holds only text."""
         if element.children:
             raise broken_xmp(f"{element.raw} holds more than a plain value")
         if element.text == value:
@@ -106,11 +106,11 @@ class Packet:
             self.edit(element.opened, element.closing, text)
 
     def edit(self, start: int, end: int, text: bytes) -> None:
-        """Notes that the bytes from `start` to `end` are to be `text`."""
+        """Replaces the bytes from `start` to `end` by `text`, in `to_bytes`."""
         self._edits.append((start, end, text))
 
     def prefix(self, host: Element, name: Name) -> str:
-        """The prefix of a namespace at an element; is declared there where it has none."""
+        """The prefix of a namespace at an element; declares one there if it has none."""
         for prefix, uri in host.scope.items():
             if prefix and uri == name.namespace:
                 return prefix
@@ -123,7 +123,7 @@ class Packet:
         return free
 
     def host(self, namespace: str) -> Element:
-        """The description in which new properties of a namespace belong."""
+        """The description to which to add new properties of a namespace."""
         used = [one for one in self.descriptions if _uses(one, namespace)]
         declared = [one for one in self.descriptions if namespace in one.scope.values()]
         return (used or declared or self.descriptions)[0]
@@ -140,7 +140,7 @@ class Packet:
         return text[: len(text) - len(text.lstrip())] or b" "
 
     def append(self, host: Element, child: bytes, after: Element | None = None) -> None:
-        """Adds a child element, written as text, behind another or as the last."""
+        """Adds a child element, written as text, after another or as the last."""
         last = after or (host.children[-1] if host.children else None)
         if last is not None:
             self.edit(last.end, last.end, self.blanks_before(last.start) + child)
@@ -157,12 +157,12 @@ class Packet:
         return (blanks if b"\n" in blanks else self.line_end) + b" " * deeper
 
     def to_bytes(self) -> bytes:
-        """The packet with all changes made."""
+        """The packet with all changes."""
         for name, value in self._new.items():
             self._insert(name, value)
         self._new = {}
         parts, place = [], 0
-        # at one place, what is inserted comes first, in the order in which it was noted
+        # at one place, insertions come first, in the order of the calls
         for start, end, new in sorted(self._edits, key=lambda one: (one[0], one[1] > one[0])):
             parts += [self.text[place:start], new]
             place = max(place, end)
@@ -172,13 +172,13 @@ class Packet:
         return self._mark + text.decode().encode(self._encoding)
 
     def _places(self, name: Name) -> list[tuple[Element, str | Element]]:
-        found: list[tuple[Element, str | Element]] = []
+        places: list[tuple[Element, str | Element]] = []
         for one in self.descriptions:
             raw = one.attribute(name.namespace, name.local)
-            found += [(one, raw)] if raw else []
+            places += [(one, raw)] if raw else []
             named = [c for c in one.children if c.is_named(name.namespace, name.local)]
-            found += [(one, child) for child in named]
-        return found
+            places += [(one, child) for child in named]
+        return places
 
     def _insert(self, name: Name, value: str) -> None:
         host = self.host(name.namespace)
@@ -190,11 +190,11 @@ class Packet:
             self.append(host, f"<{tag}>".encode() + _ascii(escape(value)) + f"</{tag}>".encode())
             return
         at, blank = self._after_attributes(host, name.namespace)
-        said = _ascii(quoteattr(value))
-        self.edit(at, at, blank + f"{prefix}:{name.local}=".encode() + said)
+        quoted = _ascii(quoteattr(value))
+        self.edit(at, at, blank + f"{prefix}:{name.local}=".encode() + quoted)
 
     def _after_attributes(self, host: Element, namespace: str = "") -> tuple[int, bytes]:
-        """Behind which byte of a start tag to add an attribute, and the blanks to begin with."""
+        """After which byte of a start tag to add an attribute, and the blanks to start with."""
         if not host.attributes:
             return host.start + 1 + len(host.raw.encode()), b" "
         raw = (_attributes_of(host, namespace) or list(host.attributes))[-1]
@@ -213,5 +213,5 @@ def _attributes_of(one: Element, namespace: str) -> list[str]:
 
 
 def _ascii(text: str) -> bytes:
-    """Text in any encoding of XML: what is beyond ASCII as character references."""
+    """Text in any encoding of XML: characters beyond ASCII become references."""
     return text.encode("ascii", "xmlcharrefreplace")

@@ -26,7 +26,7 @@ _SEPARATOR = "\f"  # of a name's namespace for expat: no XML can hold it
 
 @dataclass
 class Element:
-    """An element, and where it stands in the text: offsets in bytes."""
+    """An element, and its place in the text: offsets in bytes."""
 
     raw: str  # the name with its prefix, as written
     start: int
@@ -44,26 +44,29 @@ class Element:
         return resolve_name(self.raw, self.scope) == (namespace, local)
 
     def child(self, namespace: str, local: str) -> "Element | None":
-        """The first child of a name."""
+        """The first child of this name."""
         return next((one for one in self.children if one.is_named(namespace, local)), None)
 
     def attribute(self, namespace: str, local: str) -> str | None:
-        """The raw name of the attribute of a name."""
+        """The raw name of the attribute of this name."""
         wanted = (namespace, local)
         return next(
             (raw for raw in self.attributes if resolve_name(raw, self.scope) == wanted), None
         )
 
     def properties(self, namespace: str) -> dict[str, str]:
-        """The plain values of one namespace: attributes, and children that hold text alone."""
-        named = {resolve_name(raw, self.scope): said[3] for raw, said in self.attributes.items()}
+        """The plain values of one namespace: attributes, and children that hold only text."""
+        named = {
+            resolve_name(raw, self.scope): attribute[3]
+            for raw, attribute in self.attributes.items()
+        }
         plain = [one for one in self.children if not one.children]
         named |= {resolve_name(one.raw, one.scope): one.text for one in plain}
         return {local: value for (uri, local), value in named.items() if uri == namespace}
 
 
 def resolve_name(raw: str, scope: Mapping[str, str]) -> tuple[str, str]:
-    """The namespace and the name of what is written with a prefix, "" where it has none."""
+    """The namespace and the name of a raw name with a prefix; "" for no namespace."""
     prefix, colon, local = raw.rpartition(":")
     if prefix == "xmlns" or not colon:
         return "", raw
@@ -71,7 +74,7 @@ def resolve_name(raw: str, scope: Mapping[str, str]) -> tuple[str, str]:
 
 
 def decode_packet(data: bytes) -> tuple[bytes, str, bytes]:
-    """The byte order mark, the encoding, and the text behind the mark in UTF-8."""
+    """The byte order mark, the encoding, and the text after the mark in UTF-8."""
     mark, encoding = next(((m, e) for m, e in _MARKS if data.startswith(m)), (b"", "utf-8"))
     declared = _DECLARED.match(data)
     if declared and not mark:
@@ -83,12 +86,12 @@ def decode_packet(data: bytes) -> tuple[bytes, str, bytes]:
     except (LookupError, UnicodeError):
         exact, text = False, ""
     if not exact:
-        raise broken_xmp(f"it is not in {encoding}, as it says")
+        raise broken_xmp(f"it is not in {encoding}, which it declares")
     return mark, encoding, text.encode()
 
 
 def parse_elements(text: bytes) -> Element:
-    """The root element. Nothing is expanded but the references that every XML has."""
+    """The root element. Only the references that every XML has are expanded."""
     parser = expat.ParserCreate("utf-8", _SEPARATOR)
     found: list[Element] = []
     open_ones: list[Element] = []
@@ -111,7 +114,7 @@ def parse_elements(text: bytes) -> Element:
             open_ones[-1].text += data
 
     def refuse(*_: Any) -> None:
-        raise broken_xmp("it has a document type, which no XMP needs")
+        raise broken_xmp("it has a document type, which XMP never needs")
 
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = start, end
@@ -125,7 +128,7 @@ def parse_elements(text: bytes) -> Element:
 
 
 def _tag(text: bytes, at: int, outer: Mapping[str, str]) -> Element:
-    """The element whose start tag stands there; expat has seen that it is well-formed."""
+    """The element whose start tag is there; expat has checked that it is well-formed."""
     named = _TAG_NAME.match(text, at)
     assert named is not None
     attributes, place = {}, named.end()
@@ -136,8 +139,8 @@ def _tag(text: bytes, at: int, outer: Mapping[str, str]) -> Element:
     closed = _TAG_END.match(text, place)
     assert closed is not None
     declared = {
-        raw.removeprefix("xmlns:"): said[3]
-        for raw, said in attributes.items()
+        raw.removeprefix("xmlns:"): attribute[3]
+        for raw, attribute in attributes.items()
         if raw.startswith("xmlns:")
     }
     scope = {**outer, **declared} if declared else outer
@@ -145,5 +148,5 @@ def _tag(text: bytes, at: int, outer: Mapping[str, str]) -> Element:
 
 
 def broken_xmp(problem: str) -> RejectedFile:
-    """The reason why a packet is left alone."""
+    """The reason why a packet is not changed."""
     return RejectedFile("broken_xmp", f"the XMP cannot be changed: {problem}")
