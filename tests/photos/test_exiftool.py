@@ -56,10 +56,10 @@ def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(tmp
             return asked(files, tags, with_notes)
 
         monkeypatch.setattr(reader, "_ask", stuck)
-        monkeypatch.setattr(exiftool, "_PATIENCE_S", 0.3)
-        monkeypatch.setattr(exiftool, "_PATIENCE_PER_FILE_S", 0)
+        monkeypatch.setattr(exiftool, "_TIME_LIMIT_S", 0.3)
+        monkeypatch.setattr(exiftool, "_TIME_LIMIT_PER_FILE_S", 0)
         files = [tmp_path / "stuck.jpg", tmp_path / "a.jpg"]
         assert reader.read(files[:1], ["IFD0:Make"]) == {}
-        monkeypatch.setattr(exiftool, "_PATIENCE_S", 30)
+        monkeypatch.setattr(exiftool, "_TIME_LIMIT_S", 30)
         assert reader.read(files[1:], ["IFD0:Make"])[files[1]]["IFD0:Make"] == "Canon"
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL

@@ -1,6 +1,6 @@
-"""The header of a DNG: which part of the sensor it shows, and whether its previews are edited.
+"""Reads a DNG's header: which part of the sensor it shows, and whether its previews are edited.
 
-A DNG is a TIFF: directories of tags, of which those of the RAW pixels may lie below the first.
+A DNG is a TIFF: directories of tags; the one of the RAW pixels may be below the first.
 """
 
 import struct
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from cropperhead.errors import RejectedFile
 
-# TIFF 6.0 and DNG 1.4: the tags that tell a DNG's frame, and who made its previews
+# TIFF 6.0 and DNG 1.4: the tags of a DNG's frame, and of the program that made its previews
 _SUBFILE, _WIDTH, _HEIGHT, _PHOTOMETRIC, _SUBDIRECTORIES = 254, 256, 257, 262, 330
 _DNG_VERSION, _SCALE, _CROP_ORIGIN, _CROP_SIZE, _ACTIVE_AREA = 50706, 50718, 50719, 50720, 50829
 # PreviewApplicationName, -Version, PreviewSettingsName and -Digest
@@ -40,32 +40,32 @@ class Box:
 def read_directories(file: Path) -> list[Directory]:
     """The wanted tags of every directory of a DNG; nothing for other formats.
 
-    Raises struct.error where a directory is cut off, ZeroDivisionError for a broken fraction.
+    Raises struct.error if a directory is cut off, ZeroDivisionError for a broken fraction.
     """
     with file.open("rb") as stream:
         start = stream.read(8)
         order = {b"II*\0": "<", b"MM\0*": ">"}.get(start[:4])
         if order is None:
             return []
-        found: list[Directory] = []
+        listed: list[Directory] = []
         pending, seen = [struct.unpack(order + "I", start[4:])[0]], {0}
-        while pending and len(found) < _MOST_DIRECTORIES:
+        while pending and len(listed) < _MOST_DIRECTORIES:
             place = pending.pop(0)
             if place in seen:
                 continue
             seen.add(place)
             directory, following = _directory(stream, place, order)
-            found.append(directory)
+            listed.append(directory)
             pending += [following, *map(int, directory.get(_SUBDIRECTORIES, ()))]
-    return found if any(_DNG_VERSION in one for one in found) else []
+    return listed if any(_DNG_VERSION in one for one in listed) else []
 
 
 def default_frame(directories: list[Directory]) -> tuple[Box, tuple[int, int]] | None:
     """A DNG's default crop, and its size in square pixels.
 
     LibRaw 0.22 moves one that begins at an odd pixel, so it is read here. None for other formats.
-    Raises RejectedFile (`frame`) where it is no part of the sensor, ValueError or IndexError where
-    a tag has too many or too few numbers.
+    Raises RejectedFile (`frame`) if it is not a part of the sensor, ValueError or IndexError if a
+    tag has too many or too few numbers.
     """
     raw = next((one for one in directories if _holds_raw_pixels(one)), None)
     if raw is None:
@@ -81,7 +81,7 @@ def default_frame(directories: list[Directory]) -> tuple[Box, tuple[int, int]] |
             f"DefaultCropOrigin is {x:g}, {y:g} and DefaultCropSize {width:g}, {height:g}, "
             f"expected a part of {right - left:g} x {bottom - top:g} px",
         )
-    scale = raw.get(_SCALE, (1, 1))  # of pixels that are no squares
+    scale = raw.get(_SCALE, (1, 1))  # of pixels that are not square
     size = max(1, round(width * scale[0])), max(1, round(height * scale[1]))
     return Box(left + x, top + y, width, height), size
 
@@ -101,16 +101,16 @@ def _holds_raw_pixels(directory: Directory) -> bool:
 
 
 def _directory(stream: BinaryIO, place: int, order: str) -> tuple[Directory, int]:
-    """A directory's wanted tags, and the place of the directory that follows it or 0."""
+    """A directory's wanted tags, and the place of the next directory or 0."""
     stream.seek(place)
     count = struct.unpack(order + "H", stream.read(2))[0]
     entries = stream.read(12 * count)
     following = struct.unpack(order + "I", stream.read(4).ljust(4, b"\0"))[0]
-    found = {}
+    values = {}
     for tag, kind, length, value in struct.iter_unpack(order + "HHI4s", entries):
         if tag in _WANTED:
-            found[tag] = _values(stream, order, kind, length, value)
-    return found, following
+            values[tag] = _values(stream, order, kind, length, value)
+    return values, following
 
 
 def _values(

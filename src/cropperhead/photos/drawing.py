@@ -1,4 +1,4 @@
-"""Crops drawn over photos, and many such photos on one sheet.
+"""Draws crops over photos, and many such photos on one sheet.
 
 Each cropper has one colour and one line style, here and nowhere else: the report takes its own from
 `STYLES`. A dark halo runs under every outline, so that it stands out from light and dark photos.
@@ -40,7 +40,7 @@ class Style:
 
 # Amber, blue and white stay apart in every kind of colour blindness (simulated after Machado et al.
 # 2009: CIE76 distances of 46 and more) and in black and white by their dashes. The others, which
-# are drawn when asked for, come as near as 19 and are told apart by their dashes first.
+# are drawn on request, come as near as 19 and differ first by their dashes.
 STYLES: Mapping[str, Style] = MappingProxyType(
     {
         "human": Style("human", "#ffb52e", 2.6, ink="#9a5b00"),
@@ -149,7 +149,7 @@ def _stroke(canvas: ImageDraw.ImageDraw, line: Sequence[Point], colour: str, wid
 
 
 def _dashes(ring: Sequence[Point], dash: Sequence[float]) -> list[list[Point]]:
-    """The drawn pieces of a ring; each side starts its pattern anew, so that corners are drawn."""
+    """The drawn pieces of a ring; each side starts its pattern again, so that corners are drawn."""
     if not dash:
         return [list(ring)]
     return [piece for side in pairwise(ring) for piece in _side_dashes(side, dash)]

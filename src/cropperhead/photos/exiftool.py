@@ -1,4 +1,4 @@
-"""The only door to ExifTool: tags of many files at a time, none of which can end the run."""
+"""Reads tags by ExifTool, of many files at a time; no file can end the run. Its only user."""
 
 import os
 import signal
@@ -20,18 +20,18 @@ from cropperhead.system import filenames
 Tags = Mapping[str, Any]  # "Group:Tag" -> value, as ExifTool's -G1 -n -struct -json gives them
 
 _COMMON = ["-n", "-struct"]  # plain numbers; lists of records, such as darktable's, kept together
-_GROUPED = "-G1"  # without it, Orientation of XMP and of EXIF cannot be told apart
-_EVERY_WARNING = ("-a", "-G1:4")  # without it, ExifTool tells the first alone
-# -fast2 stops before a maker's own notes, which hold no crop; but in a PNG already at the pixels,
+_GROUPED = "-G1"  # without it, Orientation of XMP and of EXIF have the same name
+_EVERY_WARNING = ("-a", "-G1:4")  # without it, ExifTool gives only the first
+# -fast2 stops before a maker's own notes, which hold no crop; but in a PNG it stops at the pixels,
 # and XMP may come after them.
 _SPEED, _SPEED_WITH_NOTES = "-fast2", "-fast"
 _BROKEN_XMP = "XMP format error"
 _WARNING = "ExifTool:Warning"
-# ExifTool answers in milliseconds; a file that it never ends with must not stop the run.
-_PATIENCE_S, _PATIENCE_PER_FILE_S = 30, 2
+# ExifTool answers in milliseconds; a file that it never finishes must not stop the run.
+_TIME_LIMIT_S, _TIME_LIMIT_PER_FILE_S = 30, 2
 _LOOK_EVERY_S = 0.5
-# What ExifTool has no table for it learns from the first file that it meets in its life: after one
-# darktable sidecar with an empty history, those of all others would be no records, and lost.
+# Tags without a table get their kind from the first file that a process reads: after one darktable
+# sidecar with an empty history, the histories of all others would not be records, and be lost.
 _TABLES = """
 %Image::ExifTool::UserDefined = (
     'Image::ExifTool::XMP::Main' => {
@@ -58,12 +58,12 @@ _TABLES = """
 );
 1;
 """
-# It takes 0.1 GB for sound files, but inflates what is compressed in them without any limit. Here
-# it ends with an error, where the system can limit one process (Linux).
+# It uses 0.1 GB for sound files, but inflates what is compressed in them without any limit. Here it
+# ends with an error, where the system can limit one process (Linux).
 _MOST_BYTES = 2 << 30
-# Tags outside of makers' notes, by the beginnings of their groups' names
+# How groups of tags outside of makers' notes begin
 _COMMON_GROUPS = ("exif", "ifd", "subifd", "gps", "xmp", "iptc", "file", "system", "icc", "jfif")
-# ExifTool's families: a tag asked for by one of these comes back by a group that begins so
+# ExifTool's families: a tag requested by one of these comes back in a group that begins so
 _FAMILIES: Mapping[str, tuple[str, ...]] = {
     "exif": ("ifd", "subifd", "exififd", "gps", "interopifd"),
     "xmp": ("xmp-",),
@@ -72,14 +72,14 @@ _FAMILIES: Mapping[str, tuple[str, ...]] = {
 
 
 class _Process(exiftool.ExifToolHelper):  # type: ignore[misc]  # it has no types
-    """ExifTool, which takes no argument that it would read as two."""
+    """ExifTool, without arguments that it would read as two."""
 
     def execute(self, *params: Any, raw_bytes: bool = False) -> Any:
-        """As PyExifTool's. Raises ValueError, and asks nothing, for a line break or a NUL."""
+        """As PyExifTool's. Raises ValueError for a line break or a NUL, and runs nothing."""
         for param in params:
             text = os.fsdecode(param) if isinstance(param, bytes) else str(param)
             if not filenames.is_single_argument(text):
-                raise ValueError(f"no argument of ExifTool's: {filenames.escape_path(text)}")
+                raise ValueError(f"not an argument for ExifTool: {filenames.escape_path(text)}")
         return super().execute(*params, raw_bytes=raw_bytes)
 
 
@@ -95,38 +95,38 @@ class TagReader:
         """The named tags of each file and ExifTool's warnings; files it cannot read are absent.
 
         `tags` are "Group:Tag". One bad file can spoil ExifTool's answer for a whole batch: the
-        files are then asked for one by one. `with_notes` reads makers' notes too, which is slower.
-        A file whose path would be more than one argument is not asked for, and so is absent.
+        files are then read one by one. `with_notes` reads makers' notes too, which is slower. A
+        file whose path would be more than one argument is absent, too.
         """
         files = [file for file in files if filenames.has_safe_absolute_path(file)]
         wanted = [*tags, _WARNING, "ExifTool:Error"]
         if self._has_died():
-            self._start_anew()
+            self._restart()
         try:
-            seconds = _PATIENCE_S + _PATIENCE_PER_FILE_S * len(files)
-            # PyExifTool warns of one that has just died
-            with _patience(seconds, self._has_died), warnings.catch_warnings(action="ignore"):
+            seconds = _TIME_LIMIT_S + _TIME_LIMIT_PER_FILE_S * len(files)
+            # PyExifTool warns of a process that has just died
+            with _time_limit(seconds, self._has_died), warnings.catch_warnings(action="ignore"):
                 return self._ask(files, wanted, with_notes)
         except (ExifToolException, UnicodeDecodeError, RecursionError):  # records a thousand deep
             pass
         except (_TooSlow, BrokenPipeError):
-            self._start_anew()
+            self._restart()
         if len(files) <= 1:
             return {}
         single = (self.read([one], tags, with_notes) for one in files)
-        return {file: found for answer in single for file, found in answer.items()}
+        return {file: one for answer in single for file, one in answer.items()}
 
     def _has_died(self) -> bool:
-        """PyExifTool itself keeps this from its callers until the next question."""
+        """Whether the process has ended; PyExifTool itself shows this only on the next use."""
         process = self._process._process
         return process is not None and process.poll() is not None
 
-    def _start_anew(self) -> None:
+    def _restart(self) -> None:
         last = self._process._process
-        with warnings.catch_warnings(action="ignore"):  # that it does not run any more
+        with warnings.catch_warnings(action="ignore"):  # that it is not running any more
             self._process.terminate(timeout=1)
         for pipe in (last.stdin, last.stdout, last.stderr):
-            with suppress(OSError):  # what it was yet to be told
+            with suppress(OSError):  # input that it has not read
                 pipe.close()
         self._process = _running()
 
@@ -148,17 +148,17 @@ class TagReader:
         if not names:
             return {}
         answers = self._process.get_tags(names, tags, params=[speed, _GROUPED])
-        found = {answer["SourceFile"]: answer for answer in answers}
-        warned = [name for name, answer in found.items() if _WARNING in answer]
-        return found | self._with_worst_warning({name: found[name] for name in warned}, speed)
+        by_name = {answer["SourceFile"]: answer for answer in answers}
+        warned = {name: answer for name, answer in by_name.items() if _WARNING in answer}
+        return by_name | self._with_worst_warning(warned, speed)
 
     def _with_worst_warning(self, warned: dict[str, Tags], speed: str) -> dict[str, Tags]:
-        """The same answers, their warning that of broken XMP where there is one among others."""
+        """The same answers; their warning is that of broken XMP if that is one of several."""
         if not warned:
             return {}
         params = [speed, *_EVERY_WARNING]
         for answer in self._process.get_tags(list(warned), [_WARNING], params=params):
-            first = warned[answer["SourceFile"]]  # ExifTool tells some but once in its life
+            first = warned[answer["SourceFile"]]  # ExifTool gives some only once
             texts = [first[_WARNING], *(t for tag, t in answer.items() if tag.endswith(":Warning"))]
             worst = min(map(str, texts), key=lambda text: not text.startswith(_BROKEN_XMP))
             warned[answer["SourceFile"]] = {**first, _WARNING: worst}
@@ -166,18 +166,18 @@ class TagReader:
 
 
 def start_reader() -> TagReader:
-    """Starts ExifTool. Raises SetupError where it is not installed."""
+    """Starts ExifTool. Raises SetupError if it is not installed."""
     return TagReader()
 
 
 def _running() -> _Process:
-    # Perl else shuffles its tables, and of a tag that is given twice now one counts, now another
+    # Without it Perl shuffles its tables: of a tag that is given twice, either might count
     os.environ["PERL_HASH_SEED"] = "0"
     with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
         tables = Path(folder, "exiftool.config")
         tables.write_text(_TABLES)
         process = require(tables)
-        process.run()  # after which they are read
+        process.run()  # reads the tables
     try:
         from resource import RLIMIT_AS, prlimit  # noqa: PLC0415 - Linux alone has it
     except ImportError:
@@ -187,10 +187,10 @@ def _running() -> _Process:
 
 
 def require(tables: Path | None = None) -> _Process:
-    """ExifTool, not yet running, with tables of its own. Raises SetupError where it is missing."""
+    """ExifTool, not yet running, with its own tables. Raises SetupError if it is not installed."""
     try:
         return _Process(
-            auto_start=False,  # here, so that the last one's pipes are closed
+            auto_start=False,  # started later, so that the last one's pipes are closed
             config_file=None if tables is None else str(tables),
             common_args=_COMMON,
             check_execute=False,
@@ -207,7 +207,7 @@ def require(tables: Path | None = None) -> _Process:
 
 @contextmanager
 def tag_reader() -> Iterator[TagReader]:
-    """Starts ExifTool and stops it again. Raises SetupError where it is not installed."""
+    """Starts ExifTool and stops it again. Raises SetupError if it is not installed."""
     reader = start_reader()
     try:
         yield reader
@@ -216,37 +216,37 @@ def tag_reader() -> Iterator[TagReader]:
 
 
 def is_broken_xmp(tags: Tags) -> bool:
-    """Whether ExifTool could not parse the XMP, so that what it found may be half of it."""
+    """Whether ExifTool could not parse all of the XMP, so that tags may be missing."""
     return str(tags.get(_WARNING, "")).startswith(_BROKEN_XMP)
 
 
 def error_message(tags: Tags) -> str | None:
-    """What ExifTool says of a file that is no photo or sidecar at all."""
-    said = tags.get("ExifTool:Error")
-    return None if said is None else str(said)
+    """ExifTool's error for a file that is neither a photo nor a sidecar; None for none."""
+    message = tags.get("ExifTool:Error")
+    return None if message is None else str(message)
 
 
 def is_in_notes(tag: str) -> bool:
-    """Whether a tag, "Group:Tag" or "Tag", may stand in a maker's notes alone."""
+    """Whether a tag, "Group:Tag" or "Tag", may be only in a maker's notes."""
     group, _, _ = tag.rpartition(":")
     return not group.lower().startswith(_COMMON_GROUPS)
 
 
 def find_value(tags: Tags, tag: str) -> Any:
-    """The value of a tag that was asked for as "Group:Tag" or "Tag", or None.
+    """The value of a tag that was requested as "Group:Tag" or "Tag", or None.
 
-    ExifTool answers by its own spelling and by the group in which it found the tag: EXIF:LensModel
-    comes back as ExifIFD:LensModel.
+    ExifTool answers in its own spelling and with the group that has the tag: EXIF:LensModel comes
+    back as ExifIFD:LensModel.
     """
     group, _, name = tag.lower().rpartition(":")
     named = [key for key in tags if key.lower().rpartition(":")[2] == name]
     for key in named:
-        found = key.lower().rpartition(":")[0]
-        if not group or found == group or found.startswith(_FAMILIES.get(group, ("\0",))):
+        actual = key.lower().rpartition(":")[0]
+        if not group or actual == group or actual.startswith(_FAMILIES.get(group, ("\0",))):
             return tags[key]
-    # a group of another family, such as MakerNotes, of which this is the only answer
-    known = group in _FAMILIES or group.startswith(_COMMON_GROUPS)
-    return tags[named[0]] if len(named) == 1 and not known else None
+    # a group of another family, such as MakerNotes, with this as its only answer
+    is_common = group in _FAMILIES or group.startswith(_COMMON_GROUPS)
+    return tags[named[0]] if len(named) == 1 and not is_common else None
 
 
 class _TooSlow(Exception):
@@ -254,10 +254,10 @@ class _TooSlow(Exception):
 
 
 @contextmanager
-def _patience(seconds: float, has_died: Callable[[], bool]) -> Iterator[None]:
+def _time_limit(seconds: float, has_died: Callable[[], bool]) -> Iterator[None]:
     """Raises _TooSlow in the block after so many seconds, or when ExifTool has died.
 
-    Without, PyExifTool would wait for its answer for ever. Does nothing where the system cannot.
+    Without it, PyExifTool would wait for an answer forever. Does nothing outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,14 +1,14 @@
-"""The only door to Pillow for reading photos: upright small copies, and crops cut out of pictures.
+"""Reads photos by Pillow: upright small copies, and crops cut out of pictures.
 
 A camera-sized JPEG is decoded at an eighth to a half of its size (`draft`), which takes about an
 eighth of the time of a full decode.
 
-The *stored* frame is that of the pixels as they lie in the file. Some decoders turn pictures of
-themselves: Pillow a TIFF by its orientation tag, libheif an HEIC by its container's `irot` and
+The *stored* frame is that of the pixels as they are in the file. Some decoders turn pictures
+automatically: Pillow a TIFF by its orientation tag, libheif an HEIC by its container's `irot` and
 `imir`; Pillow's JPEG, PNG, WebP and AVIF decoders turn nothing. What was turned is turned back
-here, and the orientation that the caller names is applied instead. For HEIC this assumes that
-editors measure crops before the container's turn, and that EXIF orientation and container say the
-same where both speak, as phones and cameras write them.
+here, and the caller's orientation is applied instead. For HEIC this assumes that editors measure
+crops before the container's turn, and that EXIF orientation and container agree where both are
+given, as phones and cameras write them.
 """
 
 import io
@@ -56,7 +56,7 @@ _FILE_TYPE_BOX = 64  # bytes that hold it: length, `ftyp`, the main brand, its v
 _TURNED = "turned by the decoder"  # a note in an opened picture's `info`
 _MARK = Rectangle(0.3, 0.1, 0, 0, 0)  # each of the eight orientations shows it at another place
 _DEEP_TO_EIGHT_BITS = 255 / 65535
-# Decoded somewhat larger than wanted, then reduced, for draft's own reduction is coarse. Of 24
+# Decoded somewhat larger than needed, then reduced, for draft's own reduction is coarse. Of 24
 # megapixels 750 px for 512 differ from a full decode by 40 dB, less than the copy's own compression
 # takes; twice 512 would take a third longer.
 _DRAFT_MARGIN = 1.4
@@ -75,7 +75,7 @@ class SmallCopy:
 
 @contextmanager
 def open_picture(file: Path | BinaryIO, max_megapixels: float) -> Iterator[Image.Image]:
-    """A photo whose header is read and whose pixels are not yet; `file` may be an open file.
+    """Opens a photo and reads its header, not yet its pixels; `file` may be an open file.
 
     Raises RejectedFile, also for errors while the pixels are read within the block.
     """
@@ -97,7 +97,7 @@ def open_picture(file: Path | BinaryIO, max_megapixels: float) -> Iterator[Image
 
 
 def refuse_too_large(width: int, height: int, max_megapixels: float) -> None:
-    """Raises RejectedFile for more pixels than are to be read into memory."""
+    """Raises RejectedFile for more pixels than may be read into memory."""
     if width * height > max_megapixels * 1e6:
         raise RejectedFile(
             "too_large",
@@ -107,7 +107,7 @@ def refuse_too_large(width: int, height: int, max_megapixels: float) -> None:
 
 
 def stored_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height of the pixels as they lie in the file; ask before making the small copy."""
+    """Width and height of the pixels as they are in the file; call it before they are read."""
     # On opening, Pillow swaps the sides of a TIFF by its own tag, but not by its XMP's.
     if isinstance(image, TiffImageFile):
         turned = orientation.parse_orientation(image.tag_v2.get(_ORIENTATION_TAG))
@@ -117,9 +117,10 @@ def stored_size(image: Image.Image) -> tuple[int, int]:
 
 
 def container_orientation(image: Image.Image) -> int | None:
-    """How an HEIC's or AVIF's container says to display the stored pixels; None for other formats.
+    """The orientation in which an HEIC's or AVIF's container displays the stored pixels, or None.
 
-    By the standard it overrules EXIF; files that were never in a camera often have it alone.
+    None is for other formats. By the standard it overrules EXIF; files that were never in a camera
+    often have only it.
     """
     if image.format == _HEIF:
         return _turned_by_decoder(image)
@@ -129,16 +130,16 @@ def container_orientation(image: Image.Image) -> int | None:
 
 
 def shown_as(image: Image.Image) -> int:
-    """The orientation by which the file itself says to display its stored pixels, 1 to 8.
+    """The orientation (1 to 8) in which the file itself displays its stored pixels.
 
-    EXIF's, or its container's where EXIF is silent; ask before the pixels are read.
+    EXIF's, or its container's if there is none in EXIF; call it before the pixels are read.
     """
-    if image.format == _HEIF:  # pillow-heif takes it out of the EXIF
-        said = image.info.get("original_orientation")
+    if image.format == _HEIF:  # pillow-heif removes it from the EXIF
+        in_exif = image.info.get("original_orientation")
     else:
-        said = image.getexif().get(_ORIENTATION_TAG)
+        in_exif = image.getexif().get(_ORIENTATION_TAG)
     return (
-        orientation.parse_orientation(said, 0)
+        orientation.parse_orientation(in_exif, 0)
         or container_orientation(image)
         or orientation.UPRIGHT
     )
@@ -147,8 +148,8 @@ def shown_as(image: Image.Image) -> int:
 def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int) -> SmallCopy:
     """An upright sRGB JPEG whose long side has at most `long_side` px.
 
-    `stored_as` is the orientation (1 to 8) by which the stored pixels are displayed. The picture is
-    spent afterwards: it may itself be small then.
+    `stored_as` is the orientation (1 to 8) by which the stored pixels are displayed. The picture
+    cannot be used afterwards: it may itself be small then.
     """
     import imagehash  # noqa: PLC0415 - SciPy, which suggesting crops does without
 
@@ -167,7 +168,7 @@ def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int)
 def upright_copy(image: Image.Image, stored_as: int, long_side: int) -> Image.Image:
     """The picture as it is displayed, in sRGB, its long side at most `long_side` px.
 
-    `stored_as` as in `small_copy`; the picture is spent afterwards, too.
+    `stored_as` as in `small_copy`; the picture cannot be used afterwards either.
     """
     turned = _turned_by_decoder(image)
     load_pixels(image, long_side)
@@ -181,7 +182,7 @@ def upright_copy(image: Image.Image, stored_as: int, long_side: int) -> Image.Im
 def displayed_picture(image: Image.Image, stored_as: int) -> Image.Image:
     """The whole picture as it is displayed, in its own colours.
 
-    `stored_as` as in `small_copy`; the picture is spent afterwards, too.
+    `stored_as` as in `small_copy`; the picture cannot be used afterwards either.
     """
     turned = _turned_by_decoder(image)
     image.load()
@@ -189,18 +190,18 @@ def displayed_picture(image: Image.Image, stored_as: int) -> Image.Image:
 
 
 def load_pixels(image: Image.Image, long_side: int) -> None:
-    """Reads the pixels: of a JPEG no more than a copy with this long side needs."""
+    """Reads the pixels; of a JPEG no more than a copy with this long side needs."""
     if image.format in {"JPEG", "MPO"}:
-        wanted = round(_DRAFT_MARGIN * long_side)
-        # both sides of what is asked for bind Pillow, but the long one alone is meant
-        image.draft(None, (wanted, 1) if image.width >= image.height else (1, wanted))
+        enough = round(_DRAFT_MARGIN * long_side)
+        # Pillow keeps to both sides of the size, but only the long one is meant
+        image.draft(None, (enough, 1) if image.width >= image.height else (1, enough))
     image.load()
 
 
 def upright_size(jpeg: bytes) -> tuple[int, int]:
     """Width and height in px of a stored copy, once all of it is decoded.
 
-    Raises RejectedFile where it is no JPEG, is damaged, or would be displayed turned.
+    Raises RejectedFile if it is not a JPEG, is damaged, or would be displayed turned.
     """
     try:
         with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
@@ -219,7 +220,7 @@ def cut(image: Image.Image, box: Rectangle) -> Image.Image:
     width, height = max(1, round(box.width)), max(1, round(box.height))
     (left, top), (right_x, right_y), _, (low_x, low_y) = box.corners()
     across, down = (right_x - left) / width, (right_y - top) / width
-    if image.mode.startswith("I;16"):  # whose pixels Pillow takes for single bytes here
+    if image.mode.startswith("I;16"):  # Pillow would treat its pixels as single bytes here
         wide = cut(image.convert("I"), box)
         return Image.fromarray(np.clip(np.asarray(wide), 0, 65535).astype(np.uint16))
     return image.transform(
@@ -243,7 +244,7 @@ def _formats(stream: BinaryIO) -> tuple[str, ...]:
     """The formats to try; HEIF only where the file may be one, as its library loads slowly."""
     start = stream.read(_FILE_TYPE_BOX)
     stream.seek(0)
-    # AVIF lies in the same container, and may name its brand second
+    # AVIF uses the same container, and may name its brand second
     if start[4:8] != b"ftyp" or b"avif" in start or b"avis" in start:
         return _FORMATS
     import pillow_heif  # noqa: PLC0415
@@ -254,16 +255,16 @@ def _formats(stream: BinaryIO) -> tuple[str, ...]:
 
 
 def _turned_by_libheif(image: Any) -> int:
-    """The orientation that the turns of an HEIC's container make, which its decoder obeys."""
+    """The orientation that the turns of an HEIC's container make; its decoder applies them."""
     if image.format != _HEIF:
         return orientation.UPRIGHT
     steps = image._heif_file[image.tell()]._c_image.transformations
     # cuts (`clap`) are among the steps: what they leave is the frame
-    return _composed([_HEIF_TURNS[step] for step in steps if step in _HEIF_TURNS])
+    return _compose([_HEIF_TURNS[step] for step in steps if step in _HEIF_TURNS])
 
 
-def _composed(turns: Sequence[int]) -> int:
-    """The one orientation that several make, one after the other."""
+def _compose(turns: Sequence[int]) -> int:
+    """The one orientation that is the same as several, one after the other."""
     landing = _MARK
     for code in turns:
         landing = orientation.to_displayed(landing, 1, 1, code)
@@ -279,7 +280,7 @@ def _place(mark: Rectangle) -> tuple[float, float]:
 
 
 def _turned_by_decoder(image: Image.Image) -> int:
-    """The orientation that the decoder applies of itself to the pixels."""
+    """The orientation that the decoder applies to the pixels automatically."""
     if image.format == TiffImageFile.format:
         return orientation.parse_orientation(image.getexif().get(_ORIENTATION_TAG))
     return orientation.parse_orientation(image.info.get(_TURNED))
@@ -297,22 +298,22 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(brightest: float, mode: str) -> float:
-    """What to multiply pixels by that are in [0, 1] (floats alone), in 8 or in 16 bits."""
+    """The factor for pixels in [0, 1] (only floats), in 8 or in 16 bits."""
     if mode == "F" and brightest <= 1:
         return 255.0
     return _DEEP_TO_EIGHT_BITS if brightest > 255 else 1.0
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    transform = _colour_transform(profile, image.mode) if profile else None
+    transform = _srgb_transform(profile, image.mode) if profile else None
     if transform is None:
         return image.convert("RGB")
     return transform.apply(image)
 
 
 @lru_cache(maxsize=32)
-def _colour_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """To sRGB, or None for a damaged or unfitting profile: then the numbers count as sRGB."""
+def _srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """To sRGB; None for a profile that is damaged or does not fit: the numbers count as sRGB."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")

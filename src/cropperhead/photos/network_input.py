@@ -1,4 +1,4 @@
-"""The square that a network sees of a photo, the same in training and afterwards."""
+"""Makes the square that a network sees of a photo, the same in training and afterwards."""
 
 from PIL import Image
 

@@ -1,8 +1,8 @@
-"""What files tell before ExifTool opens them.
+"""Checks files before ExifTool opens them.
 
-Most photos of a library are not cropped. JPEGs whose header has no word of an editor that stores
-crops need not be asked any further, which is a hundred times faster than to ask. And PNGs are asked
-only when their compressed texts are of a sensible size: ExifTool unpacks them whole.
+Most photos of a library are not cropped. ExifTool need not read a JPEG whose header has no word of
+an editor that keeps crops; checking takes a hundredth of the time. And it reads a PNG only if the
+compressed texts are of a sensible size, for it unpacks them whole.
 """
 
 import zlib
@@ -15,16 +15,16 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = frozenset({b"iTXt", b"zTXt", b"iCCP"})  # PNG specification, 11.3
 _START, _SCAN = b"\xff\xd8", 0xDA  # SOI and SOS of ITU T.81, table B.1
 _READ_AT_ONCE = 1 << 16
-# XMP of more than one segment (XMP specification, part 3, 1.1.3.1), between two of which a name may
-# be divided
+# XMP of more than one segment (XMP specification, part 3, 1.1.3.1): a name may be divided between
+# two of them
 _DIVIDED = b"http://ns.adobe.com/xmp/extension/"
 
 
 def is_silent(file: Path, words: Sequence[bytes]) -> bool:
     """Whether a file is a JPEG with a sound header that holds none of the editors' words.
 
-    `words` are ASCII. False says nothing: ExifTool has to be asked. Raises OSError if the file
-    cannot be opened.
+    `words` are ASCII. False means that ExifTool has to read the file. Raises OSError if it cannot
+    be opened.
     """
     wide = [word.decode().encode("utf-16-le") for word in words]
     with file.open("rb", buffering=_READ_AT_ONCE) as stream:
@@ -34,7 +34,7 @@ def is_silent(file: Path, words: Sequence[bytes]) -> bool:
 def is_bomb(file: Path) -> bool:
     """Whether a PNG's compressed texts unpack to more than LARGEST_TEXTS_MB.
 
-    Raises OSError where the file cannot be opened.
+    Raises OSError if the file cannot be opened.
     """
     with file.open("rb") as stream:
         if stream.read(len(_PNG)) != _PNG:
@@ -43,14 +43,14 @@ def is_bomb(file: Path) -> bool:
         while len(head := stream.read(8)) == 8 and room >= 0:
             length = int.from_bytes(head[:4])
             if head[4:] in _PNG_TEXTS and length <= room:
-                room -= _unpacked(stream.read(length), room)
+                room -= _unpacked_size(stream.read(length), room)
                 length = 0
             stream.seek(length + 4, 1)  # over the rest and its checksum
         return room < 0
 
 
-def _unpacked(chunk: bytes, room: int) -> int:
-    """How many bytes a chunk's compressed part gives, counted no further than is of interest.
+def _unpacked_size(chunk: bytes, room: int) -> int:
+    """How many bytes a chunk's compressed part gives, counted up to a little above `room`.
 
     Where it begins depends on the kind of the chunk: after a keyword and, at most, three texts.
     """

@@ -1,4 +1,4 @@
-"""The only door to LibRaw (rawpy): the frame of a RAW photo, and its pixels as they are stored.
+"""Reads RAW photos by LibRaw (rawpy): the frame, and the pixels as they are stored.
 
 Editors measure a crop of a RAW photo in the frame that the camera's default crop leaves of the
 sensor. The camera's own preview shows that frame if its aspect agrees, and takes a hundredth of the
@@ -32,13 +32,13 @@ SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
 # Cameras round a preview's sides to 8 or 16 px: 1616 x 1080 of 3:2 is 0.25 % off
 _ASPECT_TOLERANCE = 0.01
 # A maker's crop takes a few pixels off the border. One that takes more shows the aspect that was
-# set in the camera (4:3 of a 3:2 sensor leaves 0.89, 5:4 of a 4:3 one 0.9375), of which some
-# editors keep the whole sensor.
+# set in the camera (4:3 of a 3:2 sensor leaves 0.89, 5:4 of a 4:3 one 0.9375), and some editors
+# keep the whole sensor of those.
 _LEAST_SHARE = 0.94
 # ISO 12232: a grey of 18 % exposes to 12.7 % of saturation; without this RAW photos come out dark
 _BRIGHTNESS = 0.18 / 0.127
 _SRGB_CURVE = (2.4, 12.92)  # IEC 61966-2-1: exponent, and slope near black
-_TWICE = 2  # as photos.py decodes at least twice the size it wants
+_TWICE = 2  # as `image` decodes at least twice the size of a copy
 # LibRaw's flips (bits: 1 mirrored, 2 upside down, 4 sides swapped) as EXIF's orientations
 _ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}
 _BLACK = 12  # of 255: the bars of a letterboxed preview, with the ripples of its compression
@@ -49,7 +49,7 @@ class RawPhoto:
     """An open RAW file."""
 
     frame: tuple[int, int]  # width and height in px as stored, after the camera's default crop
-    shown_as: int  # the orientation by which the camera says to display it
+    shown_as: int  # the orientation in which the camera displays it
     _crop: Box
     _raw: Any
     _previews_are_edited: bool
@@ -66,9 +66,9 @@ class RawPhoto:
         if not self._shows_turns():
             return None
         try:
-            # the largest is all that rawpy gives; the smaller ones are icons
+            # rawpy gives only the largest; the smaller ones are icons
             jpeg = _largest_preview(self._raw)
-            if not _lies_in(jpeg, self._file):
+            if not _is_whole(jpeg, self._file):
                 return None
             with photos.open_picture(io.BytesIO(jpeg), self._max_megapixels) as preview:
                 if max(preview.size) < long_side or not _alike(preview.size, self.frame):
@@ -99,13 +99,13 @@ class RawPhoto:
         image = Image.fromarray(pixels.squeeze())
         visible = sizes.width * sizes.pixel_aspect, sizes.height
         if not _alike(image.size, visible, _TWICE * _ASPECT_TOLERANCE):
-            raise RejectedFile("frame", f"the sensor's pixels lie askew: {image.size} of {sizes}")
+            raise RejectedFile("frame", f"the sensor's pixels are turned: {image.size} of {sizes}")
         return image.crop(_within(self._crop, _visible(sizes), image.size)).convert("RGB")
 
 
 @contextmanager
 def open_raw(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
-    """A RAW photo whose header is read and whose pixels are not yet.
+    """Opens a RAW photo and reads its header, not yet its pixels.
 
     Raises RejectedFile, also for errors while the pixels are read within the block.
     """
@@ -128,10 +128,12 @@ def open_raw(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
         raise
     # rawpy and LibRaw raise nearly anything on damaged files
     except Exception as error:
-        raise RejectedFile("unreadable", f"the RAW file cannot be read: {_said(error)}") from error
+        raise RejectedFile(
+            "unreadable", f"the RAW file cannot be read: {_problem(error)}"
+        ) from error
 
 
-def _said(error: Exception) -> str:
+def _problem(error: Exception) -> str:
     if isinstance(error, struct.error):
         return "its header is cut off"
     first = error.args[0] if error.args else error
@@ -144,17 +146,17 @@ def _largest_preview(raw: Any) -> bytes:
     try:
         preview = raw.extract_thumb()
     except (rawpy.LibRawError, NotImplementedError) as error:
-        raise RejectedFile("unreadable", f"no preview: {_said(error)}") from error
+        raise RejectedFile("unreadable", f"no preview: {_problem(error)}") from error
     if preview.format is not rawpy.ThumbFormat.JPEG:
-        raise RejectedFile("unreadable", "the preview is no JPEG")
+        raise RejectedFile("unreadable", "the preview is not a JPEG")
     return bytes(preview.data)
 
 
-def _lies_in(jpeg: bytes, file: Path) -> bool:
-    """Whether a preview is all in the file.
+def _is_whole(jpeg: bytes, file: Path) -> bool:
+    """Whether all of a preview is in the file.
 
-    Where a file is cut off within one, LibRaw gives what lay in memory, such as the end of the
-    photo before. It may put a header of its own into the first half.
+    If a file is cut off within one, LibRaw gives what was in memory, such as the end of the photo
+    before. It may put its own header into the first half.
     """
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as whole:
         return whole.find(jpeg[len(jpeg) // 2 :]) >= 0
@@ -190,10 +192,10 @@ def _within(crop: Box, visible: Box, size: tuple[int, int]) -> tuple[int, int, i
 
 
 def _makers_frame(sizes: Any) -> tuple[Box, tuple[int, int]]:
-    """The crop that the maker's own notes tell, else all that LibRaw counts as the picture."""
+    """The crop in the maker's own notes, otherwise all that LibRaw counts as the picture."""
     visible = _visible(sizes)
     crop = Box(sizes.crop_left_margin, sizes.crop_top_margin, sizes.crop_width, sizes.crop_height)
-    # Canon's small RAW formats tell the crop of the whole sensor
+    # Canon's small RAW formats give the crop of the whole sensor
     if not (0 < crop.width <= visible.width and 0 < crop.height <= visible.height):
         crop = visible
     if min(crop.width / visible.width, crop.height / visible.height) < _LEAST_SHARE:
@@ -206,11 +208,11 @@ def _makers_frame(sizes: Any) -> tuple[Box, tuple[int, int]]:
 
 
 def _inside(crop: Box, visible: Box) -> Box:
-    """The crop where it is said to lie, or in the middle where that cannot be."""
-    lies = (
+    """The crop at its own place, or in the middle if it cannot be there."""
+    fits = (
         visible.left <= crop.left <= visible.left + visible.width - crop.width
         and visible.top <= crop.top <= visible.top + visible.height - crop.height
     )
-    left = crop.left if lies else visible.left + (visible.width - crop.width) / 2
-    top = crop.top if lies else visible.top + (visible.height - crop.height) / 2
+    left = crop.left if fits else visible.left + (visible.width - crop.width) / 2
+    top = crop.top if fits else visible.top + (visible.height - crop.height) / 2
     return Box(left, top, crop.width, crop.height)
