@@ -24,13 +24,13 @@ def folder(tmp_path):
     return lib
 
 
-def told(files, catalogs=()):
+def described(files, catalogs=()):
     found = inspect.read_photos(files, extract_params("."), catalogs, pictures=False)
     return [inspect.describe(file, photo) for file, photo in found]
 
 
-def test_each_crop_is_told_with_whose_it_is_and_where_it_lies(folder):
-    [text] = told([folder / "a.jpg"])
+def test_each_crop_is_shown_with_its_author_and_position(folder):
+    [text] = described([folder / "a.jpg"])
     assert text.split("\n")[1:-1] == [
         "  displayed 60 x 90 px, turned by 90° clockwise (orientation 6)",
         "  photographer, lightroom embedded",
@@ -44,21 +44,21 @@ def test_each_crop_is_told_with_whose_it_is_and_where_it_lies(folder):
     assert re.match(r"  left out: a.jpg.pp3: \w+: ", text.split("\n")[-1])
 
 
-def test_what_is_not_cropped_or_cannot_be_read_is_told_too(folder):
+def test_uncropped_and_unreadable_photos_are_shown_too(folder):
     files = [folder / name for name in ("b.jpg", "c.jpg", "none.jpg")]
-    assert told(files) == [
+    assert described(files) == [
         f"{files[0]}\n  not cropped",
         f"{files[1]}\n  rejected: angle: CropAngle is 60, expected degrees in [-45, 45]",
         f"{files[2]}\n  rejected: no_photo: no such file",
     ]
 
 
-def test_a_folder_stands_for_its_photos_and_a_sidecar_for_its_photo(folder):
-    assert len(told([folder])) == 3
-    assert told([folder / "a_01.jpg.xmp"]) == told([folder / "a.jpg"])
+def test_a_folder_means_its_photos_and_a_sidecar_its_photo(folder):
+    assert len(described([folder])) == 3
+    assert described([folder / "a_01.jpg.xmp"]) == described([folder / "a.jpg"])
 
 
-def test_drawings_show_the_upright_photo_and_a_line_for_each_version(folder, tmp_path, capsys):
+def test_a_drawing_has_the_upright_photo_and_a_line_for_each_version(folder, tmp_path, capsys):
     out = tmp_path / "drawn"
     assert main.main(["inspect", str(folder / "a.jpg"), "--draw", str(out)]) == 0
     assert f"drawn in {out / 'a.jpg.crops.jpg'}" in capsys.readouterr().out
@@ -70,7 +70,7 @@ def test_drawings_show_the_upright_photo_and_a_line_for_each_version(folder, tmp
     assert np.abs(pixels[5, 55] - (255, 0, 0)).max() < 40
 
 
-def test_the_command_line_looks_at_a_library_and_extracts_one(folder, tmp_path, capsys):
+def test_a_dry_run_and_an_extraction_count_the_same(folder, tmp_path, capsys):
     assert main.main(["extract", "--dry-run", str(folder)]) == 0
     looked = capsys.readouterr().out
     assert "2 crops" in looked
@@ -80,16 +80,16 @@ def test_the_command_line_looks_at_a_library_and_extracts_one(folder, tmp_path, 
     assert names == {"extracted", "extract.json", "ledger.parquet", "rejected.csv"}
 
 
-def test_a_photo_is_told_with_what_the_catalog_of_its_library_says(tmp_path):
+def test_a_photo_is_shown_with_its_crop_in_the_library_s_catalog(tmp_path):
     for folder in ("2021/01", "2022/01"):
         save_photo(tmp_path / folder / "a.jpg")
     edited = Photo("2022/01/a.jpg", real_text(settings()), root="/Volumes/Gone/")
     make_catalog(tmp_path / "my.lrcat", [edited])
-    assert "not cropped" in told([tmp_path / "2021/01/a.jpg"])[0]
-    assert "photographer, lightroom catalog" in told([tmp_path / "2022/01/a.jpg"])[0]
+    assert "not cropped" in described([tmp_path / "2021/01/a.jpg"])[0]
+    assert "photographer, lightroom catalog" in described([tmp_path / "2022/01/a.jpg"])[0]
 
 
-def test_mistakes_are_told_in_one_sentence(folder, tmp_path, capsys):
+def test_mistakes_are_errors_of_one_sentence(folder, tmp_path, capsys):
     assert main.main(["inspect", str(tmp_path / "nowhere" / "a.jpg")]) == 1
     assert "cannot be listed: No such file" in capsys.readouterr().err
     assert main.main(["inspect", str(folder / "a.jpg"), "--draw", str(folder / "b.jpg")]) == 1

@@ -104,16 +104,16 @@ PLAIN = pytest.approx((180, 220, 240, 280, 0), abs=1e-3)
         [{"Operation": "exposure"}, crop(), {"Operation": "mask_manager", "Params": ""}],
     ],
 )
-def test_all_modules_and_versions_crop_alike(history):
+def test_all_modules_and_versions_make_the_same_crop(history):
     assert darktable.state(settings(*history)) is State.CROPPED
     assert box(settings(*history)) == PLAIN
 
 
-def test_a_history_of_one_may_come_bare():
+def test_a_history_of_one_entry_may_come_without_its_list():
     assert box({"Xmp_version": 4, "History": crop()}) == PLAIN
 
 
-def test_the_first_sidecars_kept_four_sequences():
+def test_the_oldest_sidecars_have_four_sequences():
     # 0 is off; the crop is the last that is on
     old = {
         "History_operation": ["exposure", "crop", "crop"],
@@ -150,7 +150,7 @@ def test_the_first_sidecars_kept_four_sequences():
         (settings(ashift(shift=0.2)), State.CROPPED),  # of a warped frame: refused on decoding
     ],
 )
-def test_only_what_is_on_within_the_end_of_the_history_counts(values, expected):
+def test_only_enabled_steps_before_the_end_of_the_history_count(values, expected):
     assert darktable.state(values) is expected
 
 
@@ -194,7 +194,7 @@ def test_only_what_is_on_within_the_end_of_the_history_counts(values, expected):
         ("bad_params", settings(crop(), flip(8))),
     ],
 )
-def test_unusable_settings_are_refused_by_name(kind, values):
+def test_unusable_settings_are_rejected_by_kind(kind, values):
     assert rejection(values) == kind
 
 
@@ -230,7 +230,7 @@ def test_ashift_turns_the_box_clockwise_and_crops_its_bounding_box():
         (4, (30, 0, 0, 0, 28, 1, 100, 1, 0, 0, 1, 0, 1, 0, 1)),
     ],
 )
-def test_older_versions_of_ashift_turn_alike(version, values):
+def test_older_versions_of_ashift_turn_the_same_way(version, values):
     old = settings(entry("ashift", version, *values), crop(0.4, 0.4, 0.6, 0.6))
     assert box(old) == pytest.approx((300, 200, 143.923, 129.282, 30), abs=1e-3)
 
@@ -272,7 +272,7 @@ def test_a_flip_replaces_the_orientation_of_exif(history, exif, expected):
 
 
 @pytest.mark.parametrize(("bits", "expected"), [(0, 6), (255, 6), (1, 5), (2, 7), (5, 3), (6, 1)])
-def test_turns_older_than_the_module_lie_in_the_highest_byte(bits, expected):
+def test_turns_older_than_the_module_are_in_the_highest_byte(bits, expected):
     assert darktable.shown_as(settings(crop(), Raw_params=bits << 24), 6) == expected
 
 
@@ -357,7 +357,7 @@ ENTRIES = st.one_of(
         | {tag: st.one_of(st.lists(JUNK, max_size=3), JUNK) for tag in darktable.TAGS[2:]},
     )
 )
-def test_whatever_a_stranger_wrote_is_read_or_refused(values):
+def test_any_settings_are_decoded_or_rejected(values):
     for read in (
         lambda: darktable.state(values),
         lambda: darktable.shown_as(values, 6),

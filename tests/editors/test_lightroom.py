@@ -116,11 +116,11 @@ def test_has_crop_gates_everything(values, expected):
         ("perspective", settings() | {"PerspectiveScale": 98}),
     ],
 )
-def test_what_is_no_crop_is_rejected_by_kind(kind, values):
+def test_settings_that_make_no_crop_are_rejected_by_kind(kind, values):
     assert rejection(values) == kind
 
 
-def test_corrections_at_their_defaults_are_no_warp():
+def test_corrections_at_their_defaults_do_not_warp():
     off = {"PerspectiveUpright": 0, "PerspectiveScale": 100, "PerspectiveRotate": "0.0"}
     assert lightroom.decode(settings() | off, 600, 400).height == pytest.approx(0.7 * 400)
 

@@ -106,13 +106,13 @@ def test_paths_of_every_system_come_with_forward_slashes(tmp_path, photo, path):
     assert path.endswith(found.from_root)
 
 
-def test_an_image_without_edits_is_listed_and_silent(tmp_path):
+def test_an_image_without_edits_is_listed_without_settings(tmp_path):
     [found] = images(make_catalog(tmp_path / "a.lrcat", [Photo("a.jpg")]))
     assert found.settings == {"Orientation": 1}
     assert found.problem is None
 
 
-def test_virtual_copies_are_further_authors_with_names_of_their_own(tmp_path):
+def test_each_virtual_copy_is_a_further_author(tmp_path):
     names = ["Copy 1", "  square\n crop ", None, "square crop", "square crop (2)", "square crop"]
     copies = [Photo("a.jpg", real_text(), copy_of=0, copy_name=name) for name in names]
     other = Photo("b.jpg", real_text(), copy_name="a master can have one")
@@ -140,7 +140,7 @@ def test_the_latest_of_several_settings_counts(tmp_path):
     assert images(file)[0].settings["CropTop"] == 0.5
 
 
-def test_a_broken_row_ends_nothing(tmp_path):
+def test_a_broken_row_does_not_stop_the_rest(tmp_path):
     broken = [
         Photo("b.jpg", "s = { CropTop = 0.1"),
         Photo("c.jpg", b"\0\0\0\x09junk"),
@@ -181,7 +181,7 @@ def test_a_broken_row_ends_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("journal_mode", ["delete", "truncate", "persist", "wal"])
-def test_nothing_is_written_beside_a_catalog_that_nobody_has_open(tmp_path, journal_mode):
+def test_nothing_is_written_next_to_a_catalog_that_nobody_has_open(tmp_path, journal_mode):
     file = make_catalog(tmp_path / "Zoë's 100% #1?.lrcat", [CROPPED], journal_mode)
     before = listing(tmp_path)
     tmp_path.chmod(0o500)
@@ -205,7 +205,7 @@ def test_nothing_is_written_beside_a_catalog_that_nobody_has_open(tmp_path, jour
         ("wal", "PRAGMA locking_mode = EXCLUSIVE; BEGIN; fill"),
     ],
 )
-def test_what_another_program_has_not_committed_is_not_seen(tmp_path, journal_mode, statements):
+def test_uncommitted_changes_of_another_program_are_not_read(tmp_path, journal_mode, statements):
     file = make_catalog(tmp_path / "a.lrcat", [CROPPED], journal_mode)
     with held_open(file, statements):
         before = listing(tmp_path)
@@ -227,7 +227,7 @@ def test_what_another_program_has_not_committed_is_not_seen(tmp_path, journal_mo
         ("wal", "BEGIN; fill; COMMIT; BEGIN; DELETE FROM Adobe_images"),
     ],
 )
-def test_what_another_program_has_committed_is_seen(tmp_path, journal_mode, statements):
+def test_committed_changes_of_another_program_are_read(tmp_path, journal_mode, statements):
     file = make_catalog(tmp_path / "a.lrcat", [CROPPED], journal_mode)
     with held_open(file, statements):
         before = listing(tmp_path)
@@ -259,7 +259,7 @@ def test_nobody_can_change_a_catalog_of_the_older_kind_while_it_is_read(tmp_path
     assert len(list(reading)) == 1
 
 
-def test_a_catalog_that_changes_while_it_is_read_is_named(tmp_path):
+def test_a_catalog_that_changes_while_it_is_read_is_rejected(tmp_path):
     file = make_catalog(tmp_path / "a.lrcat", [CROPPED, Photo("b.jpg")], "wal")
     reading = lightroom_catalog.read_images(file, lightroom.TAGS)
     next(reading)
@@ -269,7 +269,7 @@ def test_a_catalog_that_changes_while_it_is_read_is_named(tmp_path):
         list(reading)
 
 
-def test_a_catalog_that_is_no_longer_read_is_let_go(tmp_path):
+def test_a_catalog_is_released_when_reading_stops(tmp_path):
     file = make_catalog(tmp_path / "a.lrcat", [CROPPED, Photo("b.jpg")])
     reading = lightroom_catalog.read_images(file, lightroom.TAGS)
     next(reading)
@@ -298,7 +298,7 @@ def test_a_copy_is_of_one_moment(tmp_path, monkeypatch, changes, seen):
         assert "kept changing" in str(rejection(file))
 
 
-def test_a_damaged_name_in_the_words_of_sqlite_is_a_named_rejection(tmp_path):
+def test_a_damaged_name_in_a_message_of_sqlite_is_a_rejection(tmp_path):
     file = make_catalog(tmp_path / "a.lrcat", [CROPPED])
     damaged = file.read_bytes().replace(b"tableAdobe_images", b"tableAdobe_imag\xe9s")
     # "malformed database schema (Adobe_imag\xe9s)", which is no UTF-8
@@ -307,7 +307,7 @@ def test_a_damaged_name_in_the_words_of_sqlite_is_a_named_rejection(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "zip", "encrypted", "header", "cut", "zeroed"])
-def test_what_is_no_readable_catalog_is_named(tmp_path, kind):
+def test_a_file_that_is_not_a_catalog_is_rejected(tmp_path, kind):
     whole = make_catalog(tmp_path / "a.lrcat", [CROPPED, *MANY]).read_bytes()
     contents = {
         "empty": b"",
@@ -337,7 +337,7 @@ def test_what_is_no_readable_catalog_is_named(tmp_path, kind):
         " 1 AS masterImage, 1 AS copyName, 1 AS orientation FROM n",
     ],
 )
-def test_a_database_of_another_shape_is_named(tmp_path, change):
+def test_a_database_with_other_tables_is_rejected(tmp_path, change):
     file = make_catalog(tmp_path / "a.lrcat", [CROPPED])
     with closing(sqlite3.connect(file)) as database:
         database.executescript(change)
@@ -347,12 +347,12 @@ def test_a_database_of_another_shape_is_named(tmp_path, change):
 
 
 @pytest.mark.parametrize("name", ["none.lrcat", "folder.lrcat"])
-def test_what_cannot_be_opened_is_named(tmp_path, name):
+def test_a_catalog_that_cannot_be_opened_is_rejected(tmp_path, name):
     (tmp_path / "folder.lrcat").mkdir()
     assert rejection(tmp_path / name).kind == "unreadable"
 
 
-def test_a_catalog_is_found_through_a_link_with_the_log_beside_it(tmp_path):
+def test_a_catalog_is_read_through_a_link_with_the_log_next_to_it(tmp_path):
     file = make_catalog(tmp_path / "real" / "a.lrcat", [CROPPED], "wal")
     link = tmp_path / "link.lrcat"
     link.symlink_to(file)
@@ -361,7 +361,7 @@ def test_a_catalog_is_found_through_a_link_with_the_log_beside_it(tmp_path):
 
 
 @given(st.lists(st.tuples(st.integers(0, 60_000), st.integers(0, 255)), min_size=1, max_size=20))
-def test_a_catalog_with_damaged_bytes_is_read_or_named(tmp_path_factory, damage):
+def test_a_catalog_with_damaged_bytes_is_read_or_rejected(tmp_path_factory, damage):
     file = tmp_path_factory.mktemp("damaged") / "a.lrcat"
     data = bytearray(make_catalog(file, [CROPPED, *MANY[:20]]).read_bytes())
     for place, byte in damage:

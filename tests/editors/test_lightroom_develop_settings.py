@@ -44,7 +44,7 @@ def test_only_the_top_level_counts():
     assert "ProcessVersion" not in found  # nobody wanted it
 
 
-def test_what_is_wanted_is_read_with_its_type_and_in_order_of_the_names():
+def test_wanted_settings_have_their_types_and_come_sorted_by_name():
     wanted = ["WhiteBalance", "CameraProfile", "ConvertToGrayscale", "Exposure2012", "RedEyeInfo"]
     assert list(parse_develop_settings(real_text({}).encode(), wanted).items()) == [
         ("CameraProfile", "Adobe Standard"),
@@ -78,7 +78,7 @@ def test_a_crop_that_lacks_limits_is_rejected_not_guessed(values):
     assert caught.value.kind == "incomplete"
 
 
-def test_upright_is_passed_on_to_be_refused():
+def test_upright_is_passed_on_to_the_editor_that_rejects_it():
     found = read(real_text(REAL_CROP | {"PerspectiveUpright": 1}))
     with pytest.raises(RejectedFile) as caught:
         lightroom.decode(found, 4000, 3000)
@@ -86,7 +86,7 @@ def test_upright_is_passed_on_to_be_refused():
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
-def test_an_image_without_edits_says_nothing_of_a_crop(text):
+def test_an_image_without_edits_has_no_settings_of_a_crop(text):
     assert read(text) == {}
     assert lightroom.state(read(text, "BC")) is State.SILENT
 
@@ -137,7 +137,7 @@ def test_broken_or_bloated_compression_is_rejected(stored):
         "SQLite format 3",
     ],
 )
-def test_what_is_no_whole_table_is_rejected(text):
+def test_an_incomplete_table_is_rejected(text):
     rejection(text)
 
 
@@ -161,12 +161,12 @@ def test_what_is_no_whole_table_is_rejected(text):
         "s = { CropTop\n=\n0.25\n}\n\n",
     ],
 )
-def test_every_spelling_of_lua_is_understood(text):
+def test_every_spelling_of_lua_is_parsed(text):
     assert parse_table(text, ["CropTop"]) == {"CropTop": 0.25}
 
 
 @pytest.mark.parametrize("value", ["nan", "os.execute('rm')", "{ 0.1 }", "0x1F", "0.1 + 0.2", "--"])
-def test_a_value_that_is_no_number_is_left_for_the_editor_to_refuse(value):
+def test_a_value_that_is_not_a_number_is_passed_on_to_the_editor(value):
     with pytest.raises(RejectedFile) as caught:
         lightroom.decode(read(f"s = {{ CropTop = {value}\n, CropLeft = 0, CropBottom = 1 }}"), 9, 9)
     assert caught.value.kind in {"not_a_number", "incomplete"}
@@ -177,13 +177,13 @@ def test_texts_are_unescaped():
     assert said == '"a\\b" A\n'
 
 
-def test_no_depth_of_nesting_is_too_deep():
+def test_any_depth_of_nesting_is_parsed():
     text = f"s = {{ X = {'{' * 200_000}{'}' * 200_000}, CropTop = 0.25 }}"
     assert parse_table(text, ["CropTop"]) == {"CropTop": 0.25}
 
 
 @given(st.text(alphabet="{}[]=-\"'\\, \nsCropTop0.1", max_size=80))
-def test_any_text_is_a_table_or_a_named_rejection(text):
+def test_any_text_is_a_table_or_a_rejection(text):
     try:
         found = parse_develop_settings(text.encode(), lightroom.TAGS)
     except RejectedFile as error:
@@ -193,7 +193,7 @@ def test_any_text_is_a_table_or_a_named_rejection(text):
 
 
 @given(st.binary(max_size=60), st.booleans())
-def test_any_bytes_are_a_table_or_a_named_rejection(data, compressed):
+def test_any_bytes_are_a_table_or_a_rejection(data, compressed):
     try:
         parse_develop_settings(b"\0\0" + data if compressed else data, lightroom.TAGS)
     except RejectedFile as error:

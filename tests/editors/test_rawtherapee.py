@@ -31,7 +31,7 @@ def numbers(box):
     return (box.centre_x, box.centre_y, box.width, box.height, box.angle)
 
 
-def test_an_upright_crop_lies_where_its_pixels_say():
+def test_an_upright_crop_is_at_its_pixels():
     box = rawtherapee.decode(profile(), 600, 400)
     assert numbers(box) == (210, 140, 300, 200, 0)  # 60 + 300/2, 40 + 200/2
 
@@ -116,7 +116,7 @@ def test_own_turns_come_after_those_of_exif(exif, rotate, horizontal, vertical, 
     assert rawtherapee.shown_as(coarse, exif) == shown
 
 
-def test_a_crop_of_a_turned_photo_lies_in_the_displayed_frame():
+def test_a_crop_of_a_turned_photo_is_in_the_displayed_frame():
     # stored 600 x 400, displayed by 6 as 400 x 600: stored (u, v) is seen at (1 - v, u), so that
     # displayed (60..160, 40..240) is stored at x 40..240, y 400-160..400-60
     box = rawtherapee.decode(profile(60, 40, 100, 200), 600, 400, 6)
@@ -223,7 +223,7 @@ def test_the_switches_decide_whether_there_is_a_crop(settings, expected):
         ("perspective", profile(**{COMMON: {"Scale vertically": "1.2"}})),
     ],
 )
-def test_what_is_no_usable_crop_is_rejected_by_kind(kind, settings):
+def test_unusable_crops_are_rejected_by_kind(kind, settings):
     assert rejection(settings) == kind
 
 
@@ -240,7 +240,7 @@ def test_what_is_no_usable_crop_is_rejected_by_kind(kind, settings):
         {"LensProfile": {"LcMode": "lfauto"}},
     ],
 )
-def test_what_is_off_or_small_is_no_warp(section):
+def test_corrections_that_are_off_or_small_do_not_warp(section):
     assert rawtherapee.decode(profile(**section), 600, 400).width == 300
 
 
@@ -273,7 +273,7 @@ def test_sections_and_keys_are_read_by_glibs_rules():
         "\0\0\0",
     ],
 )
-def test_what_is_no_profile_is_rejected(text):
+def test_a_text_that_is_not_a_profile_is_rejected(text):
     with pytest.raises(RejectedFile) as caught:
         profiles.parse_profile(text)
     assert caught.value.kind == "broken_profile"
@@ -298,7 +298,7 @@ def test_what_is_no_profile_is_rejected(text):
     st.integers(1, 50),
     st.integers(0, 9),
 )
-def test_whatever_a_profile_holds_gives_a_crop_or_a_named_rejection(settings, width, height, exif):
+def test_any_profile_gives_a_crop_or_a_rejection(settings, width, height, exif):
     try:
         rawtherapee.state(settings)
         assert rawtherapee.shown_as(settings, exif) in orientation.ORIENTATIONS
@@ -310,7 +310,7 @@ def test_whatever_a_profile_holds_gives_a_crop_or_a_named_rejection(settings, wi
 
 
 @given(st.text(alphabet="[]=#; \n\tCrop1", max_size=60))
-def test_whatever_a_text_holds_is_a_profile_or_broken(text):
+def test_any_text_is_a_profile_or_broken(text):
     try:
         sections = profiles.parse_profile(text)
     except RejectedFile as error:

@@ -168,7 +168,7 @@ def test_what_is_written_is_rendered_as_the_crop(tmp_path, size, exif, angle):
     assert difference(found, expected) < LARGEST_DIFFERENCE_ROUNDED
 
 
-def test_a_suggestion_that_rawtherapee_has_saved_itself_is_still_known(tmp_path):
+def test_a_suggestion_that_rawtherapee_has_saved_is_still_recognised(tmp_path):
     file, _ = photo(tmp_path, 420, 280, 6)
     with exiftool.tag_reader() as reader:
         [entry] = scan.find_photos(tmp_path, [file.name], [], ())

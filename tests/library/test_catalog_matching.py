@@ -32,7 +32,7 @@ def test_links_lead_to_the_same_place(tmp_path, listed):
     assert matched(["a.jpg"], ["a.jpg"], tmp_path / other, root) == {"a.jpg": "a.jpg"}
 
 
-def test_letters_in_another_case_count_where_nothing_else_is_found(tmp_path):
+def test_another_case_of_letters_matches_where_nothing_else_does(tmp_path):
     root = tmp_path.as_posix()
     assert matched(["A.JPG"], ["a.jpg"], tmp_path, root.upper()) == {"A.JPG": "a.jpg"}
     both = matched(["A.JPG", "a.jpg"], ["a.jpg", "A.JPG"], tmp_path, root)
@@ -70,12 +70,12 @@ def test_a_moved_photo_is_found_by_the_end_of_its_path(tmp_path, photo, file):
         ("2024/05/a.jpg", "05/b.jpg"),
     ],
 )
-def test_paths_that_differ_are_no_match(tmp_path, photo, file):
+def test_paths_that_differ_do_not_match(tmp_path, photo, file):
     found = match_photos({f"{ROOT}/{photo}": photo}, tmp_path, [file])
     assert found == Matches({}, frozenset(), (), ())
 
 
-def test_a_name_alone_is_no_match_but_the_folder_of_the_library_counts(tmp_path):
+def test_a_name_alone_does_not_match_but_with_the_library_s_folder_it_does(tmp_path):
     photos = {f"{ROOT}/wedding/a.jpg": "wedding/a.jpg"}
     found = match_photos(photos, tmp_path / "other", ["a.jpg"])
     assert found == Matches({}, frozenset(), (), (f"{ROOT}/wedding/a.jpg",))
@@ -83,18 +83,18 @@ def test_a_name_alone_is_no_match_but_the_folder_of_the_library_counts(tmp_path)
     assert found.files == {f"{ROOT}/wedding/a.jpg": "a.jpg"}
 
 
-def test_the_file_that_shares_most_is_taken(tmp_path):
+def test_the_file_that_shares_most_of_the_path_matches(tmp_path):
     files = ["2024/05/a.jpg", "backup/05/a.jpg", "05/a.jpg"]
     assert matched(["2024/05/a.jpg"], files, tmp_path) == {"2024/05/a.jpg": "2024/05/a.jpg"}
 
 
-def test_several_files_for_a_photo_are_named_and_left(tmp_path):
+def test_a_photo_that_matches_several_files_is_ambiguous(tmp_path):
     files = ["x/05/a.jpg", "y/05/a.jpg"]
     found = match_photos({f"{ROOT}/05/a.jpg": "05/a.jpg"}, tmp_path, files)
     assert found == Matches({}, frozenset(), (f"{ROOT}/05/a.jpg",), ())
 
 
-def test_several_photos_for_a_file_are_named_and_left(tmp_path):
+def test_photos_that_match_one_file_are_ambiguous(tmp_path):
     paths = ["/old/2024/05/a.jpg", "/new/2024/05/a.jpg"]
     found = match_photos(dict.fromkeys(paths, "2024/05/a.jpg"), tmp_path, ["05/a.jpg"])
     assert found == Matches({}, frozenset(), tuple(sorted(paths)), ())
@@ -112,6 +112,6 @@ def test_many_photos_of_one_name_are_matched_in_linear_time(tmp_path):
     assert matched(names, names, tmp_path) == {name: name for name in names}
 
 
-def test_no_photos_and_no_files_are_no_error(tmp_path):
+def test_no_photos_and_no_files_match_nothing(tmp_path):
     assert match_photos({"": ""}, tmp_path, ["a.jpg"]) == Matches({}, frozenset(), (), ())
     assert match_photos({"/x/a.jpg": "a.jpg"}, tmp_path, []) == Matches({}, frozenset(), (), ())

@@ -60,7 +60,7 @@ def test_a_complete_undo_leaves_the_folder_as_it_was(folder):
 
 
 @pytest.mark.parametrize("content", [b"by a person", None])
-def test_what_was_changed_since_is_left_until_forced(folder, content):
+def test_a_sidecar_that_was_changed_since_is_kept_unless_forced(folder, content):
     before = state(folder)
     write_all(folder)
     file = folder / "a.xmp"
@@ -77,7 +77,7 @@ def test_what_was_changed_since_is_left_until_forced(folder, content):
     assert state(folder) == before
 
 
-def test_a_change_between_two_of_ours_is_what_comes_back(folder):
+def test_a_person_s_change_between_two_writes_is_restored(folder):
     journal.write_file(folder / "a.xmp", NEW, OLD, {})
     (folder / "a.xmp").write_bytes(b"by a person")
     journal.write_file(folder / "a.xmp", NEWER, b"by a person", {})
@@ -97,7 +97,7 @@ def test_a_file_that_is_not_what_was_read_is_not_written(folder):
     assert not (folder / ".cropperhead").exists()
 
 
-def test_a_damaged_backup_is_not_put_back(folder):
+def test_a_damaged_backup_is_not_restored(folder):
     journal.write_file(folder / "a.xmp", NEW, OLD, {})
     [backup] = (folder / ".cropperhead").glob("*.before")
     backup.write_bytes(b"damaged")
@@ -106,7 +106,7 @@ def test_a_damaged_backup_is_not_put_back(folder):
     assert (folder / "a.xmp").read_bytes() == NEW
 
 
-def test_a_line_that_was_cut_off_or_means_harm_counts_for_nothing(folder):
+def test_a_line_that_is_cut_off_or_malicious_is_ignored(folder):
     journal.write_file(folder / "a.xmp", NEW, OLD, {})
     lines = folder / ".cropperhead" / "journal.jsonl"
     whole = lines.read_bytes()
@@ -119,7 +119,7 @@ def test_a_line_that_was_cut_off_or_means_harm_counts_for_nothing(folder):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_named(folder):
+def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(folder):
     folder.chmod(0o555)
     try:
         with pytest.raises(WritingError, match=r"a\.xmp: cannot be written: Permission denied"):
@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_written_is_named(folder):
         folder.chmod(0o755)
 
 
-def test_a_folder_that_is_gone_or_has_no_room_for_ours_is_named(folder):
+def test_a_missing_folder_or_a_file_in_place_of_ours_is_an_error(folder):
     with pytest.raises(WritingError, match=r"gone/a\.xmp: cannot be written: No such file"):
         journal.write_file(folder / "gone" / "a.xmp", NEW, None, {})
     assert not (folder / "gone").exists()
@@ -212,7 +212,7 @@ def test_writing_that_is_killed_anywhere_is_undone(folder):
         assert not (copy / ".cropperhead").exists()
 
 
-def test_undoing_that_is_killed_anywhere_is_ended_by_another(folder):
+def test_undoing_that_is_killed_anywhere_is_finished_by_the_next_run(folder):
     before = state(folder)
     write_all(folder)
     copies = killed_everywhere(folder, "undo")
@@ -224,7 +224,7 @@ def test_undoing_that_is_killed_anywhere_is_ended_by_another(folder):
         assert not (copy / ".cropperhead").exists()
 
 
-def test_a_folder_whose_journal_cannot_be_read_keeps_no_other_from_being_undone(folder):
+def test_a_journal_that_cannot_be_read_does_not_stop_the_others(folder):
     other = folder / "other"
     other.mkdir()
     journal.write_file(other / "b.xmp", b"ours", None, {})

@@ -36,7 +36,7 @@ def test_photos_are_found_at_any_depth_in_any_case_and_sorted(tmp_path):
     assert scan.others == {".mov": 1, ".txt": 1}
 
 
-def test_sidecars_are_found_by_either_way_of_naming(tmp_path):
+def test_sidecars_are_paired_by_both_ways_of_naming(tmp_path):
     touch(tmp_path, "a.jpg", "a.xmp", "b.JPG", "B.jpg.XMP", "c.jpg", "c_01.jpg.xmp")
     assert sidecars(tmp_path) == {
         "a.jpg": ("a.xmp",),
@@ -45,7 +45,7 @@ def test_sidecars_are_found_by_either_way_of_naming(tmp_path):
     }
 
 
-def test_a_sidecar_beside_a_raw_file_is_the_raw_s(tmp_path):
+def test_a_sidecar_next_to_a_raw_file_is_the_raw_file_s(tmp_path):
     touch(tmp_path, "a.jpg", "a.NEF", "a.xmp")
     assert sidecars(tmp_path) == {"a.NEF": ("a.xmp",), "a.jpg": ()}
 
@@ -70,7 +70,7 @@ def test_a_sidecar_without_any_photo_is_an_entry_of_its_own(tmp_path):
     assert kinds == {"a.jpg": "photo", "gone.xmp": "orphan", "raw.cr2": "photo"}
 
 
-def test_what_programs_leave_behind_is_passed_over(tmp_path):
+def test_files_that_programs_leave_behind_are_ignored(tmp_path):
     touch(tmp_path, "a.jpg", "._a.jpg", ".trash/b.jpg", "c.lrdata/d.jpg", "@eaDir/a.jpg")
     assert list(sidecars(tmp_path)) == ["a.jpg"]
 
@@ -83,14 +83,14 @@ def test_links_are_followed_once_and_loops_end(tmp_path):
     assert list(sidecars(tmp_path / "lib")) == ["a.jpg", "dangling.jpg", "more/b.jpg"]
 
 
-def test_a_link_to_itself_and_a_pipe_are_passed_over(tmp_path):
+def test_a_link_to_itself_and_a_pipe_are_ignored(tmp_path):
     touch(tmp_path, "a.jpg")
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe.jpg")
     assert list(sidecars(tmp_path)) == ["a.jpg"]
 
 
-def test_names_that_differ_in_case_alone_keep_their_own_sidecars(tmp_path):
+def test_names_that_differ_only_in_case_keep_their_own_sidecars(tmp_path):
     touch(tmp_path, "a.JPG", "a.JPG.xmp", "a.jpg", "a.jpg.xmp")
     assert sidecars(tmp_path) == {"a.JPG": ("a.JPG.xmp",), "a.jpg": ("a.jpg.xmp",)}
 
@@ -127,7 +127,7 @@ def test_a_manifest_reads_back_and_is_the_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("prepare", [lambda _: None, Path.mkdir, lambda path: touch(path, "a.txt")])
-def test_a_library_that_is_missing_or_empty_says_what_to_do(tmp_path, prepare):
+def test_the_error_for_a_missing_or_empty_library_says_what_to_do(tmp_path, prepare):
     prepare(tmp_path / "library")
     with pytest.raises(LibraryError, match=r"in params\.yaml to the folder that holds your"):
         library.scan(tmp_path / "library")

@@ -83,7 +83,7 @@ def test_one_crop_is_the_same_from_every_editor(tmp_path, code):
 
 
 @pytest.mark.parametrize("turned", ORIENTATIONS)
-def test_a_user_s_turn_in_one_editor_leaves_the_crop_of_another_in_its_place(tmp_path, turned):
+def test_a_turn_in_one_editor_does_not_move_the_crop_of_another(tmp_path, turned):
     lib = tmp_path / "lib"
     photo(lib, "a.jpg", xmp(lightroom.encode(CROP, *STORED, 6), 6), 6)
     in_stored = lightroom.decode(lightroom.encode(CROP, *STORED, 6), *STORED)
@@ -97,7 +97,7 @@ def test_a_user_s_turn_in_one_editor_leaves_the_crop_of_another_in_its_place(tmp
     assert found[list(CROP_COLUMNS)].to_numpy() == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_version_that_cannot_be_used_is_named_and_the_others_are_kept(tmp_path):
+def test_an_unusable_version_is_reported_and_the_others_are_kept(tmp_path):
     lib = tmp_path / "lib"
     photo(lib, "a.jpg", xmp(settings()))
     (lib / "a.jpg.pp3").write_text(pp3(CROP) + "\n[Perspective]\nMethod=simple\nVertical=20\n")
@@ -113,7 +113,7 @@ def test_a_version_that_cannot_be_used_is_named_and_the_others_are_kept(tmp_path
     assert listed == {"a.jpg.pp3": "perspective", "a_02.jpg.xmp": "broken_xmp"}
 
 
-def test_an_empty_history_costs_the_photos_after_it_nothing(tmp_path):
+def test_an_empty_history_does_not_spoil_the_photos_after_it(tmp_path):
     # ExifTool's own tables would take all histories for what the first one is
     lib = tmp_path / "lib"
     empty = darktable_xmp({"History": [], "History_end": 0})
@@ -127,7 +127,7 @@ def test_an_empty_history_costs_the_photos_after_it_nothing(tmp_path):
     assert table["outcome"].tolist() == ["uncropped", "cropped", "cropped"]
 
 
-def test_a_bad_turn_in_one_editor_leaves_another_s_crop(tmp_path):
+def test_a_bad_turn_in_one_editor_does_not_reject_another_s_crop(tmp_path):
     lib = tmp_path / "lib"
     photo(lib, "a.jpg")
     (lib / "a.jpg.pp3").write_text(pp3(CROP) + "\n[Coarse Transformation]\nRotate=ninety\n")
@@ -137,7 +137,7 @@ def test_a_bad_turn_in_one_editor_leaves_another_s_crop(tmp_path):
 
 
 @pytest.mark.parametrize("rating", ["99999999999999999999", "inf", "nan", "many"])
-def test_a_value_that_no_column_can_hold_leaves_the_default(tmp_path, rating):
+def test_a_value_that_does_not_fit_the_column_becomes_the_default(tmp_path, rating):
     packet = xmp(settings() | {"Exposure2012": rating, "Texture": rating})
     photo(tmp_path / "lib", "a.jpg", packet)
     run(tmp_path / "lib", tmp_path, tags={"XMP-crs:Texture": 7, "XMP-crs:Exposure2012": 0.5})
@@ -153,7 +153,7 @@ def test_the_order_in_which_tags_are_named_changes_no_column(tmp_path):
     assert len(labels(tmp_path)) == 2
 
 
-def test_a_file_without_a_suffix_is_nobody_s_photo(tmp_path):
+def test_a_file_without_a_suffix_is_not_a_photo(tmp_path):
     lib = tmp_path / "lib"
     photo(lib, "a.jpg")
     (lib / "a").write_bytes(b"notes")
@@ -176,7 +176,7 @@ def test_a_photo_whose_only_version_cannot_be_used_is_rejected(tmp_path):
     }
 
 
-def test_a_crop_that_keeps_the_whole_frame_is_none(tmp_path):
+def test_a_crop_that_keeps_the_whole_frame_is_not_a_crop(tmp_path):
     lib = tmp_path / "lib"
     photo(lib, "a.jpg")
     (lib / "a.jpg.pp3").write_text(pp3(Crop(0, 0, 1, 1, 0)))
@@ -186,7 +186,7 @@ def test_a_crop_that_keeps_the_whole_frame_is_none(tmp_path):
     assert labels(tmp_path)["source"].tolist() == ["lightroom embedded"]
 
 
-def test_what_darktable_exported_carries_its_history_and_is_cropped_already(tmp_path):
+def test_an_export_of_darktable_with_its_history_is_already_cropped(tmp_path):
     lib = tmp_path / "lib"
     photo(lib, "a.jpg", darktable_xmp(darktable.encode(CROP, *STORED, 1, 1)))
     photo(lib, "b.jpg", darktable_xmp({"History": [], "History_end": 0}), shade=1)
@@ -194,7 +194,7 @@ def test_what_darktable_exported_carries_its_history_and_is_cropped_already(tmp_
     assert table["kind"].to_dict() == {"a.jpg": "already_applied", "b.jpg": ""}
 
 
-def test_a_catalog_is_what_lightroom_goes_by(tmp_path):
+def test_a_catalog_goes_before_the_photo_s_own_packet(tmp_path):
     lib = tmp_path / "lib"
     for i, name in enumerate("abc"):
         photo(lib, f"{name}.jpg", xmp(settings(0.4)), shade=i)
@@ -223,7 +223,7 @@ def test_a_catalog_is_what_lightroom_goes_by(tmp_path):
     ("letters", "camera", "shown_as"),
     [("BC", 1, 6), ("CB", 1, 5), ("AD", 1, 7), ("CB", 7, 7), ("AD", 5, 5), ("AB", 6, 1)],
 )
-def test_the_camera_tells_which_mirrored_quarter_turn_a_catalog_means(
+def test_the_camera_decides_between_mirrored_quarter_turns_of_a_catalog(
     tmp_path, letters, camera, shown_as
 ):
     photo(tmp_path / "lib", "a.jpg", code=camera)
@@ -249,7 +249,7 @@ def test_a_catalog_that_has_the_photo_at_its_place_goes_before_another_s_namesak
     assert labels(tmp_path / "out")["crop_top"].tolist() == pytest.approx([0.1])
 
 
-def test_of_a_catalog_that_changed_only_the_photos_that_did_are_read_again(tmp_path):
+def test_only_photos_whose_edits_changed_in_a_catalog_are_read_again(tmp_path):
     lib = tmp_path / "lib"
     for i, name in enumerate("abcdefgh"):
         photo(lib, f"{name}.jpg", shade=i)
@@ -267,7 +267,7 @@ def test_of_a_catalog_that_changed_only_the_photos_that_did_are_read_again(tmp_p
     assert labels(tmp_path)["crop_top"].tolist() == pytest.approx([0.1] * 7 + [0.33])
 
 
-def test_a_catalog_that_cannot_be_read_is_named(tmp_path):
+def test_a_catalog_that_cannot_be_read_is_rejected(tmp_path):
     lib = tmp_path / "lib"
     photo(lib, "a.jpg", xmp(settings()))
     (lib / "old.lrcat").write_bytes(b"SQLite format 3\0 and nothing else")
@@ -280,7 +280,7 @@ def test_a_catalog_that_cannot_be_read_is_named(tmp_path):
     }
 
 
-def test_raw_photos_take_their_crop_from_a_sidecar_and_their_pixels_from_themselves(tmp_path):
+def test_a_raw_photo_has_its_crop_in_a_sidecar_and_its_own_pixels(tmp_path):
     lib = tmp_path / "lib"
     lib.mkdir()
     save_dng(lib / "a.dng", scene(*STORED))
@@ -294,7 +294,7 @@ def test_raw_photos_take_their_crop_from_a_sidecar_and_their_pixels_from_themsel
     assert row["source"] == "lightroom sidecar"
 
 
-def test_further_tags_travel_along_as_columns_with_defaults(tmp_path):
+def test_further_tags_become_columns_with_defaults(tmp_path):
     lib = tmp_path / "lib"
     tags = {
         "File:FileSize": 0,

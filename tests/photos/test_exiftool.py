@@ -41,11 +41,11 @@ def test_a_tag_is_found_by_either_family_of_its_group(tag, expected):
         ("Lens", True),
     ],
 )
-def test_makers_notes_are_read_for_tags_that_may_stand_there_alone(tag, expected):
+def test_makers_notes_are_read_for_tags_that_may_be_only_there(tag, expected):
     assert exiftool.is_in_notes(tag) is expected
 
 
-def test_a_question_that_takes_too_long_is_given_up_and_the_next_is_answered(tmp_path, monkeypatch):
+def test_a_read_that_takes_too_long_ends_and_the_next_one_works(tmp_path, monkeypatch):
     save_photo(tmp_path / "a.jpg", exif={0x010F: "Canon"})
     with exiftool.tag_reader() as reader:
         asked = reader._ask

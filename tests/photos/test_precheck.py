@@ -12,7 +12,7 @@ def is_silent(file: Path) -> bool:
     return precheck.is_silent(file, header_words())
 
 
-def test_a_photo_that_no_editor_has_touched_needs_no_further_question(tmp_path):
+def test_a_photo_that_no_editor_has_touched_is_silent(tmp_path):
     camera = save_photo(tmp_path / "a.jpg", exif={0x010F: "Canon", 0x0112: 6})
     rated = save_photo(tmp_path / "b.jpg", b"<x:xmpmeta xmp:Rating='0'/>")
     assert is_silent(camera)
@@ -29,11 +29,11 @@ def test_a_photo_that_no_editor_has_touched_needs_no_further_question(tmp_path):
         xmp(settings()).decode().encode("utf-16-be"),
     ],
 )
-def test_one_that_names_an_editor_does(tmp_path, packet):
+def test_a_photo_that_names_an_editor_is_not_silent(tmp_path, packet):
     assert not is_silent(save_photo(tmp_path / "a.jpg", packet))
 
 
-def test_so_does_one_whose_xmp_is_spread_over_segments(tmp_path):
+def test_a_photo_whose_xmp_is_divided_into_segments_is_not_silent(tmp_path):
     photo = save_photo(tmp_path / "a.jpg").read_bytes()
     extension = b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 40 + b"camera-raw-set"
     segment = b"\xff\xe1" + (len(extension) + 2).to_bytes(2, "big") + extension
@@ -42,7 +42,7 @@ def test_so_does_one_whose_xmp_is_spread_over_segments(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 30, 200])
-def test_a_damaged_header_or_another_format_says_nothing(tmp_path, cut):
+def test_a_damaged_header_or_another_format_is_not_silent(tmp_path, cut):
     whole = save_photo(tmp_path / "a.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(whole[:cut])
     (tmp_path / "c.jpg").write_bytes(b"\xff\xd8" + b"no segment" + whole[2:])
@@ -50,13 +50,13 @@ def test_a_damaged_header_or_another_format_says_nothing(tmp_path, cut):
     assert not any(is_silent(tmp_path / name) for name in ("b.jpg", "c.jpg", "d.png"))
 
 
-def test_a_segment_that_is_longer_than_the_file_ends_it(tmp_path):
+def test_a_segment_that_is_longer_than_the_file_is_not_silent(tmp_path):
     file = Path(tmp_path / "a.jpg")
     file.write_bytes(b"\xff\xd8\xff\xe1\xff\xff" + b"x" * 100)
     assert not is_silent(file)
 
 
-def test_a_file_that_is_not_there_is_an_error(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         is_silent(tmp_path / "a.jpg")
 

@@ -178,7 +178,7 @@ def test_a_preview_with_black_bars_is_not_used(tmp_path, box):
     assert developed(picture(save_dng(tmp_path / "a.dng", preview=padded))[1])
 
 
-def test_a_damaged_preview_is_passed_over(tmp_path):
+def test_a_damaged_preview_is_ignored(tmp_path):
     file = save_dng(tmp_path / "a.dng", preview=scene(900, 600, OTHER))
     content = file.read_bytes()
     start = content.index(b"\xff\xd8\xff")
@@ -196,7 +196,7 @@ def test_a_raw_file_makes_an_upright_small_copy(tmp_path):
     assert np.argmax(shown.getpixel((5, 5))) == 2
 
 
-def test_the_frame_is_the_active_area_where_no_crop_is_told(tmp_path):
+def test_the_frame_is_the_active_area_without_a_default_crop(tmp_path):
     nowhere = {CROP_SIZE: (LONG, [])}
     file = save_dng(tmp_path / "a.dng", scene(240, 160), inset=(0, 0, 0, 0), raw_tags=nowhere)
     assert rejection(file).kind == "unreadable"  # a crop of no size
@@ -207,7 +207,7 @@ def test_the_frame_is_the_active_area_where_no_crop_is_told(tmp_path):
     assert picture(file)[0] == (240, 160)
 
 
-def test_pixels_that_are_no_squares_are_scaled(tmp_path):
+def test_pixels_that_are_not_square_are_scaled(tmp_path):
     scale = {DEFAULT_SCALE: (RATIONAL, [1, 1, 2, 1])}
     file = save_dng(tmp_path / "a.dng", scene(240, 160), raw_tags=scale)
     frame, image = picture(file, 60)
@@ -249,7 +249,7 @@ def sizes(**given):
         ({"pixel_aspect": 1.5}, 16, 16, (9000, 4000)),
     ],
 )
-def test_other_formats_tell_their_crop_in_the_maker_s_notes(told, left, top, frame):
+def test_other_formats_have_their_crop_in_the_maker_s_notes(told, left, top, frame):
     crop, found = raws._makers_frame(sizes(**told))
     assert (crop.left, crop.top) == (left, top)
     assert found == frame
@@ -291,7 +291,7 @@ def test_a_bomb_is_rejected_by_its_header(tmp_path):
     assert rejection(file, max_megapixels=0.5).kind == "too_large"
 
 
-def test_directories_that_lead_to_each_other_end(tmp_path):
+def test_directories_that_point_to_each_other_end(tmp_path):
     file = save_dng(tmp_path / "a.dng", scene(240, 160))
     content = bytearray(file.read_bytes())
     first = int.from_bytes(content[4:8], "little")
@@ -303,7 +303,7 @@ def test_directories_that_lead_to_each_other_end(tmp_path):
 
 @hypothesis_settings(max_examples=60)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8))
-def test_no_damage_makes_anything_but_a_picture_or_a_rejection(tmp_path_factory, bytes_at):
+def test_any_damage_gives_a_picture_or_a_rejection(tmp_path_factory, bytes_at):
     folder = tmp_path_factory.getbasetemp()
     whole = folder / "fuzzed.dng"
     if not whole.exists():
@@ -319,7 +319,7 @@ def test_no_damage_makes_anything_but_a_picture_or_a_rejection(tmp_path_factory,
         assert error.kind in {"unreadable", "too_large", "frame"}
 
 
-def test_the_libraries_of_raw_and_heif_are_loaded_where_they_are_used():
+def test_the_libraries_of_raw_and_heif_are_loaded_only_when_used():
     code = (
         "import sys, cropperhead.photos.raw, cropperhead.photos.image;"
         "assert not {'rawpy', 'pillow_heif'} & set(sys.modules)"

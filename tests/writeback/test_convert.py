@@ -70,7 +70,7 @@ def test_a_photo_that_rawtherapee_does_not_mirror_stays_mirrored_elsewhere(tmp_p
     assert limits == pytest.approx((0.1, 0.1, 0.8, 0.8, 0.0), abs=1e-6)
 
 
-def test_a_crop_within_the_photo_is_converted_and_the_photo_left(tmp_path, capsys):
+def test_a_crop_inside_a_photo_is_converted_and_the_photo_unchanged(tmp_path, capsys):
     packet = xmp(settings(top=0.1, left=0.2, bottom=0.8, right=0.9))
     photo = save_photo(tmp_path / "deep" / "IMG_1.jpg", packet)
     before = photo.read_bytes()
@@ -96,7 +96,7 @@ def test_of_several_editors_the_first_counts_unless_one_is_named(tmp_path, capsy
     assert crops(tmp_path)["lightroom"][0] == pytest.approx(astuple(OTHER), abs=1e-6)
 
 
-def test_a_person_s_crop_stays_unless_told_and_the_second_time_nothing_happens(tmp_path, capsys):
+def test_a_person_s_crop_is_kept_unless_overwrite_is_given(tmp_path, capsys):
     cropped(tmp_path, "lightroom", CROP)
     file = cropped(tmp_path, "darktable", OTHER)
     before = file.read_bytes()
@@ -112,7 +112,7 @@ def test_a_person_s_crop_stays_unless_told_and_the_second_time_nothing_happens(t
     assert file.read_bytes() == before
 
 
-def test_what_fails_is_named_and_the_rest_is_converted(tmp_path, capsys):
+def test_failures_are_listed_and_the_rest_is_converted(tmp_path, capsys):
     for number in range(4):
         save_photo(tmp_path / f"IMG_{number}.jpg", xmp(settings()))
     save_photo(tmp_path / "IMG_4.jpg")
@@ -132,7 +132,7 @@ def test_what_fails_is_named_and_the_rest_is_converted(tmp_path, capsys):
     assert hashes(tmp_path) == before
 
 
-def test_a_name_that_is_no_photo_fails(tmp_path, capsys):
+def test_a_name_that_is_not_a_photo_fails(tmp_path, capsys):
     save_photo(tmp_path / "IMG_1.jpg", xmp(settings()))
     names = [str(tmp_path / name) for name in ("IMG_1.jpg", "IMG_2.jpg")]
     assert main(["convert", *names, "--to", "darktable"]) == 1
@@ -141,7 +141,7 @@ def test_a_name_that_is_no_photo_fails(tmp_path, capsys):
     assert "expected two editors" in capsys.readouterr().err
 
 
-def test_an_untouched_suggestion_is_nobody_s_crop_to_convert(tmp_path, capsys):
+def test_an_unedited_suggestion_is_not_converted(tmp_path, capsys):
     from cropperhead.writeback import write  # noqa: PLC0415
 
     save_photo(tmp_path / "IMG_1.jpg")

@@ -47,7 +47,7 @@ def names(folder):
     return sorted(one.name for one in folder.iterdir())
 
 
-def held(folder, reader, editor, name="IMG_1.jpg"):
+def crop_in(folder, reader, editor, name="IMG_1.jpg"):
     return next(one for one in look(folder, reader, name).crops if one.editor_name == editor)
 
 
@@ -61,7 +61,7 @@ def test_what_is_written_is_read_as_the_crop_however_the_photo_is_turned(
         file = save_photo(tmp_path / name, exif={ORIENTATION: code})
         before = file.read_bytes()
         assert write(tmp_path, reader, editor, crop, name).is_written
-        found = held(tmp_path, reader, editor, name)
+        found = crop_in(tmp_path, reader, editor, name)
         assert found.shown_as == code
         # RawTherapee rounds to whole pixels, half a pixel of 60 at most, so here 0.0084
         tolerance = 0.0084 if editor == "rawtherapee" else 2e-6
@@ -152,7 +152,7 @@ def test_a_crop_among_elements_becomes_elements(tmp_path, reader):
     new = "".join(f"\n\t<c:{k}>{v}</c:{k}>" for k, v in ADDED.items() if k != "CropTop")
     expected = old.replace(">False<", ">True<").replace(">0</c:CropTop>", ">0.2</c:CropTop>")
     assert (tmp_path / "IMG_1.xmp").read_text() == expected.replace(last, last + new)
-    assert astuple(held(tmp_path, reader, "lightroom").crop) == pytest.approx(astuple(CROP))
+    assert astuple(crop_in(tmp_path, reader, "lightroom").crop) == pytest.approx(astuple(CROP))
 
 
 HISTORY = """<?xml version="1.0" encoding="UTF-8"?>
@@ -234,7 +234,7 @@ def test_a_history_grows_and_what_was_undone_stays_undone(tmp_path, reader):
         .replace('\n   darktable:history_current_hash="00112233445566778899aabbccddeeff"', "")
     )
     assert file.read_text() == expected
-    assert astuple(held(tmp_path, reader, "darktable").crop) == pytest.approx(astuple(CROP))
+    assert astuple(crop_in(tmp_path, reader, "darktable").crop) == pytest.approx(astuple(CROP))
 
 
 def clipping_params(*limits):
@@ -243,11 +243,11 @@ def clipping_params(*limits):
     return struct.pack("<15f6i", 0, *limits, 0, 0, *quad, 0, 0, 0, 0, -1, -1).hex()
 
 
-def test_a_turn_that_the_new_crop_has_not_is_switched_off(tmp_path, reader):
+def test_a_turn_that_the_new_crop_lacks_is_switched_off(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg")
     (tmp_path / "IMG_1.jpg.xmp").write_bytes(darktable_xmp(darktable.encode(TILTED, 90, 60)))
     assert write(tmp_path, reader, "darktable", overwrite=True).is_written
-    assert astuple(held(tmp_path, reader, "darktable").crop) == pytest.approx(astuple(CROP))
+    assert astuple(crop_in(tmp_path, reader, "darktable").crop) == pytest.approx(astuple(CROP))
 
 
 PROFILE = """[Version]
@@ -271,7 +271,7 @@ ToneCurve=true"""
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_a_profile_keeps_all_that_is_no_crop(tmp_path, reader, line_end):
+def test_a_profile_keeps_everything_except_the_crop(tmp_path, reader, line_end):
     save_photo(tmp_path / "IMG_1.jpg")
     (tmp_path / "IMG_1.jpg.pp3").write_bytes(PROFILE.replace("\n", line_end).encode())
     assert write(tmp_path, reader, "rawtherapee").is_written
@@ -298,7 +298,7 @@ def test_a_profile_keeps_all_that_is_no_crop(tmp_path, reader, line_end):
         xmp({"Exposure2012": 1}) + b"\xff",
     ],
 )
-def test_xml_that_cannot_be_read_is_left_alone(tmp_path, reader, broken):
+def test_xml_that_cannot_be_read_is_not_changed(tmp_path, reader, broken):
     save_photo(tmp_path / "IMG_1.jpg")
     (tmp_path / "IMG_1.xmp").write_bytes(broken)
     with pytest.raises((WritingError, RejectedFile), match=r"IMG_1\.xmp|XMP"):
@@ -307,7 +307,7 @@ def test_xml_that_cannot_be_read_is_left_alone(tmp_path, reader, broken):
     assert names(tmp_path) == ["IMG_1.jpg", "IMG_1.xmp"]
 
 
-def test_a_byte_order_mark_that_rawtherapee_cannot_read_is_no_profile_to_add_to(tmp_path, reader):
+def test_a_profile_with_a_byte_order_mark_is_not_changed(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg")
     (tmp_path / "IMG_1.jpg.pp3").write_bytes(b"\xef\xbb\xbf[Exposure]\nAuto=true\n")
     with pytest.raises(RejectedFile, match="line 1 of the profile"):
@@ -315,10 +315,10 @@ def test_a_byte_order_mark_that_rawtherapee_cannot_read_is_no_profile_to_add_to(
 
 
 @pytest.mark.parametrize("editor", WRITABLE_NAMES)
-def test_a_suggestion_is_told_from_a_correction(tmp_path, reader, editor):
+def test_a_suggestion_and_a_correction_are_distinguished(tmp_path, reader, editor):
     save_photo(tmp_path / "IMG_1.jpg", exif={ORIENTATION: 6})
     write(tmp_path, reader, editor, TILTED, model="model 7 \u2192 é")
-    found = held(tmp_path, reader, editor)
+    found = crop_in(tmp_path, reader, editor)
     assert found.is_untouched
     assert found.mark == marks.Mark("model 7 \u2192 é", editor, TILTED, 6)
     assert mark_in(tmp_path / found.version.file) == found.mark
@@ -326,7 +326,7 @@ def test_a_suggestion_is_told_from_a_correction(tmp_path, reader, editor):
     # a suggestion makes way for another, and a person's correction does not
     assert write(tmp_path, reader, editor, CROP, model="8").is_written
     correct(tmp_path, reader, editor)
-    found = held(tmp_path, reader, editor)
+    found = crop_in(tmp_path, reader, editor)
     assert not found.is_untouched
     assert found.mark.crop == CROP
     person = f"{editor} sidecar ({found.version.file})"
@@ -351,7 +351,7 @@ def correct(folder, reader, editor):
     file.write_bytes(writing._with_crop(photo, wanted, editor, file.read_bytes(), mark))
 
 
-def test_the_journal_knows_a_suggestion_whose_mark_the_editor_has_dropped(tmp_path, reader):
+def test_the_journal_identifies_a_suggestion_whose_mark_was_dropped(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg")
     write(tmp_path, reader, "rawtherapee", model="7")
     file = tmp_path / "IMG_1.jpg.pp3"
@@ -359,7 +359,7 @@ def test_the_journal_knows_a_suggestion_whose_mark_the_editor_has_dropped(tmp_pa
         suggestion_mark.put_in_profile(file.read_bytes(), {}) + b"[Exposure]\nAuto=true\n"
     )
     assert mark_in(file) is None
-    assert held(tmp_path, reader, "rawtherapee").is_untouched
+    assert crop_in(tmp_path, reader, "rawtherapee").is_untouched
 
 
 def test_a_crop_within_the_photo_or_in_any_editor_is_a_person_s(tmp_path, reader):
@@ -390,14 +390,14 @@ def test_a_sidecar_of_two_photos_is_not_written_for_the_wrong_one(tmp_path, read
     assert write(tmp_path, reader, "darktable").sidecar == tmp_path / "IMG_1.jpg.xmp"
 
 
-def test_a_sidecar_spelled_otherwise_is_the_one_that_is_written(tmp_path, reader):
+def test_a_sidecar_in_another_case_of_letters_is_written(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg")
     (tmp_path / "img_1.XMP").write_bytes(xmp({"Exposure2012": 1}))
     assert write(tmp_path, reader, "lightroom").sidecar == tmp_path / "img_1.XMP"
     assert not (tmp_path / "IMG_1.xmp").exists()
 
 
-def test_a_crop_in_a_perspective_correction_stays_even_when_told_to_overwrite(tmp_path, reader):
+def test_a_crop_in_a_perspective_correction_is_kept_even_with_overwrite(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg", xmp(settings()))
     old = "[Perspective]\nHorizontal=9\n[Crop]\nEnabled=true\nX=9\nY=9\nW=50\nH=40\n"
     (tmp_path / "IMG_1.jpg.pp3").write_text(old)
@@ -416,7 +416,7 @@ def test_a_photo_turned_in_the_editor_keeps_its_turn(tmp_path, reader):
     assert look(tmp_path, reader).target_orientation("rawtherapee") == 3
     assert write(tmp_path, reader, "rawtherapee").is_written
     assert file.read_text().startswith("[Coarse Transformation]\nRotate=90\n\n[Crop]\n")
-    assert held(tmp_path, reader, "rawtherapee").shown_as == 3
+    assert crop_in(tmp_path, reader, "rawtherapee").shown_as == 3
 
 
 def test_nothing_is_written_twice_nor_in_a_dry_run_nor_for_the_whole_frame(tmp_path, reader):
@@ -438,7 +438,7 @@ def test_what_an_editor_would_move_is_not_written(tmp_path, reader):
     assert names(tmp_path) == ["IMG_1.jpg"]
 
 
-def test_a_photo_that_changed_meanwhile_or_is_gone_is_named(tmp_path, reader):
+def test_a_photo_that_has_changed_or_is_gone_is_an_error(tmp_path, reader):
     file = save_photo(tmp_path / "IMG_1.jpg")
     photo = look(tmp_path, reader)
     file.write_bytes(file.read_bytes() + b" ")
@@ -471,7 +471,7 @@ def test_a_raw_file_is_cropped_in_the_frame_of_its_camera(tmp_path, reader, edit
     file = save_dng(tmp_path / "IMG_1.dng", tags={ORIENTATION: (SHORT, [6])})
     before = file.read_bytes()
     assert write(tmp_path, reader, editor, TILTED, "IMG_1.dng").is_written
-    found = held(tmp_path, reader, editor, "IMG_1.dng")
+    found = crop_in(tmp_path, reader, editor, "IMG_1.dng")
     assert found.shown_as == 6
     # half a pixel of 800 where RawTherapee rounds
     assert astuple(found.crop) == pytest.approx(astuple(TILTED), abs=0.00063)
@@ -488,7 +488,7 @@ def test_a_library_is_the_same_with_our_folder_in_it(tmp_path, reader):
     assert dict(found.others) == {}
 
 
-def test_what_an_editor_says_is_not_hidden_by_another_s_sidecar(tmp_path, reader):
+def test_settings_of_one_editor_are_not_hidden_by_another_s_sidecar(tmp_path, reader):
     """darktable's IMG_1.jpg.xmp sorts before IMG_1.xmp, which holds a rating alone."""
     save_photo(tmp_path / "IMG_1.jpg")
     turned = darktable.encode(CROP, 90, 60, 6, 1)
