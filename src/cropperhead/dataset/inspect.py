@@ -11,7 +11,7 @@ from cropperhead.editors import base
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop
-from cropperhead.library import edited_photo, scan, selection
+from cropperhead.library import catalogs, edited_photo, scan, selection
 from cropperhead.library.edited_photo import CopySize, EditedCrop, EditedPhoto, ReadOptions
 from cropperhead.params import ExtractParams
 from cropperhead.photos import drawing, exiftool
@@ -33,7 +33,7 @@ _NAMED_RATIOS = ("1:1", "5:4", "4:3", "7:5", "3:2", "16:10", "16:9", "2:1", "21:
 
 
 def read_photos(
-    paths: Sequence[Path], params: ExtractParams, catalogs: Sequence[Path], pictures: bool
+    paths: Sequence[Path], params: ExtractParams, catalog_files: Sequence[Path], pictures: bool
 ) -> Iterator[tuple[Path, EditedPhoto | RejectedFile | None]]:
     """Reads each photo, and each photo of a folder; None is for one that is not cropped.
 
@@ -44,7 +44,7 @@ def read_photos(
     options = ReadOptions(params.max_megapixels, copy=copy)
     with exiftool.tag_reader() as reader:
         for folder, names in selection.group_by_folder(paths).items():
-            root, entries = _find_entries(folder, names, params, catalogs)
+            root, entries = _find_entries(folder, names, params, catalog_files)
             photos = edited_photo.read_cropped(root, entries, reader, options)
             for entry, photo in zip(entries, photos, strict=True):
                 yield root / entry.file, photo
@@ -90,17 +90,17 @@ def picture_with_crops(photo: EditedPhoto) -> Image.Image:
 
 
 def _find_entries(
-    folder: Path, names: Sequence[str], params: ExtractParams, catalogs: Sequence[Path]
+    folder: Path, names: Sequence[str], params: ExtractParams, catalog_files: Sequence[Path]
 ) -> tuple[Path, list[scan.Entry]]:
     """The photos of a folder as the extraction would find them, and the library they are in."""
     if not names:
-        return folder, list(scan.scan(folder, catalogs, params.tags).entries)
+        return folder, list(scan.scan(folder, catalog_files, params.tags).entries)
     root = _root(folder, params)
     if root is None:
-        return folder, scan.find_photos(folder, names, catalogs, params.tags)
+        return folder, scan.find_photos(folder, names, catalog_files, params.tags)
     below = folder.resolve().relative_to(root)
     inside = [(below / name).as_posix() for name in names]
-    return root, scan.find_photos(root, inside, catalogs, params.tags, deep=True)
+    return root, scan.find_photos(root, inside, catalog_files, params.tags, deep=True)
 
 
 def _root(folder: Path, params: ExtractParams) -> Path | None:
@@ -109,7 +109,7 @@ def _root(folder: Path, params: ExtractParams) -> Path | None:
     parents = [place, *place.parents]
     if home in parents:
         return home
-    return next((parent for parent in parents if any(parent.glob("*.lrcat"))), None)
+    return next((one for one in parents if any(one.glob(f"*{catalogs.SUFFIX}"))), None)
 
 
 def _name(crop: EditedCrop) -> str:

@@ -1,1 +1,1 @@
-"""One module an editor: how it stores a crop, and nothing else."""
+"""How each editor keeps crops: a module for each, and the registry of all."""

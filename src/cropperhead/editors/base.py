@@ -57,9 +57,9 @@ class CropToWrite:
     photo: str  # the photo's file name
     frame: tuple[int, int]  # width and height of its stored frame in px
     exif_orientation: int  # the camera's, as the editor reads it
-    shown_now: int  # the orientation by which the editor displays the photo so far
+    shown_now: int  # the orientation in which the editor displays the photo so far
     crop: Crop  # as displayed by `shown_as`
-    shown_as: int  # the orientation by which the editor is to display the photo
+    shown_as: int  # the orientation in which the editor is to display the photo
 
 
 class Editor(Protocol):
@@ -87,7 +87,7 @@ class Editor(Protocol):
         """Whether the settings hold a crop. Raises RejectedFile where they cannot be used."""
 
     def shown_as(self, settings: Settings, exif_orientation: int) -> int:
-        """The orientation by which the editor displays the photo. Raises RejectedFile."""
+        """The orientation in which the editor displays the photo. Raises RejectedFile."""
 
     def decode(
         self, settings: Settings, width: int, height: int, exif_orientation: int
@@ -149,7 +149,7 @@ def require_within(
 def displayed_crop(box: Rectangle, width: int, height: int, shown_as: int) -> Crop:
     """Converts a rectangle in pixels of the stored frame into a crop of the displayed picture.
 
-    `width` and `height` are the stored frame's, `shown_as` (1 to 8) is the orientation by which it
+    `width` and `height` are the stored frame's, `shown_as` (1 to 8) is the orientation in which it
     is displayed.
     """
     shown = orientation.to_displayed(box, width, height, shown_as)

@@ -76,7 +76,7 @@ def state(settings: Settings) -> State:
 
 
 def shown_as(settings: Settings, exif_orientation: int) -> int:
-    """The orientation by which darktable displays the photo: its own, or EXIF's if it has none.
+    """The orientation in which darktable displays the photo: its own, or EXIF's if it has none.
 
     Raises RejectedFile if the settings cannot be used.
     """
@@ -124,7 +124,7 @@ def encode(
 ) -> dict[str, Any]:
     """The settings that darktable stores for a displayed crop: `decode` reversed.
 
-    `width` and `height` are the stored frame's, `shown_as` the orientation by which it is
+    `width` and `height` are the stored frame's, `shown_as` the orientation in which it is
     displayed, `exif_orientation` EXIF's. darktable 4.2 moves limits that leave less than a tenth
     of the turned frame on one side: it allows left and top up to 0.9, right and bottom from 0.1.
     """
@@ -276,7 +276,7 @@ def _combine_flips(first: int, then: int) -> int:
 def _apply_turn(frame: Rectangle, turn: _Turn, shown_as: int) -> Rectangle:
     """The frame that a module makes of one, both in pixels of the stored frame.
 
-    `shown_as` is the orientation by which the module sees the stored pixels.
+    `shown_as` is the orientation in which the module sees the stored pixels.
     """
     received = _displayed_size(frame.width, frame.height, shown_as)
     width, height = (_inscribed if turn.inscribed else _around)(*received, turn.angle)

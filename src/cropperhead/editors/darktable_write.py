@@ -34,11 +34,7 @@ def append_steps(packet: Packet, settings: Mapping[str, Any], is_raw: bool) -> N
     They supersede any crop or turn that is applied so far. Raises RejectedFile if the history has a
     form that cannot be added to.
     """
-    version = packet.get(_name("xmp_version"))
-    if version is not None and _whole(version) < _OLDEST_XMP_VERSION:
-        raise RejectedFile(
-            "old_history", f"xmp_version is {version}: open the photo in darktable once, and save"
-        )
+    _refuse_old_history(packet)
     host = packet.host(darktable_history.NAMESPACE)
     history = host.child(darktable_history.NAMESPACE, "history")
     sequence = None if history is None else history.child(RDF, "Seq")
@@ -60,11 +56,19 @@ def append_steps(packet: Packet, settings: Mapping[str, Any], is_raw: bool) -> N
     else:
         _insert(packet, sequence, by_number, end, lines)
     packet.set(_name("history_end"), str(end + len(new)))
-    if version is None:
+    if packet.get(_name("xmp_version")) is None:
         packet.set(_name("xmp_version"), str(settings["Xmp_version"]))
         packet.set(_name("iop_order_version"), _ORDER_OF_RAW if is_raw else _ORDER_OF_PICTURES)
     for name in _HASHES:
         packet.remove(_name(name))
+
+
+def _refuse_old_history(packet: Packet) -> None:
+    version = packet.get(_name("xmp_version"))
+    if version is not None and _whole(version) < _OLDEST_XMP_VERSION:
+        raise RejectedFile(
+            "old_history", f"xmp_version is {version}: open the photo in darktable once, and save"
+        )
 
 
 def _name(local: str) -> Name:

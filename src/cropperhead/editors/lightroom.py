@@ -108,7 +108,7 @@ def state(settings: Settings) -> State:
 
 
 def shown_as(settings: Settings, exif_orientation: int) -> int:
-    """The orientation by which Lightroom displays the photo: its own, which holds the user's turns.
+    """The orientation in which Lightroom displays the photo: its own, which holds the user's turns.
 
     `Orientation` among the settings is the XMP's (`tiff:Orientation`); without it, EXIF's counts.
     """
@@ -134,7 +134,7 @@ def encode(
 ) -> dict[str, Any]:
     """The settings that Lightroom stores for a displayed crop: `decode` reversed.
 
-    `width` and `height` are the stored frame's, as in `decode`, `shown_as` the orientation by which
+    `width` and `height` are the stored frame's, as in `decode`, `shown_as` the orientation in which
     it is displayed. Limits carry six decimals.
     """
     box = stored_box(crop, width, height, shown_as)

@@ -140,7 +140,7 @@ def _unlocked(file: Path, how: str) -> sqlite3.Connection | None:
 
 
 def _connected(file: Path, how: str) -> sqlite3.Connection:
-    """A connection that has begun to read. Texts come as bytes, so that invalid UTF-8 is no error.
+    """A connection that has begun to read. Texts come as bytes: UTF-8 may be invalid.
 
     `how` are parameters of SQLite's file addresses, https://www.sqlite.org/uri.html.
     """

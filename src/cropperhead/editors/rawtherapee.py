@@ -115,7 +115,7 @@ def state(settings: Settings) -> State:
 
 
 def shown_as(settings: Settings, exif_orientation: int) -> int:
-    """The orientation by which the editor displays the stored pixels: EXIF's, then its own turns.
+    """The orientation in which the editor displays the stored pixels: EXIF's, then its own turns.
 
     Raises RejectedFile (`not_a_number`).
     """

@@ -66,7 +66,7 @@ class EditedCrop:
     version: Version
     box: Rectangle  # in pixels of the stored frame
     crop: Crop  # as displayed by `shown_as`
-    shown_as: int  # the orientation by which the editor displays the photo
+    shown_as: int  # the orientation in which the editor displays the photo
     mark: Mark | None  # where it was a suggestion
     is_untouched: bool  # it still is the suggestion
 
@@ -108,12 +108,12 @@ class EditedPhoto:
 
     @property
     def camera(self) -> int:
-        """The orientation by which the camera says to display the photo."""
+        """The orientation in which the camera displays the photo."""
         return self.versions.camera
 
     @property
     def shown_as(self) -> int:
-        """The orientation by which the first editor that has a crop displays the photo."""
+        """The orientation in which the first editor that has a crop displays the photo."""
         return self.versions.shown_as
 
     @property
@@ -126,7 +126,7 @@ class EditedPhoto:
         return base.exif_orientation(registry.find_editor(editor), self.file.name, self.camera)
 
     def shown_in(self, editor: str) -> int:
-        """The orientation by which an editor displays the photo now. Raises RejectedFile."""
+        """The orientation in which an editor displays the photo now. Raises RejectedFile."""
         return self._shown(editor, self.settings_in(editor))
 
     def is_turned(self, editor: str) -> bool:

@@ -26,7 +26,7 @@ class Version:
     exif_orientation: int  # the camera's, as that editor reads it
 
     def shown_as(self) -> int:
-        """The orientation by which the editor displays the photo."""
+        """The orientation in which the editor displays the photo."""
         return self.editor.shown_as(self.settings, self.exif_orientation)
 
     def decode(self, width: int, height: int) -> Rectangle:

@@ -148,7 +148,7 @@ def shown_as(image: Image.Image) -> int:
 def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int) -> SmallCopy:
     """An upright sRGB JPEG whose long side has at most `long_side` px.
 
-    `stored_as` is the orientation (1 to 8) by which the stored pixels are displayed. The picture
+    `stored_as` is the orientation (1 to 8) in which the stored pixels are displayed. The picture
     cannot be used afterwards: it may itself be small then.
     """
     import imagehash  # noqa: PLC0415 - SciPy, which suggesting crops does without

@@ -23,7 +23,7 @@ class PhotoFile(Protocol):
 
     @property
     def shown_as(self) -> int:
-        """The orientation (1 to 8) by which the file itself says to display them."""
+        """The orientation (1 to 8) in which the file itself displays them."""
 
     def picture(self, long_side: int) -> Image.Image:
         """The stored pixels, for a copy with this long side; `image.upright_copy` makes one.
