@@ -1,10 +1,10 @@
-"""What the input pipeline costs beside training itself, and that its memory does not grow.
+"""Measures what the input pipeline costs on top of training, and that its memory does not grow.
 
 python benchmarks/batches.py [--rounds N] [--photos N [N ...]]
 
-The pictures are noise, on disk as training has them. Each measurement runs in a process of its own.
-Training on one batch that stays in memory and training on the pipeline take short turns in one
-process, and the best turn of each counts, for what else the machine does changes between turns.
+The pictures are noise, on disk as in training. Each measurement runs in a process of its own.
+Training on one batch in memory and training on the pipeline alternate in short turns in one
+process, and the best turn of each counts, since the load of the machine changes between turns.
 """
 
 import argparse
@@ -48,30 +48,33 @@ def main() -> None:
         print(f"| {count:,} | {size:,.0f} MB | {_in_its_own_process(peak_mb, count):.0f} MB |")
 
 
-def _print_costs(found: dict[str, tuple[float, float]]) -> None:
+def _print_costs(costs_by_source: dict[str, tuple[float, float]]) -> None:
     size, side = PARAMS.batch_size, PARAMS.image_size
     print(f"Steps of {size} photos of {side} x {side} px, on {PARAMS.threads} threads\n")
     print("| | seconds a step | photos a second | processor seconds a step |\n|---|---|---|---|")
-    for name, (seconds, spent) in found.items():
+    for name, (seconds, spent) in costs_by_source.items():
         print(f"| {name} | {seconds:.4f} | {size / seconds:.0f} | {spent:.4f} |")
-    memory, pipeline = found.values()
+    memory, pipeline = costs_by_source.values()
     print(f"| ratio | {pipeline[0] / memory[0]:.3f} | | {pipeline[1] / memory[1]:.3f} |")
 
 
-def _in_its_own_process(measured: Callable[[int], Any], argument: int) -> Any:
+def _in_its_own_process(measure: Callable[[int], Any], argument: int) -> Any:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measured, argument).result()
+        return pool.submit(measure, argument).result()
 
 
 def costs(rounds: int) -> dict[str, tuple[float, float]]:
-    """Least seconds and least processor seconds of a step, by where the batches come from."""
+    """The least seconds and processor seconds of a step, by the source of the batches."""
     import tensorflow as tf  # noqa: PLC0415 - the process that prints needs none
 
     _set_up()
-    pipeline = _pipeline(made_up(PHOTOS))
+    pipeline = _pipeline(make_examples(PHOTOS))
     memory = tf.data.Dataset.from_tensors(next(iter(pipeline))).repeat()
     train = _network()
-    sources = {"one batch, in memory": _answered(memory), "the pipeline": _answered(pipeline)}
+    sources = {
+        "one batch, in memory": _with_answers(memory),
+        "the pipeline": _with_answers(pipeline),
+    }
     for source in sources.values():
         train(source)
     turns = [[_timed(train, source) for source in sources.values()] for _ in range(rounds)]
@@ -87,16 +90,16 @@ def _timed(train: Callable[[Any], object], source: Iterator[Any]) -> tuple[float
 
 
 def peak_mb(count: int) -> float:
-    """Peak memory in MB of a process that takes BATCHES batches of so many photos; 0: none."""
+    """Peak memory in MB of a process that reads BATCHES batches of so many photos; 0: of none."""
     _set_up()
     if count:
-        for inputs, _ in _pipeline(made_up(count)).take(BATCHES):
+        for inputs, _ in _pipeline(make_examples(count)).take(BATCHES):
             del inputs
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def made_up(count: int) -> Examples:
+def make_examples(count: int) -> Examples:
     """Crops of so many pictures of noise."""
     generator, side = np.random.default_rng(SEED), PARAMS.image_size
     noise = generator.integers(0, 256, (64, side, side, 3), dtype=np.uint8)
@@ -127,13 +130,13 @@ def _set_up() -> None:
     tf.random.set_seed(SEED)
 
 
-def _answered(dataset: Any) -> Iterator[Any]:
-    """An iterator that gives the limits as the answer to each of the default network's outputs."""
+def _with_answers(dataset: Any) -> Iterator[Any]:
+    """An iterator with the limits as the answer to each of the default network's outputs."""
     return iter(dataset.map(lambda inputs, crop: (inputs, {"limits": crop, "likeness": crop})))
 
 
 def _network() -> Callable[[Iterator[Any]], object]:
-    """What trains the default network by a step, on what an iterator of TensorFlow's gives."""
+    """A function that trains the default network by one step on an iterator's next batch."""
     import keras  # noqa: PLC0415
 
     from cropperhead.training import losses  # noqa: PLC0415

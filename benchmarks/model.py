@@ -5,7 +5,7 @@ python benchmarks/model.py LIBRARY [--weights FILE] [--many-hands FOLDER] [-S tr
 LIBRARY is a photo library with crops. Its photos are divided into folds, like photos together; each
 fold is cropped by a network that was trained on the others, of which a tenth is its validation. So
 no choice that is made by these numbers looks at the pipeline's test split as such. Every case
-prints its row once it is done; what is done is kept in the work folder, and not done again there.
+prints its row when it is done; results are stored in the work folder, and not computed again.
 """
 
 import argparse
@@ -63,7 +63,7 @@ class Held:
 
     rows: np.ndarray
     median: Floats
-    given: dict[str, Floats]
+    outputs: dict[str, Floats]
     seconds: float
     weights: int
 
@@ -71,25 +71,25 @@ class Held:
 def main() -> None:
     """Prints the tables."""
     options = _options()
-    chosen = _overridden(params.load(ROOT / "params.yaml"), options.set)
+    settings = _override(params.load(ROOT / "params.yaml"), options.set)
     work = options.work
-    labels = _labels(options.library, work, chosen)
+    labels = _labels(options.library, work, settings)
     print(f"{len(labels)} crops of {labels['photo'].nunique()} photos", file=sys.stderr)
-    every = _cases(chosen.train, options)
-    cases = {name: case for name, case in every.items() if name in options.cases}
-    told = [HEADER]
+    all_cases = _cases(settings.train, options)
+    cases = {name: case for name, case in all_cases.items() if name in options.cases}
+    table = [HEADER]
     details = []
     for name, case in cases.items():
         held = list(_cross_validated(name, case, labels, work, options.folds))
-        told.append(_row(name, labels, held, chosen))
+        table.append(_row(name, labels, held, settings))
         details += _details(name, labels, held)
-        print("\n".join(told[-1:]), file=sys.stderr, flush=True)
+        print(table[-1], file=sys.stderr, flush=True)
     if cases:
-        print("\n".join([*told, "", *details]))
+        print("\n".join([*table, "", *details]))
     if "speed" in options.cases:
-        print("\n".join(["", *_speeds(every)]))
+        print("\n".join(["", *_speeds(all_cases)]))
     if options.many_hands:
-        print("\n".join(["", *_many_hands(options.many_hands, labels, work, chosen)]))
+        print("\n".join(["", *_many_hands(options.many_hands, labels, work, settings)]))
 
 
 def _options() -> Any:
@@ -99,41 +99,41 @@ def _options() -> Any:
     parser.add_argument("--many-hands", type=Path, help="photos that several people cropped")
     parser.add_argument("--work", type=Path, default=Path("data/benchmark"), help="%(default)s")
     parser.add_argument("--folds", type=int, default=5, help="%(default)s")
-    every = ["default", "300 photos", "60 photos", "imagenet", "predecessor", "speed"]
-    parser.add_argument("--cases", nargs="+", default=every, choices=every, metavar="CASE")
+    names = ["default", "300 photos", "60 photos", "imagenet", "predecessor", "speed"]
+    parser.add_argument("--cases", nargs="+", default=names, choices=names, metavar="CASE")
     parser.add_argument("--predecessor-folds", type=int, default=1, help="%(default)s: it is slow")
     parser.add_argument("-S", dest="set", action="append", default=[], metavar="train.KEY=VALUE")
     return parser.parse_args()
 
 
-def _overridden(chosen: Params, settings: Sequence[str]) -> Params:
-    train = chosen.train
-    for setting in settings:
-        name, value = setting.split("=", 1)
+def _override(settings: Params, overrides: Sequence[str]) -> Params:
+    train = settings.train
+    for override in overrides:
+        name, value = override.split("=", 1)
         block, key = name.split(".", 1)
         if block != "train" or key not in {f.name for f in dataclasses.fields(train)}:
-            sys.exit(f"-S {setting}: expected train.KEY=VALUE with a key of params.yaml")
+            sys.exit(f"-S {override}: expected train.KEY=VALUE with a key of params.yaml")
         train = replace(train, **{key: yaml.safe_load(value)})
-    return replace(chosen, train=train)
+    return replace(settings, train=train)
 
 
 def _cases(train: TrainParams, options: Any) -> dict[str, Case]:
-    found = {"default": Case(train)}
-    found |= {f"{count} photos": Case(train, photos=count) for count in (300, 60)}
+    cases = {"default": Case(train)}
+    cases |= {f"{count} photos": Case(train, photos=count) for count in (300, 60)}
     if options.weights:
-        found["imagenet"] = Case(replace(train, weights=options.weights))
+        cases["imagenet"] = Case(replace(train, weights=options.weights))
     slow = replace(train, model="predecessor")
-    return found | {"predecessor": Case(slow, folds=options.predecessor_folds)}
+    return cases | {"predecessor": Case(slow, folds=options.predecessor_folds)}
 
 
-def _labels(folder: Path, work: Path, chosen: Params) -> pd.DataFrame:
+def _labels(folder: Path, work: Path, settings: Params) -> pd.DataFrame:
     """The library's labels, in the order of arrival, with group and fold."""
     out = work / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    found = scan.scan(folder, [], chosen.extract.tags)
-    extract.extract_into(out, folder, found.entries, chosen.extract)
+    library = scan.scan(folder, [], settings.extract.tags)
+    extract.extract_into(out, folder, library.entries, settings.extract)
     labels = shards.read_labels(out / "extracted")
-    dealt = splits.assign_splits(labels, chosen.split)[["photo", "group"]]
-    labels = labels.merge(dealt, on="photo", validate="many_to_one")
+    groups = splits.assign_splits(labels, settings.split)[["photo", "group"]]
+    labels = labels.merge(groups, on="photo", validate="many_to_one")
     return labels.assign(shards=str(out / "extracted"))
 
 
@@ -150,17 +150,19 @@ def _folds(labels: pd.DataFrame, count: int) -> np.ndarray:
     return labels["group"].map(fold).to_numpy()
 
 
-def _dealt(labels: pd.DataFrame, fold: np.ndarray, held: int, photos: int | None) -> pd.DataFrame:
+def _with_split(
+    labels: pd.DataFrame, fold: np.ndarray, held: int, photos: int | None
+) -> pd.DataFrame:
     """Labels with their split: the held-out fold is the test."""
     rest = sorted(
         set(labels.loc[fold != held, "group"]), key=lambda group: _place(group, f"few {held}")
     )
-    kept = set(rest if photos is None else rest[: round(photos * OF_FEW)])
+    used = set(rest if photos is None else rest[: round(photos * OF_FEW)])
     share = VALIDATION if photos is None else VALIDATION_OF_FEW
-    checked = sorted(kept, key=lambda group: _place(group, "validation"))
-    checked = set(checked[: max(1, round(len(kept) * share))])
-    split = np.where(labels["group"].isin(kept), splits.TRAIN, splits.ASIDE)
-    split = np.where(labels["group"].isin(checked), splits.VALIDATION, split)
+    validation = sorted(used, key=lambda group: _place(group, "validation"))
+    validation = set(validation[: max(1, round(len(used) * share))])
+    split = np.where(labels["group"].isin(used), splits.TRAIN, splits.ASIDE)
+    split = np.where(labels["group"].isin(validation), splits.VALIDATION, split)
     return labels.assign(split=np.where(fold == held, splits.TEST, split))
 
 
@@ -169,14 +171,14 @@ def _cross_validated(
 ) -> Iterator[Held]:
     fold = _folds(labels, count)
     for held in range(count)[: case.folds]:
-        dealt = _dealt(labels, fold, held, case.photos)
+        labels_with_split = _with_split(labels, fold, held, case.photos)
         digest = _digest((case, count, len(labels)))
         kept = work / f"{name.replace(' ', '-')}-{held}-{digest}.npz"
         if not kept.exists():
-            _train_and_predict(case, dealt, kept)
+            _train_and_predict(case, labels_with_split, kept)
         with np.load(kept) as archive:
             stored = {key: archive[key] for key in archive.files}
-        rows = np.flatnonzero((dealt["split"] == splits.TEST).to_numpy())
+        rows = np.flatnonzero((labels_with_split["split"] == splits.TEST).to_numpy())
         seconds, weights = float(stored.pop("seconds")), int(stored.pop("weights"))
         yield Held(rows, stored.pop("median"), stored, seconds, weights)
 
@@ -189,31 +191,31 @@ def _digest(settings: object) -> str:
     return digest.hexdigest()[:12]
 
 
-def _train_and_predict(case: Case, dealt: pd.DataFrame, kept: Path) -> None:
+def _train_and_predict(case: Case, labels_with_split: pd.DataFrame, kept: Path) -> None:
     from cropperhead.training import batches  # noqa: PLC0415 - TensorFlow: not for --help
     from cropperhead.training.fit import train_network  # noqa: PLC0415
     from cropperhead.training.networks import keras_model  # noqa: PLC0415
     from cropperhead.training.training_data import read_training_data  # noqa: PLC0415
 
-    folder = Path(dealt["shards"].iloc[0])
-    lessons = read_training_data(folder, dealt, case.train)
+    folder = Path(labels_with_split["shards"].iloc[0])
+    data = read_training_data(folder, labels_with_split, case.train)
     start = time.perf_counter()
-    fitted = train_network(case.train, lessons)
+    result = train_network(case.train, data)
     seconds = time.perf_counter() - start
-    test = dealt[dealt["split"] == splits.TEST]
-    examples = batches.read_examples(folder, test, keras_model.input_size(fitted.model))
-    given = keras_model.predict_outputs(fitted.model, examples.photos)
-    median = np.median(lessons.training.limits.astype(float), axis=0)
-    table = {name: values[examples.photo] for name, values in given.items()}
+    test = labels_with_split[labels_with_split["split"] == splits.TEST]
+    examples = batches.read_examples(folder, test, keras_model.input_size(result.model))
+    outputs = keras_model.predict_outputs(result.model, examples.photos)
+    median = np.median(data.training.limits.astype(float), axis=0)
+    table = {name: values[examples.photo] for name, values in outputs.items()}
     if "prototypes" in table:  # the same for every photo
         table["prototypes"] = table["prototypes"][:1]
-    weights = fitted.model.count_params()
+    weights = result.model.count_params()
     kept.parent.mkdir(parents=True, exist_ok=True)
     np.savez(kept, seconds=seconds, weights=weights, median=median, **table)
 
 
-def _interval(labels: pd.DataFrame, values: Floats, chosen: Params) -> Interval:
-    evaluate = chosen.evaluate
+def _interval(labels: pd.DataFrame, values: Floats, settings: Params) -> Interval:
+    evaluate = settings.evaluate
     resampled = Bootstrap(
         labels["group"].tolist(), evaluate.bootstrap_samples, evaluate.confidence, evaluate.seed
     )
@@ -223,21 +225,21 @@ def _interval(labels: pd.DataFrame, values: Floats, chosen: Params) -> Interval:
 def _gathered(labels: pd.DataFrame, held: Sequence[Held]) -> tuple[pd.DataFrame, Floats, Floats]:
     """The held-out labels, their predicted limits, and the median crops of their folds."""
     rows = np.concatenate([each.rows for each in held])
-    limits = np.concatenate([each.given["limits"] for each in held])
+    limits = np.concatenate([each.outputs["limits"] for each in held])
     medians = np.concatenate([np.tile(each.median, (len(each.rows), 1)) for each in held])
     return labels.iloc[rows], limits, medians
 
 
-def _row(name: str, labels: pd.DataFrame, held: Sequence[Held], chosen: Params) -> str:
+def _row(name: str, labels: pd.DataFrame, held: Sequence[Held], settings: Params) -> str:
     table, limits, medians = _gathered(labels, held)
     truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspect_ratios(table)
     overlap = crops.overlap(limits, truth, aspect)
     constant = crops.overlap(crops.inside_frame(medians, aspect), truth, aspect)
     error = crops.boundary_displacement(limits, truth)
-    gain, level = _interval(table, overlap - constant, chosen), truth[:, 4] == 0
+    gain, level = _interval(table, overlap - constant, settings), truth[:, 4] == 0
     turned = np.abs(limits[~level, 4] - truth[~level, 4])
     own = limits[level, 4]
-    mean, apart = _interval(table, overlap, chosen), _interval(table, error, chosen)
+    mean, apart = _interval(table, overlap, settings), _interval(table, error, settings)
     weights = held[0].weights
     cells = [
         name,
@@ -266,15 +268,15 @@ def _details(name: str, labels: pd.DataFrame, held: Sequence[Held]) -> list[str]
     lines = [f"**{name}**: what would be reached with, from the photographer's crop, …"]
     parts = {key: crops.overlap(each, truth, aspect) for key, each in _oracles(limits, truth)}
     lines += [f"- {key}: {values.mean():.4f}" for key, values in parts.items()]
-    if "confidence" not in held[0].given:
+    if "confidence" not in held[0].outputs:
         return [*lines, ""]
-    sure = np.concatenate([each.given["confidence"][:, 0] for each in held])
+    sure = np.concatenate([each.outputs["confidence"][:, 0] for each in held])
     order = np.array_split(np.argsort(sure, kind="stable"), 5)
     fifths = ", ".join(f"{sure[part].mean():.3f} → {overlap[part].mean():.3f}" for part in order)
     error = sum(len(p) * abs(sure[p].mean() - overlap[p].mean()) for p in order) / len(sure)
     lines.append(f"- confidence → overlap, by fifths: {fifths}; calibration error {error:.4f}")
     whole = crops.area(truth) >= 0.9
-    chance = np.concatenate([each.given["uncropped"][:, 0] for each in held])
+    chance = np.concatenate([each.outputs["uncropped"][:, 0] for each in held])
     base = np.mean((whole - whole.mean()) ** 2)
     lines.append(
         f"- left uncropped: expected {chance.mean():.3f}, real {whole.mean():.3f}; Brier score "
@@ -296,15 +298,15 @@ def _oracles(limits: Floats, truth: Floats) -> Iterator[tuple[str, Floats]]:
 
 
 def _alternatives(held: Sequence[Held], truth: Floats, aspect: Floats) -> str:
-    """The best of three suggestions; and of the frame's own shape, chosen and cut."""
+    """The best of three suggestions; and in the frame's own shape, searched for and cut out."""
     best, shaped, cut, place = [], [], [], 0
     for each in held:
-        typical = each.given["prototypes"][0]
-        for limits, shares in zip(each.given["limits"], each.given["shares"], strict=True):
+        prototypes = each.outputs["prototypes"][0]
+        for limits, shares in zip(each.outputs["limits"], each.outputs["shares"], strict=True):
             real, frame = truth[place], float(aspect[place])
-            found = search.suggest_alternatives(limits, typical, shares, frame, count=3)
-            best.append(max(float(crops.overlap(s.limits, real, frame)) for s in found))
-            one = search.best_crop_of_ratio(frame, limits, typical, shares, frame)
+            suggestions = search.suggest_alternatives(limits, prototypes, shares, frame, count=3)
+            best.append(max(float(crops.overlap(s.limits, real, frame)) for s in suggestions))
+            one = search.best_crop_of_ratio(frame, limits, prototypes, shares, frame)
             shaped.append(float(crops.overlap(one.limits, real, frame)))
             cut.append(float(crops.overlap(_cut(limits), real, frame)))
             place += 1
@@ -326,8 +328,8 @@ def _speeds(cases: Mapping[str, Case]) -> list[str]:
         "| network | training, photos/s | times the predecessor's | prediction, photos/s |",
         "|---|---|---|---|",
     ]
-    chosen = {name: case.train for name, case in cases.items() if case.photos is None}
-    speeds = {name: _speed(train) for name, train in chosen.items()}
+    trains = {name: case.train for name, case in cases.items() if case.photos is None}
+    speeds = {name: _speed(train) for name, train in trains.items()}
     slowest = speeds.get("predecessor", (np.nan, np.nan))[0]
     for name, (trained, predicted) in speeds.items():
         lines.append(f"| {name} | {trained:.1f} | {trained / slowest:.1f} | {predicted:.0f} |")
@@ -338,33 +340,34 @@ def _speed(train: TrainParams) -> tuple[float, float]:
     import keras  # noqa: PLC0415
     import tensorflow as tf  # noqa: PLC0415
 
-    from cropperhead.training import batches, prototypes  # noqa: PLC0415
+    from cropperhead.training import batches  # noqa: PLC0415
     from cropperhead.training.loop import compile_network, make_repeatable  # noqa: PLC0415
     from cropperhead.training.networks import keras_model  # noqa: PLC0415
     from cropperhead.training.networks.registry import (  # noqa: PLC0415
         build_network,
         image_size,
     )
+    from cropperhead.training.prototypes import find_prototypes  # noqa: PLC0415
 
     make_repeatable(train)
     generator = np.random.default_rng(1)
     low, high = generator.uniform(0, 0.2, (PREDICTED, 2)), generator.uniform(0.8, 1, (PREDICTED, 2))
     limits = np.concatenate([low, high, np.zeros((PREDICTED, 1))], axis=1)
-    typical = prototypes.find_prototypes(limits, train.prototypes, 1)
-    network = build_network(train, np.median(limits, axis=0), typical)
+    prototypes = find_prototypes(limits, train.prototypes, 1)
+    network = build_network(train, np.median(limits, axis=0), prototypes)
     photos = _random_photos(image_size(train))
     known = batches.Examples(photos, np.arange(PREDICTED), limits.astype(np.float32))
-    compile_network(network, train.for_network(), typical, known)
+    compile_network(network, train.for_network(), prototypes, known)
     size = train.batch_size
     inputs = {k: v[:size].astype(np.float32) for k, v in photos.inputs().items()}
     truth = dict.fromkeys(network.output, known.limits[:size])
-    given = tf.data.Dataset.from_tensors((inputs, truth)).repeat()
+    dataset = tf.data.Dataset.from_tensors((inputs, truth)).repeat()
     best = np.inf
     for _ in range(1 + ROUNDS):
         start = time.perf_counter()
-        network.fit(given, steps_per_epoch=STEPS_TIMED, verbose=0)
+        network.fit(dataset, steps_per_epoch=STEPS_TIMED, verbose=0)
         best = min(best, time.perf_counter() - start)
-    finished = network if train.model == "predecessor" else _finished(network, typical, train)
+    finished = network if train.model == "predecessor" else _finished(network, prototypes, train)
     seen = _random_photos(keras_model.input_size(finished))
     fastest = np.inf
     for _ in range(1 + ROUNDS):
@@ -375,7 +378,7 @@ def _speed(train: TrainParams) -> tuple[float, float]:
     return STEPS_TIMED * size / best, PREDICTED / fastest
 
 
-def _finished(network: Any, typical: np.ndarray, train: TrainParams) -> Any:
+def _finished(network: Any, prototypes: np.ndarray, train: TrainParams) -> Any:
     """The model of a network, and of as many more as crop as one with it."""
     from cropperhead.training import straighten  # noqa: PLC0415
     from cropperhead.training.networks.finished import (  # noqa: PLC0415
@@ -386,11 +389,13 @@ def _finished(network: Any, typical: np.ndarray, train: TrainParams) -> Any:
     from cropperhead.training.networks.registry import build_network  # noqa: PLC0415
 
     median = np.array([0.1, 0.1, 0.9, 0.9, 0.0])
-    further = [build_network(train, median, typical) for _ in range(train.for_network().refits - 1)]
-    calibration = Calibration(1.0, 1.0, 0.0, np.zeros(len(typical), np.float32))
+    further = [
+        build_network(train, median, prototypes) for _ in range(train.for_network().refits - 1)
+    ]
+    calibration = Calibration(1.0, 1.0, 0.0, np.zeros(len(prototypes), np.float32))
     habit, estimator = straighten.StraighteningHabit(True, 2.6), straighten.build_estimator()
     mean = average_networks([network, *further])
-    return finish_model(mean, estimator, typical, calibration, habit, train)
+    return finish_model(mean, estimator, prototypes, calibration, habit, train)
 
 
 def _random_photos(size: int) -> Any:
@@ -402,7 +407,7 @@ def _random_photos(size: int) -> Any:
 
 
 def _many_hands(
-    folder: Path, labels: pd.DataFrame, work: Path, chosen: Params
+    folder: Path, labels: pd.DataFrame, work: Path, settings: Params
 ) -> Iterator[str] | list[str]:
     """How much people agree on one photo, and the network of the whole library with them."""
     from cropperhead.training import batches  # noqa: PLC0415
@@ -410,18 +415,18 @@ def _many_hands(
     from cropperhead.training.networks import keras_model  # noqa: PLC0415
     from cropperhead.training.training_data import read_training_data  # noqa: PLC0415
 
-    found = scan.scan(folder, [], chosen.extract.tags)
+    library = scan.scan(folder, [], settings.extract.tags)
     out = work / "many-hands"
-    extract.extract_into(out, folder, found.entries, chosen.extract)
+    extract.extract_into(out, folder, library.entries, settings.extract)
     hands = shards.read_labels(out / "extracted").assign(group=lambda table: table["photo"])
-    kept = work / f"many-hands-{_digest((chosen.train, len(labels)))}.keras"
-    dealt = _dealt(labels, np.zeros(len(labels)), -1, None)
-    lessons = read_training_data(Path(labels["shards"].iloc[0]), dealt, chosen.train)
+    kept = work / f"many-hands-{_digest((settings.train, len(labels)))}.keras"
+    labels_with_split = _with_split(labels, np.zeros(len(labels)), -1, None)
+    data = read_training_data(Path(labels["shards"].iloc[0]), labels_with_split, settings.train)
     if not kept.exists():
-        keras_model.save_model(train_network(chosen.train, lessons).model, kept)
+        keras_model.save_model(train_network(settings.train, data).model, kept)
     model = keras_model.load_model(kept)
     examples = batches.read_examples(out / "extracted", hands, keras_model.input_size(model))
-    median = np.median(lessons.training.limits.astype(float), axis=0)
+    median = np.median(data.training.limits.astype(float), axis=0)
     rows = {
         "each person, by the others": scores.score_humans(hands),
         "network": _scored(
