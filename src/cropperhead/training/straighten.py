@@ -31,6 +31,7 @@ _CENTRES = (np.arange(_BINS) + 0.5) * _STEP_DEG - _REACH_DEG
 _BLUR = 1.0  # px; gradients are those of a Gaussian of this width
 _WINDOW = 2.0  # px; a Gaussian over which an edge must keep its direction
 _SLOPE_STRIDE, _STRIDE = 2, 4  # px between slopes, and between edges
+_NO_DIFFERENCE = 1e-12  # keeps edges at 45 degrees from dividing by zero
 _BANDS = 3  # left, middle, right: upright lines lean outwards where the camera looks up
 # Powers of an edge's straightness, 0 to 1: all edges, and only long straight ones
 _STRAIGHTNESS = (2, 8)
@@ -224,10 +225,13 @@ def _directions(slope: Any, aspect: Any) -> Any:
     difference, twice = tensor[..., 0] - tensor[..., 1], 2 * tensor[..., 2]
     energy = ops.sqrt(difference * difference + twice * twice + 1e-14)
     straight = energy / (tensor[..., 0] + tensor[..., 1] + 1e-4)
-    # the slope's direction: 0 across an upright edge, 90 degrees across a level one
-    direction = ops.arctan2(twice, difference) * (90 / math.pi)
-    upright = ops.cast(ops.abs(direction) < 45, "float32")
-    tilt = direction - 90 * ops.sign(direction) * (1 - upright)
+    upright = ops.cast(difference > 0, "float32")
+    # Half the angle between the slope's direction and the nearer side of the frame. The ratio stays
+    # within 1, since TensorFlow's arctangent of more depends on the processor's make (see
+    # `portable`); tilts of more than 22.5 degrees are beyond the histogram's reach anyway.
+    nonzero = ops.where(ops.abs(difference) < _NO_DIFFERENCE, _NO_DIFFERENCE, difference)
+    ratio = ops.clip(twice / nonzero, -1, 1)
+    tilt = ops.arctan2(ratio, ops.ones_like(ratio)) * (90 / math.pi)
     weight = ops.expand_dims(ops.sqrt(energy), 3)
     weight = ops.concatenate(
         [weight * ops.expand_dims(straight**power, 3) for power in _STRAIGHTNESS], axis=3

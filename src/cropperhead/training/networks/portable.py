@@ -24,8 +24,12 @@ def _batch_normalization(
     variance_epsilon: float,
     name: str | None = None,  # noqa: ARG001 - TensorFlow's signature
 ) -> Any:
-    """As TensorFlow's (tensorflow/python/ops/nn_impl.py), with 1 / sqrt in place of rsqrt."""
-    factor = 1 / tf.sqrt(variance + variance_epsilon)
+    """As TensorFlow's (tensorflow/python/ops/nn_impl.py), without rsqrt.
+
+    TensorFlow's graph optimizer turns 1 / sqrt(x) into rsqrt(x), but leaves sqrt(x) / x as it is.
+    """
+    spread = variance + variance_epsilon
+    factor = tf.sqrt(spread) / spread
     if scale is not None:
         factor *= scale
     shift = -mean * factor if offset is None else offset - mean * factor
