@@ -87,7 +87,7 @@ def test_the_angle_is_the_median_of_what_is_likely():
     assert found == pytest.approx(np.array([[2.5]]), abs=1e-3)
 
 
-def test_a_small_angle_is_left_alone_and_a_large_one_bounded():
+def test_a_small_angle_is_ignored_and_a_large_one_bounded():
     small = np.asarray(
         straighten.straightening_angle(believed(b33=1.0), SAME, 1.0, 10.0)
     )  # 0.75 degrees
@@ -111,21 +111,24 @@ def test_one_who_turns_little_is_believed_to_have_turned_little():
             [0.0] * 150 + [2.0] * 1,
             StraighteningHabit(False, 2.0),
         ),  # one of 151 is below a hundredth
-        ([0.0] * 50 + [2.0] * 10, StraighteningHabit(True, 2.0)),  # ten tell no spread
+        ([0.0] * 50 + [2.0] * 10, StraighteningHabit(True, 2.0)),  # ten are too few for a spread
         ([0.0] * 50 + [2.0, -4.0] * 20, StraighteningHabit(True, math.sqrt(10))),  # (4 + 16) / 2
     ],
 )
 def test_the_habit_is_read_from_the_crops(angles, habit):
-    found = straighten.measure_habit(np.array(angles))
-    assert (found.turns, found.spread_deg) == (habit.straightens, pytest.approx(habit.spread_deg))
+    measured = straighten.measure_habit(np.array(angles))
+    assert (measured.straightens, measured.spread_deg) == (
+        habit.straightens,
+        pytest.approx(habit.spread_deg),
+    )
 
 
-def test_a_photo_is_turned_clockwise_without_made_up_corners():
+def test_a_photo_is_rotated_clockwise_without_filled_corners():
     level = np.stack([scene(0.0)])
     turned = straighten.rotate_photos(
         level, np.array([5.0], np.float32), np.array([1.5], np.float32)
     )
-    assert np.asarray(turned).min() >= 49  # no black comes in
+    assert np.asarray(turned).min() >= 49  # no black corner
     counted = evidence([np.asarray(turned)[0].astype(np.uint8)])[0, :, LEVEL]
     assert CENTRES[counted.argmax()] == pytest.approx(5.0, abs=0.5)
 
