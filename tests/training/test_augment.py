@@ -36,18 +36,18 @@ def in_a_dataset(images, jitter, seed):
 
 
 @pytest.mark.parametrize("run", [in_eager, in_a_dataset])
-def test_the_same_seed_gives_the_same_colours_and_another_seed_others(run):
+def test_the_same_seed_gives_the_same_and_another_seed_another(run):
     first, again, other = (run(photos(4), 0.2, seed) for seed in ([1, 2], [1, 2], [1, 3]))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-def test_a_dataset_gives_the_same_colours_as_eager_code():
+def test_a_dataset_gives_what_is_given_outside_of_one():
     assert np.allclose(in_eager(photos(4), 0.2, [1, 2]), in_a_dataset(photos(4), 0.2, [1, 2]))
 
 
 @pytest.mark.parametrize("run", [in_eager, in_a_dataset])
-def test_without_jitter_no_pixel_changes(run):
+def test_no_jitter_changes_no_pixel(run):
     assert np.array_equal(run(photos(3), 0.0, [1, 1]), photos(3).astype(np.float32))
 
 
@@ -60,7 +60,7 @@ def test_jitter_changes_each_photo_its_own_way_and_stays_in_range(run):
     assert changed.max() == 255
 
 
-def test_the_strength_bounds_the_change():
+def test_the_strength_bounds_what_is_drawn():
     drawn = augment.draw_change(400, 0.2, tf.constant([7, 8]))
     # twice 0.2, 0.2, and half of 0.2 times 255; of 400 draws one comes near either end
     for values, middle, reach in (
@@ -102,7 +102,7 @@ def test_each_photo_has_its_own_mean():
     assert np.allclose(changed[:, 0, 0, 0], [10, 200], atol=1e-3)
 
 
-def test_values_out_of_range_are_clipped():
+def test_what_leaves_the_range_is_clipped():
     assert np.allclose(
         augment.recolour(flat((100, 200, 255)), change(brightness=99)), (199, 255, 255)
     )

@@ -52,7 +52,7 @@ def test_photos_come_in_the_order_asked_for_squashed_with_the_aspect_they_had(fo
     assert np.abs(photos.images[:][:, 8, 8] - np.array([[0, 0, 255], [255, 0, 0]])).max() <= 4
 
 
-def test_a_photo_that_no_shard_contains_is_named(folder):
+def test_a_photo_that_no_shard_holds_is_named(folder):
     with pytest.raises(DataError, match=r"1 of 2 photos are not in the shards, gone\.jpg first"):
         batches.read_photos(folder, ["a/wide.jpg", "gone.jpg"], size=16)
 
@@ -79,7 +79,7 @@ def test_a_photo_of_two_authors_is_read_once_and_gives_two_examples(folder):
     assert len(crops) == 4
 
 
-def test_labels_without_a_row_are_rejected(folder):
+def test_labels_without_a_row_are_refused(folder):
     nothing = pd.DataFrame({"photo": []})
     with pytest.raises(DataError, match="no label to learn from"):
         batches.read_examples(folder, nothing, size=16)
@@ -101,7 +101,7 @@ def numbered_pictures(count, size=4):
     return pictures
 
 
-def test_pictures_on_disk_are_read_by_slices_and_by_indices_like_an_array():
+def test_pictures_on_disk_are_read_by_slices_and_by_places_as_an_arrays_are():
     pictures = numbered_pictures(10)
     assert len(pictures) == 10
     assert pictures.shape == (10, 4, 4, 3)
@@ -121,27 +121,27 @@ def test_pictures_begin_black_and_are_written_one_by_one():
     assert pictures[:].sum(axis=(1, 2, 3)).tolist() == [0, 0, 4 * 4 * 3 * 7]
 
 
-def test_reading_returns_a_copy():
+def test_a_piece_that_was_read_is_an_array_of_its_own():
     pictures = numbered_pictures(2)
     pictures[:][:] = 0
     assert pictures[:].any()
 
 
-def test_the_file_of_pictures_has_no_name_and_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_pictures_have_no_name_that_could_stay_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     pictures = numbered_pictures(5)
     assert list(tmp_path.iterdir()) == []
     assert pictures[4:5][0, 0, 0, 0] == 4
 
 
-def test_a_full_disk_is_reported_before_anything_is_read(tmp_path, monkeypatch):
+def test_a_disk_without_the_room_is_named_before_anything_is_read(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     # 10^9 x 1000 x 1000 x 3 bytes
     with pytest.raises(DataError, match=rf"{tmp_path}: pixels need 3000000\.0 GB, .* set TMPDIR"):
         batches.PixelFile(10**9, 1000)
 
 
-def test_the_first_photos_are_in_memory_even_if_all_are_on_disk():
+def test_the_first_photos_are_in_memory_wherever_all_are():
     photos = batches.PhotoArrays(list("abc"), numbered_pictures(3), np.ones(3, np.float32))
     first = photos.first(2)
     assert first.names == ["a", "b"]
@@ -216,7 +216,7 @@ def test_batches_are_of_the_types_and_shapes_that_a_network_takes():
     assert {spec.dtype.name for spec in (*inputs.values(), limits)} == {"float32"}
 
 
-def test_every_pass_has_another_order_and_contains_every_example():
+def test_every_pass_has_another_order_and_leaves_nobody_out():
     # a pass of seven has three batches: five passes are 15
     got = taken(numbered_examples(7), 15, jitter=0.0)
     orders = [tuple(numbers(joined(got[i : i + 3])[0])) for i in range(0, 15, 3)]
@@ -247,7 +247,7 @@ def test_without_jitter_pixels_stay_as_they_were_read(folder):
     assert sorted(limits[:, 0]) == pytest.approx([0.0, 0.0, 0.1, 0.2])
 
 
-def test_batches_from_a_later_start_equal_those_of_a_full_stream():
+def test_a_stream_that_starts_late_gives_what_one_from_the_beginning_gives_from_there():
     crops = numbered_examples(7)  # three batches a pass: 7 is the second of the third pass
     assert same(taken(crops, 4, start=7), taken(crops, 11)[7:])
 

@@ -37,7 +37,7 @@ def test_distance_is_quadratic_for_small_errors_and_linear_for_large_ones():
     assert large == pytest.approx([0.1125], abs=CLOSE)
 
 
-def test_the_angle_is_not_part_of_the_crop_loss():
+def test_the_angle_is_no_part_of_the_crops_loss():
     assert value(losses.crop_loss(3.0), WHOLE, [*WHOLE[:4], 3.0]) == pytest.approx([0], abs=CLOSE)
 
 
@@ -60,7 +60,7 @@ def test_clip_penalty_sums_the_squares_of_values_outside_of_0_and_1():
     assert got == pytest.approx([1.44 + 0.25 + 4 + errors], abs=1e-5)
 
 
-def test_clip_penalty_is_0_for_values_between_and_counts_a_limit_on_the_edge():
+def test_clip_penalty_is_nothing_for_values_between_and_counts_a_limit_on_the_edge():
     inside = np.array([[0.1, 0.2, 0.8, 0.9, 0.5]], "float32")
     assert np.asarray(losses.clip_penalty(inside)) == pytest.approx([0.0])
     assert np.asarray(losses.clip_penalty(np.array([WHOLE], "float32"))) == pytest.approx([2.0])

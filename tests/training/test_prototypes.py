@@ -31,7 +31,7 @@ def test_crops_that_are_all_alike_give_themselves():
     assert len(prototypes.find_prototypes(np.array([LEFT] * 200), 128, seed=1)) == 3
 
 
-def test_each_prototype_has_its_mirror_image_at_its_mirror_index():
+def test_each_has_its_mirror_image_where_it_is_said_to_be():
     found = prototypes.find_prototypes(spread(100), 33, seed=1)
     padded = np.concatenate([found, np.zeros((len(found), 1))], axis=1)
     mirrored = crops.mirror(padded)[:, :4]

@@ -69,7 +69,7 @@ def test_sums_are_those_along_lines_one_by_one():
 
 
 @pytest.mark.parametrize("upright", [False, True])
-def test_windows_show_where_a_line_is(upright):
+def test_windows_tell_where_a_line_is(upright):
     first = UPRIGHT_STRONGEST if upright else LEVEL_STRONGEST
     seen = found(edge(2.25, upright=upright, part=slice(62)))[0]  # the left, or the upper half
     place = np.abs(TILTS - 2.25).argmin()
@@ -77,7 +77,7 @@ def test_windows_show_where_a_line_is(upright):
     assert seen[place, first + RIGHT] < -5  # nothing is there
 
 
-def test_the_mirrored_photo_has_the_sums_at_mirrored_places():
+def test_in_the_mirrored_photo_all_is_at_its_mirrored_place():
     slope = edge(4.25, part=slice(70)) + edge(-2.75, upright=True, part=slice(30, 90))
     slope = slope[:, :124, :124]
     mirrored = slope[:, :, ::-1] * np.array([-1, 1], np.float32)

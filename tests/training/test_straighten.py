@@ -61,7 +61,7 @@ def test_the_evidence_in_the_mirrored_photo_is_the_evidence_mirrored():
     assert np.array_equal(np.asarray(again), straight)
 
 
-def test_a_black_photo_has_no_direction_and_only_finite_numbers():
+def test_a_black_photo_has_no_direction_and_no_number_that_is_none():
     black = np.zeros((INPUT_SIDE, INPUT_SIDE, 3), np.uint8)
     assert np.isfinite(evidence([black])).all()
 
@@ -96,7 +96,7 @@ def test_a_small_angle_is_ignored_and_a_large_one_bounded():
     assert large.tolist() == [[10.0]]
 
 
-def test_small_tilts_are_expected_of_photographers_who_straighten_little():
+def test_one_who_turns_little_is_believed_to_have_turned_little():
     unsure = believed(b33=0.4, b44=0.6)  # 0.75 and 6.25 degrees
     bold = float(np.asarray(straighten.straightening_angle(unsure, SAME, 0.0, 10.0))[0, 0])
     careful = float(np.asarray(straighten.straightening_angle(unsure, 1.0, 0.0, 10.0))[0, 0])
@@ -133,13 +133,13 @@ def test_a_photo_is_rotated_clockwise_without_filled_corners():
     assert CENTRES[counted.argmax()] == pytest.approx(5.0, abs=0.5)
 
 
-def test_a_rotation_by_0_degrees_changes_nothing():
+def test_a_photo_that_is_not_turned_stays():
     picture = np.stack([scene(2.0)])
     same = straighten.rotate_photos(picture, np.zeros(1, np.float32), np.full(1, 1.5, np.float32))
     assert np.asarray(same) == pytest.approx(picture.astype(float), abs=1e-3)
 
 
-def test_of_many_photos_evenly_spaced_ones_are_sampled_and_few_are_all_used():
+def test_many_photos_are_thinned_out_evenly_and_few_are_all_taken():
     names = [str(i) for i in range(3000)]
     some = straighten.sample_photos(names)
     assert len(some) == 1500
@@ -162,12 +162,12 @@ def learned():
 
 
 @pytest.mark.parametrize("tilt", [-4.0, 0.0, 3.0])
-def test_the_tilt_of_a_horizon_is_estimated(learned, tilt):
+def test_a_horizon_is_found_level_or_tilted(learned, tilt):
     found = straighten.straightening_angle(learned(evidence([scene(tilt)])), 2.6, 1.0, 10.0)
     assert float(np.asarray(found)[0, 0]) == pytest.approx(tilt, abs=1.0)
 
 
-def test_mirrored_photos_have_the_opposite_tilt(learned):
+def test_mirrored_photos_are_found_tilted_the_other_way(learned):
     seen = evidence([scene(3.0)])
     one = straighten.straightening_angle(learned(seen), 2.6, 1.0, 10.0)
     two = straighten.straightening_angle(learned(straighten.mirror_evidence(seen)), 2.6, 1.0, 10.0)
