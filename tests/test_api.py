@@ -246,7 +246,7 @@ def test_a_missing_package_is_named(folder, tmp_path):
     )
     load = code.format("cropperhead.load(sys.argv[1])")
     message = without(["tensorflow", "keras"], load, folder / "model.keras")
-    assert "model.keras: a Keras model needs keras, which is not installed" in message
+    assert "model.keras: a Keras model needs tensorflow, which is not installed" in message
     suggest = code.format("cropperhead.load(sys.argv[1]).suggest(sys.argv[2])")
     message = without(["pillow_heif"], suggest, folder, tmp_path / "a.heic")
     assert message.endswith("needs pillow_heif, which is not installed. Install cropperhead[heic].")

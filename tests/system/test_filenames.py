@@ -120,9 +120,9 @@ def test_the_door_to_exiftool_passes_no_odd_name_whoever_calls(photos, requests)
         tags = reader.read([odd, photos / "good.jpg", photos / "odd\rname.jpg"], ["File:MIMEType"])
         assert list(tags) == [photos / "good.jpg"]
         for argument in ("-Tag\n-Other", "a\rb", "a\0b"):
-            with pytest.raises(ValueError, match="no argument"):
+            with pytest.raises(ValueError, match="not an argument"):
                 reader._process.execute(argument)
-            with pytest.raises(ValueError, match="no argument"):
+            with pytest.raises(ValueError, match="not an argument"):
                 reader.read([photos / "good.jpg"], [argument])
     assert "second line" not in requests.read_text()
 
