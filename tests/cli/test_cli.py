@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+from conftest import ROOT
 
 from cropperhead import __version__
 from cropperhead.cli import extract
@@ -113,3 +114,20 @@ def test_a_stage_ends_with_its_error_s_sentence():
 
     with pytest.raises(SystemExit, match="no photo fell to test"):
         stage.run(unsound)
+
+
+@pytest.mark.parametrize("command", [["gate"], ["data-diff", "HEAD"]])
+def test_a_package_that_a_small_installation_lacks_is_named_in_one_sentence(command):
+    code = (
+        "import sys; sys.modules['pandas'] = None\n"  # as if it were not installed
+        "from cropperhead.cli.main import main\n"
+        f"sys.exit(main({command!r}))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert run.returncode == 1
+    assert run.stderr == (
+        "This command needs pandas, which is not installed. "
+        "Install it: pip install 'cropperhead[pipeline]'\n"
+    )

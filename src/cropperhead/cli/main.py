@@ -25,6 +25,9 @@ COMMANDS = {
 }
 _COMPLETION = "_CROPPERHEAD_COMPLETE"  # a shell asks for completions by this variable
 _ERROR, _INTERRUPTED, _BROKEN_PIPE = 1, 130, 141
+_MISSING_PACKAGE = (
+    "This command needs {}, which is not installed. Install it: pip install 'cropperhead[pipeline]'"
+)
 
 
 class _LazyGroup(click.Group):
@@ -72,6 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return end.exit_code
     except (click.UsageError, CropperheadError, KeyboardInterrupt, OSError) as error:
         return _report(error)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == PROGRAM:
+            raise
+        print(_MISSING_PACKAGE.format(error.name), file=sys.stderr)
+        return _ERROR
     return 0
 
 
