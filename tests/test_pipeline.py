@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT, settings, xmp
 
-STAGES = ["scan", "extract", "validate", "split", "train", "evaluate", "export"]
+STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
 SMALL = {
     "demo": {"photos": 60},
     "train": {"epochs": 2, "image_size": 32, "least_steps": 5},

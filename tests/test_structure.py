@@ -86,7 +86,16 @@ def test_every_param_is_a_dependency_of_some_stage_and_is_read():
 
 @pytest.mark.parametrize("arguments", [["-c", "import cropperhead"], ["-m", "cropperhead.cli"]])
 def test_importing_and_asking_for_help_loads_nothing_heavy(arguments):
-    heavy = {"tensorflow", "keras", "mlflow", "great_expectations", "pandas", "pyarrow", "PIL"}
+    heavy = {
+        "tensorflow",
+        "keras",
+        "mlflow",
+        "great_expectations",
+        "pandas",
+        "pyarrow",
+        "PIL",
+        "numpy",
+    }
     code = (
         arguments[1] if arguments[0] == "-c" else "from cropperhead.cli.main import main; main([])"
     )
