@@ -37,7 +37,7 @@ from cropperhead.system import code_hash
 ROOT = Path(__file__).parent.parent
 SALT = "fold"
 VALIDATION = 0.1  # of the photos that are not held out
-OF_FEW = 0.85  # of a small library, what the pipeline's fractions leave beside the test
+OF_FEW = 0.85  # of a small library, what the pipeline's fractions leave after the test
 VALIDATION_OF_FEW = 0.15 / 0.85
 STEPS_TIMED, ROUNDS = 12, 3
 PREDICTED = 512  # photos, to measure how fast
@@ -261,7 +261,7 @@ def _shown(interval: Interval) -> str:
 
 
 def _details(name: str, labels: pd.DataFrame, held: Sequence[Held]) -> list[str]:
-    """What stands beside the crop: how true confidences are, and what the error is made of."""
+    """Results besides the crop: how true confidences are, and what the error is made of."""
     table, limits, _ = _gathered(labels, held)
     truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspect_ratios(table)
     overlap = crops.overlap(limits, truth, aspect)
@@ -323,7 +323,7 @@ def _cut(limits: Floats) -> Floats:
 
 
 def _speeds(cases: Mapping[str, Case]) -> list[str]:
-    """PhotoArrays a second: of training, on random tensors in memory, and of finished models."""
+    """Photos a second: of training, on random tensors in memory, and of finished models."""
     lines = [
         "| network | training, photos/s | times the predecessor's | prediction, photos/s |",
         "|---|---|---|---|",
@@ -346,6 +346,7 @@ def _speed(train: TrainParams) -> tuple[float, float]:
     from cropperhead.training.networks.registry import (  # noqa: PLC0415
         build_network,
         image_size,
+        recipe_for,
     )
     from cropperhead.training.prototypes import find_prototypes  # noqa: PLC0415
 
@@ -367,7 +368,7 @@ def _speed(train: TrainParams) -> tuple[float, float]:
         start = time.perf_counter()
         network.fit(dataset, steps_per_epoch=STEPS_TIMED, verbose=0)
         best = min(best, time.perf_counter() - start)
-    finished = network if train.model == "predecessor" else _finished(network, prototypes, train)
+    finished = network if recipe_for(train).limits_only else _finished(network, prototypes, train)
     seen = _random_photos(keras_model.input_size(finished))
     fastest = np.inf
     for _ in range(1 + ROUNDS):

@@ -1,4 +1,4 @@
-"""How fast crops are suggested for camera-sized photos, beside merely decoding them.
+"""How fast crops are suggested for camera-sized photos, compared with only decoding them.
 
 python benchmarks/suggest.py [--photos N] [--model MODEL] [--venv DIR] [--folder DIR]
 
@@ -148,7 +148,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=int, default=200, help="of 24 megapixels")
     parser.add_argument("--model", help="as of the command (default: the one in models/)")
-    parser.add_argument("--venv", type=Path, help="an install whose size is told")
+    parser.add_argument("--venv", type=Path, help="an environment whose size is printed")
     parser.add_argument("--folder", type=Path, help="where to make photos (2 GB)")
     parser.add_argument("--floor", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Trains the network that params.yaml chooses, and enters the run in MLflow's diary.
+"""Trains the network that params.yaml chooses, and logs the run in MLflow.
 
 python stages/train.py SHARDS LABELS SPLITS MODEL HISTORY TENSORBOARD UNFINISHED
 """
@@ -8,8 +8,7 @@ from pathlib import Path
 
 from cropperhead import params
 from cropperhead.dataset import shards, split
-from cropperhead.system import code_hash as sources
-from cropperhead.system import stage
+from cropperhead.system import code_hash, stage
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.training import fit, tracking
 from cropperhead.training.checkpoint import Checkpoint
@@ -23,8 +22,8 @@ def main() -> None:
     labels = split.read_labels_with_splits(labels_file, splits_file)
     data = read_training_data(folder, labels, settings.train)
     data_hash = file_sha256(labels_file, splits_file, *shards.shard_files(folder))
-    code_hash = file_sha256(*sources.module_files(fit))
-    checkpoint = Checkpoint(kept, f"{settings.train} {data_hash} {code_hash}")
+    code = file_sha256(*code_hash.module_files(fit))
+    checkpoint = Checkpoint(kept, f"{settings.train} {data_hash} {code}")
     with tracking.training_run(params.effective(settings), data_hash) as run:
         tracking.log_dataset(labels[labels["split"] == split.TRAIN], labels_file, data_hash)
         logger = tracking.EpochLogger()

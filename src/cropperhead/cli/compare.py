@@ -16,7 +16,7 @@ from cropperhead.cli.options import PATH, catalog_option
 def command(library: Path, out: Path, catalogs: tuple[Path, ...]) -> None:
     """Score every cropper on the photos in the folder LIBRARY, which is opened read-only.
 
-    The scores and the report are those that the pipeline makes of its test photos. Photos that the
+    Writes the same scores and report as the pipeline does for its test photos. Photos that the
     model was trained on are skipped.
     """
     from cropperhead import params

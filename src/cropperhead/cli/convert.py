@@ -32,8 +32,7 @@ def command(
 
     PATH is a photo or a folder of photos. Photos are never changed, and everything else in a
     sidecar is kept. Crops you already made in that editor are kept unless you pass --overwrite.
-    Where several other editors have a crop, the first of lightroom, darktable, rawtherapee and art
-    is used.
+    Where several other editors have a crop, the first of those listed at --from is used.
     """
     from cropperhead import params
     from cropperhead.writeback import convert

@@ -18,7 +18,7 @@ def command(library: Path, dry_run: bool, out: Path | None, catalogs: tuple[Path
     """Read every crop in the folder LIBRARY, which is opened read-only.
 
     Pass either --dry-run or --out. `dvc repro` reads the library named in params.yaml in the same
-    way, and keeps versions of the result.
+    way, and DVC versions the result.
     """
     if dry_run == (out is not None):
         raise click.UsageError("Pass either --dry-run or --out DIR.")

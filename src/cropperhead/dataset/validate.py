@@ -1,4 +1,4 @@
-"""Checks labels with Great Expectations, and quarantines invalid ones. Its only importer.
+"""Checks labels with Great Expectations, and quarantines invalid ones. Nothing else imports it.
 
 Every label is checked by the same suite, with ranges from params.yaml. A label that breaks an
 expectation is quarantined with the expectation's name; sound labels pass unchanged. Crops that are

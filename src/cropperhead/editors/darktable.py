@@ -146,7 +146,7 @@ def encode(
 def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
     """The sidecar with the crop: see `base.WritableEditor`.
 
-    darktable reads a sidecar when it first meets a photo. Of a photo that it knows, it asks when it
+    darktable reads a sidecar when it imports a photo. For a photo that it knows, it asks when it
     starts, if it is set to look for updated sidecars.
     """
     packet = Packet(EMPTY if before is None else before)

@@ -180,7 +180,7 @@ def encode(
         _CROP: {"Enabled": "true", "X": f"{x}", "Y": f"{y}", "W": f"{w}", "H": f"{h}"},
         _COARSE: _coarse_turns(shown_as, exif_orientation),
         _COMMON: {"AutoFill": "false"},
-        # Enabled is ART's, where it gates the rest; RawTherapee passes over it
+        # Enabled is ART's, where it gates the rest; RawTherapee ignores it
         _ROTATION: {"Enabled": "true", "Degree": f"{round(box.angle, 4) + 0.0}"},
     }
 
@@ -188,7 +188,7 @@ def encode(
 def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
     """The profile with the crop: see `base.WritableEditor`.
 
-    RawTherapee reads a sidecar when it first meets a photo, and of one that it knows goes by it. A
+    RawTherapee reads a sidecar when it imports a photo, and also uses it for photos it knows. A
     new profile makes it use its neutral settings for all that the profile does not name.
     """
     settings = encode(new.crop, *new.frame, new.shown_as, new.exif_orientation)

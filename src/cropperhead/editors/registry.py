@@ -1,12 +1,12 @@
-"""The editors that CropperHead knows. A new one is a module of this package and a name here.
+"""The editors that CropperHead knows. A new one is a module of this package and a line here.
 
-Their names for the command line are in `names`.
+`names` repeats their names for the command line, which must not load this module.
 """
 
 from cropperhead.editors import art, darktable, lightroom, rawtherapee
 from cropperhead.editors.base import Editor, WritableEditor
 
-# In the order in which their word on how a photo is displayed counts
+# In order of precedence: the first that has a crop decides how a photo is displayed
 EDITORS: tuple[Editor, ...] = (lightroom, darktable, rawtherapee, art)
 
 

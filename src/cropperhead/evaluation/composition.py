@@ -8,7 +8,7 @@ shines at the photo's edge. It can compare ways to crop over many photos, and sh
 single one.
 
 Maps have `GRID` x `GRID` cells of the photo squashed to a square. Lengths are in frame heights and
-angles clockwise in the displayed frame, as in `crops`.
+angles clockwise in the displayed frame, as in `geometry.crops`.
 """
 
 from collections.abc import Iterator

@@ -41,7 +41,7 @@ _SIZES = (1.0, 0.8, 1.25)  # of the first candidates of a ratio, in sides that k
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A crop (5,), as in `crops`, and its expected overlap with the photographer's."""
+    """A crop (5,), as in `geometry.crops`, and its expected overlap with the photographer's."""
 
     limits: Floats
     expected_overlap: float

@@ -24,7 +24,7 @@ from cropperhead.photos import exiftool, image, photo_file, precheck
 from cropperhead.photos.image import SmallCopy
 from cropperhead.photos.photo_file import MAX_MEGAPIXELS, PhotoFile
 
-# What a photo says of itself
+# Tags that are read from every photo
 _PHOTO_TAGS = (
     "File:MIMEType",
     "XMP-tiff:Orientation",
@@ -159,7 +159,7 @@ def describe_person_crops(photo: EditedPhoto) -> str | None:
     """Names the files in which a person has cropped a photo, in any editor; None for none.
 
     An untouched suggestion is not a person's crop. A crop that cannot be read (in a perspective
-    correction, say) is somebody's.
+    correction, say) counts as a person's.
     """
     readable = [str(crop) for crop in photo.person_crops]
     unreadable = [f"{one.file}: {one.reason}" for one in photo.left_out]
@@ -199,7 +199,7 @@ def find_traces(folder: Path, entry: Entry) -> Mapping[Path, Trace]:
 
 
 class _Walk:
-    """Reads photos in batches, for ExifTool answers faster about many."""
+    """Reads photos in batches, because ExifTool answers faster about many."""
 
     def __init__(
         self, folder: Path, reader: exiftool.TagReader, options: ReadOptions, crops_only: bool

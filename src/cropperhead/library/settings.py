@@ -64,7 +64,7 @@ def read_settings(
 
     `tags` are those of the photo and its XMP sidecars, by path in the library, `camera` is the
     photo's EXIF orientation. A sidecar with a crop is newer than the photo's own packet, which no
-    editor that writes sidecars changes; Lightroom itself goes by its catalog. Raises RejectedFile
+    editor that writes sidecars changes; Lightroom itself uses its catalog. Raises RejectedFile
     for a finished export, whatever is next to it.
     """
     yield from _embedded(folder, entry, tags[entry.file])

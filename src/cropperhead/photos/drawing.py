@@ -27,7 +27,7 @@ class Style:
     """How one cropper's outline looks, and what it is called.
 
     Lengths are in px where the photo's long side is 480 px; `dash` is as in SVG. A dash of almost
-    no length is a dot, for lines have round ends. `ink` is its colour in charts on light paper,
+    no length is a dot, because lines have round ends. `ink` is its colour in charts on light paper,
     with a contrast of 4.5 : 1 and more.
     """
 

@@ -1,4 +1,4 @@
-"""Reads tags by ExifTool, of many files at a time; no file can end the run. Its only user."""
+"""Reads tags of many files at a time; no file can end the run. Nothing else uses ExifTool."""
 
 import os
 import signal
@@ -179,7 +179,7 @@ def _running() -> _Process:
         process = require(tables)
         process.run()  # reads the tables
     try:
-        from resource import RLIMIT_AS, prlimit  # noqa: PLC0415 - Linux alone has it
+        from resource import RLIMIT_AS, prlimit  # noqa: PLC0415 - only Linux has it
     except ImportError:
         return process
     prlimit(process._process.pid, RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))

@@ -56,7 +56,7 @@ _FILE_TYPE_BOX = 64  # bytes that hold it: length, `ftyp`, the main brand, its v
 _TURNED = "turned by the decoder"  # a note in an opened picture's `info`
 _MARK = Rectangle(0.3, 0.1, 0, 0, 0)  # each of the eight orientations shows it at another place
 _DEEP_TO_EIGHT_BITS = 255 / 65535
-# Decoded somewhat larger than needed, then reduced, for draft's own reduction is coarse. Of 24
+# Decoded somewhat larger than needed, then reduced: draft's own reduction is coarse. Of 24
 # megapixels 750 px for 512 differ from a full decode by 40 dB, less than the copy's own compression
 # takes; twice 512 would take a third longer.
 _DRAFT_MARGIN = 1.4

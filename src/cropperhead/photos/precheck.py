@@ -2,7 +2,7 @@
 
 Most photos of a library are not cropped. ExifTool need not read a JPEG whose header has no word of
 an editor that keeps crops; checking takes a hundredth of the time. And it reads a PNG only if the
-compressed texts are of a sensible size, for it unpacks them whole.
+compressed texts are of a sensible size, because it unpacks them whole.
 """
 
 import zlib

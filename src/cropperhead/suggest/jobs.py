@@ -18,7 +18,7 @@ from cropperhead.suggest.predict import Job, file_trace
 
 _BATCH = 100  # as many files as ExifTool is asked for at a time
 # Kinds of what is wrong with a photo or its journal. Other kinds are of crops that cannot be read,
-# which are somebody's all the same
+# and count as a person's
 _FAILURES = frozenset(
     {"not_a_photo", "unreadable", "empty", "too_large", "frame", "broken_journal"}
 )

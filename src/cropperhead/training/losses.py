@@ -1,6 +1,6 @@
 """Losses: how wrong a predicted crop is, as functions that Keras can differentiate.
 
-Each takes the true and the predicted limits, (n, 5) as in `crops`, and returns (n,).
+Each takes the true and the predicted limits, (n, 5) as in `geometry.crops`, and returns (n,).
 """
 
 from collections.abc import Callable

@@ -5,7 +5,7 @@ takes `image` (n, 256, 256, 3), RGB in [0, 255], and `aspect` (n, 1), the frame'
 averages its predictions for the photo and for the mirror image, which reduces the error, and gives,
 by name:
 
-- `limits` (n, 5): the crop, as in `crops`
+- `limits` (n, 5): the crop, as in `geometry.crops`
 - `confidence` (n, 1): the overlap to expect with the photographer's crop
 - `uncropped` (n, 1): the probability that the photographer would keep (nearly) the whole frame
 - `shares` (n, K): the probability that the photographer's crop is like each prototype

@@ -45,7 +45,7 @@ def build_on_fields(
         hidden = _hidden(fields(image), aspect, widths, params.dropout)
     raw = layers.Dense(6, kernel_initializer="zeros", name="raw")
     limits = valid_limits(raw(hidden), ops.zeros_like(aspect), aspect)
-    # what the likenesses learn must not pull at what finds the crop
+    # the gradient of the likenesses must not reach the layers that find the crop
     likeness = layers.Dense(len(prototypes), name="likeness")(ops.stop_gradient(hidden))
     model = keras.Model(
         {"image": image, "aspect": aspect}, {"limits": limits, "likeness": likeness}, name=name
