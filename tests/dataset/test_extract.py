@@ -421,7 +421,8 @@ def test_an_interruption_ends_the_run_at_once_and_leaves_no_process(tmp_path, li
     folder = library(200)
     script = tmp_path / "busy.py"
     script.write_text(
-        "import sys\n"
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in background shells
         f"sys.path += {[str(Path(__file__).parent), str(ROOT / 'tests')]!r}\n"
         "from pathlib import Path\n"
         "from test_extract import run\n"

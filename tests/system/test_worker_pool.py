@@ -160,7 +160,8 @@ def test_processes_that_cannot_start_are_an_error(monkeypatch):
 
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
 from cropperhead.system import worker_pool
 
 def slow(chunk):
