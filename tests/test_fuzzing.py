@@ -1,6 +1,8 @@
 """Files that were found, or made, to crash, hang or take all memory; and a short hunt for more."""
 
+import gc
 import io
+import os
 import random
 import sqlite3
 import struct
@@ -213,17 +215,23 @@ def test_a_bomb_ends_exiftool_and_not_the_run(tmp_path, monkeypatch):
     assert {file.name: tags["XMP-crs:CropTop"] for file, tags in found.items()} == {"a.png": 0.1}
 
 
-def test_an_exiftool_that_was_ended_from_outside_starts_again(tmp_path):
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_exiftool_that_was_ended_from_outside_starts_again(tmp_path, is_known):
+    """Also in the moment in which it has ended and its parent does not know it yet."""
     file = save_photo(tmp_path / "a.jpg", CROPPED)
     with exiftool.tag_reader() as reader:
-        asked = reader._process.get_tags
+        asked, process = reader._process.get_tags, reader._process._process
 
         def killed(*arguments, **named):
-            reader._process._process.kill()
+            process.kill()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            if not is_known:
+                process.poll = lambda: None
             return asked(*arguments, **named)
 
         reader._process.get_tags = killed
         assert reader.read([file, file], ["XMP-crs:CropTop"])[file]["XMP-crs:CropTop"] == 0.1
+    gc.collect()  # an error when it is thrown away would end this test
 
 
 # --- pictures ---------------------------------------------------------------------------------

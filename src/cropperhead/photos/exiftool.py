@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -74,6 +75,8 @@ _FAMILIES: Mapping[str, tuple[str, ...]] = {
 class _Process(exiftool.ExifToolHelper):  # type: ignore[misc]  # it has no types
     """ExifTool, without arguments that it would read as two."""
 
+    _child: subprocess.Popen[bytes] | None = None
+
     def execute(self, *params: Any, raw_bytes: bool = False) -> Any:
         """As PyExifTool's. Raises ValueError for a line break or a NUL, and runs nothing."""
         for param in params:
@@ -81,6 +84,31 @@ class _Process(exiftool.ExifToolHelper):  # type: ignore[misc]  # it has no type
             if not filenames.is_single_argument(text):
                 raise ValueError(f"not an argument for ExifTool: {filenames.escape_path(text)}")
         return super().execute(*params, raw_bytes=raw_bytes)
+
+    def run(self) -> None:
+        """Starts the process."""
+        super().run()
+        self._child = self._process  # PyExifTool forgets one that has died, its pipes still open
+
+    def has_died(self) -> bool:
+        """Whether it ran and has ended; PyExifTool itself shows this only on the next use."""
+        return self._child is not None and self._child.poll() is not None
+
+    def kill(self) -> None:
+        """Ends a process that hangs or may be dead already.
+
+        PyExifTool's own `terminate` talks to it first. Between the death of a process and the news
+        of it, that raises errors.
+        """
+        child = self._child
+        if child is None:
+            return
+        child.kill()
+        for pipe in filter(None, (child.stdin, child.stdout, child.stderr)):
+            with suppress(OSError):  # input that it has not read
+                pipe.close()
+        child.wait()
+        self._flag_running_false()
 
 
 class TagReader:
@@ -100,12 +128,15 @@ class TagReader:
         """
         files = [file for file in files if filenames.has_safe_absolute_path(file)]
         wanted = [*tags, _WARNING, "ExifTool:Error"]
-        if self._has_died():
+        if self._process.has_died():
             self._restart()
         try:
             seconds = _TIME_LIMIT_S + _TIME_LIMIT_PER_FILE_S * len(files)
             # PyExifTool warns of a process that has just died
-            with _time_limit(seconds, self._has_died), warnings.catch_warnings(action="ignore"):
+            with (
+                _time_limit(seconds, self._process.has_died),
+                warnings.catch_warnings(action="ignore"),
+            ):
                 return self._ask(files, wanted, with_notes)
         except (ExifToolException, UnicodeDecodeError, RecursionError):  # records a thousand deep
             pass
@@ -116,23 +147,16 @@ class TagReader:
         single = (self.read([one], tags, with_notes) for one in files)
         return {file: one for answer in single for file, one in answer.items()}
 
-    def _has_died(self) -> bool:
-        """Whether the process has ended; PyExifTool itself shows this only on the next use."""
-        process = self._process._process
-        return process is not None and process.poll() is not None
-
     def _restart(self) -> None:
-        last = self._process._process
-        with warnings.catch_warnings(action="ignore"):  # that it is not running any more
-            self._process.terminate(timeout=1)
-        for pipe in (last.stdin, last.stdout, last.stderr):
-            with suppress(OSError):  # input that it has not read
-                pipe.close()
+        self._process.kill()
         self._process = _running()
 
     def close(self) -> None:
         """Stops ExifTool."""
-        self._process.terminate()
+        if self._process.has_died():
+            self._process.kill()
+        else:
+            self._process.terminate()
 
     def _ask(
         self, files: Sequence[Path], tags: Sequence[str], with_notes: bool
