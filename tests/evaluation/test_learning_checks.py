@@ -8,6 +8,7 @@ from conftest import ROOT, label_table
 
 from cropperhead import params
 from cropperhead.evaluation import croppers, evaluate, learning_checks, subgroups
+from cropperhead.evaluation.findings import LearningCheck
 from cropperhead.evaluation.reference_free import ReferenceFreeScores
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.training.batches import PhotoArrays
@@ -47,33 +48,106 @@ def half_way(labels: pd.DataFrame) -> Floats:
     return median + 0.5 * (truth(labels) - median)
 
 
-def test_predictions_on_a_line_explain_all_variance_and_noisy_ones_half():
-    labels = label_table(400)
-    labels["crop_angle"] = 0.0
-    whole = learning_checks.explained_variance(compared(labels, half_way(labels)))
-    assert list(whole) == ["top", "left", "bottom", "right"]  # the angle has no variance
-    assert [each.mean for each in whole.values()] == pytest.approx([1] * 4)
-    noise = np.random.default_rng(2).normal(0, 1, (400, 5)) * truth(labels).std(axis=0)
-    noisy = learning_checks.explained_variance(compared(labels, truth(labels) + noise))
-    # as much variance of noise as of the truth: a correlation of 1 / sqrt(2)
-    for each in noisy.values():
-        assert each.low < 0.5 < each.high
-        assert each.high - each.low < 0.2
+def centred(labels: pd.DataFrame, weight: float) -> Floats:
+    """Predictions that go `weight` of the way from the human mean to the human crop."""
+    mean = truth(labels).mean(axis=0)
+    return mean + weight * (truth(labels) - mean)
 
 
-def test_predictions_that_go_the_wrong_way_explain_less_than_nothing():
+def test_r_squared_is_that_of_the_predictions_and_not_of_a_line_through_them():
     labels = label_table(80)
-    shares = learning_checks.explained_variance(
-        compared(labels, 2 * truth(labels).mean(axis=0) - truth(labels))
+    labels["crop_angle"] = 0.0
+    for weight, expected in ((1.0, 1.0), (0.5, 0.75), (0.0, 0.0), (2.0, 0.0), (-1.0, -3.0)):
+        # 1 - (1 - weight)^2, though all of them lie on a line, and correlate by 1 or -1
+        result = compared(labels, centred(labels, weight))
+        shares = learning_checks.explained_variance(result)
+        assert list(shares) == ["top", "left", "bottom", "right"]  # the angle does not vary
+        assert [each.mean for each in shares.values()] == pytest.approx([expected] * 4)
+        mean = learning_checks.mean_explained_variance(result)
+        assert mean.mean == pytest.approx(expected)
+
+
+def test_noise_as_large_as_the_photographers_spread_predicts_nothing():
+    labels = label_table(200)
+    noise = np.random.default_rng(2).normal(0, 1, (200, 5)) * truth(labels).std(axis=0)
+    result = compared(labels, truth(labels) + noise)
+    for each in learning_checks.explained_variance(result).values():
+        # as much error as variance: 0, where the squared correlation is 0.5
+        assert each.low < 0 < each.high < 0.5
+    check = learning_checks.check_learning(result)[2]
+    assert check.passed is False
+    assert "Below 0 %, taking the photographer's mean for every photo is closer." in check.finding
+
+
+def test_one_limit_that_follows_is_not_enough_where_the_mean_of_four_does_not():
+    labels = label_table(100)
+    predicted = centred(labels, 0.0)
+    predicted[:, 2] = centred(labels, 1 - 0.69**0.5)[:, 2]  # R² 0.31
+    for i, share in ((0, 0.08), (1, -0.21), (3, -0.35)):
+        predicted[:, i] = centred(labels, 1 - (1 - share) ** 0.5)[:, i]
+    check = learning_checks.check_learning(compared(labels, predicted))[2]
+    # (8 - 21 + 31 - 35) / 4 = -4.25
+    assert "it predicts −4 % (" in check.finding
+    assert "top +8 %, left −21 %, bottom +31 %, right −35 %, angle " in check.finding
+    assert check.passed is False
+    predicted[:, 3] = truth(labels)[:, 3]
+    check = learning_checks.check_learning(compared(labels, predicted))[2]
+    # (8 - 21 + 31 + 100) / 4 = 29.5
+    assert re.search(r"it predicts \+(29|30) % \(\+\d+ to \+\d+\)", check.finding)
+    assert check.passed is True
+
+
+def test_crops_that_are_all_alike_leave_nothing_to_follow():
+    labels = label_table(40)
+    labels[list(CROP_COLUMNS)] = [0.1, 0.1, 0.9, 0.9, 0.0]
+    result = compared(labels, centred(labels, 0.5))
+    assert learning_checks.explained_variance(result) == {}
+    assert learning_checks.check_learning(result)[2].passed is None
+
+
+def turned(human: list[float], network: list[float]) -> evaluate.Evaluation:
+    """The evaluation of crops that differ in their angles alone."""
+    labels = label_table(len(human)).assign(crop_angle=human)
+    predicted = truth(labels)
+    predicted[:, 4] = network
+    return compared(labels, predicted)
+
+
+def levelling(human: list[float], network: list[float]) -> LearningCheck:
+    return learning_checks.check_learning(turned(human, network))[4]
+
+
+def test_turning_level_photos_is_worse_than_leaving_them_alone():
+    check = levelling([0.0] * 12 + [2.0] * 8, [2.0] * 12 + [1.0] * 4 + [0.0] * 4)
+    # errors: 12 x 2, 4 x 1, 4 x 2 = 36, of 20 photos 1.8; without a turn 8 x 2 = 16, 0.8
+    assert check.question == "Does it level photos better than leaving them alone?"
+    assert check.passed is False
+    assert check.finding == (
+        "Its angle is 1.80° off the photographer's on average. Without turning any photo, it would "
+        "be 0.80°. Of 20 photos, its angle is closer to the photographer's than no turn is on 4, "
+        "and further off on 12."
     )
-    assert [each.mean for each in shares.values()] == pytest.approx([-1] * 5)
+    assert check.small_print.startswith("It is −1.00° closer, interval −1.")
+
+
+def test_levelling_must_be_reliably_closer_than_no_turn():
+    assert levelling([2.0] * 20, [1.5] * 20).passed is True
+    assert levelling([2.0] * 20, [0.0] * 20).passed is False  # never turns: no closer
+    assert levelling([2.0] * 10 + [0.0] * 10, [2.0] * 10 + [2.0] * 10).passed is False  # even
+    assert levelling([2.0] * 20, [-0.5] * 20).passed is False  # the wrong way
+
+
+def test_level_photos_that_stay_level_answer_nothing():
+    check = levelling([0.0] * 5, [0.0] * 5)
+    assert check.passed is None
+    assert check.finding.startswith("Neither the photographer nor the network turned any")
 
 
 def test_a_network_that_looks_passes_the_checks_that_can_be_made():
     labels = label_table(80)
     checks = learning_checks.check_learning(compared(labels, half_way(labels)))
-    assert [each.passed for each in checks] == [True, True, True, None]
-    assert "p = 0.002" in checks[0].finding  # 1 of 401 draws
+    assert [each.passed for each in checks] == [True, True, True, None, True]
+    assert checks[0].small_print == "p = 0.002."  # 1 of 401 draws
     assert re.search(r"a true difference of 0\.\d{3} would be detected 80 % of", checks[0].finding)
 
 
@@ -81,7 +155,7 @@ def test_a_constant_passes_none():
     labels = label_table(80)
     constant = np.tile(np.median(truth(labels), axis=0), (80, 1))
     checks = learning_checks.check_learning(compared(labels, constant))
-    assert [each.passed for each in checks] == [False, False, False, None]
+    assert [each.passed for each in checks] == [False, False, False, None, False]
 
 
 def test_hiding_the_subject_must_move_crops_more_than_hiding_background():

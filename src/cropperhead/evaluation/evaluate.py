@@ -104,6 +104,15 @@ class Evaluation:
             self._groups(photos), params.bootstrap_samples, params.confidence, params.seed
         )
 
+    def statistic(self, compute: Callable[[Floats], Floats]) -> Interval:
+        """Return a statistic of the test labels that is no mean, with its interval.
+
+        `compute` takes weights of the labels, (r, n), and gives the statistic of each row, (r,).
+        """
+        bootstrap = self.bootstrap(pd.Index(self.test.labels["photo"]))
+        value = compute(np.ones((1, len(self.test.labels))))[0]
+        return bootstrap.statistic_interval(float(value), compute(bootstrap.weights()))
+
     def limits(self) -> dict[str, Floats]:
         """Return the human's and the network's limits for every test label, (n, 5)."""
         truth = self.test.labels[list(CROP_COLUMNS)].to_numpy(float)

@@ -13,13 +13,16 @@ Better = Literal["higher", "lower", "neither"]
 class LearningCheck:
     """One check of whether the network has learned.
 
-    `question` is short; `finding` answers it with numbers, in one or two sentences; `passed` is
-    None where the data cannot answer it.
+    `question` is short; `finding` answers it with numbers, in one or two sentences that need no
+    statistics; `small_print` gives intervals and p-values. `passed` is None where the data cannot
+    answer it. `claim` is what only a passed check may claim, to follow "that it".
     """
 
     question: str
     finding: str
     passed: bool | None
+    small_print: str = ""
+    claim: str = ""
 
 
 @dataclass(frozen=True)

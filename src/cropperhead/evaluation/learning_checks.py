@@ -1,7 +1,9 @@
-"""Four checks of whether the network has learned to crop, each of which can fail.
+"""Five checks of whether the network has learned to crop, each of which can fail.
 
-`verdict` draws its conclusion from the first two.
+`verdict` draws its conclusion from the first two, and claims no more than all of them show.
 """
+
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,45 +12,58 @@ from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, SHUFFLED
 from cropperhead.evaluation.evaluate import Evaluation
 from cropperhead.evaluation.findings import LearningCheck
 from cropperhead.evaluation.number_text import (
+    format_count,
     format_number,
     format_p_value,
-    format_percent,
     format_range,
 )
 from cropperhead.evaluation.scores import LIMITS
-from cropperhead.geometry.crops import Floats
+from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.stats import Interval
 
+_ANGLE = LIMITS[4]
 _NO_SPREAD = 1e-12  # of a variance: what rounding leaves of a constant's
+_SAME_DEG = 1e-6  # of two angle errors: a smaller difference is rounding
 
 
 def check_learning(evaluation: Evaluation) -> list[LearningCheck]:
-    """Run the four checks: constant crop, shuffled crops, explained variance, and occlusion."""
+    """Run the five checks: constant crop, shuffled crops, R², occlusion, and levelling."""
     return [
         _check_constant(evaluation),
         _check_shuffled(evaluation),
         _check_variance(evaluation),
         _check_occlusion(evaluation),
+        _check_levelling(evaluation),
     ]
 
 
 def explained_variance(evaluation: Evaluation) -> dict[str, Interval]:
-    """Compute the share of each limit's variance that the network explains (R²), by limit.
+    """Compute the share of each limit's variance that the network's predictions explain, by limit.
 
-    R² is that of the best-fitting straight line, because a network aims at the overlap and not at
-    the mean: the square of the correlation, negative where the network goes the wrong way. Limits
-    that do not vary are omitted.
+    The coefficient of determination R² of the predictions as they are, not of a line fitted to
+    them: 1 for exact predictions, 0 for always taking the mean of the human crops, and below 0 for
+    predictions that are further off than that. Limits that do not vary are omitted.
     """
-    limits = evaluation.limits()
-    bootstrap = evaluation.bootstrap(pd.Index(evaluation.test.labels["photo"]))
-    weights, shares = bootstrap.weights(), {}
-    for i, name in enumerate(LIMITS):
-        truth, predicted = limits[HUMAN][:, i], limits[CNN][:, i]
-        if np.ptp(truth) > 0:
-            value = _r_squared(np.ones((1, len(truth))), truth, predicted)[0]
-            resampled = _r_squared(weights, truth, predicted)
-            shares[name] = bootstrap.statistic_interval(float(value), resampled)
-    return shares
+    limits = _varying_limits(evaluation)
+    return {name: evaluation.statistic(partial(_r_squared, *limits[name])) for name in limits}
+
+
+def mean_explained_variance(evaluation: Evaluation) -> Interval | None:
+    """Average R² over top, left, bottom and right; None where none of them varies."""
+    pairs = [pair for name, pair in _varying_limits(evaluation).items() if name != _ANGLE]
+    if not pairs:
+        return None
+    return evaluation.statistic(lambda w: np.mean([_r_squared(*pair, w) for pair in pairs], axis=0))
+
+
+def levelling_gains(evaluation: Evaluation) -> pd.Series:
+    """Return by how much the network's angle is closer to the human's than no turn, by photo.
+
+    In degrees; below 0 where not turning the photo would have been closer.
+    """
+    labels = evaluation.test.labels
+    unturned = labels[CROP_COLUMNS[4]].abs().groupby(labels["photo"]).mean()
+    return unturned - evaluation.by_photo(CNN, "angle_error")
 
 
 def _check_constant(evaluation: Evaluation) -> LearningCheck:
@@ -56,10 +71,10 @@ def _check_constant(evaluation: Evaluation) -> LearningCheck:
     detectable = format_number(evaluation.detectable_gain(CNN, MEDIAN), 3)
     return LearningCheck(
         "Is it better than one crop for all photos?",
-        f"Its overlap is {_difference(gain)} that of the constant median crop "
-        f"({format_p_value(p_value)}). With this many photos, a true difference of {detectable} "
-        "would be detected 80 % of the time.",
+        f"Its overlap is {_difference(gain)} that of the constant median crop. With this many "
+        f"photos, a true difference of {detectable} would be detected 80 % of the time.",
         gain.low > 0,
+        _sentence(format_p_value(p_value)),
     )
 
 
@@ -73,21 +88,30 @@ def _check_shuffled(evaluation: Evaluation) -> LearningCheck:
 
 
 def _check_variance(evaluation: Evaluation) -> LearningCheck:
-    shares = explained_variance(evaluation)
-    listed = ", ".join(f"{name} {_percent_estimate(share)}" for name, share in shares.items())
+    mean, shares = mean_explained_variance(evaluation), explained_variance(evaluation)
+    question = "Does it follow the photographer from photo to photo?"
+    if mean is None:
+        return LearningCheck(
+            question, "All test crops are alike: there is nothing to follow.", None
+        )
+    limits = ", ".join(f"{name} {_percent(share.mean)}" for name, share in shares.items())
+    intervals = ", ".join(f"{name} {_percent_range(share)}" for name, share in shares.items())
     return LearningCheck(
-        "Does it follow the photographer from photo to photo?",
-        f"Share of each limit's variance that it explains: {listed}. A constant crop explains none."
-        if listed
-        else "All test crops are alike, so there is no variance to explain.",
-        any(share.low > 0 for share in shares.values()) if shares else None,
+        question,
+        "Of what differs from photo to photo in the limits of the photographer's crops, it "
+        f"predicts {_percent(mean.mean)} ({_percent_range(mean)}), the mean of four limits. One by "
+        f"one: {limits}. 100 % is an exact prediction. Below 0 %, taking the photographer's mean "
+        "for every photo is closer.",
+        mean.low > 0,
+        f"R² of the predictions. Intervals: {intervals}.",
+        "follows the photographer from photo to photo",
     )
 
 
 def _check_occlusion(evaluation: Evaluation) -> LearningCheck:
-    question = "Does it look at the subject?"
+    question, claim = "Does it look at the subject?", "looks at the subject"
     if evaluation.reference_free is None:
-        return LearningCheck(question, "Not measured.", None)
+        return LearningCheck(question, "Not measured.", None, claim=claim)
     names = pd.Index(evaluation.test.photos.names)
     shifts = (pd.Series(each, names) for each in evaluation.reference_free.crop_shifts)
     subject, background = shifts
@@ -99,22 +123,48 @@ def _check_occlusion(evaluation: Evaluation) -> LearningCheck:
         f"them by {format_number(background.mean(), 4)}. The interval of the difference is "
         f"{format_range(difference, 4, signed=True)}.",
         difference.low > 0,
+        "The most salient part stands for the subject. Nothing here recognises people or objects.",
+        claim,
     )
 
 
-def _r_squared(weights: Floats, truth: Floats, predicted: Floats) -> Floats:
-    """Compute the signed square of the weighted correlation, by row of weights (r, n).
+def _check_levelling(evaluation: Evaluation) -> LearningCheck:
+    question = "Does it level photos better than leaving them alone?"
+    claim = "levels photos better than leaving them alone"
+    gains = levelling_gains(evaluation)
+    error = evaluation.by_photo(CNN, "angle_error")
+    if not (error.any() or gains.any()):
+        finding = "Neither the photographer nor the network turned any of these photos."
+        return LearningCheck(question, finding, None, claim=claim)
+    gain = evaluation.mean(gains)
+    closer, further = (int((sign * gains > _SAME_DEG).sum()) for sign in (1, -1))
+    return LearningCheck(
+        question,
+        f"Its angle is {_degrees(error.mean())} off the photographer's on average. Without turning "
+        f"any photo, it would be {_degrees((error + gains).mean())}. Of "
+        f"{format_count(len(gains), 'photo')}, its angle is closer to the photographer's than no "
+        f"turn is on {closer:,}, and further off on {further:,}.",
+        gain.low > 0,
+        f"It is {_degrees(gain.mean, signed=True)} closer, interval "
+        f"{format_range(gain, 2, signed=True, unit='°')}, photo by photo.",
+        claim,
+    )
 
-    0 for a constant.
-    """
-    total = weights.sum(axis=1)
-    mean, predicted_mean = (weights @ values / total for values in (truth, predicted))
-    covariance = weights @ (truth * predicted) / total - mean * predicted_mean
-    variance = weights @ truth**2 / total - mean**2
-    predicted_variance = weights @ predicted**2 / total - predicted_mean**2
-    varies = (variance > _NO_SPREAD) & (predicted_variance > _NO_SPREAD)
-    product = np.where(varies, variance * predicted_variance, 1.0)
-    return np.where(varies, np.sign(covariance) * covariance**2 / product, 0.0)
+
+def _varying_limits(evaluation: Evaluation) -> dict[str, tuple[Floats, Floats]]:
+    """Return the human's and the network's values, (n,) each, of each limit that varies."""
+    limits = evaluation.limits()
+    pairs = {name: (limits[HUMAN][:, i], limits[CNN][:, i]) for i, name in enumerate(LIMITS)}
+    return {name: pair for name, pair in pairs.items() if np.ptp(pair[0]) > 0}
+
+
+def _r_squared(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
+    """Compute R² of predictions (n,), by row of weights (r, n); NaN where the truth is constant."""
+    total, centred = weights.sum(axis=1), truth - truth.mean()
+    variance = weights @ centred**2 / total - (weights @ centred / total) ** 2
+    error = weights @ (truth - predicted) ** 2 / total
+    varies = variance > _NO_SPREAD
+    return np.where(varies, 1 - error / np.where(varies, variance, 1.0), np.nan)
 
 
 def _difference(gain: Interval) -> str:
@@ -123,6 +173,18 @@ def _difference(gain: Interval) -> str:
     return f"{format_number(abs(gain.mean), 3)} ({format_range(gain, 3, signed=True)}) {direction}"
 
 
-def _percent_estimate(share: Interval) -> str:
+def _percent(share: float) -> str:
+    return f"{format_number(share * 100, 0, signed=True)} %"
+
+
+def _percent_range(share: Interval) -> str:
     percent = Interval(share.mean * 100, share.low * 100, share.high * 100)
-    return f"{format_percent(share.mean)} ({format_range(percent, 0)})"
+    return format_range(percent, 0, signed=True)
+
+
+def _degrees(angle: float, signed: bool = False) -> str:
+    return format_number(angle, 2, signed, "°")
+
+
+def _sentence(text: str) -> str:
+    return f"{text}." if text else ""
