@@ -8,6 +8,7 @@ from conftest import ROOT, label_table
 from cropperhead import params
 from cropperhead.evaluation import croppers, evaluate, metrics
 from cropperhead.evaluation import verdict as verdicts
+from cropperhead.evaluation.findings import LearningCheck
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.report import comparison_builder, page
@@ -162,6 +163,54 @@ def test_a_gain_that_shuffled_crops_share_is_no_evidence():
         "+0.020 to +0.080) more than the constant median crop does, but not reliably more than its "
         "own crops do when placed on other photos."
     )
+
+
+GAIN, OVER_SHUFFLED = Interval(0.05, 0.02, 0.08), Interval(0.05, 0.02, 0.08)
+
+
+def stated(*answers: bool | None) -> verdicts.Verdict:
+    claims = ("follows the photographer", "looks at the subject", "levels photos")
+    checks = [
+        LearningCheck("", "", answer, claim=claim)
+        for answer, claim in zip(answers, claims, strict=True)
+    ]
+    return verdicts.state_verdict(GAIN, OVER_SHUFFLED, 60, 0.95, checks)
+
+
+@pytest.mark.parametrize(
+    ("answers", "shortfall"),
+    [
+        ((True, False, True), "looks at the subject"),
+        ((True, True, False), "levels photos"),
+        ((False, None, False), "follows the photographer or levels photos"),
+        (
+            (False, False, False),
+            "follows the photographer, looks at the subject or levels photos",
+        ),
+    ],
+)
+def test_the_headline_claims_no_more_than_the_weakest_answer(answers, shortfall):
+    verdict = stated(*answers)
+    assert verdict.outcome == "learned"
+    assert verdict.headline == "The model crops better than one crop for all photos"
+    assert verdict.sentence == (
+        "On 60 photos it never saw, its crops overlap the photographer's by 0.050 (95 % interval "
+        "+0.020 to +0.080) more than the constant median crop does. The test does not show that it "
+        f"{shortfall}."
+    )
+
+
+def test_with_every_answer_yes_it_has_learned_to_crop():
+    for level in (True, None):  # None: there was nothing to level
+        verdict = stated(True, True, level)
+        assert verdict.headline == "The model has learned to crop"
+        assert "does not show" not in verdict.sentence
+
+
+def test_a_network_that_has_not_learned_is_not_called_better_by_its_other_answers():
+    checks = [LearningCheck("", "", False, claim="levels photos")]
+    verdict = verdicts.state_verdict(Interval(0.01, -0.02, 0.04), OVER_SHUFFLED, 60, 0.95, checks)
+    assert verdict.headline == "There is no evidence that the model learned to crop"
 
 
 def test_plots_tables_hold_every_limit_and_every_photo():

@@ -15,6 +15,7 @@ from sample_comparison import (
 )
 
 from cropperhead.evaluation.corrections import Corrections
+from cropperhead.evaluation.findings import LearningCheck
 from cropperhead.evaluation.verdict import Verdict
 from cropperhead.report.page import render_page, render_summary
 from cropperhead.stats import Interval
@@ -169,9 +170,9 @@ def test_texts_are_escaped():
         )
     )
     assert text not in html
-    # both parts of the verdict, a line of evidence, a fact's name and value; only croppers in the
-    # table are described, and random is not one of them
-    assert Page(html).text.count(text) == 5
+    # the headline as title and heading, the sentence, a line of evidence, a fact's name and value;
+    # only croppers in the table are described, and random is not one of them
+    assert Page(html).text.count(text) == 6
 
 
 @pytest.mark.parametrize("missing", [None, Interval(math.nan, math.nan, math.nan)])
@@ -200,17 +201,10 @@ def test_a_human_scored_against_others_has_numbers():
     assert "Eight people each." in text
 
 
-@pytest.mark.parametrize(
-    ("outcome", "title"),
-    [
-        ("learned", "It learned"),
-        ("no evidence", "No evidence that it learned"),
-        ("worse", "Worse than one crop for all photos"),
-    ],
-)
-def test_the_title_of_the_page_states_the_outcome(outcome, title):
-    verdict = dataclasses.replace(comparison().verdict, outcome=outcome)
-    assert f"<title>{title} · " in render_page(comparison(verdict=verdict))
+def test_the_title_of_the_page_is_the_headline():
+    verdict = dataclasses.replace(comparison().verdict, headline="No evidence of anything")
+    html = render_page(comparison(verdict=verdict))
+    assert "<title>No evidence of anything · " in html
 
 
 def test_the_headline_is_a_heading_and_its_sentence_a_paragraph():
@@ -283,6 +277,14 @@ def test_the_checks_follow_the_verdict_with_words_next_to_their_marks(full):
     assert (
         text.index("learned to crop") < text.index("Has it learned?") < text.index("Which cropper")
     )
+
+
+def test_p_values_and_intervals_of_a_check_are_small_print():
+    check = LearningCheck("Does it?", "By 0.1.", True, "p = 0.031.")
+    html = render_page(comparison(learning_checks=[check]))
+    assert '<p class="soft">p = 0.031.</p>' in html
+    summary = render_summary(comparison(learning_checks=[check]))
+    assert "- Does it? **Yes.** By 0.1. <small>p = 0.031.</small>" in summary.splitlines()
 
 
 def test_each_part_of_the_photos_has_its_gain_drawn(full):

@@ -1,7 +1,8 @@
-"""Numbers as text for readers: minus signs, digits, grouping, intervals and p-values."""
+"""Numbers and lists as text for readers: minus signs, digits, intervals, p-values, words."""
 
 import math
 import re
+from collections.abc import Iterable
 
 from cropperhead.stats import Interval
 
@@ -65,3 +66,9 @@ def format_confidence(confidence: float) -> str:
 def format_count(count: int, singular: str, plural: str = "") -> str:
     """Format a count with its noun: "1 photo", "1,200 photos"."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def join_words(words: Iterable[str], conjunction: str = "and") -> str:
+    """Join words to "a, b and c"; the empty text without any."""
+    *first, last = [*words] or [""]
+    return f"{', '.join(first)} {conjunction} {last}" if first else last

@@ -1,9 +1,16 @@
 """Whether a network has learned to crop, as a headline and a sentence with its numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cropperhead.evaluation.number_text import format_confidence, format_number, format_range
+from cropperhead.evaluation.findings import LearningCheck
+from cropperhead.evaluation.number_text import (
+    format_confidence,
+    format_number,
+    format_range,
+    join_words,
+)
 from cropperhead.stats import Interval
 
 Conclusion = Literal["learned", "no evidence", "worse"]
@@ -13,6 +20,7 @@ _HEADLINES: dict[Conclusion, str] = {
     "no evidence": "There is no evidence that the model learned to crop",
     "worse": "The model crops worse than a constant crop",
 }
+_LEARNED_IN_PART = "The model crops better than one crop for all photos"
 
 
 @dataclass(frozen=True)
@@ -39,9 +47,17 @@ def conclude(gain: Interval, over_shuffled: Interval) -> Conclusion:
 
 
 def state_verdict(
-    gain: Interval, over_shuffled: Interval, photos: int, confidence: float
+    gain: Interval,
+    over_shuffled: Interval,
+    photos: int,
+    confidence: float,
+    checks: Sequence[LearningCheck] = (),
 ) -> Verdict:
-    """State the conclusion on `photos` test photos; `confidence` is that of both intervals."""
+    """State the conclusion on `photos` test photos; `confidence` is that of both intervals.
+
+    The headline of a network that has learned claims no more than the weakest of `checks` shows:
+    with any answer "no", only that the network is better than one crop for all photos.
+    """
     outcome = conclude(gain, over_shuffled)
     interval = f"{format_confidence(confidence)} interval {format_range(gain, 3, signed=True)}"
     direction = "more" if gain.mean >= 0 else "less"
@@ -50,7 +66,12 @@ def state_verdict(
         f"{format_number(abs(gain.mean), 3)} ({interval}) {direction} than the constant median "
         "crop does"
     )
-    return Verdict(outcome, _HEADLINES[outcome], f"{sentence}{_doubt(outcome, gain)}.")
+    sentence += f"{_doubt(outcome, gain)}."
+    missing = [check.claim for check in checks if check.claim and check.passed is False]
+    if outcome == "learned" and missing:
+        shortfall = f"The test does not show that it {join_words(missing, 'or')}."
+        return Verdict(outcome, _LEARNED_IN_PART, f"{sentence} {shortfall}")
+    return Verdict(outcome, _HEADLINES[outcome], sentence)
 
 
 def _doubt(outcome: Conclusion, gain: Interval) -> str:

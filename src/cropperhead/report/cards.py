@@ -5,7 +5,7 @@ et al. (Datasheets for Datasets, 2021). Both state what the numbers show, and ma
 as not known to the program. The same input gives the same text; the wording is in `templates`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,12 @@ from typing import Any
 from cropperhead.dataset.inventory import Inventory, Quartiles, SplitSize
 from cropperhead.dataset.split import TEST, TRAIN, VALIDATION
 from cropperhead.evaluation.corrections import Corrections
-from cropperhead.evaluation.number_text import DASH, format_number, format_share
+from cropperhead.evaluation.number_text import (
+    DASH,
+    format_number,
+    format_share,
+    join_words,
+)
 from cropperhead.params import Params
 from cropperhead.report import page, tables
 from cropperhead.report.comparison import Comparison
@@ -98,7 +103,7 @@ def render_model_card(card: ModelCard) -> str:
         agreements=tables.agreement_table(comparison.agreements, labels),
         versions=_fact_table([fact for fact in comparison.facts if "." not in fact[0]]),
         settings=_fact_table(settings),
-        properties=_join_words(dict.fromkeys(each.by.lower() for each in comparison.slices)),
+        properties=join_words(dict.fromkeys(each.by.lower() for each in comparison.slices)),
         training=_split_size(card.inventory, TRAIN),
         validation=_split_size(card.inventory, VALIDATION),
         test=_split_size(card.inventory, TEST),
@@ -134,12 +139,6 @@ def render_datasheet(sheet: Datasheet) -> str:
         corrections=tables.correction_table(sheet.corrections),
         quarantined=_descending("broken expectation", "crops", sheet.validate_report["failures"]),
     )
-
-
-def _join_words(words: Iterable[str]) -> str:
-    """Join words to "a, b and c"."""
-    *first, last = [*words] or [""]
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _split_size(inventory: Inventory, name: str) -> SplitSize:

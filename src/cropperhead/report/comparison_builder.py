@@ -44,9 +44,9 @@ def build_comparison(
     """
     gain, shuffled = evaluation.gain(CNN, MEDIAN), evaluation.gain(CNN, SHUFFLED)
     photos, settings = len(evaluation.test.photos.names), params.evaluate
-    metrics = evaluation.reference_free
+    metrics, checks = evaluation.reference_free, learning_checks.check_learning(evaluation)
     return Comparison(
-        verdict=verdict.state_verdict(gain, shuffled, photos, settings.confidence),
+        verdict=verdict.state_verdict(gain, shuffled, photos, settings.confidence, checks),
         evidence=_evidence(evaluation),
         rows=_cropper_scores(evaluation),
         pictures=[
@@ -60,7 +60,7 @@ def build_comparison(
         sampler=next(method.sampler for method in evaluation.croppers if method.key == RANDOM),
         intervals=_describe_intervals(settings),
         confidence=settings.confidence,
-        learning_checks=learning_checks.check_learning(evaluation),
+        learning_checks=checks,
         slices=subgroups.score_slices(evaluation),
         measures=metrics.measures(evaluation.mean) if metrics else (),
         judge_scores=metrics.judge_scores if metrics else (),

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from cropperhead.evaluation.findings import LearningCheck
 from cropperhead.evaluation.number_text import format_confidence
-from cropperhead.evaluation.verdict import Conclusion, Verdict
+from cropperhead.evaluation.verdict import Verdict
 from cropperhead.geometry.crops import Floats
 from cropperhead.photos import drawing
 from cropperhead.report import charts, gallery, markdown, tables
@@ -18,11 +19,6 @@ from cropperhead.report.comparison import COUNT_NAMES, Comparison, Failure
 from cropperhead.report.rendering import render_template
 from cropperhead.report.table import Table, without_details
 
-TITLES: dict[Conclusion, str] = {
-    "learned": "It learned",
-    "no evidence": "No evidence that it learned",
-    "worse": "Worse than one crop for all photos",
-}
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
 _FIRST_PHOTOS = 24  # of the gallery, until all are requested
 
@@ -34,7 +30,6 @@ def render_page(comparison: Comparison) -> str:
     return render_template(
         "comparison.html.j2",
         comparison=comparison,
-        title=TITLES[comparison.verdict.outcome],
         answers=ANSWERS,
         percent=format_confidence(comparison.confidence),
         counts=_named_counts(comparison.counts),
@@ -62,11 +57,7 @@ def render_scores(comparison: Comparison) -> str:
     scores = without_details(tables.score_table(comparison.rows), first=2)
     blocks = [
         "\n".join(f"- {markdown.escape_text(line)}" for line in comparison.evidence),
-        "\n".join(
-            f"- {markdown.escape_text(check.question)} **{ANSWERS[check.passed].capitalize()}.** "
-            + markdown.escape_text(check.finding)
-            for check in comparison.learning_checks
-        ),
+        "\n".join(_format_check(check) for check in comparison.learning_checks),
         markdown.format_table(scores),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -75,6 +66,13 @@ def render_scores(comparison: Comparison) -> str:
 def _format_verdict(verdict: Verdict) -> str:
     headline, sentence = map(markdown.escape_text, (verdict.headline, verdict.sentence))
     return f"**{headline}.** {sentence}"
+
+
+def _format_check(check: LearningCheck) -> str:
+    question, finding = map(markdown.escape_text, (check.question, check.finding))
+    line = f"- {question} **{ANSWERS[check.passed].capitalize()}.** {finding}"
+    small = markdown.escape_text(check.small_print)
+    return f"{line} <small>{small}</small>" if small else line
 
 
 def _table_values(comparison: Comparison) -> dict[str, Table | None]:
