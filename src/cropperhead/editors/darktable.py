@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cropperhead.editors import darktable_history as history
-from cropperhead.editors import darktable_write, suggestion_mark
+from cropperhead.editors import darktable_moves, darktable_write, suggestion_mark
 from cropperhead.editors.base import (
     CropToWrite,
     MarkTexts,
@@ -100,7 +100,7 @@ def decode(
     make no rectangle within the frame, or one in a frame that is warped or not the stored one.
     """
     steps = history.last_steps(settings)
-    _refuse_reframed(steps)
+    darktable_moves.refuse(settings, width, height)
     turns = _turns(steps, _flip(settings, steps, exif_orientation))
     numbers = "; ".join(f"{operation} {_format_turn(turn)}" for operation, turn in turns.items())
     frame, bits = Rectangle(width / 2, height / 2, width, height, 0.0), 0
@@ -237,12 +237,6 @@ def _refuse_warped(operation: str, turn: _Turn) -> None:
         raise RejectedFile(
             "perspective", f"{operation} has {turn.warps}: the crop is in a warped frame"
         )
-
-
-def _refuse_reframed(steps: Mapping[str, history.Step]) -> None:
-    for name in history.REFRAMING:
-        if name in steps and steps[name].enabled:
-            raise RejectedFile("reframed", f"{name} is on: the crop is in another frame")
 
 
 def _flip(settings: Settings, steps: Mapping[str, history.Step], exif_orientation: int) -> int:

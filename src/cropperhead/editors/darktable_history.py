@@ -11,7 +11,7 @@ import base64
 import math
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,16 +23,13 @@ _OLD_TAGS = ("History_operation", "History_enabled", "History_modversion", "Hist
 TAGS = ("Xmp_version", "History", "History_end", "Iop_order_list", "Raw_params", *_OLD_TAGS)
 _NEWEST_XMP_VERSION = 5
 _PIPE = ("ashift", "flip", "clipping", "crop")
-# These change the frame of the crop: sensors turned by 45 degrees, oblong pixels, added
-# margins. All else that moves content (lens, liquify) keeps the frame, or comes after the crop.
-REFRAMING = ("rotatepixels", "scalepixels", "enlargecanvas")
 
 _SHIFT = "rotation lensshift_v lensshift_h"
 _LENS = "f_length crop_factor orthocorr aspect mode"
 _KEYSTONE = "k_h k_v kxa kya kxb kyb kxc kyc kxd kyd k_type k_sym k_apply"
 _BOX = "cx cy cw ch"  # left, top, right, bottom
-# module -> version -> the struct, and the names of its first fields
-_LAYOUTS: Mapping[str, Mapping[int, tuple[str, str]]] = {
+Layouts = Mapping[int, tuple[str, str]]  # version -> the struct, and the names of its first fields
+_LAYOUTS: Mapping[str, Layouts] = {
     "ashift": {
         1: ("<3fi", _SHIFT),
         2: ("<7f2i", f"{_SHIFT} {_LENS}"),
@@ -51,7 +48,7 @@ _LAYOUTS: Mapping[str, Mapping[int, tuple[str, str]]] = {
 }
 # The versions written: those of darktable 3.8 to 4.2, which later ones read.
 _WRITTEN = {"ashift": 5, "flip": 2, "crop": 1}
-_LONGEST_TEXT = 4096  # the longest settings, ashift's, have 892 bytes: 1784 digits in hex
+_LONGEST_TEXT = 16384  # the longest settings, liquify's, have 7600 bytes: 15200 digits in hex
 _PACKED_ABOVE = 100  # bytes, where darktable begins to pack settings
 
 
@@ -83,7 +80,12 @@ def read_entries(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def last_steps(settings: Mapping[str, Any]) -> dict[str, Step]:
-    """The last settings of each module, as far as the history is applied."""
+    """The last settings of each module that reframes, as far as the history is applied."""
+    return _by_module(list_steps(settings, _PIPE))
+
+
+def list_steps(settings: Mapping[str, Any], modules: Collection[str]) -> list[Step]:
+    """The last settings of each instance of these modules, as far as the history is applied."""
     history = read_entries(settings)
     end = _whole(settings.get("History_end"), "History_end", len(history))
     last = {}
@@ -91,15 +93,20 @@ def last_steps(settings: Mapping[str, Any]) -> dict[str, Step]:
         operation = entry.get("Operation")
         if not isinstance(operation, str):
             raise RejectedFile("incomplete", "an entry of the history names no operation")
-        if operation in _PIPE or operation in REFRAMING:
+        if operation in modules:
             instance = _whole(entry.get("Multi_priority"), "Multi_priority", 0)
             last[operation, instance] = _step(operation, entry)
-    return _by_module(list(last.values()))
+    return list(last.values())
+
+
+def custom_order(settings: Mapping[str, Any]) -> list[str]:
+    """All modules' names in the user's own order; none where the order is one of darktable's."""
+    return str(settings.get("Iop_order_list", "")).split(",")[::2]  # name, instance, name, ...
 
 
 def module_order(settings: Mapping[str, Any], names: Mapping[str, Any]) -> list[str]:
     """The modules' names in the order in which they are applied."""
-    order = str(settings.get("Iop_order_list", "")).split(",")[::2]  # name, instance, name, ...
+    order = custom_order(settings)
     places = {name: order.index(name) if name in order else len(order) for name in _PIPE}
     return sorted((name for name in _PIPE if name in names), key=places.__getitem__)
 
@@ -115,20 +122,33 @@ def unpack_fields(step: Step) -> dict[str, float]:
 
     Raises RejectedFile (`unknown_version`, `bad_params`, `not_a_number`).
     """
-    versions = _LAYOUTS[step.operation]
+    layout, names = find_layout(step, _LAYOUTS[step.operation])
+    named = dict(zip(names.split(), unpack(step, layout), strict=False))
+    require_numbers(step, named)
+    return named
+
+
+def find_layout(step: Step, versions: Layouts) -> tuple[str, str]:
+    """The layout of a module's settings. Raises RejectedFile (`unknown_version`)."""
     if step.version not in versions:
         expected = ", ".join(map(str, versions))
         raise RejectedFile(
             "unknown_version", f"{step.operation} has version {step.version}, expected {expected}"
         )
-    layout, names = versions[step.version]
-    values = struct.unpack(layout, _data(step, struct.calcsize(layout)))
-    named = dict(zip(names.split(), values, strict=False))
+    return versions[step.version]
+
+
+def unpack(step: Step, layout: str) -> tuple[Any, ...]:
+    """The values of a module's settings. Raises RejectedFile (`bad_params`)."""
+    return struct.unpack(layout, _data(step, struct.calcsize(layout)))
+
+
+def require_numbers(step: Step, named: Mapping[str, float]) -> None:
+    """Raises RejectedFile (`not_a_number`) if a value is infinite or not a number."""
     if not all(map(math.isfinite, named.values())):
         raise RejectedFile(
             "not_a_number", f"{step.operation} has {format_fields(named, list(named))}"
         )
-    return named
 
 
 def make_entry(operation: str, *values: float) -> dict[str, Any]:
