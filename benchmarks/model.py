@@ -31,7 +31,7 @@ from cropperhead.geometry.crops import CROP_COLUMNS, FULL_FRAME, Floats
 from cropperhead.inference import search
 from cropperhead.library import scan
 from cropperhead.params import Params, TrainParams
-from cropperhead.stats import Bootstrap, Interval
+from cropperhead.stats import Interval, Jackknife
 from cropperhead.system import code_hash
 
 ROOT = Path(__file__).parent.parent
@@ -215,11 +215,7 @@ def _train_and_predict(case: Case, labels_with_split: pd.DataFrame, kept: Path) 
 
 
 def _interval(labels: pd.DataFrame, values: Floats, settings: Params) -> Interval:
-    evaluate = settings.evaluate
-    resampled = Bootstrap(
-        labels["group"].tolist(), evaluate.bootstrap_samples, evaluate.confidence, evaluate.seed
-    )
-    return resampled.interval(values)
+    return Jackknife(labels["group"].tolist(), settings.evaluate.confidence).interval(values)
 
 
 def _gathered(labels: pd.DataFrame, held: Sequence[Held]) -> tuple[pd.DataFrame, Floats, Floats]:

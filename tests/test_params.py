@@ -49,8 +49,6 @@ def test_the_project_s_own_params_are_valid():
         ("train", {"learnin_rate": 1}, "unknown key learnin_rate"),
         ("gate", {"tolerance": -0.01}, "gate.tolerance is -0.01, expected a share between 0 and 1"),
         ("gate", {"confidence": 1}, "gate.confidence is 1.0, expected in [0.5, 1)"),
-        ("gate", {"bootstrap_samples": 99}, "gate.bootstrap_samples is 99, expected at least 100"),
-        ("gate", {"seed": -1}, "gate.seed is -1, expected 0 or more"),
     ],
 )
 def test_the_error_names_an_unusable_value(tmp_path, block, values, message):

@@ -17,7 +17,7 @@ STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
 SMALL = {
     "demo": {"photos": 60},
     "train": {"epochs": 2, "image_size": 32, "least_steps": 5},
-    "evaluate": {"bootstrap_samples": 200, "permutations": 200, "random_draws": 10},
+    "evaluate": {"random_draws": 10},
     "extract": {"batch_files": 16},
 }
 

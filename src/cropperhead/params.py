@@ -213,8 +213,6 @@ class EvaluateParams:
     seed: int
     random_percentiles: tuple[float, float]
     random_draws: int
-    bootstrap_samples: int
-    permutations: int
     confidence: float
     gallery_photos: int
     predecessor: str
@@ -227,10 +225,6 @@ class EvaluateParams:
         photos = self.gallery_photos
         _require("evaluate.gallery_photos", photos, photos >= 1, "at least 1")
         _require("evaluate.random_draws", self.random_draws, self.random_draws >= 1, "at least 1")
-        samples = self.bootstrap_samples
-        _require("evaluate.bootstrap_samples", samples, samples >= 100, "at least 100")
-        permutations = self.permutations
-        _require("evaluate.permutations", permutations, permutations >= 100, "at least 100")
         _require("evaluate.confidence", self.confidence, 0.5 <= self.confidence < 1, "in [0.5, 1)")
 
 
@@ -240,15 +234,10 @@ class GateParams:
 
     tolerance: float
     confidence: float
-    bootstrap_samples: int
-    seed: int
 
     def __post_init__(self) -> None:
         _require_share("gate.tolerance", self.tolerance)
         _require("gate.confidence", self.confidence, 0.5 <= self.confidence < 1, "in [0.5, 1)")
-        samples = self.bootstrap_samples
-        _require("gate.bootstrap_samples", samples, samples >= 100, "at least 100")
-        _require("gate.seed", self.seed, self.seed >= 0, "0 or more")
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,7 @@ pytestmark = [
 
 PARAMS = params.load(ROOT / "params.yaml")
 TRAIN = dataclasses.replace(PARAMS.train, image_size=64, epochs=14)
-EVALUATE = dataclasses.replace(
-    PARAMS.evaluate, random_draws=10, bootstrap_samples=1000, permutations=1000
-)
+EVALUATE = dataclasses.replace(PARAMS.evaluate, random_draws=10)
 # Small copies, drawn and read in seconds; a third of the photos for the test, to tell more surely
 EXTRACT = dataclasses.replace(PARAMS.extract, long_side=256)
 SPLIT = dataclasses.replace(

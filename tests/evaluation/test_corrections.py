@@ -60,15 +60,15 @@ def test_a_photo_counts_once_however_many_editors_it_was_corrected_in():
 
 
 def test_the_interval_is_over_groups_not_photos():
-    # two groups of overlaps 1 and 1/2: a resample has means 1, 3/4 or 1/2, the ends a quarter of
-    # the time each, so that the middle 95 % reach from end to end
+    # two groups of overlaps 1 and 1/2: mean 3/4, error 1/4, t of one degree of freedom 12.7, and
+    # no overlap is below 0 or above 1
     rows = [corrected(LEFT, LEFT, group="a")] * 5
     rows += [corrected((0.0, 0.0, 1.0, 1.0, 0.0), LEFT, group="b")] * 5
     summary = corrections.summarise_corrections(table(*rows), {"suggested": 0}, PARAMS)
-    assert (summary.overlap.low, summary.overlap.mean, summary.overlap.high) == (0.5, 0.75, 1.0)
+    assert (summary.overlap.low, summary.overlap.mean, summary.overlap.high) == (0, 0.75, 1)
     # one group alone: every resample is the same
     alone = corrections.summarise_corrections(table(*rows[:5]), {"suggested": 0}, PARAMS)
-    assert alone.overlap.low == alone.overlap.high == 1.0
+    assert (alone.overlap.mean, alone.overlap.has_ends) == (1, False)
 
 
 def test_without_suggestions_there_is_no_summary():

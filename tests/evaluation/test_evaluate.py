@@ -16,9 +16,7 @@ from cropperhead.stats import Interval
 from cropperhead.training.batches import PhotoArrays
 
 ALL_PARAMS = params.load(ROOT / "params.yaml")
-PARAMS = dataclasses.replace(
-    ALL_PARAMS.evaluate, random_draws=20, bootstrap_samples=500, gallery_photos=5
-)
+PARAMS = dataclasses.replace(ALL_PARAMS.evaluate, random_draws=20, gallery_photos=5)
 ALL_PARAMS = dataclasses.replace(ALL_PARAMS, evaluate=PARAMS)
 
 

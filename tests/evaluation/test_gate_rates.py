@@ -25,7 +25,7 @@ TRAIN = dataclasses.replace(
     learning_rate=0.004,
     refits=0,
 )
-EVALUATE = dataclasses.replace(PARAMS.evaluate, bootstrap_samples=500, permutations=500)
+EVALUATE = PARAMS.evaluate
 SEEDS = 20
 
 

@@ -1,16 +1,15 @@
 import numpy as np
-import pytest
 
 from cropperhead.evaluation import judge
 from cropperhead.evaluation.composition import GRID, PhotoMaps
 from cropperhead.geometry import crops
-from cropperhead.stats import Bootstrap
+from cropperhead.stats import Jackknife
 
 COUNT = 120
 
 
-def bootstrap(count, samples=500):
-    return Bootstrap([str(i) for i in range(count)], samples, 0.95, seed=3)
+def jackknife(count):
+    return Jackknife([str(i) for i in range(count)], 0.95)
 
 
 def maps_with_spots(rows, columns):
@@ -40,21 +39,23 @@ def random_crops(seed, count=COUNT):
 
 def test_the_auc_is_the_share_of_pairs_in_which_the_person_s_crop_scores_higher():
     # 3 > 1, 3 > 2, 2 > 1, and 2 = 2 counts half: 3.5 of 4
-    assert judge.auc(np.array([3.0, 2.0]), np.array([1.0, 2.0]), bootstrap(2)).mean == 0.875
+    assert judge.auc(np.array([3.0, 2.0]), np.array([1.0, 2.0]), jackknife(2)).mean == 0.875
     # of draws the mean: 0.875, and 0 where all others score higher
     draws = np.array([[1.0, 2.0], [4.0, 5.0]])
-    assert judge.auc(np.array([3.0, 2.0]), draws, bootstrap(2)).mean == 0.4375
+    assert judge.auc(np.array([3.0, 2.0]), draws, jackknife(2)).mean == 0.4375
 
 
-def test_the_interval_of_the_auc_is_that_of_resampled_photos():
+def test_the_interval_of_the_auc_comes_from_leaving_out_groups_of_photos():
     generator = np.random.default_rng(1)
     human, others = generator.integers(0, 6, (2, 20)).astype(float)
-    resampled, groups = [], Bootstrap([str(i // 2) for i in range(20)], 50, 0.9, seed=3)
-    for times in groups.weights().astype(int):
-        first, second = np.repeat(human, times)[:, None], np.repeat(others, times)
-        resampled.append(np.mean((first > second) + (first == second) / 2))
+    left_out, groups = [], Jackknife([str(i // 2) for i in range(20)], 0.9)
+    for pair in range(0, 20, 2):
+        first, second = (np.delete(each, [pair, pair + 1]) for each in (human[:, None], others))
+        first = first[:, None]
+        left_out.append(np.mean((first > second) + (first == second) / 2))
     score = judge.auc(human, others, groups)
-    assert [score.low, score.high] == pytest.approx(list(np.percentile(resampled, [5, 95])))
+    assert score == groups.statistic_interval(score.mean, np.array(left_out), (0.0, 1.0))
+    assert score.low < score.mean < score.high
 
 
 def test_a_judge_distinguishes_crops_of_one_shape_from_crops_of_any():
@@ -63,7 +64,7 @@ def test_a_judge_distinguishes_crops_of_one_shape_from_crops_of_any():
     unseen, theirs = spotted(seed=3)
     scores = [learned.human_probability(unseen, limits) for limits in (theirs, random_crops(4))]
     assert all(((each >= 0) & (each <= 1)).all() for each in scores)
-    assert judge.auc(*scores, bootstrap(COUNT)).low > 0.95
+    assert judge.auc(*scores, jackknife(COUNT)).low > 0.95
 
 
 def test_a_judge_distinguishes_crops_of_the_same_shapes_by_their_content():
@@ -74,7 +75,7 @@ def test_a_judge_distinguishes_crops_of_the_same_shapes_by_their_content():
     unseen, theirs = spotted(seed=3)
     swapped = judge.swap_crops(theirs, unseen.aspect, 3, seed=2)
     scores = np.array([learned.human_probability(unseen, limits) for limits in swapped])
-    score = judge.auc(learned.human_probability(unseen, theirs), scores, bootstrap(COUNT))
+    score = judge.auc(learned.human_probability(unseen, theirs), scores, jackknife(COUNT))
     assert score.low > 0.9
 
 
@@ -83,7 +84,7 @@ def test_a_judge_cannot_distinguish_crops_from_one_distribution():
     learned = judge.train_judge(photos, random_crops(1), random_crops(2)[None], seed=1)
     unseen, _ = spotted(seed=3)
     first, second = (learned.human_probability(unseen, random_crops(seed)) for seed in (5, 6))
-    score = judge.auc(first, second, bootstrap(COUNT))
+    score = judge.auc(first, second, jackknife(COUNT))
     assert score.low < 0.5 < score.high
 
 

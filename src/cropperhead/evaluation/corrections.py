@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from cropperhead.dataset.shards import SUGGESTED_BY, SUGGESTED_COLUMNS
+from cropperhead.evaluation.scores import BOUNDS
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.params import EvaluateParams
-from cropperhead.stats import Bootstrap, Interval
+from cropperhead.stats import Interval, Jackknife
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,10 @@ def summarise_corrections(
     photos = _differences_by_photo(labels)
     if not untouched and photos.empty:
         return None
-    bootstrap = Bootstrap(
-        photos["group"].tolist(), params.bootstrap_samples, params.confidence, params.seed
-    )
+    jackknife = Jackknife(photos["group"].tolist(), params.confidence)
     overlap, displacement, angle = (
-        bootstrap.interval(photos[name].to_numpy(float))
-        for name in ("overlap", "displacement", "angle")
+        jackknife.interval(photos[name].to_numpy(float), BOUNDS[score])
+        for name, score in (("overlap", "iou"), ("displacement", "bde"), ("angle", "angle_error"))
     )
     return Corrections(untouched, len(photos), overlap, displacement, angle)
 

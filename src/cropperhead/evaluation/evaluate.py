@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cropperhead import stats
 from cropperhead.dataset import split
 from cropperhead.evaluation import croppers, reference_free, scores
 from cropperhead.evaluation.croppers import CNN, HUMAN, CropMethod
@@ -17,7 +16,7 @@ from cropperhead.evaluation.reference_free import JudgeTraining, ReferenceFreeSc
 from cropperhead.evaluation.third_party import rival_croppers
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.params import INPUT_SIDE, EvaluateParams
-from cropperhead.stats import Bootstrap, Interval
+from cropperhead.stats import UNBOUNDED, Interval, Jackknife, holm_correction
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.training import batches
 from cropperhead.training.batches import PhotoArrays
@@ -62,56 +61,55 @@ class Evaluation:
 
     def interval(self, cropper: str, column: str) -> Interval:
         """Average a score over photos, with its interval."""
-        return self.mean(self.by_photo(cropper, column))
+        return self.mean(self.by_photo(cropper, column), scores.BOUNDS[column])
 
     def gain(self, cropper: str, over: str) -> Interval:
         """Average the paired difference in overlap to another cropper, with its interval."""
-        return self.mean(self.differences(cropper, over))
+        return self.mean(self.differences(cropper, over), scores.GAIN_BOUNDS)
 
     def p_value(self, cropper: str, over: str) -> float:
         """Return the p-value of a gain, for one planned comparison."""
-        differences, params = self.differences(cropper, over), self.params
-        groups = self._groups(differences.index)
-        return stats.permutation_p_value(
-            differences.to_numpy(float), groups, params.permutations, params.seed
-        )
+        differences = self.differences(cropper, over)
+        return self.jackknife(differences.index).p_value(differences.to_numpy(float))
 
     def corrected_p_values(self, over: str) -> dict[str, float]:
         """Return the p-values of all other croppers' gains, corrected for their number."""
         others = [key for key in self.cropped if key != over]
-        return stats.holm_correction({key: self.p_value(key, over) for key in others})
+        return holm_correction({key: self.p_value(key, over) for key in others})
 
     def detectable_gain(self, cropper: str, over: str) -> float:
         """Return the smallest true gain that this many photos detect with a power of 80 %."""
         differences = self.differences(cropper, over)
-        groups = self._groups(differences.index)
-        values, confidence = differences.to_numpy(float), self.params.confidence
-        return stats.detectable_difference(values, groups, confidence)
+        values = differences.to_numpy(float)
+        return self.jackknife(differences.index).detectable_difference(values)
 
     def differences(self, cropper: str, over: str) -> pd.Series:
         """Return the difference in overlap of one cropper to another, by photo."""
         return (self.by_photo(cropper, "iou") - self.by_photo(over, "iou")).dropna()
 
-    def mean(self, values: pd.Series) -> Interval:
-        """Average values by photo, ignoring NaN, with the interval of the mean."""
+    def mean(self, values: pd.Series, bounds: tuple[float, float] = UNBOUNDED) -> Interval:
+        """Average values by photo, ignoring NaN, with the interval of the mean.
+
+        `bounds` are as in `Jackknife.interval`.
+        """
         finite = values.dropna()
-        return self.bootstrap(finite.index).interval(finite.to_numpy(float))
+        return self.jackknife(finite.index).interval(finite.to_numpy(float), bounds)
 
-    def bootstrap(self, photos: "pd.Index[str]") -> Bootstrap:
-        """Return the bootstrap that resamples these photos by their groups."""
-        params = self.params
-        return Bootstrap(
-            self._groups(photos), params.bootstrap_samples, params.confidence, params.seed
-        )
-
-    def statistic(self, compute: Callable[[Floats], Floats]) -> Interval:
+    def statistic(
+        self, compute: Callable[[Floats], Floats], bounds: tuple[float, float]
+    ) -> Interval:
         """Return a statistic of the test labels that is no mean, with its interval.
 
-        `compute` takes weights of the labels, (r, n), and gives the statistic of each row, (r,).
+        `compute` takes weights of the labels, (r, n), and gives the statistic of each row, (r,);
+        `bounds` are as in `Jackknife.statistic_interval`.
         """
-        bootstrap = self.bootstrap(pd.Index(self.test.labels["photo"]))
+        jackknife = self.jackknife(pd.Index(self.test.labels["photo"]))
         value = compute(np.ones((1, len(self.test.labels))))[0]
-        return bootstrap.statistic_interval(float(value), compute(bootstrap.weights()))
+        return jackknife.statistic_interval(float(value), compute(jackknife.weights()), bounds)
+
+    def jackknife(self, photos: "pd.Index[str]") -> Jackknife:
+        """Return what computes intervals of values of these photos, by their groups."""
+        return Jackknife(self._groups(photos), self.params.confidence)
 
     def limits(self) -> dict[str, Floats]:
         """Return the human's and the network's limits for every test label, (n, 5)."""
@@ -249,5 +247,5 @@ def _score_without_reference(
     photos = evaluation.test.photos
     first = evaluation.test.labels.drop_duplicates("photo")[list(CROP_COLUMNS)].to_numpy(float)
     cropped = {HUMAN: first[None], **evaluation.cropped}
-    bootstrap = evaluation.bootstrap(pd.Index(photos.names))
-    return reference_free.score_without_reference(photos, cropped, predict, training, bootstrap)
+    jackknife = evaluation.jackknife(pd.Index(photos.names))
+    return reference_free.score_without_reference(photos, cropped, predict, training, jackknife)

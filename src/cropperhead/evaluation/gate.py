@@ -22,7 +22,7 @@ from cropperhead.evaluation.score_files import NUMBERS, Baseline
 from cropperhead.evaluation.scores import LIMITS
 from cropperhead.geometry.crops import Floats
 from cropperhead.params import GateParams
-from cropperhead.stats import Bootstrap, Interval
+from cropperhead.stats import Interval, Jackknife
 from cropperhead.system.project_files import SCORES
 
 _TEXTS = ["photo", "group", "cropper", "reference"]
@@ -135,9 +135,9 @@ def _photo_interval(table: pd.DataFrame, params: GateParams) -> Callable[[pd.Ser
 
     def interval(values: pd.Series) -> Interval:
         groups_of_photos = list(groups[values.index])
-        samples, seed = params.bootstrap_samples, params.seed
-        bootstrap = Bootstrap(groups_of_photos, samples, params.confidence, seed)
-        return bootstrap.interval(values.to_numpy())
+        return Jackknife(groups_of_photos, params.confidence).interval(
+            values.to_numpy(), scores.GAIN_BOUNDS
+        )
 
     return interval
 

@@ -24,7 +24,7 @@ from cropperhead.evaluation import composition
 from cropperhead.evaluation.composition import Map, PhotoMaps
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import Floats
-from cropperhead.stats import Bootstrap, Interval
+from cropperhead.stats import Interval, Jackknife
 
 # No viewer sees anything finer. People's limits are exactly on the frame's edge and their angles
 # exactly 0; by that alone a judge recognised uniformly drawn crops with an AUC of 0.999
@@ -83,19 +83,19 @@ def swap_crops(human: Floats, aspect: Floats, draws: int, seed: int) -> Floats:
     return crops.inside_frame(swapped, np.broadcast_to(aspect, swapped.shape[:-1]))
 
 
-def auc(human: Floats, others: Floats, bootstrap: Bootstrap) -> Interval:
+def auc(human: Floats, others: Floats, jackknife: Jackknife) -> Interval:
     """Measure how well scores distinguish people's crops (n,) from others, (n,) or (draws, n).
 
     The area under the ROC curve: the chance that a person's crop scores higher than another, each
     of any photo; ties count half (Mann and Whitney 1947). 0.5 is chance. The mean over draws.
-    `bootstrap` resamples the n photos.
+    `jackknife` is of the n photos.
     """
     human = np.asarray(human, float)
     draws = np.atleast_2d(np.asarray(others, float))
-    once, weights = np.ones((1, len(human))), bootstrap.weights()
+    once, weights = np.ones((1, len(human))), jackknife.weights()
     value = np.mean([_share_above(human, each, once) for each in draws])
-    resampled = np.mean([_share_above(human, each, weights) for each in draws], axis=0)
-    return bootstrap.statistic_interval(float(value), resampled)
+    left_out = np.mean([_share_above(human, each, weights) for each in draws], axis=0)
+    return jackknife.statistic_interval(float(value), left_out, (0.0, 1.0))
 
 
 def _share_above(human: Floats, others: Floats, weights: Floats) -> Floats:

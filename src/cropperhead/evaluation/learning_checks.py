@@ -3,6 +3,7 @@
 `verdict` draws its conclusion from the first two, and claims no more than all of them show.
 """
 
+import math
 from functools import partial
 
 import numpy as np
@@ -23,6 +24,7 @@ from cropperhead.stats import Interval
 
 _ANGLE = LIMITS[4]
 _NO_SPREAD = 1e-12  # of a variance: what rounding leaves of a constant's
+_R_SQUARED_BOUNDS = (-math.inf, 1.0)
 _SAME_DEG = 1e-6  # of two angle errors: a smaller difference is rounding
 
 
@@ -45,7 +47,10 @@ def explained_variance(evaluation: Evaluation) -> dict[str, Interval]:
     predictions that are further off than that. Limits that do not vary are omitted.
     """
     limits = _varying_limits(evaluation)
-    return {name: evaluation.statistic(partial(_r_squared, *limits[name])) for name in limits}
+    return {
+        name: evaluation.statistic(partial(_r_squared, *limits[name]), _R_SQUARED_BOUNDS)
+        for name in limits
+    }
 
 
 def mean_explained_variance(evaluation: Evaluation) -> Interval | None:
@@ -53,7 +58,9 @@ def mean_explained_variance(evaluation: Evaluation) -> Interval | None:
     pairs = [pair for name, pair in _varying_limits(evaluation).items() if name != _ANGLE]
     if not pairs:
         return None
-    return evaluation.statistic(lambda w: np.mean([_r_squared(*pair, w) for pair in pairs], axis=0))
+    return evaluation.statistic(
+        lambda w: np.mean([_r_squared(*pair, w) for pair in pairs], axis=0), _R_SQUARED_BOUNDS
+    )
 
 
 def levelling_gains(evaluation: Evaluation) -> pd.Series:

@@ -12,7 +12,7 @@ from cropperhead.evaluation.composition import MEASURES, PhotoMaps
 from cropperhead.evaluation.croppers import CNN, HUMAN, OTHER, RANDOM
 from cropperhead.evaluation.findings import JudgeScore, Measure
 from cropperhead.geometry.crops import Floats
-from cropperhead.stats import Bootstrap, Interval
+from cropperhead.stats import Interval, Jackknife
 from cropperhead.training.batches import PhotoArrays
 
 _JUDGE_PHOTOS = 1000  # that a judge trains on: more make it no better, and take longer
@@ -74,13 +74,13 @@ def score_without_reference(
     cropped: Mapping[str, Floats],
     predict: Callable[[PhotoArrays], Floats],
     training: JudgeTraining,
-    bootstrap: Bootstrap,
+    jackknife: Jackknife,
 ) -> ReferenceFreeScores:
     """Compute all metrics of crops (draws, n, 5) by cropper, people's own included."""
     maps = composition.photo_maps(photos)
     measures = {key: _mean_over_draws(maps, limits) for key, limits in cropped.items()}
     shifts = occlusion.crop_shifts(predict, photos, maps)
-    judge_scores = _judge_scores(maps, cropped, training, bootstrap)
+    judge_scores = _judge_scores(maps, cropped, training, jackknife)
     return ReferenceFreeScores(photos.names, measures, judge_scores, shifts)
 
 
@@ -93,7 +93,7 @@ def _judge_scores(
     maps: PhotoMaps,
     cropped: Mapping[str, Floats],
     training: JudgeTraining,
-    bootstrap: Bootstrap,
+    jackknife: Jackknife,
 ) -> list[JudgeScore]:
     training_maps = composition.photo_maps(training.photos)
     others = judge.swap_crops(training.human, training_maps.aspect, _TRAINING_DRAWS, training.seed)
@@ -102,5 +102,5 @@ def _judge_scores(
     scores = []
     for key in _JUDGED_CROPPERS:
         draws = [trained.human_probability(maps, each) for each in cropped[key][:_MEASURED_DRAWS]]
-        scores.append(JudgeScore(key, judge.auc(human, np.stack(draws), bootstrap)))
+        scores.append(JudgeScore(key, judge.auc(human, np.stack(draws), jackknife)))
     return scores

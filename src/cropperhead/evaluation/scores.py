@@ -1,5 +1,6 @@
 """How close crops come to those of people: overlap, displacement, angle and aspect errors."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,10 @@ from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 
 SCORES = ("iou", "bde", "angle_error", "aspect_error")
 LIMITS = tuple(name.removeprefix("crop_") for name in CROP_COLUMNS)
+# The lowest and the highest value of each score, and of a difference in overlap
+_NO_LIMIT = (0.0, math.inf)
+BOUNDS = {"iou": (0.0, 1.0), **dict.fromkeys(("bde", "angle_error", "aspect_error"), _NO_LIMIT)}
+GAIN_BOUNDS = (-1.0, 1.0)
 # The column `reference`: what a crop is scored against
 AUTHOR, OTHERS, ITSELF = "the author", "the other authors", "itself"
 # How far a corner may be outside the frame, as a fraction of its side: this allows for single

@@ -44,7 +44,9 @@ def score_agreement(evaluation: Evaluation) -> list[Agreement]:
 
 def _agreement(evaluation: Evaluation, key: str, shared: set[str]) -> Agreement:
     columns = [evaluation.by_photo(key, name) for name in ("iou", "iou_best")]
-    mean, best = (evaluation.mean(each[each.index.isin(shared)]) for each in columns)
+    mean, best = (
+        evaluation.mean(each[each.index.isin(shared)], scores.BOUNDS["iou"]) for each in columns
+    )
     return Agreement(key, mean, best)
 
 
@@ -57,8 +59,9 @@ def _slices_by(evaluation: Evaluation, by: str, values: np.ndarray) -> list[Slic
     for value in pd.unique(np.sort(values)):
         chosen = values == value
         means = overlap[chosen].groupby(photo[chosen]).mean()
-        gain = evaluation.mean(means[CNN] - means[MEDIAN])
-        slices.append(Slice(by, str(value), len(means), evaluation.mean(means[CNN]), gain))
+        own = evaluation.mean(means[CNN], scores.BOUNDS["iou"])
+        gain = evaluation.mean(means[CNN] - means[MEDIAN], scores.GAIN_BOUNDS)
+        slices.append(Slice(by, str(value), len(means), own, gain))
     return slices
 
 

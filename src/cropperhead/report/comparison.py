@@ -19,7 +19,6 @@ COUNT_NAMES = {
     "groups": "groups of test photos: near-duplicates and bursts form one group, in one split",
     "authors": "people or versions with crops of the test photos",
     "random_draws": "random crops for each photo",
-    "bootstrap_samples": "bootstrap samples",
 }
 
 

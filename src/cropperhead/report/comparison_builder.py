@@ -83,11 +83,10 @@ def _sample_order(photo: str) -> str:
 
 def _describe_intervals(params: EvaluateParams) -> str:
     return (
-        f"Intervals are the middle {format_confidence(params.confidence)} of "
-        f"{params.bootstrap_samples:,} bootstrap resamples of groups of similar photos. p is the "
-        f"share of {params.permutations:,} random exchanges of the two croppers, group by group, "
-        "with a difference at least as large as the observed one. Holm's correction adjusts it "
-        "for the number of croppers."
+        f"Intervals of {format_confidence(params.confidence)} are those of Student's t, with the "
+        "standard error that results from leaving out one group of similar photos after another. "
+        "They are wider where a few groups differ from the others by much. p is of the same t; "
+        "Holm's correction adjusts it for the number of croppers."
     )
 
 
@@ -144,7 +143,6 @@ def _counts(evaluation: Evaluation, params: EvaluateParams) -> dict[str, int]:
         "groups": len(set(evaluation.test.groups.values())),
         "authors": int(evaluation.test.labels["author"].nunique()),
         "random_draws": params.random_draws,
-        "bootstrap_samples": params.bootstrap_samples,
     }
 
 
