@@ -91,6 +91,9 @@ def test_has_crop_gates_everything(values, expected):
     assert lightroom.state(values) is expected
 
 
+FISHEYE = {"LensProfileName": "Adobe (Canon EF 8-15mm f/4L FISHEYE USM)"}
+
+
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
@@ -114,6 +117,11 @@ def test_has_crop_gates_everything(values, expected):
         ("perspective", settings() | {"PerspectiveUpright": 2}),
         ("perspective", settings() | {"PerspectiveVertical": -12}),
         ("perspective", settings() | {"PerspectiveScale": 98}),
+        ("perspective", settings() | {"LensManualDistortionAmount": 4}),
+        ("perspective", settings() | {"LensManualDistortionAmount": "-80"}),
+        ("not_a_number", settings() | {"LensManualDistortionAmount": "much"}),
+        ("perspective", settings() | FISHEYE | {"LensProfileEnable": 1}),
+        ("perspective", settings() | FISHEYE | {"LensProfileEnable": "True"}),
     ],
 )
 def test_settings_that_make_no_crop_are_rejected_by_kind(kind, values):
@@ -123,6 +131,25 @@ def test_settings_that_make_no_crop_are_rejected_by_kind(kind, values):
 def test_corrections_at_their_defaults_do_not_warp():
     off = {"PerspectiveUpright": 0, "PerspectiveScale": 100, "PerspectiveRotate": "0.0"}
     assert lightroom.decode(settings() | off, 600, 400).height == pytest.approx(0.7 * 400)
+
+
+@pytest.mark.parametrize(
+    "lens",
+    [
+        {"LensManualDistortionAmount": 3},
+        {"LensManualDistortionAmount": -3},
+        {"LensProfileEnable": 1, "LensProfileName": "Adobe (Canon EF 24-105mm f/4 L IS USM)"},
+        {"LensProfileEnable": 0, "LensProfileName": "Adobe (Sigma 15mm Fisheye)"},
+        {
+            "LensProfileEnable": 1,
+            "LensProfileFilename": "GoPro HERO3.lcp",
+            "LensProfileDistortionScale": 0,
+        },
+    ],
+)
+def test_a_lens_correction_that_bends_little_or_nothing_keeps_the_crop(lens):
+    # 0.2 to 0.9 of 400 px
+    assert lightroom.decode(settings() | lens, 600, 400).height == pytest.approx(280)
 
 
 def test_a_corner_less_than_a_pixel_outside_is_rounding():

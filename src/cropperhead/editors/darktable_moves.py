@@ -11,11 +11,11 @@ Sources: `src/iop/{rawprepare,rotatepixels,scalepixels,enlargecanvas,liquify,bor
 `src/iop/lens.cc` and `src/common/iop_order.c` of darktable 4.2.1 and 5.4.1; Lensfun's database.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from cropperhead.editors import darktable_history as history
+from cropperhead.editors import lens_names
 from cropperhead.editors.darktable_history import Layouts, Step
 from cropperhead.errors import RejectedFile
 
@@ -40,10 +40,6 @@ _LENS: Layouts = {
 }
 # Lensfun's kinds of lens: 0 unknown, 1 rectilinear, 3 panoramic, 4 equirectangular, others fisheye
 _NO_PROJECTION, _RECTILINEAR, _FISHEYES = 0, 1, (2, 5, 6, 7, 8)
-# The fisheyes of Lensfun's database by the names of lens and camera
-_FISHEYE = re.compile(
-    r"fish.?eye|gopro|hero ?[0-9]|hd2 & comp|fc200|sd19|git2|zenitar|peleng|dg circular", re.I
-)
 # liquify's points: the kind (0: none), x and y, and where a pull from there ends, in px
 _NODES, _NODE, _NODE_VALUES = 100, "i16x4f40x", 5
 # A pull moves the content at its point by half its length.
@@ -127,7 +123,7 @@ def _is_projected(fields: Mapping[str, float], name: str) -> bool:
     target = fields["target"]
     if target == _NO_PROJECTION:
         return False
-    if not _FISHEYE.search(name):
+    if not lens_names.is_fisheye(name):
         return target != _RECTILINEAR
     # untouched, darktable keeps the lens' own projection
     return target not in _FISHEYES or bool(fields.get("changed", 1))

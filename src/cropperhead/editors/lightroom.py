@@ -12,7 +12,7 @@ import math
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cropperhead.editors import suggestion_mark
+from cropperhead.editors import lens_names, suggestion_mark
 from cropperhead.editors.base import (
     CropToWrite,
     MarkTexts,
@@ -43,7 +43,16 @@ _WARPS = {
     "PerspectiveX": 0,
     "PerspectiveY": 0,
 }
-TAGS = ("HasCrop", "AlreadyApplied", *LIMIT_TAGS, *_WARPS)
+# The slider Distortion, from -100 to 100. 60 takes about 16 % off each side with Constrain Crop,
+# so that 3 moves the frame's edges by less than 1 %.
+_DISTORTION, _MOST_DISTORTION = "LensManualDistortionAmount", 3
+# A profile bends the picture of most lenses by less than 1 %, but makes a fisheye's rectilinear.
+_PROFILE_ON, _PROFILE_SCALE = "LensProfileEnable", "LensProfileDistortionScale"
+_PROFILE_NAMES = ("LensProfileName", "LensProfileFilename")
+TAGS = (
+    *("HasCrop", "AlreadyApplied", *LIMIT_TAGS, *_WARPS, _DISTORTION),
+    *(_PROFILE_ON, _PROFILE_SCALE, *_PROFILE_NAMES),
+)
 MAX_ANGLE_DEG = 45.0
 # Fractions reach a little beyond 1 when tilted; anything far above is a count of pixels.
 _LARGEST_FRACTION = 2.0
@@ -247,6 +256,20 @@ def _refuse_warped(settings: Settings) -> None:
             raise RejectedFile(
                 "perspective", f"{tag} is {settings[tag]}: the crop is in a warped frame"
             )
+    if abs(_number({_DISTORTION: 0} | dict(settings), _DISTORTION)) > _MOST_DISTORTION:
+        raise RejectedFile(
+            "perspective", f"{_DISTORTION} is {settings[_DISTORTION]}: the crop is in a bent frame"
+        )
+    names = " ".join(str(settings.get(tag, "")) for tag in _PROFILE_NAMES)
+    if lens_names.is_fisheye(names) and _applies_profile(settings):
+        raise RejectedFile(
+            "perspective", f"the profile {names.strip()} makes the frame of the crop rectilinear"
+        )
+
+
+def _applies_profile(settings: Settings) -> bool:
+    scale = _number({_PROFILE_SCALE: 100} | dict(settings), _PROFILE_SCALE)
+    return bool(_flag(settings, _PROFILE_ON)) and scale != 0
 
 
 def _refuse_impossible(settings: Settings, angle: float) -> None:
