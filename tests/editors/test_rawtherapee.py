@@ -12,6 +12,9 @@ from cropperhead.geometry import crops, orientation
 from cropperhead.geometry.crops import Crop, Rectangle
 
 COMMON = "Common Properties for Transformations"
+ADOBE_FISHEYE = {"LCPFile": "Adobe/EF8-15mm f4L FISHEYE.lcp"}
+LENSFUN_FISHEYE = {"LcMode": "lfmanual", "LFLens": "Canon EF 8-15mm f/4L Fisheye USM"}
+VERSION = {"Version": "354"}
 
 
 def profile(x=60, y=40, w=300, h=200, degree=0.0, **sections):
@@ -218,7 +221,14 @@ def test_the_switches_decide_whether_there_is_a_crop(settings, expected):
         ("perspective", profile(Perspective={"Method": "camera_based", "ProjectionYaw": "1"})),
         ("perspective", profile(Perspective={"Enabled": "true", "Shear": "3"})),
         ("perspective", profile(Perspective={"Enabled": "true", "Aspect": "1.1"})),
-        ("perspective", profile(Distortion={"Amount": "-0.09"})),
+        ("perspective", profile(Distortion={"Amount": "-0.06"})),
+        ("perspective", profile(Distortion={"Enabled": "true", "Auto": "true", "Amount": "0"})),
+        ("perspective", profile(LensProfile=ADOBE_FISHEYE)),
+        ("perspective", profile(LensProfile=ADOBE_FISHEYE | {"LcMode": "lcp"}, Version=VERSION)),
+        ("perspective", profile(LensProfile=LENSFUN_FISHEYE, Version={"Version": "1044"})),
+        ("unknown_version", profile(Version={"Version": "355"})),
+        ("unknown_version", profile(Version={"Version": "1045"})),
+        ("not_a_number", profile(Version={"Version": "new"})),
         ("perspective", profile(Distortion={"Defish": "true"})),
         ("perspective", profile(**{COMMON: {"Scale vertically": "1.2"}})),
     ],
@@ -238,6 +248,12 @@ def test_unusable_crops_are_rejected_by_kind(kind, settings):
         {"Distortion": {"Amount": "0.05"}},
         {"Resize": {"Enabled": "true", "Scale": "0.5"}},
         {"LensProfile": {"LcMode": "lfauto"}},
+        {"Distortion": {"Enabled": "false", "Auto": "true"}},
+        {"LensProfile": {"LcMode": "lcp", "LCPFile": "Adobe/EF24-105mm.lcp"}},
+        {"LensProfile": ADOBE_FISHEYE | {"UseDistortion": "false"}},
+        {"LensProfile": ADOBE_FISHEYE, "Version": VERSION},  # no LcMode: none since 327
+        {"LensProfile": ADOBE_FISHEYE | {"LcMode": "none"}},
+        {"LensProfile": LENSFUN_FISHEYE, "Version": VERSION},  # rendered by 5.9: it stays one
     ],
 )
 def test_corrections_that_are_off_or_small_do_not_warp(section):

@@ -15,7 +15,8 @@ of the same names; what can be rendered was checked against rawtherapee-cli 5.9.
   is off by that much.
 - [LensProfile] and [Distortion] bend the frame a little. As with Lightroom's lens profiles that is
   not undone, nor is what they add to AutoFill's enlargement: an Amount moves content by at most
-  |Amount| / 8 of the diagonal, with AutoFill |Amount| / 4.7.
+  |Amount| / 8 of the diagonal, with AutoFill |Amount| / 4.7. With "lfauto" the profile does not say
+  which lens it is, so that ART may make a fisheye rectilinear unnoticed.
 - [Resize] and frames come after the crop and change nothing here.
 """
 
@@ -23,7 +24,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from cropperhead.editors import profile, profile_merge, suggestion_mark
+from cropperhead.editors import lens_names, profile, profile_merge, suggestion_mark
 from cropperhead.editors.base import (
     FRAME_TOLERANCE_PX,
     CropToWrite,
@@ -39,14 +40,16 @@ from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop, Rectangle
 
 MAX_ANGLE_DEG = 45.0
-# Moves content by 1 % of the diagonal, with AutoFill 1.7 %; few lenses need more.
-MAX_DISTORTION = 0.08
+# Moves corners by 0.6 % of the diagonal, with AutoFill by 1 %; few lenses need more.
+MAX_DISTORTION = 0.05
+# The newest of either editor's profiles whose meaning is known: rtgui/ppversion.h of both
+_NEWEST_VERSION, _NEWEST_OF_ART, _FIRST_OF_ART = 354, 1044, 1000
+_FIRST_WITH_LENSFUN = 327  # before, a profile of Adobe's was in use wherever one was named
 
 _CROP, _COARSE, _ROTATION = "Crop", "Coarse Transformation", "Rotation"
-_COMMON, _PERSPECTIVE, _DISTORTION = (
-    "Common Properties for Transformations",
-    "Perspective",
-    "Distortion",
+_COMMON, _PERSPECTIVE, _DISTORTION, _LENS = (
+    *("Common Properties for Transformations", "Perspective"),
+    *("Distortion", "LensProfile"),
 )
 _LIMITS = ("X", "Y", "W", "H")
 _UNSET_SIDE_PX = 15000  # the default of W and H, which is then cut down to the canvas
@@ -137,7 +140,9 @@ def decode(
     is cut down to it, as the editor does. Raises RejectedFile: `outside` also where straightening
     without AutoFill leaves the crop's corners empty, and for a [Crop] wholly beyond the canvas.
     """
+    _refuse_newer(settings)
     _refuse_warped(settings)
+    _refuse_fisheye(settings)
     tilt = _tilt(settings)
     if abs(tilt) > MAX_ANGLE_DEG:
         raise RejectedFile("angle", f"[Rotation] Degree is {tilt:g}, expected [-45, 45]")
@@ -273,8 +278,41 @@ def _tilt(settings: Settings) -> float:
 
 def _slider(settings: Settings, section: str, key: str) -> float:
     """A correction's amount, 0 where it is off: ART switches by `Enabled`, RawTherapee has none."""
-    on = flag(settings, section, "Enabled", default=True)
-    return number(settings, section, key, 0.0) if on else 0.0
+    return number(settings, section, key, 0.0) if _is_on(settings, section) else 0.0
+
+
+def _is_on(settings: Settings, section: str) -> bool:
+    return flag(settings, section, "Enabled", default=True)
+
+
+def _version(settings: Settings) -> int:
+    return integer(settings, "Version", "Version", 0)
+
+
+def _refuse_newer(settings: Settings) -> None:
+    version = _version(settings)
+    newest = _NEWEST_VERSION if version < _FIRST_OF_ART else _NEWEST_OF_ART
+    if version > newest:
+        raise RejectedFile(
+            "unknown_version", f"[Version] Version is {version}, expected at most {newest}"
+        )
+
+
+def _refuse_fisheye(settings: Settings) -> None:
+    """Adobe's profiles make a fisheye rectilinear; with Lensfun's, so does ART."""
+    lens = settings.get(_LENS, {})
+    file = lens.get("LCPFile", "")
+    old = "lcp" if file and _version(settings) < _FIRST_WITH_LENSFUN else "none"
+    mode = lens.get("LcMode", old)
+    named = {"lcp": file}
+    if _version(settings) >= _FIRST_OF_ART:
+        named["lfmanual"] = f"{lens.get('LFCameraModel', '')} {lens.get('LFLens', '')}"
+    if lens_names.is_fisheye(named.get(mode, "")) and flag(
+        settings, _LENS, "UseDistortion", default=True
+    ):
+        raise RejectedFile(
+            "perspective", f"[{_LENS}] of {named[mode].strip()}: the crop is in a warped frame"
+        )
 
 
 def _refuse_warped(settings: Settings) -> None:
@@ -282,6 +320,10 @@ def _refuse_warped(settings: Settings) -> None:
         chosen = settings.get(_PERSPECTIVE, {}).get("Method") == "camera_based"
         _refuse_unless_off(settings, _PERSPECTIVE, _CAMERA_WARPS if chosen else _WARPS)
     _refuse_unless_off(settings, _COMMON, _STRETCHES)
+    if _is_on(settings, _DISTORTION) and flag(settings, _DISTORTION, "Auto", default=False):
+        raise RejectedFile(
+            "perspective", f"[{_DISTORTION}] Auto is on: the profile does not say how much it bends"
+        )
     amount = _slider(settings, _DISTORTION, "Amount")
     if abs(amount) > MAX_DISTORTION or flag(settings, _DISTORTION, "Defish", default=False):
         raise RejectedFile(
