@@ -260,6 +260,21 @@ def test_a_copy_that_exists_is_skipped_and_no_other_file_is_overwritten(model, t
     assert sorted(file.name for file in out.iterdir()) == ["1.jpg"]
 
 
+def test_a_copy_is_made_again_with_less_metadata_when_that_is_asked_for(model, tmp_path, capsys):
+    tags = Image.Exif()
+    tags[MAKE] = "Maker"
+    tags.get_ifd(0x8825)[1] = "N"  # GPSLatitudeRef
+    photo = save_photo(tmp_path / "in" / "a.jpg", image=noise(1))
+    noise(1).save(photo, exif=tags)
+    found = []
+    for options in ([], ["--strip-location"], ["--strip-all"]):
+        assert run(capsys, model, photo, "--apply", tmp_path / "out", *options)[0] == 0
+        with Image.open(tmp_path / "out" / "a.jpg") as image:
+            exif = image.getexif()
+            found.append((exif.get(MAKE), exif.get_ifd(0x8825).get(1)))
+    assert found == [("Maker", "N"), ("Maker", None), (None, None)]
+
+
 def test_a_sheet_shows_every_photo(model, tmp_path, capsys):
     for number in range(7):
         save_photo(tmp_path / f"{number}.jpg", image=noise(number))

@@ -54,6 +54,12 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
     help="The quality of JPEG and WebP copies.",
 )
 @click.option(
+    "--strip-location", is_flag=True, help="Save copies that do not say where they were taken."
+)
+@click.option(
+    "--strip-all", is_flag=True, help="Save copies without metadata, except for the colour profile."
+)
+@click.option(
     "--sheet",
     type=PATH,
     callback=_check_sheet,

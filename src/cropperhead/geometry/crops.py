@@ -41,6 +41,12 @@ class Rectangle:
             np.array([self.centre_x, self.centre_y]) + (_CORNER_SIGNS * half) @ _turn(self.angle).T
         )
 
+    def relative_to(self, frame: "Rectangle") -> "Rectangle":
+        """Return the rectangle in pixels of the picture that is cut out along `frame`."""
+        offset = np.array([self.centre_x - frame.centre_x, self.centre_y - frame.centre_y])
+        x, y = offset @ _turn(-frame.angle).T + np.array([frame.width, frame.height]) / 2
+        return Rectangle(float(x), float(y), self.width, self.height, self.angle - frame.angle)
+
     def outside(self, frame_width: float, frame_height: float) -> float:
         """Return by how many pixels the farthest corner is outside the frame; 0 if none is."""
         corners = self.corners()

@@ -14,25 +14,53 @@ _LISTED_FILES = 3  # for each reason
 
 
 @dataclass(frozen=True)
+class CopySettings:
+    """How copies are saved: the quality, 1 to 100, of JPEG and WebP, and what is left out.
+
+    `strip_location` leaves out where the photo was taken, `strip_all` everything that is not needed
+    to show the picture.
+    """
+
+    quality: int = 95
+    strip_location: bool = False
+    strip_all: bool = False
+
+    def __str__(self) -> str:
+        """The settings in words, by which a copy that was made with others is recognised."""
+        if self.strip_all:
+            return f"quality {self.quality}, without metadata"
+        location = "without location" if self.strip_location else "with location"
+        return f"quality {self.quality}, metadata of the copy {location}"
+
+
+@dataclass(frozen=True)
 class SuggestOptions:
     """Which crops are wanted, and where they go.
 
     `write` is one of `editors.names.WRITABLE_NAMES`, `apply` the folder for copies, `sheet` a
     picture file and `aspect` a ratio as in `aspect_ratio.parse_ratio`. `alternatives` is the number
-    of crops wanted in addition to the best one.
+    of crops wanted in addition to the best one. `quality`, `strip_location` and `strip_all` are
+    those of `CopySettings`.
     """
 
     write: str | None = None
     overwrite: bool = False
     json: bool = False
     apply: Path | None = None
-    quality: int = 95  # of JPEG and WebP copies
+    quality: int = 95
+    strip_location: bool = False
+    strip_all: bool = False
     sheet: Path | None = None
     aspect: str = FREE
     min_confidence: float = 0.0
     straighten_only: bool = False
     alternatives: int = 0
     dry_run: bool = False
+
+    @property
+    def copy_settings(self) -> CopySettings:
+        """How copies are saved."""
+        return CopySettings(self.quality, self.strip_location, self.strip_all)
 
     @property
     def prints_text(self) -> bool:

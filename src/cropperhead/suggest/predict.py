@@ -128,7 +128,7 @@ def _predict(cropper: Cropper, options: SuggestOptions, job: Job) -> Prediction:
     best, picture, copy = crops[0], b"", b""
     is_wanted = options.accepts(best) and not is_whole_frame(best)
     if job.copy_to is not None and is_wanted and not options.dry_run:
-        copy = copies.cropped_copy(job.file, best, job.shown_as, options.quality)
+        copy = copies.cropped_copy(job.file, best, job.shown_as, options.copy_settings)
     if options.sheet is not None:
         picture = _picture(image, best if is_wanted else None)
     return Prediction(tuple(crops), picture, copy)

@@ -58,7 +58,7 @@ def suggest(
         source = options.crop_source(model_id)
         reader = stack.enter_context(exiftool.tag_reader()) if options.write else None
         if options.apply is not None:
-            copies = CopyFolder(options.apply, f"{source}, quality {options.quality}", journals)
+            copies = CopyFolder(options.apply, f"{source}, {options.copy_settings}", journals)
         jobs = JobFinder(options, source, journals, log, reader, copies).find(folders)
         delivery = Delivery(log, model_id, source, reader, copies)
         _run_jobs(jobs, delivery, log, model_file, sum(len(entries) for _, entries in folders))
