@@ -26,6 +26,33 @@ def test_the_median_crop_is_the_median_of_each_limit():
     assert cropped[0, 0] == pytest.approx([0.1, 0.1, 0.9, 0.9, 0])
 
 
+def framed(*aspect: float) -> PhotoArrays:
+    """Photos of these shapes, of which nothing can be seen."""
+    count = len(aspect)
+    names, black = [f"{i}.jpg" for i in range(count)], np.zeros((count, 8, 8, 3), np.uint8)
+    return PhotoArrays(names, black, np.array(aspect, np.float32))
+
+
+def test_each_orientation_has_a_median_crop_of_its_own():
+    training = np.array([[0, 0.1, 1, 0.9, 0], [0.2, 0, 0.8, 1, 0], [0.1, 0, 0.7, 1, 0]])
+    cropper = croppers.shape_crop(training, np.array([1.5, 0.67, 0.75]))
+    cropped = cropper.crop(framed(1.33, 0.67))[0]
+    assert cropped[0] == pytest.approx([0, 0.1, 1, 0.9, 0])
+    assert cropped[1] == pytest.approx([0.15, 0, 0.75, 1, 0])  # between the two portraits
+
+
+def test_a_photo_of_an_orientation_that_is_new_gets_the_median_of_all():
+    training = np.array([[0, 0.1, 1, 0.9, 0], [0.2, 0.1, 0.8, 0.9, 0], [0.1, 0.3, 0.9, 1, 0]])
+    cropped = croppers.shape_crop(training, np.array([1.5, 1.5, 0.67])).crop(framed(1.0))
+    assert cropped[0, 0] == pytest.approx([0.1, 0.1, 0.9, 0.9, 0])
+
+
+def test_frames_of_one_orientation_that_differ_have_crops_of_their_own():
+    wide, narrow = [0.1, 0, 0.9, 1, 0], [0, 0.2, 1, 0.8, 0]
+    cropper = croppers.shape_crop(np.array([wide] * 40 + [narrow] * 40), np.repeat([1.33, 1.5], 40))
+    assert cropper.crop(framed(1.34, 1.5))[0] == pytest.approx(np.array([wide, narrow]))
+
+
 def test_random_crops_keep_to_the_percentiles_and_to_the_frame():
     cropper = croppers.random_within_bounds(TRAINING, (5, 95), 50, seed=1)
     drawn = cropper.crop(photos())

@@ -20,7 +20,10 @@ if TYPE_CHECKING:  # tables that only name croppers need no TensorFlow
 
 HUMAN, CNN, PREDECESSOR, SHUFFLED = "human", "cnn", "predecessor", "shuffled"
 RANDOM, OTHER, NONE, MEDIAN = "random", "other", "none", "median"
-CENTRED, SIMILAR = "centred", "similar"
+SHAPE, CENTRED, SIMILAR = "shape", "centred", "similar"
+_SQUARE = 1.05  # long side / short side, up to which a photo is neither portrait nor landscape
+_LEAST_ALIKE = 30  # training crops, whose median is off by no more than a quarter of their spread
+_SAME_SHAPE = 0.01  # of the logarithm of width / height: frames of one camera differ by less
 _TRIES = 1000  # to draw a random crop, before its bounds are rejected
 _COMPARED_SIDE = 16  # px of the small squares on which photos are compared
 _COMPARED_AT_ONCE = 256  # photos
@@ -49,6 +52,36 @@ def median_crop(training: Floats) -> CropMethod:
     """Crop every photo alike: the median of each limit of the training crops (n, 5)."""
     note = "the median of each limit of the training crops"
     return CropMethod(MEDIAN, "Constant median crop", note, _constant(np.median(training, axis=0)))
+
+
+def shape_crop(training: Floats, aspect: Floats) -> CropMethod:
+    """Crop photos of one shape alike: all that a cropper can know without seeing the photo.
+
+    The median of each limit of the training crops (n, 5) whose frames, of width / height `aspect`
+    (n,), have the same orientation, and of these the 30 or more of the most similar shape.
+    """
+    shape, orientation = np.log(aspect), orientations(aspect)
+
+    def median(of: float) -> Floats:
+        distance = np.abs(shape - np.log(of))
+        same = orientation == orientations(np.array([of]))
+        distance = np.where(same | ~same.any(), distance, np.inf)
+        reach = np.sort(distance[np.isfinite(distance)])[:_LEAST_ALIKE].max() + _SAME_SHAPE
+        return np.asarray(np.median(training[distance <= reach], axis=0))
+
+    def crop(photos: "PhotoArrays") -> Floats:
+        frames = photos.aspect.astype(float)
+        medians = np.array([median(each) for each in frames]).reshape(-1, 5)
+        return inside_frame(medians, frames)[None]
+
+    note = "the median of each limit of the training crops of similar frames"
+    return CropMethod(SHAPE, "Constant crop by frame shape", note, crop)
+
+
+def orientations(aspect: Floats) -> NDArray[np.str_]:
+    """Name the orientation of frames of width / height `aspect`, (n,): portrait, for example."""
+    landscape, portrait = aspect > _SQUARE, aspect < 1 / _SQUARE
+    return np.where(landscape, "landscape", np.where(portrait, "portrait", "square"))
 
 
 def centred_crop(training: Floats) -> CropMethod:

@@ -214,6 +214,7 @@ def _croppers(
         croppers.other_crop(training, draws, seed),
         croppers.no_crop(),
         croppers.median_crop(training),
+        croppers.shape_crop(training, scores.aspect_ratios(training_labels)),
         croppers.centred_crop(training),
         croppers.shuffled_network(predict, draws, seed),
         *rival_croppers(params.rivals, training),

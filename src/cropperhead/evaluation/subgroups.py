@@ -4,14 +4,13 @@ import numpy as np
 import pandas as pd
 
 from cropperhead.evaluation import scores
-from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN
+from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, orientations
 from cropperhead.evaluation.evaluate import Evaluation
 from cropperhead.evaluation.findings import Agreement, Slice
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 
 _MOST_VALUES = 8  # of one property with a slice of their own; the rest share one
-_SQUARE = 1.05  # long side / short side, up to which a photo is neither portrait nor landscape
 _TIGHTNESS = (("tight: less than half is kept", 0.0, 0.5), ("half to 80 % is kept", 0.5, 0.8))
 _LOOSE = "loose: 80 % or more is kept"
 
@@ -21,7 +20,7 @@ def score_slices(evaluation: Evaluation) -> list[Slice]:
     labels = evaluation.test.labels
     truth, aspect = labels[list(CROP_COLUMNS)].to_numpy(float), scores.aspect_ratios(labels)
     properties = {
-        "Orientation": _orientations(aspect),
+        "Orientation": orientations(aspect),
         "Tightness of the human crop": _tightness(crops.area(truth)),
         "Tilt of the human crop": np.where(truth[:, 4] == 0, "level", "tilted"),
         "Editor": _frequent_values(labels["source"]),
@@ -63,11 +62,6 @@ def _slices_by(evaluation: Evaluation, by: str, values: np.ndarray) -> list[Slic
         gain = evaluation.mean(means[CNN] - means[MEDIAN], scores.GAIN_BOUNDS)
         slices.append(Slice(by, str(value), len(means), own, gain))
     return slices
-
-
-def _orientations(aspect: Floats) -> np.ndarray:
-    landscape, portrait = aspect > _SQUARE, aspect < 1 / _SQUARE
-    return np.where(landscape, "landscape", np.where(portrait, "portrait", "square"))
 
 
 def _tightness(area: Floats) -> np.ndarray:

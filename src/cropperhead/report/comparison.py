@@ -26,9 +26,9 @@ COUNT_NAMES = {
 class CropperScores:
     """One cropper's scores on the test photos; None where a score does not apply.
 
-    `cropper` is human, cnn, predecessor, random, other, none, median, centred, similar, shuffled,
-    smartcrop, attention or entropy. `gain` is the paired difference in overlap to the constant
-    median crop, `angle_error` in degrees, `displacement` a fraction of the frame's sides,
+    `cropper` is human, cnn, predecessor, random, other, none, median, shape, centred, similar,
+    shuffled, smartcrop, attention or entropy. `gain` is the paired difference in overlap to the
+    constant median crop, `angle_error` in degrees, `displacement` a fraction of the frame's sides,
     `aspect_error` a share of the width / height. `invalid` is the share of crops that leave the
     frame or have no area, `p_value` that of the gain, corrected for the number of croppers. A human
     without overlap is the reference of the others.
