@@ -122,7 +122,9 @@ def test_turning_level_photos_is_worse_than_leaving_them_alone():
         "be 0.80°. Of 20 photos, its angle is closer to the photographer's than no turn is on 4, "
         "and further off on 12."
     )
-    assert check.small_print.startswith("It is −1.00° closer, interval −1.")
+    assert check.small_print.startswith(
+        "Closer than no turn by −1.00° photo by photo, interval −1."
+    )
 
 
 def test_levelling_must_be_reliably_closer_than_no_turn():

@@ -309,7 +309,7 @@ def test_a_measure_names_its_unit_its_better_side_and_its_meaning(full):
 
 def test_the_judge_and_the_people_are_described_in_words(full):
     text = " ".join(full.text.split())
-    assert "CNN The judge can distinguish these crops from a person’s." in text
+    assert "CNN The blind judge can distinguish these crops from a person’s." in text
     assert "These are 42 test photos." in text
 
 

@@ -54,21 +54,46 @@ def test_a_part_of_one_photo_has_no_interval():
 @pytest.mark.parametrize(
     ("auc", "explanation"),
     [
-        (Interval(0.63, 0.58, 0.68), "The judge can distinguish these crops from a person’s."),
+        (
+            Interval(0.63, 0.58, 0.68),
+            "The blind judge can distinguish these crops from a person’s. It is right on 63 % of "
+            "pairs.",
+        ),
         (
             Interval(0.53, 0.48, 0.58),
-            "The judge cannot reliably distinguish these crops from a person’s.",
+            "The blind judge cannot reliably distinguish these crops from a person’s on so many "
+            "photos.",
         ),
         (
             Interval(0.43, 0.38, 0.48),
-            "The judge takes these crops for a person’s more often than people’s own.",
+            "The blind judge takes these crops for a person’s more often than people’s own.",
         ),
         (NOTHING, "There were too few crops to judge."),
     ],
 )
-def test_the_judge_s_success_is_explained(auc, explanation):
+def test_a_judge_s_success_is_explained(auc, explanation):
     (row,) = tables.judge_table([JudgeScore("cnn", auc)], {"cnn": "CNN"}).rows
     assert (row.label, row.note) == ("CNN", explanation)
+
+
+def test_the_stronger_judge_is_the_one_that_is_explained_and_drawn():
+    blind, trained = Interval(0.52, 0.46, 0.58), Interval(0.95, 0.92, 0.98)
+    (row,) = tables.judge_table([JudgeScore("cnn", blind, trained)], {}).rows
+    assert row.note.startswith("The trained judge can distinguish these crops from a person’s.")
+    assert "It is right on 95 % of pairs." in row.note
+    assert row.bar.mean == 0.95
+    assert row.cells == (Cell("0.52", "0.46 to 0.58"), Cell("0.95", "0.92 to 0.98"))
+    # a blind judge that is nearly always wrong is further from guessing than a trained one at 0.6
+    wrong = JudgeScore("cnn", Interval(0.1, 0.05, 0.15), Interval(0.6, 0.52, 0.68))
+    assert wrong.stronger == ("blind", wrong.auc)
+
+
+def test_only_two_judges_that_guess_cannot_distinguish_crops():
+    guess = Interval(0.52, 0.46, 0.58)
+    (row,) = tables.judge_table([JudgeScore("cnn", guess, guess)], {}).rows
+    assert row.note.startswith("Neither judge can reliably distinguish these crops")
+    (row,) = tables.judge_table([JudgeScore("cnn", guess, NOTHING)], {}).rows
+    assert row.note.startswith("There were too few crops")
 
 
 def test_a_measure_has_a_cell_for_every_cropper_and_digits_that_fit_its_size():

@@ -249,4 +249,7 @@ def _score_without_reference(
     first = evaluation.test.labels.drop_duplicates("photo")[list(CROP_COLUMNS)].to_numpy(float)
     cropped = {HUMAN: first[None], **evaluation.cropped}
     jackknife = evaluation.jackknife(pd.Index(photos.names))
-    return reference_free.score_without_reference(photos, cropped, predict, training, jackknife)
+    groups = [evaluation.test.groups[name] for name in photos.names]
+    return reference_free.score_without_reference(
+        photos, cropped, predict, training, groups, jackknife
+    )

@@ -55,14 +55,24 @@ class Measure:
 
 @dataclass(frozen=True)
 class JudgeScore:
-    """How well a blind judge distinguishes people's crops from a cropper's.
+    """How well two judges distinguish people's crops from a cropper's.
 
-    `auc` is the chance that the judge ranks a person's crop above the cropper's, each of any photo:
-    0.5 means that it cannot distinguish them.
+    `auc` is the chance that the blind judge, which never saw the cropper's crops, ranks a person's
+    crop above one of them, each of any photo; `trained_auc` that of a judge that learned from crops
+    of both kinds. 0.5 is guessing. That a blind judge guesses does not show that crops are alike.
     """
 
     cropper: str
     auc: Interval
+    trained_auc: Interval | None = None
+
+    @property
+    def stronger(self) -> tuple[Literal["blind", "trained"], Interval]:
+        """The judge whose AUC is further from guessing, and that AUC."""
+        trained = self.trained_auc
+        if trained and not abs(trained.mean - 0.5) < abs(self.auc.mean - 0.5):
+            return "trained", trained
+        return "blind", self.auc
 
 
 @dataclass(frozen=True)

@@ -107,13 +107,26 @@ def _share_above(human: Floats, others: Floats, weights: Floats) -> Floats:
     return np.asarray(pairs / weights.sum(axis=1) ** 2)
 
 
+def shape_features(limits: Floats, aspect: Floats) -> Floats:
+    """List what can be seen of crops (n, 5) without their photos, (n, 11), all finite.
+
+    Limits, angle, area, ratio, ratio relative to the frame's, and centre, as coarsely as a viewer
+    sees them.
+    """
+    return np.nan_to_num(_shape_features(_round_limits(limits), aspect), nan=_NOTHING)
+
+
 def _features(maps: PhotoMaps, limits: Floats) -> Floats:
     """Compute what the judge sees of each crop, (n, features), all finite."""
-    rounded = np.round(np.asarray(limits, float) / _STEPS) * _STEPS
+    rounded = _round_limits(limits)
     measures = np.column_stack(list(composition.measure_crops(maps, rounded).values()))
     parts = [_content_features(maps.select(part), rounded[part]) for part in maps.batches()]
     features = [_shape_features(rounded, maps.aspect), measures, np.concatenate(parts)]
     return np.nan_to_num(np.concatenate(features, axis=1), nan=_NOTHING)
+
+
+def _round_limits(limits: Floats) -> Floats:
+    return np.asarray(np.round(np.asarray(limits, float) / _STEPS) * _STEPS)
 
 
 def _shape_features(limits: Floats, aspect: Floats) -> Floats:

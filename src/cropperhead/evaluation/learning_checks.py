@@ -152,8 +152,8 @@ def _check_levelling(evaluation: Evaluation) -> LearningCheck:
         f"{format_count(len(gains), 'photo')}, its angle is closer to the photographer's than no "
         f"turn is on {closer:,}, and further off on {further:,}.",
         gain.low > 0,
-        f"It is {_degrees(gain.mean, signed=True)} closer, interval "
-        f"{format_range(gain, 2, signed=True, unit='°')}, photo by photo.",
+        f"Closer than no turn by {_degrees(gain.mean, signed=True)} photo by photo, interval "
+        f"{format_range(gain, 2, signed=True, unit='°')}.",
         claim,
     )
 

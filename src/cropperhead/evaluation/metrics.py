@@ -46,6 +46,9 @@ def summary_metrics(evaluation: Evaluation) -> dict[str, object]:
     if evaluation.reference_free is not None:
         judge_scores = evaluation.reference_free.judge_scores
         table["judge_auc"] = {each.cropper: _rounded(each.auc) for each in judge_scores}
+        table["trained_judge_auc"] = {
+            each.cropper: _rounded(each.trained_auc) for each in judge_scores if each.trained_auc
+        }
     return table
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cropperhead.evaluation import composition, judge, occlusion
+from cropperhead.evaluation import composition, judge, occlusion, trained_judge
 from cropperhead.evaluation.composition import MEASURES, PhotoMaps
 from cropperhead.evaluation.croppers import CNN, HUMAN, OTHER, RANDOM
 from cropperhead.evaluation.findings import JudgeScore, Measure
@@ -74,13 +74,17 @@ def score_without_reference(
     cropped: Mapping[str, Floats],
     predict: Callable[[PhotoArrays], Floats],
     training: JudgeTraining,
+    groups: Sequence[str],
     jackknife: Jackknife,
 ) -> ReferenceFreeScores:
-    """Compute all metrics of crops (draws, n, 5) by cropper, people's own included."""
+    """Compute all metrics of crops (draws, n, 5) by cropper, people's own included.
+
+    `groups` names each photo's group, which `jackknife` leaves out in turn.
+    """
     maps = composition.photo_maps(photos)
     measures = {key: _mean_over_draws(maps, limits) for key, limits in cropped.items()}
     shifts = occlusion.crop_shifts(predict, photos, maps)
-    judge_scores = _judge_scores(maps, cropped, training, jackknife)
+    judge_scores = _judge_scores(maps, cropped, training, groups, jackknife)
     return ReferenceFreeScores(photos.names, measures, judge_scores, shifts)
 
 
@@ -93,14 +97,20 @@ def _judge_scores(
     maps: PhotoMaps,
     cropped: Mapping[str, Floats],
     training: JudgeTraining,
+    groups: Sequence[str],
     jackknife: Jackknife,
 ) -> list[JudgeScore]:
     training_maps = composition.photo_maps(training.photos)
     others = judge.swap_crops(training.human, training_maps.aspect, _TRAINING_DRAWS, training.seed)
-    trained = judge.train_judge(training_maps, training.human, others, training.seed)
-    human = trained.human_probability(maps, cropped[HUMAN][0])
-    scores = []
+    blind = judge.train_judge(training_maps, training.human, others, training.seed)
+    human = cropped[HUMAN][0]
+    human_scores, scores = blind.human_probability(maps, human), []
     for key in _JUDGED_CROPPERS:
-        draws = [trained.human_probability(maps, each) for each in cropped[key][:_MEASURED_DRAWS]]
-        scores.append(JudgeScore(key, judge.auc(human, np.stack(draws), jackknife)))
+        draws = cropped[key][:_MEASURED_DRAWS]
+        draw_scores = np.stack([blind.human_probability(maps, each) for each in draws])
+        trained_auc = trained_judge.trained_auc(
+            human, draws, maps.aspect, groups, jackknife, training.seed
+        )
+        auc = judge.auc(human_scores, draw_scores, jackknife)
+        scores.append(JudgeScore(key, auc, trained_auc))
     return scores

@@ -88,18 +88,25 @@ def measure_table(measures: Sequence[Measure], labels: Mapping[str, str]) -> Tab
 
 
 def judge_table(scores: Sequence[JudgeScore], labels: Mapping[str, str]) -> Table:
-    """Make the table of how well the blind judge recognises each cropper's crops."""
+    """Make the table of how well the judges recognise each cropper's crops.
+
+    The bar and the note are the stronger judge's.
+    """
     rows = tuple(
         Row(
             label := labels.get(each.cropper, each.cropper),
-            (estimate_cell(each.auc, 2),),
+            (estimate_cell(each.auc, 2), estimate_cell(each.trained_auc, 2)),
             each.cropper,
-            explain_auc(each.auc),
-            bar=charts.bar(each.cropper, label, each.auc),
+            explain_judges(each),
+            bar=charts.bar(each.cropper, label, each.stronger[1]),
         )
         for each in scores
     )
-    head = (Column("Cropper", is_text=True), Column("Chance of being right", hint="AUC"))
+    head = (
+        Column("Cropper", is_text=True),
+        Column("Blind judge", hint="never saw such crops; AUC"),
+        Column("Trained judge", hint="learned from such crops; AUC"),
+    )
     forest = charts.forest([row.bar for row in rows if row.bar], 0.5, (0.0, 1.0))
     return Table(head, rows, forest)
 
@@ -162,15 +169,20 @@ def limit_table(limits: Mapping[str, Floats]) -> Table | None:
     return Table(head, tuple(rows))
 
 
-def explain_auc(auc: Interval) -> str:
-    """Explain what the blind judge's score means."""
+def explain_judges(score: JudgeScore) -> str:
+    """Explain what the stronger judge's score means."""
+    name, auc = score.stronger
     if not math.isfinite(auc.mean + auc.low + auc.high):
         return "There were too few crops to judge."
     if auc.low > 0.5:
-        return "The judge can distinguish these crops from a person’s."
-    if auc.high < 0.5:
-        return "The judge takes these crops for a person’s more often than people’s own."
-    return "The judge cannot reliably distinguish these crops from a person’s."
+        return (
+            f"The {name} judge can distinguish these crops from a person’s. It is right on "
+            f"{format_percent(auc.mean)} of pairs."
+        )
+    if auc.high < 0.5 and name == "blind":
+        return "The blind judge takes these crops for a person’s more often than people’s own."
+    judges = "Neither judge can" if score.trained_auc else "The blind judge cannot"
+    return f"{judges} reliably distinguish these crops from a person’s on so many photos."
 
 
 def explain_habit(limits: Mapping[str, Floats]) -> str:
