@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from cropperhead import params
 from cropperhead.dataset import extract, shards
@@ -113,7 +112,7 @@ def _override(settings: Params, overrides: Sequence[str]) -> Params:
         block, key = name.split(".", 1)
         if block != "train" or key not in {f.name for f in dataclasses.fields(train)}:
             sys.exit(f"-S {override}: expected train.KEY=VALUE with a key of params.yaml")
-        train = replace(train, **{key: yaml.safe_load(value)})
+        train = replace(train, **{key: params.parse_yaml(value)})
     return replace(settings, train=train)
 
 

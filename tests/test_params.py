@@ -1,8 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT
+from dvc.utils.hydra import apply_overrides
 
 from cropperhead import params
 from cropperhead.errors import ParamsError
@@ -111,6 +113,87 @@ def test_the_effective_values_are_those_that_the_chosen_network_uses(tmp_path):
     assert set(old) - set(small) == {"train.predecessor_loss"}
     assert {"train.epochs", "train.averaging"} <= set(old)
     assert {"train.weights", "train.image_size", "train.max_angle_deg"} & set(old) == set()
+
+
+def test_every_float_can_be_set_to_a_number_that_dvc_writes_with_an_exponent(tmp_path):
+    plain = params.flatten(params.load(ROOT / "params.yaml"))
+    floats = [name for name, value in plain.items() if isinstance(value, float)]
+    assert {"train.learning_rate", "train.fine_tuning.learning_rate"} <= set(floats)
+    for name in [*floats, "split.fractions.test"]:
+        file = tmp_path / "params.yaml"
+        file.write_text((ROOT / "params.yaml").read_text())
+        apply_overrides(str(file), [f"{name}=0.00005"])  # as `dvc exp run -S` does
+        assert "5e-05" in file.read_text()
+        try:
+            assert params.flatten(params.load(file))[name] == 5e-05
+        except ParamsError as error:  # too small for this one, but a number
+            assert re.search(r"is 5e-05, |got 0\.85005 from", str(error)), name
+
+
+def load_text(tmp_path: Path, value: str, name: str = "learning_rate: 0.002") -> params.Params:
+    text = (ROOT / "params.yaml").read_text()
+    assert text.count(f"  {name} ") == 1
+    key = name.partition(":")[0]
+    file = tmp_path / "params.yaml"
+    file.write_text(text.replace(f"  {name} ", f"  {key}: {value} "))
+    return params.load(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *[("5e-05", 5e-05), ("5E-5", 5e-05), (".5", 0.5), ("+2.", 2.0), ("1e0", 1.0), ("1", 1.0)],
+        *[('"5e-05"', 5e-05), ("' 1 '", 1.0), ("1_0", 10.0)],
+    ],
+)
+def test_a_float_takes_what_float_takes(tmp_path, text, value):
+    assert load_text(tmp_path, text).train.learning_rate == value
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        *[("fast", "'fast', expected a number"), ("1,5", "'1,5', expected a number")],
+        *[("true", "True, expected a number"), ("[1]", r"\[1\], expected a number")],
+        *[(".inf", "inf, expected a finite number"), ("'nan'", "nan, expected a finite number")],
+        *[("1e999", "inf, expected a finite number"), ("~", "None, expected a number")],
+    ],
+)
+def test_a_float_that_is_no_finite_number_is_refused_in_one_sentence(tmp_path, text, shown):
+    with pytest.raises(ParamsError, match=f"train.learning_rate is {shown}$"):
+        load_text(tmp_path, text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e3", 1000), ("8.0", 8), ("010", 10), ("0x10", 16)])
+def test_a_whole_number_may_be_written_as_a_float(tmp_path, text, value):
+    epochs = load_text(tmp_path, text, "epochs: 24").train.epochs
+    assert (epochs, type(epochs)) == (value, int)
+
+
+@pytest.mark.parametrize("text", ["8.5", ".inf", "'8'", "1e-3"])
+def test_a_whole_number_that_is_none_is_refused(tmp_path, text):
+    with pytest.raises(ParamsError, match=r"train\.epochs is .*, expected a whole number"):
+        load_text(tmp_path, text, "epochs: 24")
+
+
+@pytest.mark.parametrize("text", ["on", "no", "1:30", "2024-01-01", "1e"])
+def test_a_text_that_older_yaml_takes_for_something_else_is_a_text(tmp_path, text):
+    assert load_text(tmp_path, text, "salt: cropperhead").split.salt == text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe", "not readable as YAML"),
+        (b"extract: " + b"9" * 5000, "not readable as YAML"),
+        (b"7: x\nextract: x", "unknown key 7"),
+    ],
+)
+def test_a_file_that_is_no_params_is_refused_in_one_sentence(tmp_path, content, message):
+    file = tmp_path / "params.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ParamsError, match=message):
+        params.load(file)
 
 
 def test_fractions_must_sum_to_one(tmp_path):

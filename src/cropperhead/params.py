@@ -28,6 +28,31 @@ _EXIFTOOL_TAG = re.compile(r"([A-Za-z][\w-]*:)+[A-Za-z][\w-]*", re.ASCII)
 INPUT_SIDE = 256
 IMAGE_SIZES = (32, 64, 128, 256)
 
+
+class _Yaml12(yaml.SafeLoader):
+    """YAML 1.2's core schema (10.3.2), in which DVC writes: 5e-05 is a number, and `on` is text."""
+
+    def construct_integer(self, node: yaml.ScalarNode) -> int:
+        """Construct a whole number; a leading zero does not make it octal."""
+        text = str(node.value).replace("_", "")
+        return int(text, {"o": 8, "x": 16}.get(text.lstrip("+-")[1:2], 10))
+
+
+_PLAIN_SCALARS = {
+    "null": "~|null|Null|NULL|",
+    "bool": "true|True|TRUE|false|False|FALSE",
+    "int": "[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+    "merge": "<<",
+}
+_Yaml12.yaml_implicit_resolvers = {}
+for _name, _pattern in _PLAIN_SCALARS.items():
+    _Yaml12.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), None
+    )
+_Yaml12.add_constructor("tag:yaml.org,2002:int", _Yaml12.construct_integer)
+
 DemoPolicy = Literal["rule", "random"]
 Rival = Literal["smartcrop", "attention", "entropy"]
 DEMO_POLICIES: tuple[DemoPolicy, ...] = typing.get_args(DemoPolicy)
@@ -256,14 +281,21 @@ class Params:
 def load(file: Path = FILE) -> Params:
     """Read and check params.yaml. Raises ParamsError with the name of an unusable value."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = parse_yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{file}: not found. Run from the project's root folder.") from None
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise ParamsError(f"{file}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ParamsError(f"{file}: not readable as YAML: {error}") from error
     blocks = typing.get_type_hints(Params)
     _require_keys(file.name, content, blocks)
     return Params(**{name: _block(name, kind, content[name]) for name, kind in blocks.items()})
+
+
+def parse_yaml(text: str) -> Any:
+    """Parse YAML 1.2, as DVC does. Raises yaml.YAMLError."""
+    return yaml.load(text, _Yaml12)
 
 
 def load_nearest() -> Params:
@@ -289,7 +321,7 @@ def _block(name: str, kind: Any, content: Any) -> Any:
 def _require_keys(where: str, content: Any, keys: Mapping[str, Any]) -> None:
     if not isinstance(content, Mapping):
         raise ParamsError(f"{where}: expected the keys {', '.join(keys)}, got {content!r}")
-    wrong = sorted(set(keys) ^ set(content))
+    wrong = sorted(set(keys) ^ set(content), key=str)
     if wrong:
         word = "missing" if wrong[0] in keys else "unknown"
         raise ParamsError(f"{where}: {word} key {wrong[0]}, expected {', '.join(keys)}")
@@ -325,14 +357,26 @@ def _tuple(where: str, parts: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
 
 
 def _scalar(where: str, kind: type, value: Any) -> Any:
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    if kind is float:
+        value = _as_float(value)
+    elif kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)  # 1e3 is a whole number
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     _require(
         where, value, fits, {"str": "text", "int": "a whole number"}.get(kind.__name__, "a number")
     )
     _require(where, value, kind is not float or math.isfinite(value), "a finite number")
     return value
+
+
+def _as_float(value: Any) -> Any:
+    """The number that `float` makes of a number or a text; the value itself if it makes none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return value
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return value
 
 
 def _require(where: str, value: Any, holds: bool, expected: str) -> None:
