@@ -3,6 +3,7 @@ import math
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from profile_files import format_profile
 
 from cropperhead.editors import profile as profiles
 from cropperhead.editors import rawtherapee
@@ -141,7 +142,7 @@ def test_what_is_encoded_decodes_to_the_same_crop(values, exif, code, stored):
         written = rawtherapee.encode(crop, *stored, code, exif)
     except RejectedFile:
         assume(False)
-    read = profiles.parse_profile(profiles.format_profile(written))
+    read = profiles.parse_profile(format_profile(written))
     assert read == written
     assert rawtherapee.shown_as(read, exif) == code
     box = rawtherapee.decode(read, *stored, exif)
@@ -332,4 +333,4 @@ def test_any_text_is_a_profile_or_broken(text):
     except RejectedFile as error:
         assert error.kind == "broken_profile"
     else:
-        assert profiles.parse_profile(profiles.format_profile(sections)) == sections
+        assert profiles.parse_profile(format_profile(sections)) == sections

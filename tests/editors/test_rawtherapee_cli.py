@@ -7,8 +7,8 @@ import subprocess
 import numpy as np
 import pytest
 from PIL import Image
+from profile_files import format_profile
 
-from cropperhead.editors import profile as profiles
 from cropperhead.editors import rawtherapee
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop
@@ -45,7 +45,7 @@ def photo(folder, width, height, exif):
 
 def rendered(folder, file, settings):
     sidecar = folder / "photo.tif.pp3"
-    sidecar.write_text(profiles.format_profile(settings), encoding="utf-8")
+    sidecar.write_text(format_profile(settings), encoding="utf-8")
     return rendered_by(folder, file, sidecar)
 
 

@@ -5,10 +5,10 @@ from dataclasses import astuple
 
 import pytest
 from conftest import darktable_xmp, save_photo, settings, xmp
+from profile_files import format_profile
 
 from cropperhead.cli.main import main
 from cropperhead.editors import darktable, lightroom, rawtherapee
-from cropperhead.editors import profile as profiles
 from cropperhead.geometry.crops import Crop
 from cropperhead.library import edited_photo, journal, scan
 from cropperhead.photos import exiftool
@@ -36,7 +36,7 @@ def cropped(folder, editor, crop=CROP, shown_as=1, exif_orientation=1):
         file.write_bytes(darktable_xmp(darktable.encode(crop, 90, 60, shown_as, exif_orientation)))
     else:
         profile = rawtherapee.encode(crop, 90, 60, shown_as, exif_orientation)
-        file.write_text(profiles.format_profile(profile))
+        file.write_text(format_profile(profile))
     return file
 
 

@@ -42,15 +42,6 @@ def parse_profile(text: str) -> dict[str, dict[str, str]]:
     return sections
 
 
-def format_profile(settings: Settings) -> str:
-    """The text of a profile: `parse` reversed."""
-    blocks = [
-        "\n".join([f"[{section}]", *(f"{key}={value}" for key, value in keys.items())])
-        for section, keys in settings.items()
-    ]
-    return "\n\n".join(blocks) + "\n"
-
-
 def flag(settings: Settings, section: str, key: str, *, default: bool) -> bool:
     """A switch: true or 1, false or 0; the default where there is none.
 

@@ -172,11 +172,11 @@ def _block_interrupts() -> Iterator[None]:
     They inherit that it is blocked, and so does the ExifTool that they start.
     """
     resource_tracker.ensure_running()  # starting it later would unblock the signal
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:

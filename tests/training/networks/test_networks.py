@@ -18,6 +18,7 @@ from small_networks import (
     PARAMS,
     PROTOTYPES,
     START,
+    build_network,
     finish,
     photos,
     stir,
@@ -37,7 +38,7 @@ from cropperhead.training.networks.finished import (
     shift_to,
 )
 from cropperhead.training.networks.limits import valid_limits
-from cropperhead.training.networks.registry import RECIPES, build_network, image_size
+from cropperhead.training.networks.registry import RECIPES, recipe_for
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -325,7 +326,8 @@ def predecessor():
 
 def test_the_predecessor_has_its_published_number_of_weights(predecessor):
     assert predecessor.count_params() == 958_789
-    assert image_size(dataclasses.replace(PARAMS, model="predecessor")) == 300
+    chosen = dataclasses.replace(PARAMS, model="predecessor")
+    assert recipe_for(chosen).image_size(chosen) == 300
     assert keras_model.input_size(predecessor) == 300
 
 
