@@ -167,6 +167,7 @@ def test_a_difference_of_the_detectable_size_is_detected_80_percent_of_the_time(
 
 def test_weights_leave_out_one_group_after_another():
     assert jackknife(2, 1).weights().tolist() == [[0, 0, 1], [1, 1, 0]]
+    assert jackknife(3).weights().shape == (0, 3)
 
 
 def test_many_groups_are_left_out_in_500_parts():

@@ -99,10 +99,12 @@ class Jackknife:
     def weights(self) -> NDArray[np.float64]:
         """Weight the photos with one part of the groups left out after another, (parts, n).
 
-        For statistics other than means. A part is one group, or several where there are many.
+        For statistics other than means. A part is one group, or several where there are many; a
+        single group has no parts.
         """
         parts = min(self.groups, _MOST_PARTS)
-        return np.asarray(self._member % parts != np.arange(parts)[:, None], float)
+        numbers = np.arange(parts) if parts > 1 else np.zeros(0)
+        return np.asarray(self._member % parts != numbers[:, None], float)
 
     def statistic_interval(
         self, value: float, left_out: Floats, bounds: tuple[float, float]

@@ -56,8 +56,8 @@ def test_a_part_of_one_photo_has_no_interval():
     [
         (
             Interval(0.63, 0.58, 0.68),
-            "The blind judge can distinguish these crops from a person’s. It is right on 63 % of "
-            "pairs.",
+            "The blind judge can distinguish these crops from a person’s. Of a hundred pairs, it "
+            "is right on 63 (58 to 68).",
         ),
         (
             Interval(0.53, 0.48, 0.58),
@@ -80,7 +80,7 @@ def test_the_stronger_judge_is_the_one_that_is_explained_and_drawn():
     blind, trained = Interval(0.52, 0.46, 0.58), Interval(0.95, 0.92, 0.98)
     (row,) = tables.judge_table([JudgeScore("cnn", blind, trained)], {}).rows
     assert row.note.startswith("The trained judge can distinguish these crops from a person’s.")
-    assert "It is right on 95 % of pairs." in row.note
+    assert "it is right on 95 (92 to 98)." in row.note
     assert row.bar.mean == 0.95
     assert row.cells == (Cell("0.52", "0.46 to 0.58"), Cell("0.95", "0.92 to 0.98"))
     # a blind judge that is nearly always wrong is further from guessing than a trained one at 0.6

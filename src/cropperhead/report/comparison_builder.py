@@ -7,14 +7,13 @@ from importlib.metadata import version
 import pandas as pd
 
 from cropperhead import __version__
-from cropperhead.evaluation import learning_checks, scores, subgroups, verdict
+from cropperhead.evaluation import learning_checks, resemblance, scores, subgroups, verdict
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
 from cropperhead.evaluation.evaluate import Evaluation
 from cropperhead.evaluation.number_text import (
     format_confidence,
     format_count,
-    format_estimate,
     format_number,
     format_percent,
 )
@@ -23,6 +22,7 @@ from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.params import EvaluateParams, Params, effective
 from cropperhead.report.comparison import Comparison, CropperScores, Failure
 from cropperhead.report.gallery import Picture
+from cropperhead.report.tables import explain_judges
 
 _GALLERY_CROPPERS = (CNN, RANDOM, MEDIAN)
 _BLOCKS = ("extract", "split", "train", "evaluate")  # of params.yaml, listed in the report
@@ -94,15 +94,21 @@ def _evidence(evaluation: Evaluation) -> list[str]:
     cnn, median, random = (
         format_number(evaluation.interval(key, "iou").mean, 3) for key in (CNN, MEDIAN, RANDOM)
     )
-    over_random, over_shuffled = (
-        format_estimate(evaluation.gain(CNN, key), 3, signed=True) for key in (RANDOM, SHUFFLED)
-    )
     return [
         f"Mean overlap with the photographer's crop: CNN {cnn}, median crop {median}, random "
         f"within bounds {random}.",
-        f"Gain over random crops within the photographer's own bounds: {over_random}.",
-        f"Gain over its own crops placed on other photos: {over_shuffled}. This measures how much "
-        "its crops depend on their photos.",
+        *resemblance.describe_resemblance(evaluation),
+        *_judge_evidence(evaluation),
+    ]
+
+
+def _judge_evidence(evaluation: Evaluation) -> list[str]:
+    """Say whether a classifier can recognise the network's crops, if that was measured."""
+    metrics = evaluation.reference_free
+    return [
+        f"Can a classifier distinguish human crops from the network's? {explain_judges(each)}"
+        for each in (metrics.judge_scores if metrics else ())
+        if each.cropper == CNN
     ]
 
 

@@ -14,6 +14,7 @@ from cropperhead.evaluation.number_text import (
     format_percent,
     format_range,
 )
+from cropperhead.evaluation.resemblance import crop_offsets
 from cropperhead.geometry.crops import Floats
 from cropperhead.report import charts
 from cropperhead.report.comparison import CropperScores
@@ -176,8 +177,8 @@ def explain_judges(score: JudgeScore) -> str:
         return "There were too few crops to judge."
     if auc.low > 0.5:
         return (
-            f"The {name} judge can distinguish these crops from a person’s. It is right on "
-            f"{format_percent(auc.mean)} of pairs."
+            f"The {name} judge can distinguish these crops from a person’s. Of a hundred pairs, it "
+            f"is right on {format_number(auc.mean * 100, 0)} ({_percent_range(auc)})."
         )
     if auc.high < 0.5 and name == "blind":
         return "The blind judge takes these crops for a person’s more often than people’s own."
@@ -192,7 +193,7 @@ def explain_habit(limits: Mapping[str, Floats]) -> str:
     """
     if not {HUMAN, CNN} <= set(limits) or not len(limits[HUMAN]):
         return ""
-    human, cnn = (_centre_offsets(limits[key]) for key in (HUMAN, CNN))
+    human, cnn = (crop_offsets(limits[key]) for key in (HUMAN, CNN))
     across, down = _describe_offset(human.mean(axis=0))
     cnn_across, cnn_down = _describe_offset(cnn.mean(axis=0))
     return (
@@ -201,6 +202,11 @@ def explain_habit(limits: Mapping[str, Floats]) -> str:
         f"CNN’s crops is {cnn_across[0]} {cnn_across[1]} and {cnn_down[0]} {cnn_down[1]}. "
         f"{_compare_habits(human, cnn)}"
     )
+
+
+def _percent_range(share: Interval) -> str:
+    percent = Interval(share.mean * 100, share.low * 100, share.high * 100)
+    return format_range(percent, 0)
 
 
 def _score_row(scores: CropperScores) -> Row:
@@ -268,12 +274,6 @@ def _compare_habits(human: Floats, cnn: Floats) -> str:
         "photographer’s. A constant crop has the habit, too, so this alone does not show that the "
         "network looks at the photo."
     )
-
-
-def _centre_offsets(limits: Floats) -> Floats:
-    """Measure how far crops' centres are right of and below the middle, (n, 2), of the sides."""
-    top, left, bottom, right = np.asarray(limits, dtype=float)[:, :4].T
-    return np.stack([(left + right) / 2 - 0.5, (top + bottom) / 2 - 0.5], axis=-1)
 
 
 def _describe_offset(offset: Floats) -> tuple[tuple[str, str], tuple[str, str]]:
