@@ -26,6 +26,7 @@ _SEES_SRGB = [
     *(-0.9689, 1.8758, 0.0415),
     *(0.0557, -0.2040, 1.0570),
 ]
+TAKEN = "2024:05:01 12:00:00"
 _BORDER = (200, 0, 200)  # what lies outside the frame: to be seen in no picture
 SCENE = {
     "top left": (150, 30, 30),
@@ -115,6 +116,9 @@ def _camera() -> dict[int, Value]:
     return {
         271: text("Cropperhead"),
         272: text("Test"),
+        305: text("Ver.1.02"),
+        306: text(TAKEN),  # DateTime: when the file was changed
+        36867: text(TAKEN),  # DateTimeOriginal
         50706: (BYTE, [1, 4, 0, 0]),  # DNGVersion
         50708: text("Cropperhead Test"),
         50721: (SRATIONAL, [part for pair in matrix for part in pair]),  # ColorMatrix1

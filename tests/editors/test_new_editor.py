@@ -24,13 +24,15 @@ class Boxes:
     name = "boxes"
     tags, header_words, embeds_crops = (), (), False
     sidecars = SidecarRule(".boxes", max_megabytes=1)
-    ignores_exif_of = frozenset()
 
     def read_settings(self, file, tags):
         return {"box": [float(number) for number in file.read_text().split()]}
 
     def state(self, settings):
         return State.CROPPED if settings.get("box") else State.SILENT
+
+    def camera_orientations(self, settings, photo, camera):
+        return (camera.shown_as,)
 
     def shown_as(self, settings, exif_orientation):
         return exif_orientation

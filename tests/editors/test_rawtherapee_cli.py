@@ -174,7 +174,7 @@ def test_a_suggestion_that_rawtherapee_has_saved_is_still_recognised(tmp_path):
         [entry] = scan.find_photos(tmp_path, [file.name], [], ())
         [seen] = edited_photo.read(tmp_path, [entry], reader)
         wanted = write.WantedCrop(Crop(0.3, 0.3, 0.75, 0.7, 4), 6, "model 7")
-        written = write.write_crop(seen, wanted, "rawtherapee", reader).file
+        written = write.write_crop(seen, wanted, "rawtherapee", reader).sidecar
         assert marks.read_mark(written.name, written.read_bytes()).model == "model 7"
         home = {name: str(tmp_path / "home") for name in ("HOME", "XDG_CONFIG_HOME")}
         command = [PROGRAM, "-p", written, "-O", tmp_path / "saved.png", "-n", "-Y", "-c", file]

@@ -84,21 +84,6 @@ def test_a_container_s_turns_are_undone(tmp_path, code):
 
 
 @pytest.mark.usefixtures("heif")
-@pytest.mark.parametrize("code", range(1, 9))
-@pytest.mark.parametrize("suffix", [".heic", ".avif"])
-def test_a_container_has_an_orientation(tmp_path, suffix, code):
-    picture().save(tmp_path / f"a{suffix}", exif=exif(code))
-    with photos.open_picture(tmp_path / f"a{suffix}", 400) as image:
-        assert photos.container_orientation(image) == code
-
-
-def test_other_formats_have_no_orientation_of_a_container(tmp_path):
-    file = save_photo(tmp_path / "a.jpg", exif={0x0112: 6})
-    with photos.open_picture(file, 400) as image:
-        assert photos.container_orientation(image) is None
-
-
-@pytest.mark.usefixtures("heif")
 @pytest.mark.parametrize("brand", [b"heic", b"mif1"])
 def test_a_format_is_recognised_by_the_content(tmp_path, brand):
     buffer = io.BytesIO()

@@ -15,9 +15,12 @@ from raw_files import BYTE, LONG, RATIONAL, SCENE, SHORT, claim, save_dng, scene
 from cropperhead.errors import RejectedFile
 from cropperhead.photos import image as photos
 from cropperhead.photos import raw as raws
+from cropperhead.photos import raw_header
 
 ORIENTATION, PREVIEW_PROGRAM, PREVIEW_SETTINGS, PREVIEW_DIGEST = 274, 50966, 50968, 50969
 CROP_SIZE, ACTIVE_AREA, IMAGE_WIDTH, DEFAULT_SCALE = 50720, 50829, 256, 50718
+USER_CROP, SOFTWARE, CHANGED, TAKEN = 51125, 305, 306, 36867
+JPEG_XL = {259: (SHORT, [52546])}
 # the preview's colours tell it from the RAW pixels
 OTHER = {"top left": "yellow", "top right": "cyan", "bottom left": "olive", "bottom right": "white"}
 
@@ -169,6 +172,86 @@ def test_a_preview_that_an_editor_rendered_is_not_used(tmp_path, made_by):
     packet = {700: (BYTE, xmp(settings(0.25, 0.25, 0.75, 0.75)))}
     file = save_dng(tmp_path / "a.dng", preview=scene(900, 600, OTHER), tags=packet | made_by)
     assert developed(picture(file)[1])
+
+
+@pytest.mark.parametrize("framing", [(1, 5, 1, 5, 4, 5, 4, 5), (0, 1, 1, 9, 1, 1, 8, 9)])
+def test_a_preview_of_the_camera_s_own_framing_is_not_used(tmp_path, framing):
+    # a digital zoom keeps the frame's aspect
+    tags = {USER_CROP: (RATIONAL, framing)}
+    file = save_dng(tmp_path / "a.dng", preview=scene(900, 600, OTHER), raw_tags=tags)
+    assert developed(picture(file)[1])
+    whole = {USER_CROP: (RATIONAL, (0, 1, 0, 1, 1, 1, 1, 1))}
+    file = save_dng(tmp_path / "b.dng", preview=scene(900, 600, OTHER), raw_tags=whole)
+    assert not developed(picture(file)[1])
+
+
+@pytest.mark.parametrize(
+    ("tags", "used"),
+    [
+        ({}, True),
+        ({SOFTWARE: text("Capture NX 2.4.7 W")}, False),
+        ({SOFTWARE: text("NX Studio 1.2.1")}, False),
+        ({SOFTWARE: text("Digital Photo Professional")}, False),
+        ({SOFTWARE: text("Test v2.10")}, True),  # the camera's name and its firmware
+        ({SOFTWARE: text("Digital Camera Test Ver2.10")}, True),
+        ({SOFTWARE: text("17.0.3")}, True),
+        ({CHANGED: text("2024:05:02 18:30:00")}, False),  # it was taken the day before
+        ({CHANGED: text("")}, False),  # then nothing proves that it is as it was taken
+        ({TAKEN: text("")}, False),
+    ],
+)
+def test_a_preview_counts_if_no_program_has_changed_the_file(tmp_path, tags, used):
+    file = save_dng(tmp_path / "a.dng", preview=scene(900, 600, OTHER), tags=tags)
+    assert developed(picture(file)[1]) is not used
+
+
+@pytest.mark.parametrize("long_side", [60, 300, 1200])
+def test_the_preview_stands_in_for_raw_pixels_that_cannot_be_decoded(tmp_path, long_side):
+    file = save_dng(tmp_path / "a.dng", preview=scene(900, 600, OTHER), raw_tags=JPEG_XL)
+    assert not developed(picture(file, long_side)[1])
+    unproven = {CHANGED: text("")}
+    file = save_dng(
+        tmp_path / "b.dng", preview=scene(900, 600, OTHER), raw_tags=JPEG_XL, tags=unproven
+    )
+    assert not developed(picture(file, long_side)[1])
+
+
+@pytest.mark.parametrize(
+    ("preview", "tags"),
+    [
+        (None, {}),
+        (scene(600, 600), {}),
+        (scene(900, 600), {PREVIEW_PROGRAM: text("Adobe Photoshop Lightroom Classic")}),
+        (scene(900, 600), {SOFTWARE: text("NX Studio 1.2.1")}),
+        (scene(900, 600), {USER_CROP: (RATIONAL, (1, 5, 1, 5, 4, 5, 4, 5))}),
+    ],
+)
+def test_pixels_that_nothing_can_stand_in_for_are_rejected_on_opening(tmp_path, preview, tags):
+    file = save_dng(tmp_path / "a.dng", preview=preview, raw_tags=JPEG_XL, tags=tags)
+    problem = "JPEG XL, which LibRaw does not decode"
+    with pytest.raises(RejectedFile, match=problem) as caught, raws.open_raw(file, 400):
+        pass
+    assert caught.value.kind == "unreadable"
+
+
+def test_the_dates_of_every_container_are_found(tmp_path):
+    # the headers alone: directories as Canon's CR3, Fujifilm's RAF, Olympus and Panasonic have them
+    save_dng(tmp_path / "a.dng", scene(24, 16), tags={SOFTWARE: text("NX Studio")})
+    whole = (tmp_path / "a.dng").read_bytes()
+    others = {
+        "a.cr3": b"\0\0\0\x18ftypcrx \0\0\0\x01" + bytes(90) + b"\0\0\0\0CMT1" + whole,
+        "a.raf": b"FUJIFILMCCD-RAW " + bytes(132) + b"\xff\xd8\xff\xe1\xff\xffExif\0\0" + whole,
+        "a.orf": b"IIRO" + whole[4:],
+        "a.rw2": b"IIU\0" + whole[4:],
+    }
+    for name, content in others.items():
+        (tmp_path / name).write_bytes(content)
+        assert raw_header.is_changed(raw_header.read_directories(tmp_path / name)), name
+    for name, content in others.items():
+        (tmp_path / name).write_bytes(content.replace(b"NX Studio", b"Ver. 2.01"))
+        assert raw_header.is_as_taken(raw_header.read_directories(tmp_path / name)), name
+        (tmp_path / name).write_bytes(content[: content.index(whole[8:]) + 20])
+        assert not raw_header.is_as_taken(raw_header.read_directories(tmp_path / name)), name
 
 
 @pytest.mark.parametrize("box", [(0, 60, 900, 540), (80, 0, 820, 600)])

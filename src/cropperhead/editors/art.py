@@ -11,10 +11,10 @@ tags: tuple[str, ...] = ()
 header_words: tuple[bytes, ...] = ()
 embeds_crops = False
 sidecars = SidecarRule(".arp", max_megabytes=4)
-ignores_exif_of = rawtherapee.ignores_exif_of
 
 read_settings = rawtherapee.read_settings
 state = rawtherapee.state
+camera_orientations = rawtherapee.camera_orientations
 shown_as = rawtherapee.shown_as
 decode = rawtherapee.decode
 read_mark = rawtherapee.read_mark

@@ -51,12 +51,27 @@ class SidecarRule:
 
 
 @dataclass(frozen=True)
+class CameraTurn:
+    """How a photo is turned before any editor turns it, as orientations, 1 to 8."""
+
+    shown_as: int  # by the rule of its format: `photo_file.PhotoFile.shown_as`
+    exif: int  # by its EXIF, which some versions of editors go by
+    format: str  # by its content: `photo_file.PhotoFile.format`
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether EXIF tells the same as the format's own rule."""
+        return self.exif == self.shown_as
+
+
+@dataclass(frozen=True)
 class CropToWrite:
     """A crop to be written, and the photo that it is for."""
 
     photo: str  # the photo's file name
     frame: tuple[int, int]  # width and height of its stored frame in px
     exif_orientation: int  # the camera's, as the editor reads it
+    camera: CameraTurn
     shown_now: int  # the orientation in which the editor displays the photo so far
     crop: Crop  # as displayed by `shown_as`
     shown_as: int  # the orientation in which the editor is to display the photo
@@ -66,7 +81,7 @@ class Editor(Protocol):
     """How one editor keeps the crops of photos. A module of this package is one.
 
     `settings` are what `read_settings` gives, `width` and `height` the stored frame's in pixels,
-    `exif_orientation` is the camera's as the editor reads it (1 to 8).
+    `exif_orientation` is the camera's as the editor reads it (1 to 8): `camera_orientations`.
     """
 
     name: str  # on the command line, in a label's `source` and in marks
@@ -74,7 +89,6 @@ class Editor(Protocol):
     header_words: tuple[bytes, ...]  # one of them is in the header of a photo that has such tags
     embeds_crops: bool  # its tags inside a photo are the photo's crop; otherwise an export's
     sidecars: SidecarRule
-    ignores_exif_of: frozenset[str]  # suffixes of photos whose EXIF orientation it ignores
 
     def read_settings(self, file: Path, tags: Tags) -> Settings:
         """Reads the settings of one version from one file, a sidecar or the photo.
@@ -85,6 +99,16 @@ class Editor(Protocol):
 
     def state(self, settings: Settings) -> State:
         """Whether the settings hold a crop. Raises RejectedFile where they cannot be used."""
+
+    def camera_orientations(
+        self, settings: Settings, photo: str, camera: CameraTurn
+    ) -> tuple[int, ...]:
+        """The camera's orientation of the photo of this name, as the editor reads it.
+
+        There are several if versions of the editor differ, of those that may have written the
+        settings; the newest version's comes first. Raises RejectedFile where the settings cannot
+        be used.
+        """
 
     def shown_as(self, settings: Settings, exif_orientation: int) -> int:
         """The orientation in which the editor displays the photo. Raises RejectedFile."""
@@ -113,10 +137,22 @@ class WritableEditor(Editor, Protocol):
         """
 
 
-def exif_orientation(editor: Editor, photo: str, camera: int) -> int:
-    """The camera's orientation as an editor reads it from a photo of this name."""
-    ignored = PurePosixPath(photo).suffix.lower() in editor.ignores_exif_of
-    return orientation.UPRIGHT if ignored else camera
+def exif_orientation(editor: Editor, settings: Settings, photo: str, camera: CameraTurn) -> int:
+    """The camera's orientation as an editor that has these settings reads it.
+
+    Raises RejectedFile (`turn`) where versions of the editor would display the photo differently,
+    and the settings do not tell which of them wrote them.
+    """
+    newest, *others = editor.camera_orientations(settings, photo, camera)
+    shown = editor.shown_as(settings, newest)
+    for other in others:
+        if editor.shown_as(settings, other) != shown:
+            raise RejectedFile(
+                "turn",
+                f"the container displays it by orientation {camera.shown_as}, its EXIF by "
+                f"{camera.exif}, and versions of {editor.name} differ in which of them they go by",
+            )
+    return newest
 
 
 def tags_in_group(tags: Tags, group: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 from cropperhead.editors import darktable_history as history
 from cropperhead.editors import darktable_moves, darktable_write, suggestion_mark
 from cropperhead.editors.base import (
+    CameraTurn,
     CropToWrite,
     MarkTexts,
     Settings,
@@ -45,6 +46,7 @@ _EXIF_OF_FLIP = (1, 4, 2, 3, 5, 6, 8, 7)
 _FLIP_FROM_EXIF, _FLIP_Y, _FLIP_X, _SWAP = -1, 1, 2, 4
 _NO_OLD_FLIP = (0, 0xFF)
 _GROUP = "XMP-darktable:"
+_HEIF = "HEIF"
 
 name = "darktable"
 tags: tuple[str, ...] = tuple(_GROUP + tag for tag in TAGS)
@@ -52,7 +54,6 @@ header_words: tuple[bytes, ...] = (b"darktable",)
 embeds_crops = False  # its exports carry the history of what was edited
 # With many masks, sidecars have a few megabytes.
 sidecars = SidecarRule(".xmp", max_megabytes=64, numbers_duplicates=True)
-ignores_exif_of: frozenset[str] = frozenset()
 
 read_mark = suggestion_mark.read_packet
 
@@ -73,6 +74,20 @@ def state(settings: Settings) -> State:
         return State.SILENT
     turns = _turns(history.last_steps(settings))
     return State.UNCROPPED if all(map(_is_neutral, turns.values())) else State.CROPPED
+
+
+def camera_orientations(settings: Settings, photo: str, camera: CameraTurn) -> tuple[int, ...]:
+    """The camera's orientation: see `base.Editor`.
+
+    Up to 4.4, darktable turns HEIC and AVIF by EXIF alone, from 4.6 on by the container, HEIC only
+    if it was built with libheif 1.16 or later (pull request 14624; 4.2.1 was rendered). A sidecar
+    rarely names the version. Of AVIF the newer ones count: their EXIF and container differ since
+    avifenc, from March 2026 on, writes EXIF's 1 next to `irot`.
+    """
+    del photo
+    if camera.is_plain or camera.format != _HEIF or history.is_since_5(settings):
+        return (camera.shown_as,)
+    return camera.shown_as, camera.exif
 
 
 def shown_as(settings: Settings, exif_orientation: int) -> int:
@@ -120,13 +135,14 @@ def encode(
     width: int,
     height: int,
     shown_as: int = orientation.UPRIGHT,
-    exif_orientation: int = orientation.UPRIGHT,
+    exif_orientation: int | None = orientation.UPRIGHT,
 ) -> dict[str, Any]:
     """The settings that darktable stores for a displayed crop: `decode` reversed.
 
     `width` and `height` are the stored frame's, `shown_as` the orientation in which it is
-    displayed, `exif_orientation` EXIF's. darktable 4.2 moves limits that leave less than a tenth
-    of the turned frame on one side: it allows left and top up to 0.9, right and bottom from 0.1.
+    displayed, `exif_orientation` EXIF's, None where versions of darktable differ. darktable 4.2
+    moves limits that leave less than a tenth of the turned frame on one side: it allows left and
+    top up to 0.9, right and bottom from 0.1.
     """
     box = stored_box(crop, width, height, shown_as)
     entries = []
@@ -150,7 +166,9 @@ def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
     starts, if it is set to look for updated sidecars.
     """
     packet = Packet(EMPTY if before is None else before)
-    settings = encode(new.crop, *new.frame, new.shown_as, new.shown_now)
+    # a flip of its own is what all versions agree on
+    shown_now = new.shown_now if new.camera.is_plain else None
+    settings = encode(new.crop, *new.frame, new.shown_as, shown_now)
     _refuse_out_of_reach(settings)
     is_raw = PurePosixPath(new.photo).suffix.lower() in raw.SUFFIXES
     darktable_write.append_steps(packet, settings, is_raw)

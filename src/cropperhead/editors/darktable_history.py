@@ -20,7 +20,10 @@ from cropperhead.errors import RejectedFile
 NAMESPACE = "http://darktable.sf.net/"
 # Up to version 1 of the XMP, the history was four sequences side by side.
 _OLD_TAGS = ("History_operation", "History_enabled", "History_modversion", "History_params")
-TAGS = ("Xmp_version", "History", "History_end", "Iop_order_list", "Raw_params", *_OLD_TAGS)
+TAGS = (
+    *("Xmp_version", "History", "History_end", "Iop_order_version", "Iop_order_list"),
+    *("Raw_params", *_OLD_TAGS),
+)
 _NEWEST_XMP_VERSION = 5
 _PIPE = ("ashift", "flip", "clipping", "crop")
 
@@ -48,6 +51,7 @@ _LAYOUTS: Mapping[str, Layouts] = {
 }
 # The versions written: those of darktable 3.8 to 4.2, which later ones read.
 _WRITTEN = {"ashift": 5, "flip": 2, "crop": 1}
+_ORDER_OF_5 = 4  # iop_order_version; and `crop` has version 2 or 3 since then
 _LONGEST_TEXT = 16384  # the longest settings, liquify's, have 7600 bytes: 15200 digits in hex
 _PACKED_ABOVE = 100  # bytes, where darktable begins to pack settings
 
@@ -109,6 +113,13 @@ def module_order(settings: Mapping[str, Any], names: Mapping[str, Any]) -> list[
     order = custom_order(settings)
     places = {name: order.index(name) if name in order else len(order) for name in _PIPE}
     return sorted((name for name in _PIPE if name in names), key=places.__getitem__)
+
+
+def is_since_5(settings: Mapping[str, Any]) -> bool:
+    """Whether darktable 5.0 or later has written the settings, by the versions that they name."""
+    order = _whole(settings.get("Iop_order_version"), "Iop_order_version", 0)
+    crop = last_steps(settings).get("crop")
+    return order >= _ORDER_OF_5 or (crop is not None and crop.version > _WRITTEN["crop"])
 
 
 def old_flip(settings: Mapping[str, Any]) -> int:

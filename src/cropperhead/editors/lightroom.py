@@ -14,6 +14,7 @@ from typing import Any
 
 from cropperhead.editors import lens_names, suggestion_mark
 from cropperhead.editors.base import (
+    CameraTurn,
     CropToWrite,
     MarkTexts,
     Settings,
@@ -61,6 +62,7 @@ _TIFF, _PHOTOSHOP = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/photos
 # The orientations 5 and 7 are mirrored quarter turns: public readers of catalogs disagree which
 # letters are which of the two, so that the camera's own value goes before a catalog's.
 _UNSURE = (5, 7)
+_IS_OF_CATALOG = "IsOfCatalog"
 
 name = "lightroom"
 tags: tuple[str, ...] = (*(_CRS + tag for tag in TAGS), _ORIENTATION)
@@ -68,7 +70,6 @@ header_words: tuple[bytes, ...] = (b"camera-raw-settings",)
 embeds_crops = True
 # With many masks, sidecars have a few megabytes.
 sidecars = SidecarRule(".xmp", max_megabytes=64, drops_photo_suffix=True)
-ignores_exif_of: frozenset[str] = frozenset()
 
 read_mark = suggestion_mark.read_packet
 
@@ -79,15 +80,12 @@ def read_settings(file: Path, tags: Tags) -> Settings:
     return tags_in_group(tags, _CRS) | {"Orientation": tags.get(_ORIENTATION)}
 
 
-def read_catalog_settings(settings: Settings, photo: Tags, camera: int) -> Settings:
+def read_catalog_settings(settings: Settings, photo: Tags) -> Settings:
     """Settings from a catalog, in the shape that `read_settings` gives.
 
-    `photo` are the photo's own tags, `camera` is its EXIF orientation.
+    `photo` are the photo's own tags.
     """
-    complete = {"Orientation": photo.get(_ORIENTATION)} | dict(settings)
-    if camera in _UNSURE and complete["Orientation"] in _UNSURE:
-        complete["Orientation"] = camera
-    return complete
+    return {"Orientation": photo.get(_ORIENTATION)} | dict(settings) | {_IS_OF_CATALOG: True}
 
 
 def as_tags(settings: Settings) -> Tags:
@@ -116,12 +114,20 @@ def state(settings: Settings) -> State:
     return State.CROPPED
 
 
+def camera_orientations(settings: Settings, photo: str, camera: CameraTurn) -> tuple[int, ...]:
+    """The camera's orientation: see `base.Editor`."""
+    del settings, photo
+    return (camera.shown_as,)
+
+
 def shown_as(settings: Settings, exif_orientation: int) -> int:
     """The orientation in which Lightroom displays the photo: its own, which holds the user's turns.
 
     `Orientation` among the settings is the XMP's (`tiff:Orientation`); without it, EXIF's counts.
     """
-    return orientation.parse_orientation(settings.get("Orientation"), exif_orientation)
+    own = orientation.parse_orientation(settings.get("Orientation"), exif_orientation)
+    is_unsure = settings.get(_IS_OF_CATALOG) and own in _UNSURE and exif_orientation in _UNSURE
+    return exif_orientation if is_unsure else own
 
 
 def decode(settings: Settings, width: int, height: int, exif_orientation: int = 1) -> Rectangle:

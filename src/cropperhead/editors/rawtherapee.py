@@ -22,11 +22,12 @@ of the same names; what can be rendered was checked against rawtherapee-cli 5.9.
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cropperhead.editors import lens_names, profile, profile_merge, suggestion_mark
 from cropperhead.editors.base import (
     FRAME_TOLERANCE_PX,
+    CameraTurn,
     CropToWrite,
     MarkTexts,
     SidecarRule,
@@ -93,7 +94,7 @@ tags: tuple[str, ...] = ()
 header_words: tuple[bytes, ...] = ()
 embeds_crops = False
 sidecars = SidecarRule(".pp3", max_megabytes=4)  # profiles have a few kilobytes
-ignores_exif_of = frozenset({".png"})  # measured with 5.9
+_IGNORES_EXIF_OF = ".png"  # measured with 5.9
 
 read_mark = suggestion_mark.read_profile
 
@@ -115,6 +116,13 @@ def state(settings: Settings) -> State:
     if cropped or _tilt(settings) or _zoom(settings) != 1:
         return State.CROPPED
     return State.UNCROPPED if _CROP in settings or _ROTATION in settings else State.SILENT
+
+
+def camera_orientations(settings: Settings, photo: str, camera: CameraTurn) -> tuple[int, ...]:
+    """The camera's orientation, except that of a PNG: see `base.Editor`."""
+    del settings
+    is_ignored = PurePosixPath(photo).suffix.lower() == _IGNORES_EXIF_OF
+    return (orientation.UPRIGHT if is_ignored else camera.shown_as,)
 
 
 def shown_as(settings: Settings, exif_orientation: int) -> int:

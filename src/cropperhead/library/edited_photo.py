@@ -6,10 +6,11 @@ Extraction, conversion and suggesting all read photos here.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from functools import cache
 from pathlib import Path
 
 from cropperhead.editors import base, registry
-from cropperhead.editors.base import PHOTOGRAPHER, LeftOut, Settings
+from cropperhead.editors.base import PHOTOGRAPHER, CameraTurn, LeftOut, Settings
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import FULL_FRAME, Crop, Rectangle
@@ -35,7 +36,7 @@ _PHOTO_TAGS = (
     "ExifIFD:DateTimeOriginal",
     "ExifIFD:SubSecTimeOriginal",
 )
-_WITH_BOXES = ("image/heic", "image/heif", "image/avif")
+_WITH_CONTAINER_TURN = ("HEIF", "AVIF")  # where EXIF may tell another orientation
 _BATCH = 100  # files for which ExifTool is asked at a time
 
 Tags = Mapping[str, exiftool.Tags]  # by path in the library
@@ -86,6 +87,7 @@ class EditedPhoto:
     folder: Path
     entry: Entry
     frame: tuple[int, int]  # of the stored pixels, in px
+    turn: CameraTurn
     versions: PhotoVersions
     crops: tuple[EditedCrop, ...]  # the photographer's first; none that keeps the whole frame
     left_out: tuple[LeftOut, ...]  # versions that cannot be used
@@ -109,12 +111,12 @@ class EditedPhoto:
     @property
     def camera(self) -> int:
         """The orientation in which the camera displays the photo."""
-        return self.versions.camera
+        return self.turn.shown_as
 
     @property
     def shown_as(self) -> int:
         """The orientation in which the first editor that has a crop displays the photo."""
-        return self.versions.shown_as
+        return _shown_as(self.versions, self.turn)
 
     @property
     def person_crops(self) -> list[EditedCrop]:
@@ -122,8 +124,9 @@ class EditedPhoto:
         return [crop for crop in self.crops if not crop.is_untouched]
 
     def exif_orientation(self, editor: str) -> int:
-        """EXIF's orientation as an editor reads it."""
-        return base.exif_orientation(registry.find_editor(editor), self.file.name, self.camera)
+        """The camera's orientation as the newest version of an editor reads it."""
+        module, settings = registry.find_editor(editor), self.settings_in(editor)
+        return module.camera_orientations(settings, self.file.name, self.turn)[0]
 
     def shown_in(self, editor: str) -> int:
         """The orientation in which an editor displays the photo now. Raises RejectedFile."""
@@ -261,15 +264,17 @@ class _Walk:
     def _read(self, entry: Entry, tags: Tags, traces: Mapping[Path, Trace]) -> EditedPhoto | None:
         file, most = self._folder / entry.file, self._options.max_megapixels
         own = _require_photo(tags.get(entry.file))
-        camera = _camera_orientation(file, own, most)
-        file_settings = tuple(settings.read_settings(self._folder, entry, tags, camera))
-        found = versions.find_versions(entry.file, file_settings, camera)
-        if self._crops_only and not found.cropped:
-            return None
-        suggestions = suggestion_history.find_suggestions(self._folder, entry, self._journals)
-        with photo_file.open_photo(file, most) as photo:
-            crops, errors = _decode_crops(found, photo.frame, suggestions)
-            copy, digest = self._copy(file, photo, found.shown_as, crops)
+        file_settings = tuple(settings.read_settings(self._folder, entry, tags))
+        with photo_file.open_when_asked(file, most) as opened:
+            camera = cache(lambda: _camera_turn(opened(), own))
+            found = versions.find_versions(file.name, file_settings, camera)
+            if self._crops_only and not found.cropped:
+                return None
+            photo, turn = opened(), camera()
+            suggestions = suggestion_history.find_suggestions(self._folder, entry, self._journals)
+            shown_as = _shown_as(found, turn)
+            crops, errors = _decode_crops(found, photo.frame, shown_as, suggestions)
+            copy, digest = self._copy(file, photo, shown_as, crops)
             frame = photo.frame
         if self._crops_only and errors and not crops:
             raise errors[0][1]
@@ -279,6 +284,7 @@ class _Walk:
             folder=self._folder,
             entry=entry,
             frame=frame,
+            turn=turn,
             versions=found,
             crops=crops,
             left_out=(*found.left_out, *undecoded),
@@ -337,16 +343,18 @@ def _require_photo(tags: exiftool.Tags | None) -> exiftool.Tags:
     return tags
 
 
-def _camera_orientation(file: Path, tags: exiftool.Tags, max_megapixels: float) -> int:
-    """EXIF's orientation, or that of an HEIC's or AVIF's container for one without EXIF's."""
-    embedded = orientation.parse_orientation(tags.get("IFD0:Orientation"), 0)
-    if embedded or tags.get("File:MIMEType") not in _WITH_BOXES:
-        return embedded or orientation.UPRIGHT
-    return photo_file.container_orientation(file, max_megapixels) or orientation.UPRIGHT
+def _camera_turn(photo: PhotoFile, tags: exiftool.Tags) -> CameraTurn:
+    exif = orientation.parse_orientation(tags.get("IFD0:Orientation"))
+    is_separate = photo.format in _WITH_CONTAINER_TURN
+    return CameraTurn(photo.shown_as, exif if is_separate else photo.shown_as, photo.format)
+
+
+def _shown_as(found: PhotoVersions, camera: CameraTurn) -> int:
+    return found.cropped[0].shown_as() if found.cropped else camera.shown_as
 
 
 def _decode_crops(
-    found: PhotoVersions, frame: tuple[int, int], suggestions: Marks
+    found: PhotoVersions, frame: tuple[int, int], shown_as: int, suggestions: Marks
 ) -> tuple[tuple[EditedCrop, ...], list[tuple[str, RejectedFile]]]:
     """The crops of all versions, without those that keep the whole frame; the errors by file."""
     crops, errors = [], []
@@ -356,7 +364,7 @@ def _decode_crops(
         except RejectedFile as error:
             errors.append((version.file, error))
             continue
-        if astuple(base.displayed_crop(box, *frame, found.shown_as)) != FULL_FRAME:
+        if astuple(base.displayed_crop(box, *frame, shown_as)) != FULL_FRAME:
             crops.append(_edited_crop(version, box, frame, suggestions))
     return tuple(crops), errors
 

@@ -57,21 +57,19 @@ def sidecar_tags() -> list[str]:
     return [*photo_tags(), "File:MIMEType", _MEANT_FOR]
 
 
-def read_settings(
-    folder: Path, entry: Entry, tags: Mapping[str, Tags], camera: int
-) -> Iterator[FileSettings]:
+def read_settings(folder: Path, entry: Entry, tags: Mapping[str, Tags]) -> Iterator[FileSettings]:
     """Reads all settings of a photo of the library in `folder`; what counts least comes first.
 
-    `tags` are those of the photo and its XMP sidecars, by path in the library, `camera` is the
-    photo's EXIF orientation. A sidecar with a crop is newer than the photo's own packet, which no
-    editor that writes sidecars changes; Lightroom itself uses its catalog. Raises RejectedFile
-    for a finished export, whatever is next to it.
+    `tags` are those of the photo and its XMP sidecars, by path in the library. A sidecar with a
+    crop is newer than the photo's own packet, which no editor that writes sidecars changes;
+    Lightroom itself uses its catalog. Raises RejectedFile for a finished export, whatever is next
+    to it.
     """
     yield from _embedded(folder, entry, tags[entry.file])
     for name in entry.sidecars:
         yield from _in_sidecar(folder, entry, name, tags)
     for edit in map(json.loads, entry.edits):
-        yield _in_catalog(edit, tags[entry.file], camera)
+        yield _in_catalog(edit, tags[entry.file])
 
 
 def find_author(photo: str, sidecar: str) -> str:
@@ -193,12 +191,12 @@ def _refuse_unreadable(folder: Path, name: str, tags: Tags | None) -> None:
         raise broken
 
 
-def _in_catalog(edit: Mapping[str, Any], photo: Tags, camera: int) -> FileSettings:
+def _in_catalog(edit: Mapping[str, Any], photo: Tags) -> FileSettings:
     source, file = "lightroom catalog", edit["catalog"]
     if edit["problem"]:
         error = RejectedFile(*edit["problem"])
         return FileSettings(edit["author"], lightroom, source, file, error=error)
-    settings = lightroom.read_catalog_settings(edit["settings"], photo, camera)
+    settings = lightroom.read_catalog_settings(edit["settings"], photo)
     return FileSettings(edit["author"], lightroom, source, file, settings)
 
 

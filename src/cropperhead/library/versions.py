@@ -4,11 +4,11 @@ An author may have cropped a photo in several editors; each editor's crop is a v
 Of one author in one editor there is one version: what was written last counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cropperhead.editors import base, registry
-from cropperhead.editors.base import PHOTOGRAPHER, Editor, LeftOut, Settings, State
+from cropperhead.editors.base import PHOTOGRAPHER, CameraTurn, Editor, LeftOut, Settings, State
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry.crops import Rectangle
 from cropperhead.library.settings import FileSettings
@@ -38,64 +38,73 @@ class Version:
 class PhotoVersions:
     """All versions of a photo."""
 
-    camera: int  # the orientation in which the camera displays it
     cropped: tuple[Version, ...]  # the photographer's first
     left_out: tuple[LeftOut, ...]
-    shown_as: int  # as the first of them is displayed
 
 
-def find_versions(photo: str, settings: Sequence[FileSettings], camera: int) -> PhotoVersions:
+def find_versions(
+    photo: str, settings: Sequence[FileSettings], camera: Callable[[], CameraTurn]
+) -> PhotoVersions:
     """Finds the versions of a photo in what `settings.read_settings` has read of it.
 
-    `photo` is its file name, `camera` the orientation in which the camera displays it.
+    `photo` is its file name. `camera`, which opens the photo, is called only if there is a crop.
     Raises RejectedFile if it has versions and none of them can be used.
     """
-    latest = _Latest(photo, camera)
+    latest = _Latest()
     for one in settings:
         latest.add(one)
-    cropped = latest.cropped()
-    if latest.errors and not cropped:
+    versions = latest.versions(photo, camera)
+    if latest.errors and not versions:
         raise next(iter(latest.errors.values()))[1]
     left_out = [LeftOut(file, error.kind, str(error)) for file, error in latest.errors.values()]
-    shown_as = cropped[0].shown_as() if cropped else camera
-    return PhotoVersions(camera, cropped, tuple(left_out), shown_as)
+    return PhotoVersions(tuple(sorted(versions, key=_order)), tuple(left_out))
 
 
 class _Latest:
     """What counts for each author and editor: later settings replace earlier ones."""
 
-    def __init__(self, photo: str, camera: int) -> None:
-        self._photo, self._camera = photo, camera
-        self._versions: dict[tuple[str, str], Version] = {}
+    def __init__(self) -> None:
+        self._cropped: dict[tuple[str, str], FileSettings] = {}
         self.errors: dict[tuple[str, str], tuple[str, RejectedFile]] = {}
 
     def add(self, one: FileSettings) -> None:
         key = one.author, one.editor.name
         try:
-            state, version = self._version(one)
+            state = _state(one)
         except RejectedFile as error:
-            self._versions.pop(key, None)
+            self._cropped.pop(key, None)
             self.errors[key] = (one.file, error)
             return
         if state is State.SILENT:
             return
-        self._versions.pop(key, None)
+        self._cropped.pop(key, None)
         self.errors.pop(key, None)
         if state is State.CROPPED:
-            self._versions[key] = version
+            self._cropped[key] = one
 
-    def cropped(self) -> tuple[Version, ...]:
-        return tuple(sorted(self._versions.values(), key=_order))
+    def versions(self, photo: str, camera: Callable[[], CameraTurn]) -> list[Version]:
+        turn = camera() if self._cropped else None
+        versions = []
+        for key, one in self._cropped.items():
+            assert turn is not None
+            try:  # a bad turn costs a photo this version alone
+                versions.append(_version(one, photo, turn))
+            except RejectedFile as error:
+                self.errors[key] = (one.file, error)
+        return versions
 
-    def _version(self, one: FileSettings) -> tuple[State, Version]:
-        if one.error:
-            raise one.error
-        state = one.editor.state(one.settings)
-        camera = base.exif_orientation(one.editor, self._photo, self._camera)
-        version = Version(one.author, one.source, one.file, one.editor, one.settings, camera)
-        if state is State.CROPPED:
-            version.shown_as()  # a bad turn costs a photo this version alone
-        return state, version
+
+def _state(one: FileSettings) -> State:
+    if one.error:
+        raise one.error
+    return one.editor.state(one.settings)
+
+
+def _version(one: FileSettings, photo: str, camera: CameraTurn) -> Version:
+    orientation = base.exif_orientation(one.editor, one.settings, photo, camera)
+    version = Version(one.author, one.source, one.file, one.editor, one.settings, orientation)
+    version.shown_as()
+    return version
 
 
 def _order(version: Version) -> tuple[bool, int, str]:

@@ -4,11 +4,10 @@ A camera-sized JPEG is decoded at an eighth to a half of its size (`draft`), whi
 eighth of the time of a full decode.
 
 The *stored* frame is that of the pixels as they are in the file. Some decoders turn pictures
-automatically: Pillow a TIFF by its orientation tag, libheif an HEIC by its container's `irot` and
-`imir`; Pillow's JPEG, PNG, WebP and AVIF decoders turn nothing. What was turned is turned back
-here, and the caller's orientation is applied instead. For HEIC this assumes that editors measure
-crops before the container's turn, and that EXIF orientation and container agree where both are
-given, as phones and cameras write them.
+automatically: Pillow a TIFF by its orientation tag or its XMP's, libheif an HEIC by its container's
+`irot` and `imir`; Pillow's JPEG, PNG, WebP and AVIF decoders turn nothing. What was turned is
+turned back here, and the caller's orientation is applied instead. For HEIC this assumes that
+editors measure crops before the container's turn.
 """
 
 import io
@@ -30,6 +29,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Rectangle
+from cropperhead.photos import tiff
 
 _HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 SUFFIXES = _HEIF_SUFFIXES | frozenset(
@@ -49,6 +49,9 @@ _TRANSPOSE = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION_TAG = 0x0112
+_EXIF_PREFIX = b"Exif\0\0"
+# ImageMagick's texts of hexadecimal digits
+_OLD_PNG_EXIF = ("Raw profile type exif", "Raw profile type APP1")
 # The EXIF orientations that libheif's own turns are: `irot` in degrees anticlockwise, `imir` by its
 # axis (ISO/IEC 23008-12, 6.5.10 and 6.5.12)
 _HEIF_TURNS = {("irot", 90): 8, ("irot", 180): 3, ("irot", 270): 6, ("imir", 0): 4, ("imir", 1): 2}
@@ -116,33 +119,19 @@ def stored_size(image: Image.Image) -> tuple[int, int]:
     return orientation.displayed_size(*image.size, orientation.inverse(turned))
 
 
-def container_orientation(image: Image.Image) -> int | None:
-    """The orientation in which an HEIC's or AVIF's container displays the stored pixels, or None.
+def shown_as(image: Image.Image) -> int:
+    """The orientation (1 to 8) in which the camera displays the stored pixels, by their format.
 
-    None is for other formats. By the standard it overrules EXIF; files that were never in a camera
-    often have only it.
+    Of HEIC and AVIF that is what the container says, whatever EXIF says (MIAF, ISO/IEC 23000-22,
+    7.3.6.7 and 7.3.10.1); of others what EXIF says, whose tags a TIFF has in its first directory.
+    XMP's orientation is an editor's. Call it before the pixels are read.
     """
     if image.format == _HEIF:
         return _turned_by_decoder(image)
-    if image.format == AvifImageFile.format:  # Pillow enters it in place of EXIF's own
-        return orientation.parse_orientation(image.getexif().get(_ORIENTATION_TAG))
-    return None
-
-
-def shown_as(image: Image.Image) -> int:
-    """The orientation (1 to 8) in which the file itself displays its stored pixels.
-
-    EXIF's, or its container's if there is none in EXIF; call it before the pixels are read.
-    """
-    if image.format == _HEIF:  # pillow-heif removes it from the EXIF
-        in_exif = image.info.get("original_orientation")
-    else:
-        in_exif = image.getexif().get(_ORIENTATION_TAG)
-    return (
-        orientation.parse_orientation(in_exif, 0)
-        or container_orientation(image)
-        or orientation.UPRIGHT
-    )
+    if isinstance(image, TiffImageFile):
+        return orientation.parse_orientation(image.tag_v2.get(_ORIENTATION_TAG))
+    # Pillow enters an AVIF container's there, and its `getexif` falls back on XMP's
+    return tiff.read_orientation(io.BytesIO(_exif(image))) or orientation.UPRIGHT
 
 
 def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int) -> SmallCopy:
@@ -277,6 +266,20 @@ def _compose(turns: Sequence[int]) -> int:
 
 def _place(mark: Rectangle) -> tuple[float, float]:
     return round(mark.centre_x, 6), round(mark.centre_y, 6)
+
+
+def _exif(image: Image.Image) -> bytes:
+    """A picture's EXIF as it is in the file; empty without one."""
+    if image.format == PngImageFile.format and "exif" not in image.info:
+        image.load()  # it may come after the pixels
+    if "exif" in image.info:
+        return bytes(image.info["exif"]).removeprefix(_EXIF_PREFIX)
+    texts = [str(image.info[name]) for name in _OLD_PNG_EXIF if name in image.info]
+    try:
+        digits = "".join(texts[0].split("\n")[3:]) if texts else ""  # after a name and a length
+        return bytes.fromhex(digits).removeprefix(_EXIF_PREFIX)
+    except ValueError:
+        return b""
 
 
 def _turned_by_decoder(image: Image.Image) -> int:

@@ -1,8 +1,9 @@
 """Opens a photo of any format: RAW files by LibRaw, other pictures by Pillow."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -23,7 +24,15 @@ class PhotoFile(Protocol):
 
     @property
     def shown_as(self) -> int:
-        """The orientation (1 to 8) in which the file itself displays them."""
+        """The orientation (1 to 8) in which the camera displays them, by the rule of the format.
+
+        Everyone who asks which way is up, asks here. HEIC and AVIF: their container's. Others:
+        EXIF's; of a RAW file without any, that of the maker's notes.
+        """
+
+    @property
+    def format(self) -> str:
+        """Pillow's name of the format, by the file's content; RAW for RAW files."""
 
     def picture(self, long_side: int) -> Image.Image:
         """The stored pixels, for a copy with this long side; `image.upright_copy` makes one.
@@ -43,6 +52,10 @@ class _Picture:
     def shown_as(self) -> int:
         return pictures.shown_as(self._image)
 
+    @property
+    def format(self) -> str:
+        return str(self._image.format)
+
     def picture(self, long_side: int) -> Image.Image:
         del long_side  # `image.load_pixels` chooses how much is decoded
         return self._image
@@ -59,10 +72,13 @@ def open_photo(file: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[P
             yield _Picture(pictures.stored_size(image), image)
 
 
-def container_orientation(file: Path, max_megapixels: float = MAX_MEGAPIXELS) -> int | None:
-    """How the container of an HEIC or AVIF file turns it. Raises RejectedFile."""
-    with pictures.open_picture(file, max_megapixels) as image:
-        return pictures.container_orientation(image)
+@contextmanager
+def open_when_asked(
+    file: Path, max_megapixels: float = MAX_MEGAPIXELS
+) -> Iterator[Callable[[], PhotoFile]]:
+    """Gives a function that opens a photo, when it is first called. Raises as `open_photo`."""
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(open_photo(file, max_megapixels)))
 
 
 def is_raw(file: Path) -> bool:

@@ -2,15 +2,18 @@
 
 Editors measure a crop of a RAW photo in the frame that the camera's default crop leaves of the
 sensor. The camera's own preview shows that frame if its aspect agrees, and takes a hundredth of the
-time of developing; where there is any doubt of what a preview shows, the RAW pixels are developed.
+time of developing. Other programs put the edited, cropped picture into its place, which may have
+the same aspect. So where nothing proves that a preview is as the camera wrote it, the RAW pixels
+are developed, and the preview counts only if they cannot be decoded.
 """
 
 import io
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,11 @@ from PIL import Image
 
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
-from cropperhead.photos import dng
+from cropperhead.photos import dng, raw_header, tiff
 from cropperhead.photos import image as photos
 from cropperhead.photos.dng import Box
+from cropperhead.photos.tiff import Directory
+from cropperhead.system.regular_file import open_regular
 
 # What ExifTool or LibRaw know as a still camera's RAW format
 _NAMES = (
@@ -44,6 +49,14 @@ _ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}
 _BLACK = 12  # of 255: the bars of a letterboxed preview, with the ripples of its compression
 
 
+class _Preview(Enum):
+    """What the embedded preview may be used for."""
+
+    DIFFERENT = "nothing: it shows something else, or another program may have replaced it"
+    DOUBTFUL = "where the RAW pixels cannot be decoded"
+    AS_TAKEN = "in place of the RAW pixels"
+
+
 @dataclass(frozen=True)
 class RawPhoto:
     """An open RAW file."""
@@ -52,26 +65,48 @@ class RawPhoto:
     shown_as: int  # the orientation in which the camera displays it
     _crop: Box
     _raw: Any
-    _previews_are_edited: bool
+    _preview_use: _Preview
     _max_megapixels: float
     _file: Path
+    format: str = "RAW"
 
     def picture(self, long_side: int) -> Image.Image:
         """The frame's pixels as stored, a little larger than `long_side` where there are more."""
-        preview = None if self._previews_are_edited else self._preview(long_side)
-        return preview or self._developed(long_side)
+        import rawpy  # noqa: PLC0415
 
-    def _preview(self, long_side: int) -> Image.Image | None:
-        """The largest embedded preview, if it shows the frame beyond doubt."""
-        if not self._shows_turns():
+        jpeg = self._preview_jpeg()  # LibRaw gives none after it has failed
+        as_taken = self._preview_use is _Preview.AS_TAKEN
+        preview = self._preview(jpeg, long_side, least=long_side) if as_taken else None
+        if preview is not None:
+            return preview
+        try:
+            return self._developed(long_side)
+        except rawpy.LibRawError:
+            preview = self._preview(jpeg, long_side)
+            if preview is None:
+                raise
+            return preview
+
+    def has_substitute(self) -> bool:
+        """Whether the preview can replace RAW pixels that cannot be decoded, however small."""
+        return self._preview(self._preview_jpeg(), long_side=1) is not None
+
+    def _preview_jpeg(self) -> bytes | None:
+        """The largest embedded preview, if it may be used and is stored as the RAW pixels are."""
+        if self._preview_use is _Preview.DIFFERENT or not self._shows_turns():
             return None
         try:
-            # rawpy gives only the largest; the smaller ones are icons
-            jpeg = _largest_preview(self._raw)
-            if not _is_whole(jpeg, self._file):
-                return None
+            return _largest_preview(self._raw)
+        except RejectedFile:  # the RAW pixels may be sound
+            return None
+
+    def _preview(self, jpeg: bytes | None, long_side: int, least: int = 1) -> Image.Image | None:
+        """The preview, if it has `least` px and may be of the whole frame."""
+        if jpeg is None or not _is_whole(jpeg, self._file):
+            return None
+        try:
             with photos.open_picture(io.BytesIO(jpeg), self._max_megapixels) as preview:
-                if max(preview.size) < long_side or not _alike(preview.size, self.frame):
+                if max(preview.size) < least or not _alike(preview.size, self.frame):
                     return None
                 photos.load_pixels(preview, long_side)
                 return None if _has_bars(preview) else preview.convert("RGB")
@@ -80,8 +115,10 @@ class RawPhoto:
 
     def _shows_turns(self) -> bool:
         """Whether a preview that was stored turned would show it by its aspect."""
-        flip = self._raw.sizes.flip  # bits: 1 mirrored, 2 upside down, 4 sides swapped
-        return flip == 0 or (bool(flip & 4) and not _alike(self.frame, self.frame[::-1]))
+        swaps = orientation.displayed_size(*self.frame, self.shown_as) != self.frame
+        return self.shown_as == orientation.UPRIGHT or (
+            swaps and not _alike(self.frame, self.frame[::-1])
+        )
 
     def _developed(self, long_side: int) -> Image.Image:
         import rawpy  # noqa: PLC0415
@@ -112,7 +149,7 @@ def open_raw(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
     import rawpy  # noqa: PLC0415
 
     try:
-        directories = dng.read_directories(file)
+        directories = raw_header.read_directories(file)
         with rawpy.imread(str(file)) as raw:
             sizes = raw.sizes
             # LibRaw makes oblong pixels square, of all the sensor, by adding some
@@ -121,9 +158,15 @@ def open_raw(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
             photos.refuse_too_large(width, sizes.raw_height, max_megapixels)
             crop, frame = dng.default_frame(directories) or _makers_frame(sizes)
             photos.refuse_too_large(*frame, max_megapixels)
-            edited = dng.previews_are_edited(directories)
-            shown_as = _ORIENTATIONS.get(sizes.flip, orientation.UPRIGHT)
-            yield RawPhoto(frame, shown_as, crop, raw, edited, max_megapixels, file)
+            shown_as, use = _shown_as(directories, sizes.flip), _preview_use(directories)
+            photo = RawPhoto(frame, shown_as, crop, raw, use, max_megapixels, file)
+            if dng.is_jpeg_xl(directories) and not photo.has_substitute():
+                raise RejectedFile(
+                    "unreadable",
+                    "its pixels are JPEG XL, which LibRaw does not decode, and it has no preview "
+                    "of the whole frame as the camera wrote it",
+                )
+            yield photo
     except RejectedFile:
         raise
     # rawpy and LibRaw raise nearly anything on damaged files
@@ -131,6 +174,22 @@ def open_raw(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
         raise RejectedFile(
             "unreadable", f"the RAW file cannot be read: {_problem(error)}"
         ) from error
+
+
+def _shown_as(directories: Sequence[Directory], flip: int) -> int:
+    """The first directory's orientation, which is EXIF's; without it, what the maker's notes say.
+
+    LibRaw takes any other directory's where the first one has 1.
+    """
+    stated = tiff.stated_orientation(directories[0]) if directories else None
+    return stated or _ORIENTATIONS.get(flip, orientation.UPRIGHT)
+
+
+def _preview_use(directories: Sequence[Directory]) -> _Preview:
+    if dng.previews_differ(directories) or raw_header.is_changed(directories):
+        return _Preview.DIFFERENT
+    as_taken = raw_header.is_as_taken(directories)
+    return _Preview.AS_TAKEN if as_taken else _Preview.DOUBTFUL
 
 
 def _problem(error: Exception) -> str:
@@ -141,6 +200,7 @@ def _problem(error: Exception) -> str:
 
 
 def _largest_preview(raw: Any) -> bytes:
+    """The largest preview; rawpy gives no other, which would be icons. Raises RejectedFile."""
     import rawpy  # noqa: PLC0415
 
     try:
@@ -158,7 +218,10 @@ def _is_whole(jpeg: bytes, file: Path) -> bool:
     If a file is cut off within one, LibRaw gives what was in memory, such as the end of the photo
     before. It may put its own header into the first half.
     """
-    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+    with (
+        open_regular(file) as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as whole,
+    ):
         return whole.find(jpeg[len(jpeg) // 2 :]) >= 0
 
 

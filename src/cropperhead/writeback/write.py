@@ -166,6 +166,7 @@ def _with_crop(
         photo=photo.file.name,
         frame=photo.frame,
         exif_orientation=photo.exif_orientation(editor),
+        camera=photo.turn,
         shown_now=photo.shown_in(editor),
         crop=wanted.crop,
         shown_as=wanted.shown_as,
@@ -183,7 +184,8 @@ def _require_as_meant(
 ) -> None:
     """Raises RejectedFile if the readers would not find the crop in the new sidecar."""
     now = _read_back(photo, editor, new_sidecar, reader)
-    module, exif_orientation = registry.find_editor(editor), photo.exif_orientation(editor)
+    module = registry.find_editor(editor)
+    exif_orientation = base.exif_orientation(module, now, photo.file.name, photo.turn)
     is_shown = module.shown_as(now, exif_orientation) == wanted.shown_as
     if module.state(now) is not State.CROPPED or not is_shown:
         raise RejectedFile("unlike", "with its other settings, the crop would not be shown")
@@ -208,7 +210,7 @@ def _read_back(
             answers = reader.read([copy], settings.sidecar_tags())
             tags |= {copy.name: answers[copy]} if copy in answers else {}
         entry = Entry(name, PHOTO, (copy.name,), "")
-        new_settings = list(settings.read_settings(Path(folder), entry, tags, photo.camera))
+        new_settings = list(settings.read_settings(Path(folder), entry, tags))
     own = [one for one in new_settings if (one.editor.name, one.file) == (editor, copy.name)]
     if not own or own[-1].error:
         raise (own and own[-1].error) or RejectedFile("unlike", "the crop is not found in it")
