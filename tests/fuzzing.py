@@ -35,11 +35,12 @@ import pandas as pd
 import pillow_heif
 from catalog_files import REAL_CROP, Photo, make_catalog, packed, real_text
 from conftest import darktable_xmp, extract_params, picture, save_photo, settings, xmp
+from profile_files import format_profile
 from raw_files import save_dng, scene
 
 from cropperhead.dataset import extract, inspect, shards
 from cropperhead.dataset.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, Ledger
-from cropperhead.editors import darktable, lightroom, profile, rawtherapee
+from cropperhead.editors import darktable, lightroom, rawtherapee
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop
 from cropperhead.library import scan
@@ -95,7 +96,7 @@ def _history(file: Path) -> bytes:
 
 def _profile(file: Path) -> bytes:
     del file
-    return profile.format_profile(rawtherapee.encode(_CROP, *_SIZE, 6, 1)).encode()
+    return format_profile(rawtherapee.encode(_CROP, *_SIZE, 6, 1)).encode()
 
 
 _MAKERS: dict[str, Callable[[Path], bytes | None]] = {

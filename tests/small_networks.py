@@ -7,7 +7,6 @@ import numpy as np
 from cropperhead import params
 from cropperhead.training.batches import PhotoArrays
 from cropperhead.training.networks.finished import Calibration, finish_model
-from cropperhead.training.networks.registry import recipe_for
 from cropperhead.training.straighten import StraighteningHabit
 
 START = np.array([0.1, 0.05, 0.9, 0.95, 1.0])  # its own mirror image, except for the angle
@@ -29,11 +28,6 @@ PROTOTYPES = np.array(
 CALIBRATION = Calibration(1.0, 1.0, 0.0, np.linspace(0, 1, 7, dtype=np.float32))
 CALIBRATION_OF_MANY = Calibration(1.0, 1.0, 0.0, np.zeros(129, np.float32))
 HABIT = StraighteningHabit(straightens=True, spread_deg=3.5)
-
-
-def build_network(params, start, prototypes):
-    """The network that the params choose, untrained."""
-    return recipe_for(params).build(params.for_network(), start, prototypes)
 
 
 def photos(count, size=32):

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from catalog_files import Photo, make_catalog, real_text
 from conftest import darktable_xmp, extract_params, picture, save_photo, settings, xmp
+from profile_files import format_profile
 from raw_files import save_dng, scene
 
 from cropperhead.dataset import extract, shards
 from cropperhead.dataset.ledger import Ledger, write_extract_reports
-from cropperhead.editors import darktable, lightroom, profile, rawtherapee
+from cropperhead.editors import darktable, lightroom, rawtherapee
 from cropperhead.editors.base import displayed_crop
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop
 from cropperhead.geometry.orientation import ORIENTATIONS
@@ -42,7 +43,7 @@ def photo(
 
 
 def pp3(crop: Crop, shown_as: int = 1, exif: int = 1) -> str:
-    return profile.format_profile(rawtherapee.encode(crop, *STORED, shown_as, exif))
+    return format_profile(rawtherapee.encode(crop, *STORED, shown_as, exif))
 
 
 @pytest.mark.parametrize("code", [1, 3, 6, 8])

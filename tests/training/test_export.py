@@ -4,7 +4,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from small_networks import PARAMS, PROTOTYPES, START, build_network, finish, photos, stir
+from small_networks import PARAMS, PROTOTYPES, START, finish, photos, stir
 
 from cropperhead import __version__
 from cropperhead.errors import ModelError
@@ -13,6 +13,7 @@ from cropperhead.training import export, straighten
 from cropperhead.training.batches import Examples
 from cropperhead.training.export import FLOAT16, FLOAT32, Parity
 from cropperhead.training.networks import keras_model
+from cropperhead.training.networks.registry import build_network
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

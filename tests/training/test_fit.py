@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from PIL import Image
-from small_networks import build_network
 from tensorflow.core.util.event_pb2 import Event
 
 from cropperhead import params
@@ -22,6 +21,7 @@ from cropperhead.training.fit import TrainingResult, train_network
 from cropperhead.training.loop import compile_network
 from cropperhead.training.networks import keras_model
 from cropperhead.training.networks.fine_tuned import pretrained_variables
+from cropperhead.training.networks.registry import build_network
 from cropperhead.training.training_data import TrainingData, read_training_data
 from cropperhead.training.validation import HISTORY_COLUMNS, ValidationMonitor
 

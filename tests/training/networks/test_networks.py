@@ -18,7 +18,6 @@ from small_networks import (
     PARAMS,
     PROTOTYPES,
     START,
-    build_network,
     finish,
     photos,
     stir,
@@ -38,7 +37,7 @@ from cropperhead.training.networks.finished import (
     shift_to,
 )
 from cropperhead.training.networks.limits import valid_limits
-from cropperhead.training.networks.registry import RECIPES, recipe_for
+from cropperhead.training.networks.registry import RECIPES, build_network, recipe_for
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

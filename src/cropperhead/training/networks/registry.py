@@ -1,7 +1,12 @@
 """The networks that can be trained, by name."""
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cropperhead.geometry.crops import Floats
 from cropperhead.params import NetworkName, TrainParams
 from cropperhead.training.networks import fine_tuned, predecessor, small
 from cropperhead.training.networks.recipe import Recipe
@@ -16,3 +21,8 @@ RECIPES: Mapping[NetworkName, Recipe] = {
 def recipe_for(params: TrainParams) -> Recipe:
     """The recipe of the network that `train.model` and `train.weights` choose."""
     return fine_tuned.RECIPE if params.fine_tunes else RECIPES[params.model]
+
+
+def build_network(params: TrainParams, start: Floats, prototypes: NDArray[np.float32]) -> Any:
+    """Builds the chosen network, untrained; see `Recipe.build`."""
+    return recipe_for(params).build(params.for_network(), start, prototypes)
