@@ -181,3 +181,20 @@ def test_photos_read_from_disk_in_batches_have_the_same_maps_as_alone():
     np.testing.assert_array_equal(maps.select(np.array([66])).saliency, alone.saliency)
     np.testing.assert_array_equal(maps.direction[66:67], alone.direction)
     assert len(maps) == 70
+
+
+def test_what_is_cut_away_is_a_share_of_what_is_salient_in_the_crop():
+    saliency = spot(8, 8) + 2 * spot(24, 24)  # at a quarter and at three quarters of each side
+    whole, upper = [[0.0, 0.0, 1.0, 1.0, 0.0]], [[0.0, 0.0, 0.5, 1.0, 0.0]]
+    maps = maps_of(saliency)
+
+    def cut(limits, others):
+        return composition.salient_cuts(maps, np.array(limits), np.array(others))[0]
+
+    # of squares 1 and 4, the upper half loses the 4
+    assert cut(whole, upper) == pytest.approx(0.8)
+    assert cut(upper, whole) == pytest.approx(0, abs=1e-9)
+    slanted = [[0.11, 0.13, 0.87, 0.91, 3.0]]
+    assert cut(slanted, slanted) == pytest.approx(0, abs=1e-9)
+    lower = [[0.5, 0.0, 1.0, 1.0, 0.0]]
+    assert cut(upper, lower) == pytest.approx(1)

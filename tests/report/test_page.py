@@ -15,7 +15,7 @@ from sample_comparison import (
 )
 
 from cropperhead.evaluation.corrections import Corrections
-from cropperhead.evaluation.findings import LearningCheck
+from cropperhead.evaluation.findings import Failure, LearningCheck
 from cropperhead.evaluation.verdict import Verdict
 from cropperhead.report.page import render_page, render_summary
 from cropperhead.stats import Interval
@@ -299,6 +299,24 @@ def test_a_failure_is_shown_with_its_explanation(full):
     # two photos, the one next to the verdict, and b.jpg again
     assert len(full.all("img")) == 4
     assert "2012/roll/b.jpg" in str(full.all("img")[-1]["alt"])
+
+
+def test_a_failure_that_is_not_in_the_gallery_is_shown_all_the_same():
+    failure = Failure("2012/roll/z.jpg", "Cuts off a head.")
+    page = Page(
+        render_page(comparison(failures=[failure], failure_pictures=[picture("2012/roll/z.jpg")]))
+    )
+    # two photos of the gallery, the one next to the verdict, and z.jpg
+    assert len(page.all("img")) == 4
+    assert sum("z.jpg" in str(image["alt"]) for image in page.all("img")) == 1
+    assert "The crops on 2 test photos" in page.text
+
+
+def test_failures_follow_the_verdict_and_say_how_they_were_chosen(full):
+    text = " ".join(full.text.split())
+    assert text.index("Has it learned?") < text.index("Where the network fails")
+    assert text.index("Where the network fails") < text.index("Which cropper")
+    assert "cuts away most of what stands out in the human one" in text
 
 
 def test_a_measure_names_its_unit_its_better_side_and_its_meaning(full):

@@ -171,6 +171,22 @@ def measure_crops(maps: PhotoMaps, limits: Floats) -> dict[str, Floats]:
     return {each.key: row for each, row in zip(MEASURES, values, strict=True)}
 
 
+def salient_cuts(maps: PhotoMaps, limits: Floats, others: Floats) -> Floats:
+    """Compute the share of what is salient in crops (n, 5) that other crops cut away, (n,).
+
+    Weighted by squared saliency, since most photos have a little saliency all over; NaN for crops
+    without an area.
+    """
+    cuts = np.zeros(len(maps))
+    for part in maps.batches():
+        batch = maps.select(part)
+        inside, other = (coverage(each[part], batch.aspect) for each in (limits, others))
+        strong = batch.saliency.astype(float) ** 2
+        with np.errstate(invalid="ignore"):
+            cuts[part] = 1 - _total(np.minimum(inside, other) * strong) / _total(inside * strong)
+    return cuts
+
+
 def coverage(limits: Floats, aspect: Floats, margin: Floats | float = 0.0) -> Floats:
     """Compute the share of each cell inside the crop, (n, GRID, GRID).
 

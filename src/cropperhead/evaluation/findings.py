@@ -86,3 +86,11 @@ class Agreement:
     cropper: str
     mean: Interval
     best: Interval
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A test photo on which the network fails, and sentences that explain how."""
+
+    photo: str
+    explanation: str

@@ -36,13 +36,15 @@ class ReferenceFreeScores:
 
     `composition`: by cropper and measure, one value a photo, (n,). `crop_shifts`: how far the
     network's crops move when the most salient part is hidden, and when as much of the background
-    is, (n,) each.
+    is, (n,) each. `salient_cuts`: the share of what is salient in the human crop that the network's
+    crop cuts away, (n,).
     """
 
     names: Sequence[str]
     composition: Mapping[str, Mapping[str, Floats]]
     judge_scores: Sequence[JudgeScore]
     crop_shifts: tuple[Floats, Floats]
+    salient_cuts: Floats | None = None
 
     def measures(self, mean: Callable[[pd.Series], Interval]) -> list[Measure]:
         """Return the measures of composition; `mean` gives the interval of values by photo."""
@@ -85,7 +87,8 @@ def score_without_reference(
     measures = {key: _mean_over_draws(maps, limits) for key, limits in cropped.items()}
     shifts = occlusion.crop_shifts(predict, photos, maps)
     judge_scores = _judge_scores(maps, cropped, training, groups, jackknife)
-    return ReferenceFreeScores(photos.names, measures, judge_scores, shifts)
+    cuts = composition.salient_cuts(maps, cropped[HUMAN][0], cropped[CNN][0])
+    return ReferenceFreeScores(photos.names, measures, judge_scores, shifts, cuts)
 
 
 def _mean_over_draws(maps: PhotoMaps, limits: Floats) -> dict[str, Floats]:

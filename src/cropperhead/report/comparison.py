@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cropperhead.evaluation.corrections import Corrections
-from cropperhead.evaluation.findings import Agreement, JudgeScore, LearningCheck, Measure, Slice
+from cropperhead.evaluation.findings import (
+    Agreement,
+    Failure,
+    JudgeScore,
+    LearningCheck,
+    Measure,
+    Slice,
+)
 from cropperhead.evaluation.verdict import Verdict
 from cropperhead.geometry.crops import Floats
 from cropperhead.report.gallery import Picture
@@ -47,14 +54,6 @@ class CropperScores:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A photo of the gallery on which the network fails, and a sentence that explains how."""
-
-    photo: str
-    explanation: str
-
-
-@dataclass(frozen=True)
 class Comparison:
     """Everything that the report shows.
 
@@ -63,6 +62,7 @@ class Comparison:
     the numbers named in `COUNT_NAMES`, and any others; `facts` are names and values of versions,
     params and data; `sampler` and `intervals` describe how random crops are drawn and intervals
     computed. `agreements` are means over the `shared_photos` that several people cropped.
+    `failure_pictures` are those of `failures` that are not among the `pictures` of the gallery.
     """
 
     verdict: Verdict
@@ -83,4 +83,5 @@ class Comparison:
     agreements: Sequence[Agreement] = ()
     shared_photos: int = 0
     failures: Sequence[Failure] = ()
+    failure_pictures: Sequence[Picture] = ()
     corrections: Corrections | None = None

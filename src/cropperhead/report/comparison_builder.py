@@ -7,7 +7,14 @@ from importlib.metadata import version
 import pandas as pd
 
 from cropperhead import __version__
-from cropperhead.evaluation import learning_checks, resemblance, scores, subgroups, verdict
+from cropperhead.evaluation import (
+    failures,
+    learning_checks,
+    resemblance,
+    scores,
+    subgroups,
+    verdict,
+)
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
 from cropperhead.evaluation.evaluate import Evaluation
@@ -15,20 +22,17 @@ from cropperhead.evaluation.number_text import (
     format_confidence,
     format_count,
     format_number,
-    format_percent,
 )
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.params import EvaluateParams, Params, effective
-from cropperhead.report.comparison import Comparison, CropperScores, Failure
+from cropperhead.report.comparison import Comparison, CropperScores
 from cropperhead.report.gallery import Picture
 from cropperhead.report.tables import explain_judges
 
 _GALLERY_CROPPERS = (CNN, RANDOM, MEDIAN)
 _BLOCKS = ("extract", "split", "train", "evaluate")  # of params.yaml, listed in the report
-_MOST_FAILURES = 4
 _PACKAGES = ("tensorflow", "keras", "pillow")  # whose versions the numbers depend on
-_NOTICEABLE = 0.02  # of a side: a smaller offset is not worth a sentence
 
 
 def build_comparison(
@@ -44,15 +48,13 @@ def build_comparison(
     """
     gain, shuffled = evaluation.gain(CNN, MEDIAN), evaluation.gain(CNN, SHUFFLED)
     photos, settings = len(evaluation.test.photos.names), params.evaluate
+    sample, worst = _sample_photos(evaluation, settings), failures.find_failures(evaluation)
     metrics, checks = evaluation.reference_free, learning_checks.check_learning(evaluation)
     return Comparison(
         verdict=verdict.state_verdict(gain, shuffled, photos, settings.confidence, checks),
         evidence=_evidence(evaluation),
         rows=_cropper_scores(evaluation),
-        pictures=[
-            _picture(evaluation, name, images[name])
-            for name in gallery_photos(evaluation, settings)
-        ],
+        pictures=[_picture(evaluation, name, images[name]) for name in sample],
         limits=evaluation.limits(),
         history=history,
         counts=_counts(evaluation, settings),
@@ -66,12 +68,23 @@ def build_comparison(
         judge_scores=metrics.judge_scores if metrics else (),
         agreements=subgroups.score_agreement(evaluation),
         shared_photos=evaluation.shared_photos(),
-        failures=_failures(evaluation, settings),
+        failures=worst,
+        failure_pictures=[
+            _picture(evaluation, each.photo, images[each.photo])
+            for each in worst
+            if each.photo not in sample
+        ],
         corrections=corrections,
     )
 
 
 def gallery_photos(evaluation: Evaluation, params: EvaluateParams) -> list[str]:
+    """List the photos that are shown: those of the gallery and those on which the network fails."""
+    worst = {each.photo for each in failures.find_failures(evaluation)}
+    return sorted({*_sample_photos(evaluation, params), *worst})
+
+
+def _sample_photos(evaluation: Evaluation, params: EvaluateParams) -> list[str]:
     """List the photos in the gallery: all test photos, or a sample drawn by the names' hashes."""
     names = sorted(evaluation.test.photos.names, key=_sample_order)
     return sorted(names[: params.gallery_photos])
@@ -110,30 +123,6 @@ def _judge_evidence(evaluation: Evaluation) -> list[str]:
         for each in (metrics.judge_scores if metrics else ())
         if each.cropper == CNN
     ]
-
-
-def _failures(evaluation: Evaluation, params: EvaluateParams) -> list[Failure]:
-    """Find the photos of the gallery with the smallest overlap, and explain each."""
-    overlap = evaluation.by_photo(CNN, "iou")[gallery_photos(evaluation, params)]
-    worst = overlap.sort_values(kind="stable").index[:_MOST_FAILURES]
-    return [Failure(photo, _explain_failure(evaluation, photo)) for photo in worst]
-
-
-def _explain_failure(evaluation: Evaluation, photo: str) -> str:
-    truth = _human_limits(evaluation, photo)
-    predicted = evaluation.cropped[CNN][0, evaluation.test.photos.names.index(photo)]
-    kept = [format_percent(float(crops.area(limits))) for limits in (truth, predicted)]
-    areas = f"The photographer kept {kept[0]} of the frame, the network {kept[1]}."
-    down, across = (predicted[:2] + predicted[2:4] - truth[:2] - truth[2:4]) / 2
-    distance, direction = max(
-        (abs(down), "lower" if down > 0 else "higher"),
-        (abs(across), "further right" if across > 0 else "further left"),
-    )
-    if distance <= _NOTICEABLE:
-        return areas
-    return (
-        f"{areas} The network’s crop is centred {format_number(distance, 2)} of a side {direction}."
-    )
 
 
 def _human_limits(evaluation: Evaluation, photo: str) -> Floats:

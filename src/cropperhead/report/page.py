@@ -15,7 +15,7 @@ from cropperhead.evaluation.verdict import Verdict
 from cropperhead.geometry.crops import Floats
 from cropperhead.photos import drawing
 from cropperhead.report import charts, gallery, markdown, tables
-from cropperhead.report.comparison import COUNT_NAMES, Comparison, Failure
+from cropperhead.report.comparison import COUNT_NAMES, Comparison
 from cropperhead.report.rendering import render_template
 from cropperhead.report.table import Table, without_details
 
@@ -39,7 +39,7 @@ def render_page(comparison: Comparison) -> str:
         overlap_examples=_overlap_examples(),
         typical=gallery.enlarge_exhibit(typical, comparison.pictures) if typical else None,
         **_table_values(comparison),
-        **_photo_values(exhibits, comparison.failures),
+        **_photo_values(exhibits, comparison),
         **_chart_values(comparison),
     )
 
@@ -88,14 +88,13 @@ def _table_values(comparison: Comparison) -> dict[str, Table | None]:
     }
 
 
-def _photo_values(
-    exhibits: Sequence[gallery.Exhibit], failures: Sequence[Failure]
-) -> dict[str, Any]:
-    by_name = {exhibit.photo: exhibit for exhibit in exhibits}
+def _photo_values(exhibits: Sequence[gallery.Exhibit], comparison: Comparison) -> dict[str, Any]:
+    others = gallery.make_exhibits(comparison.failure_pictures, repeats=len(comparison.pictures))
+    by_name = {exhibit.photo: exhibit for exhibit in (*exhibits, *others)}
     outlined = {key for exhibit in exhibits for key, _ in exhibit.outlines}
     return {
         "exhibits": exhibits,
-        "failures": [(by_name[failure.photo], failure.explanation) for failure in failures],
+        "failures": [(by_name[each.photo], each.explanation) for each in comparison.failures],
         "outlined": [key for key in drawing.STYLES if key in outlined],
         "first": _FIRST_PHOTOS,
         "names": {key: style.name for key, style in drawing.STYLES.items()} | charts.CURVE_NAMES,
