@@ -51,3 +51,20 @@ def test_shares_and_counts_are_formatted_for_readers():
     assert number_text.format_percent(-0.138) == "−14 %"
     assert number_text.format_count(1, "person", "people") == "1 person"
     assert number_text.format_count(1200, "photo") == "1,200 photos"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0"),
+        (0.0001, "fewer than 1"),
+        (0.006, "1"),
+        (0.346, "35"),
+        (0.994, "99"),
+        (0.9999, "more than 99"),
+        (1.0, "100"),
+        (math.nan, "–"),
+    ],
+)
+def test_of_a_hundred_there_are_none_or_all_only_if_it_is_so(share, text):
+    assert number_text.format_of_hundred(share) == text

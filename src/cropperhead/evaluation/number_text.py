@@ -53,6 +53,14 @@ def format_percent(share: float, digits: int = 0) -> str:
     return format_number(share * 100, digits, unit=" %")
 
 
+def format_of_hundred(share: float) -> str:
+    """Format how many of a hundred a share is, "35"; it is rounded neither to none nor to all."""
+    text = format_number(share * 100, 0)
+    if text == "0" and share > 0:
+        return "fewer than 1"
+    return "more than 99" if text == "100" and share < 1 else text
+
+
 def format_share(part: int, whole: int) -> str:
     """Format `part` of `whole` as a percentage with one decimal; "0 %" of nothing."""
     return format_percent(part / whole, 1) if whole else "0 %"

@@ -16,6 +16,7 @@ from cropperhead.evaluation.evaluate import Evaluation
 from cropperhead.evaluation.learning_checks import explained_variance
 from cropperhead.evaluation.number_text import (
     format_number,
+    format_of_hundred,
     format_percent,
     format_range,
     join_words,
@@ -128,7 +129,7 @@ def describe_closer(share: Interval) -> str:
     ends = format_range(Interval(*(100 * x for x in (share.mean, share.low, share.high))), 0)
     interval = f" ({ends})" if ends else ""
     return (
-        f"On {format_number(share.mean * 100, 0)} of a hundred photos{interval}, one crop for all "
+        f"On {format_of_hundred(share.mean)} of a hundred photos{interval}, one crop for all "
         "photos is closer to the photographer's than the network's crop is."
     )
 

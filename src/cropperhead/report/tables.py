@@ -10,6 +10,7 @@ from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN
 from cropperhead.evaluation.findings import Agreement, JudgeScore, Measure, Slice
 from cropperhead.evaluation.number_text import (
     format_number,
+    format_of_hundred,
     format_p_value,
     format_percent,
     format_range,
@@ -178,7 +179,7 @@ def explain_judges(score: JudgeScore) -> str:
     if auc.low > 0.5:
         return (
             f"The {name} judge can distinguish these crops from a person’s. Of a hundred pairs, it "
-            f"is right on {format_number(auc.mean * 100, 0)} ({_percent_range(auc)})."
+            f"is right on {format_of_hundred(auc.mean)} ({_percent_range(auc)})."
         )
     if auc.high < 0.5 and name == "blind":
         return "The blind judge takes these crops for a person’s more often than people’s own."
