@@ -9,7 +9,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -54,6 +54,7 @@ for _name, _pattern in _PLAIN_SCALARS.items():
 _Yaml12.add_constructor("tag:yaml.org,2002:int", _Yaml12.construct_integer)
 
 DemoPolicy = Literal["rule", "random"]
+AutomaticCrops = Literal["leave_out", "keep"]
 Rival = Literal["smartcrop", "attention", "entropy"]
 DEMO_POLICIES: tuple[DemoPolicy, ...] = typing.get_args(DemoPolicy)
 
@@ -70,6 +71,7 @@ class ExtractParams:
     batch_files: int
     workers: int
     tags: Mapping[str, str | int | float]
+    automatic: AutomaticCrops = "leave_out"
 
     @property
     def catalog_files(self) -> list[Path]:
@@ -314,14 +316,19 @@ def _nearest() -> Path:
 
 def _block(name: str, kind: Any, content: Any) -> Any:
     hints = typing.get_type_hints(kind)
-    _require_keys(f"{FILE}: {name}", content, hints)
-    return kind(**{key: _cast(f"{name}.{key}", hints[key], content[key]) for key in hints})
+    new = {f.name for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
+    _require_keys(f"{FILE}: {name}", content, hints, new)
+    given = [key for key in hints if key in content]
+    return kind(**{key: _cast(f"{name}.{key}", hints[key], content[key]) for key in given})
 
 
-def _require_keys(where: str, content: Any, keys: Mapping[str, Any]) -> None:
+def _require_keys(
+    where: str, content: Any, keys: Mapping[str, Any], new: Collection[str] = ()
+) -> None:
+    """Require these keys and no others; `new` ones may be absent from an earlier release's file."""
     if not isinstance(content, Mapping):
         raise ParamsError(f"{where}: expected the keys {', '.join(keys)}, got {content!r}")
-    wrong = sorted(set(keys) ^ set(content), key=str)
+    wrong = sorted((set(keys) ^ set(content)) - set(new), key=str)
     if wrong:
         word = "missing" if wrong[0] in keys else "unknown"
         raise ParamsError(f"{where}: {word} key {wrong[0]}, expected {', '.join(keys)}")

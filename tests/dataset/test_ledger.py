@@ -95,6 +95,7 @@ def test_the_reports_count_and_list_what_was_rejected(tmp_path):
         "cropped": 1,
         "uncropped": 0,
         "suggested": 0,
+        "automatic": 0,
         "rejected": {"empty": 1},
         "rejected_total": 1,
         "labels": {"darktable sidecar": 1},

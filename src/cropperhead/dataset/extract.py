@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from cropperhead.dataset import rows, shards
 from cropperhead.dataset.ledger import (
+    AUTOMATIC,
     CROPPED,
     GONE,
     REJECTED,
@@ -92,26 +93,29 @@ def update_shards(
 class ExtractionSummary:
     """The files and crops of a library, counted."""
 
-    outcomes: Counter[str]  # cropped, uncropped, suggested, or the kind of a rejection
+    outcomes: Counter[str]  # of the ledger, but the kind of a rejection
     labels: Counter[str]  # by source
-    left_out: Counter[str]  # unusable versions of photos that have usable ones, by kind
+    left_out: Counter[str]  # versions that are not used, of photos that are not rejected, by kind
 
     def __str__(self) -> str:
         """Format the counts as a few lines of text."""
-        valid = (CROPPED, UNCROPPED, SUGGESTED)
+        valid = (CROPPED, UNCROPPED, SUGGESTED, AUTOMATIC)
         rejected = {k: n for k, n in self.outcomes.items() if k not in valid}
-        suggested = self.outcomes[SUGGESTED]
+        suggested, automatic = self.outcomes[SUGGESTED], self.outcomes[AUTOMATIC]
         lines = [
             f"{self.outcomes.total():>9,} files",
             f"{self.outcomes[CROPPED]:>9,} cropped, {self.labels.total():,} crops",
             *_indented(self.labels),
             f"{self.outcomes[UNCROPPED]:>9,} not cropped",
             *([f"{suggested:>9,} cropped as CropperHead suggested"] if suggested else []),
+            *([f"{automatic:>9,} cropped by the camera or a preset alone"] if automatic else []),
             f"{sum(rejected.values()):>9,} rejected",
             *_indented(rejected),
         ]
         if self.left_out:
-            lines += [f"{self.left_out.total():>9,} unusable crops of photos with others"]
+            lines += [
+                f"{self.left_out.total():>9,} crops that do not count, of photos that are read"
+            ]
             lines += _indented(self.left_out)
         return "\n".join(lines)
 

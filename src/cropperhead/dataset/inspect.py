@@ -54,15 +54,25 @@ def describe(file: Path, photo: EditedPhoto | RejectedFile | None) -> str:
     """A few lines about one photo."""
     if isinstance(photo, RejectedFile):
         return f"{file}\n  rejected: {photo.kind}: {photo}"
-    if photo is None or not photo.crops:
+    if photo is None:
         return f"{file}\n  not cropped"
+    lines = [str(file), *_describe_crops(photo)]
+    unused = (*photo.left_out, *photo.passed_over)
+    lines += [f"  left out: {one.file}: {one.kind}: {one.reason}" for one in unused]
+    return "\n".join(lines)
+
+
+def _describe_crops(photo: EditedPhoto) -> list[str]:
+    if not photo.crops:
+        return ["  not cropped"]
     if not photo.person_crops:
-        return f"{file}\n  has only an unedited suggestion"
-    lines = [str(file), f"  {_describe_frame(photo)}"]
+        by_model = any(crop.is_untouched for crop in photo.crops)
+        whose = "an unedited suggestion" if by_model else "a crop that nobody made"
+        return [f"  has only {whose}"]
+    lines = [f"  {_describe_frame(photo)}"]
     for crop in photo.person_crops:
         lines += _describe_crop(photo, crop)
-    lines += [f"  left out: {one.file}: {one.kind}: {one.reason}" for one in photo.left_out]
-    return "\n".join(lines)
+    return lines
 
 
 def draw(file: Path, photo: EditedPhoto, folder: Path, used: set[Path]) -> Path:

@@ -25,6 +25,7 @@ from cropperhead.system import atomic
 
 CROPPED, UNCROPPED, REJECTED = "cropped", "uncropped", "rejected"
 SUGGESTED = "suggested"  # cropped only by a model, exactly as it suggested
+AUTOMATIC = "automatic"  # cropped only by the camera or a preset
 UNREAD = "unread"  # changed, and not yet read again
 GONE = "gone"  # no longer at its path; the run may still find it at another one
 
@@ -131,7 +132,7 @@ def mark_unread(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def left_out_versions(table: pd.DataFrame) -> list[LeftOut]:
-    """Return the unusable versions of photos that also have usable ones."""
+    """Return the versions that are not used, of all photos but the rejected ones."""
     return [LeftOut(*one) for text in table["left_out"] if text for one in json.loads(text)]
 
 
@@ -150,6 +151,7 @@ def write_extract_reports(
         "cropped": int(totals.get(CROPPED, 0)),
         "uncropped": int(totals.get(UNCROPPED, 0)),
         "suggested": int(totals.get(SUGGESTED, 0)),
+        "automatic": int(totals.get(AUTOMATIC, 0)),
         "rejected": dict(sorted(Counter(rejected["kind"]).items())),
         "rejected_total": len(rejected),
         "labels": dict(labels),

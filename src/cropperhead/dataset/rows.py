@@ -6,9 +6,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cropperhead.dataset.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, FileOutcome
+from cropperhead.dataset.ledger import (
+    AUTOMATIC,
+    CROPPED,
+    REJECTED,
+    SUGGESTED,
+    UNCROPPED,
+    FileOutcome,
+)
 from cropperhead.dataset.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.editors import base
+from cropperhead.editors.base import LeftOut
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop
@@ -44,7 +52,8 @@ def read_rows(
     the rows then lack the columns of the picture.
     """
     copy = CopySize(params.long_side, params.jpeg_quality) if pixels else None
-    options = ReadOptions(params.max_megapixels, tuple(params.tags), copy)
+    keeps_automatic = params.automatic == "keep"
+    options = ReadOptions(params.max_megapixels, tuple(params.tags), copy, keeps_automatic)
     photos = edited_photo.read_cropped(folder, batch, reader, options)
     for entry, number, photo in zip(batch, numbers, photos, strict=True):
         yield _reading(FileOutcome(entry.file, number, entry.trace, UNCROPPED), photo, params)
@@ -64,12 +73,21 @@ def _reading(
     if isinstance(photo, RejectedFile):
         return _rejected(outcome, photo)
     rows = tuple(row | {"number": outcome.number} for row in _rows(photo, params))
+    left_out = (*photo.left_out, *photo.passed_over)
     if rows:
-        digest = photo.sha256
-        outcome = replace(outcome, outcome=CROPPED, sha256=digest, left_out=photo.left_out)
+        left_out += tuple(_automatic_crops(photo))
+        outcome = replace(outcome, outcome=CROPPED, sha256=photo.sha256)
     elif photo.crops:
-        outcome = replace(outcome, outcome=SUGGESTED, left_out=photo.left_out)
-    return Reading(outcome, rows)
+        by_model = any(crop.is_untouched for crop in photo.crops)
+        outcome = replace(outcome, outcome=SUGGESTED if by_model else AUTOMATIC)
+    return Reading(replace(outcome, left_out=left_out), rows)
+
+
+def _automatic_crops(photo: EditedPhoto) -> Iterator[LeftOut]:
+    for crop in photo.crops:
+        if crop.is_automatic and not crop.is_untouched:
+            source = crop.version.source
+            yield LeftOut(crop.version.file, AUTOMATIC, f"{source}: nobody made or changed it")
 
 
 def _rejected(outcome: FileOutcome, error: RejectedFile) -> Reading:

@@ -26,10 +26,16 @@ class State(Enum):
     SILENT = "no settings of a crop"
     UNCROPPED = "not cropped"
     CROPPED = "cropped"
+    AUTOMATIC = "cropped by the editor itself, and not edited since"
+
+    @property
+    def holds_crop(self) -> bool:
+        """Whether the photo is cropped, whoever did it."""
+        return self in {State.CROPPED, State.AUTOMATIC}
 
 
 class LeftOut(NamedTuple):
-    """A version that cannot be used, of a photo that has others: its file, and why."""
+    """A version of a photo that is not used: its file, and why."""
 
     file: str
     kind: str
@@ -44,6 +50,7 @@ class SidecarRule:
     max_megabytes: int  # a larger file is not read
     drops_photo_suffix: bool = False  # IMG.xmp for IMG.NEF, otherwise IMG.NEF.xmp
     numbers_duplicates: bool = False  # IMG_01.NEF.xmp is the second version of IMG.NEF
+    unread_for: frozenset[str] = frozenset()  # suffixes of photos in which the editor looks instead
 
     def name_for(self, photo: str) -> str:
         """The name of a photo's own sidecar."""

@@ -68,12 +68,16 @@ def state(settings: Settings) -> State:
     """Whether settings (tag name without namespace -> value, of `TAGS`) hold a crop.
 
     A photo that is only straightened is cropped; one that is only turned by 90 degrees or mirrored
-    is not. Raises RejectedFile if the settings cannot be used; `decode` checks the crop itself.
+    is not. A crop is automatic if nobody has edited the photo since it was opened: a preset made
+    it, or, from August 2026 on, the aspect ratio that was set in the camera. Raises RejectedFile if
+    the settings cannot be used; `decode` checks the crop itself.
     """
     if not history.read_entries(settings):
         return State.SILENT
     turns = _turns(history.last_steps(settings))
-    return State.UNCROPPED if all(map(_is_neutral, turns.values())) else State.CROPPED
+    if all(map(_is_neutral, turns.values())):
+        return State.UNCROPPED
+    return State.AUTOMATIC if history.is_automatic(settings) else State.CROPPED
 
 
 def camera_orientations(settings: Settings, photo: str, camera: CameraTurn) -> tuple[int, ...]:

@@ -69,7 +69,12 @@ tags: tuple[str, ...] = (*(_CRS + tag for tag in TAGS), _ORIENTATION)
 header_words: tuple[bytes, ...] = (b"camera-raw-settings",)
 embeds_crops = True
 # With many masks, sidecars have a few megabytes.
-sidecars = SidecarRule(".xmp", max_megabytes=64, drops_photo_suffix=True)
+sidecars = SidecarRule(
+    ".xmp",
+    max_megabytes=64,
+    drops_photo_suffix=True,
+    unread_for=frozenset({".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".dng"}),
+)
 
 read_mark = suggestion_mark.read_packet
 

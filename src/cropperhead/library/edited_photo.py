@@ -5,7 +5,7 @@ Extraction, conversion and suggesting all read photos here.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -35,8 +35,10 @@ _PHOTO_TAGS = (
     "ExifIFD:SerialNumber",
     "ExifIFD:DateTimeOriginal",
     "ExifIFD:SubSecTimeOriginal",
+    "EXIF:DefaultUserCrop",
 )
 _WITH_CONTAINER_TURN = ("HEIF", "AVIF")  # where EXIF may tell another orientation
+STALE = "stale"  # the kind of a crop that another file overrules
 _BATCH = 100  # files for which ExifTool is asked at a time
 
 Tags = Mapping[str, exiftool.Tags]  # by path in the library
@@ -53,11 +55,12 @@ class CopySize:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What to read besides crops: further ExifTool tags, and small copies of cropped photos."""
+    """What to read besides people's crops: ExifTool tags, small copies, crops that nobody made."""
 
     max_megapixels: float = MAX_MEGAPIXELS
     tags: tuple[str, ...] = ()
     copy: CopySize | None = None
+    keeps_automatic: bool = False  # crops that nobody made count as the photographer's
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class EditedCrop:
     shown_as: int  # the orientation in which the editor displays the photo
     mark: Mark | None  # where it was a suggestion
     is_untouched: bool  # it still is the suggestion
+    is_automatic: bool  # the camera or a preset made it, and nobody has changed it
 
     @property
     def editor_name(self) -> str:
@@ -91,6 +95,7 @@ class EditedPhoto:
     versions: PhotoVersions
     crops: tuple[EditedCrop, ...]  # the photographer's first; none that keeps the whole frame
     left_out: tuple[LeftOut, ...]  # versions that cannot be used
+    passed_over: tuple[LeftOut, ...]  # stale crops, other photos' sidecars
     suggestions: Marks  # what was written for it, whatever became of that
     tags: Tags  # its own and its sidecars'
     file_settings: tuple[FileSettings, ...]  # all that was read, what counts least first
@@ -120,8 +125,8 @@ class EditedPhoto:
 
     @property
     def person_crops(self) -> list[EditedCrop]:
-        """The crops that people made: all except untouched suggestions."""
-        return [crop for crop in self.crops if not crop.is_untouched]
+        """The crops that people made: neither untouched suggestions nor automatic ones."""
+        return [crop for crop in self.crops if not (crop.is_untouched or crop.is_automatic)]
 
     def exif_orientation(self, editor: str) -> int:
         """The camera's orientation as the newest version of an editor reads it."""
@@ -189,6 +194,8 @@ def read_cropped(
     folder: Path, entries: Sequence[Entry], reader: exiftool.TagReader, options: ReadOptions
 ) -> Iterator[EditedPhoto | RejectedFile | None]:
     """Reads photos as `read` does, but gives None for one without crops, which it does not open.
+
+    A photo whose only crops are passed over is given, too.
 
     ExifTool is not asked about a photo without sidecars whose header names no editor. A photo none
     of whose crops can be decoded cannot be used.
@@ -268,12 +275,14 @@ class _Walk:
         with photo_file.open_when_asked(file, most) as opened:
             camera = cache(lambda: _camera_turn(opened(), own))
             found = versions.find_versions(file.name, file_settings, camera)
-            if self._crops_only and not found.cropped:
+            if self._crops_only and not (found.cropped or found.overruled or found.of_others):
                 return None
             photo, turn = opened(), camera()
             suggestions = suggestion_history.find_suggestions(self._folder, entry, self._journals)
             shown_as = _shown_as(found, turn)
             crops, errors = _decode_crops(found, photo.frame, shown_as, suggestions)
+            if not self._options.keeps_automatic:
+                crops = _with_automatic(crops, photo.frame, own)
             copy, digest = self._copy(file, photo, shown_as, crops)
             frame = photo.frame
         if self._crops_only and errors and not crops:
@@ -288,6 +297,7 @@ class _Walk:
             versions=found,
             crops=crops,
             left_out=(*found.left_out, *undecoded),
+            passed_over=(*found.of_others, *_stale(found, crops, frame)),
             suggestions=suggestions,
             tags={name: tags[name] for name in names},
             file_settings=file_settings,
@@ -380,7 +390,54 @@ def _edited_crop(
     mark = suggestions.get((version.author, version.editor.name), same[0] if same else None)
     shown_as = version.shown_as()
     crop = base.displayed_crop(box, *frame, shown_as)
-    return EditedCrop(version, box, crop, shown_as, mark, bool(same))
+    return EditedCrop(version, box, crop, shown_as, mark, bool(same), is_automatic=False)
+
+
+def _with_automatic(
+    crops: Sequence[EditedCrop], frame: tuple[int, int], tags: exiftool.Tags
+) -> tuple[EditedCrop, ...]:
+    """The crops, of which those are automatic that an editor or the camera made by itself."""
+    framing = _camera_framing(frame, tags)
+    return tuple(
+        replace(
+            crop,
+            is_automatic=crop.version.is_automatic
+            or (framing is not None and marks.is_same(crop.box, framing)),
+        )
+        for crop in crops
+    )
+
+
+def _camera_framing(frame: tuple[int, int], tags: exiftool.Tags) -> Rectangle | None:
+    """What a digital zoom or another aspect ratio leaves of the frame, which DNG 1.4 records.
+
+    Lightroom takes it over as a crop when it imports the photo, and so does darktable.
+    """
+    given = exiftool.find_value(tags, "EXIF:DefaultUserCrop")
+    try:
+        top, left, bottom, right = map(float, str(given).split())
+    except ValueError:
+        return None
+    return Crop(top, left, bottom, right, 0.0).in_pixels(*frame)
+
+
+def _stale(
+    found: PhotoVersions, crops: Sequence[EditedCrop], frame: tuple[int, int]
+) -> Iterator[LeftOut]:
+    """Crops that another file overrules, unless that holds the same one."""
+    now = {(crop.version.author, crop.editor_name): crop.box for crop in crops}
+    for one in found.overruled:
+        box = now.get(one.settings.key)
+        if box is None or one.version is None or not _is_decoded_as(one.version, box, frame):
+            reason = f"{one.settings.source} holds an earlier crop; {one.by} counts"
+            yield LeftOut(one.settings.file, STALE, reason)
+
+
+def _is_decoded_as(version: Version, box: Rectangle, frame: tuple[int, int]) -> bool:
+    try:
+        return marks.is_same(version.decode(*frame), box)
+    except RejectedFile:
+        return False
 
 
 def _trace(file: Path) -> Trace:

@@ -5,7 +5,7 @@
 
 import json
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,16 +16,17 @@ from cropperhead.editors.base import (
     PHOTOGRAPHER,
     Editor,
     Settings,
-    State,
     Tags,
     finished_export,
 )
 from cropperhead.errors import RejectedFile
-from cropperhead.library import sidecars
+from cropperhead.library import provenance, sidecars
+from cropperhead.library.provenance import Provenance
 from cropperhead.library.scan import Entry
 from cropperhead.photos import exiftool
 
 _XMP_ORIENTATION, _MEANT_FOR = "XMP-tiff:Orientation", "XMP-photoshop:SidecarForExtension"
+_DERIVED_FROM = "XMP-xmpMM:DerivedFrom"
 _XMP_TYPE = "application/rdf+xml"
 _SAME_FORMAT = {".jpeg": ".jpg", ".jpe": ".jpg", ".tiff": ".tif"}
 
@@ -40,11 +41,19 @@ class FileSettings:
     file: str
     settings: Settings = field(default_factory=dict)
     error: RejectedFile | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    other_photo: str = ""  # the photo that they are for, if that is another
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The author, and the editor's name."""
+        return self.author, self.editor.name
 
 
 def photo_tags() -> list[str]:
     """The tags of all editors that ExifTool is asked for in a photo."""
-    return list(dict.fromkeys(tag for editor in registry.EDITORS for tag in editor.tags))
+    own = (tag for editor in registry.EDITORS for tag in editor.tags)
+    return [*dict.fromkeys(own), *provenance.TAGS]
 
 
 def header_words() -> list[bytes]:
@@ -54,22 +63,64 @@ def header_words() -> list[bytes]:
 
 def sidecar_tags() -> list[str]:
     """The tags that ExifTool is asked for in an XMP sidecar."""
-    return [*photo_tags(), "File:MIMEType", _MEANT_FOR]
+    return [*photo_tags(), "File:MIMEType", _MEANT_FOR, _DERIVED_FROM]
 
 
 def read_settings(folder: Path, entry: Entry, tags: Mapping[str, Tags]) -> Iterator[FileSettings]:
     """Reads all settings of a photo of the library in `folder`; what counts least comes first.
 
-    `tags` are those of the photo and its XMP sidecars, by path in the library. A sidecar with a
-    crop is newer than the photo's own packet, which no editor that writes sidecars changes;
-    Lightroom itself uses its catalog. Raises RejectedFile for a finished export, whatever is next
-    to it.
+    `tags` are those of the photo and its XMP sidecars, by path in the library. Lightroom itself
+    uses its catalog. Raises RejectedFile for a finished export, whatever is next to it.
     """
-    yield from _embedded(folder, entry, tags[entry.file])
-    for name in entry.sidecars:
-        yield from _in_sidecar(folder, entry, name, tags)
+    embedded = list(_embedded(folder, entry, tags[entry.file]))
+    beside = [one for name in entry.sidecars for one in _in_sidecar(folder, entry, name, tags)]
+    yield from _by_weight(entry.file, embedded, beside)
     for edit in map(json.loads, entry.edits):
         yield _in_catalog(edit, tags[entry.file])
+
+
+def _by_weight(
+    photo: str, embedded: Sequence[FileSettings], beside: Sequence[FileSettings]
+) -> list[FileSettings]:
+    """What a photo and its sidecars say, what counts least first.
+
+    What is at the place where its editor keeps settings counts, unless another file was changed
+    later, and not by a program that copies. A photo's own packet without a date is not
+    Lightroom's, which dates every one. A suggestion does not count over a person's crop.
+    """
+    order = [*embedded, *beside]
+    for home in [one for one in order if _is_at_home(photo, one) and not one.error]:
+        places = [n for n, one in enumerate(order) if one.key == home.key and not one.error]
+        others = [order[place] for place in places if order[place] is not home]
+        later = [one for one in others if _counts_over(one, home, photo)]
+        earlier = [one for one in others if not _counts_over(one, home, photo)]
+        for place, one in zip(places, [*earlier, home, *later], strict=True):
+            order[place] = one
+    return order
+
+
+def _is_at_home(photo: str, one: FileSettings) -> bool:
+    if sidecars.suffix(photo) in one.editor.sidecars.unread_for:
+        return one.file == photo
+    named = one.editor.sidecars.name_for(PurePosixPath(photo).name)
+    return PurePosixPath(one.file).name.lower() == named.lower()
+
+
+def _counts_over(one: FileSettings, home: FileSettings, photo: str) -> bool:
+    if one.provenance.is_suggestion and home.file == photo:
+        return not _holds_crop(home)
+    if one.provenance.is_copy:
+        return False
+    if home.provenance.changed is None:
+        return home.file == photo
+    return one.provenance.is_later_than(home.provenance)
+
+
+def _holds_crop(one: FileSettings) -> bool:
+    try:
+        return one.editor.state(one.settings).holds_crop
+    except RejectedFile:
+        return True
 
 
 def find_author(photo: str, sidecar: str) -> str:
@@ -120,13 +171,14 @@ def _embedded(folder: Path, entry: Entry, tags: Tags) -> Iterator[FileSettings]:
         _refuse_export(editor, settings)
         if editor.embeds_crops:
             source = f"{editor.name} embedded"
-            yield FileSettings(PHOTOGRAPHER, editor, source, entry.file, settings, broken)
+            by = provenance.read_provenance(tags, editor.name)
+            yield FileSettings(PHOTOGRAPHER, editor, source, entry.file, settings, broken, by)
 
 
 def _refuse_export(editor: Editor, settings: Settings) -> None:
     """Raises RejectedFile if a photo's own metadata shows that its pixels are the crop."""
     try:
-        is_cropped = editor.state(settings) is State.CROPPED
+        is_cropped = editor.state(settings).holds_crop
     except RejectedFile as error:
         if error.kind == ALREADY_APPLIED:
             raise
@@ -147,14 +199,19 @@ def _in_sidecar(
         yield FileSettings(whose, editor, f"{editor.name} sidecar", name, error=error)
         return
     own = tags.get(name, {})
-    if not _is_meant_for(entry.file, own):
+    other = _other_photo(entry, name, tags)
+    if other:
+        editor = _named_by(editors, entry.file, name)
+        source = f"{editor.name} sidecar"
+        yield FileSettings(whose, editor, source, name, other_photo=other)
         return
     orientation = {_XMP_ORIENTATION: tags[entry.file].get(_XMP_ORIENTATION)}
     for editor in editors:
         source = f"{editor.name} sidecar"
         try:
             settings = _read(editor, folder / name, orientation | dict(own))
-            yield FileSettings(whose, editor, source, name, settings)
+            by = provenance.read_provenance(own, editor.name)
+            yield FileSettings(whose, editor, source, name, settings, provenance=by)
         except RejectedFile as error:
             yield FileSettings(whose, editor, source, name, error=error)
 
@@ -204,6 +261,24 @@ def _broken_xmp(tags: Tags, where: str) -> RejectedFile | None:
     if not exiftool.is_broken_xmp(tags):
         return None
     return RejectedFile("broken_xmp", f"{where} is broken: {tags['ExifTool:Warning']}")
+
+
+def _other_photo(entry: Entry, name: str, tags: Mapping[str, Tags]) -> str:
+    """The photo that a sidecar names as its own, if that is another; an empty text otherwise.
+
+    darktable names the photo in every sidecar. A duplicate's must name this one, or what this one's
+    own sidecar names, as after both were renamed: IMG_01.jpg may have been a photo of its own.
+    """
+    own = tags.get(name, {})
+    if not _is_meant_for(entry.file, own):
+        return f"a photo of the format {own[_MEANT_FOR]}"
+    original = own.get(_DERIVED_FROM)
+    if find_author(entry.file, name) == PHOTOGRAPHER or not isinstance(original, str):
+        return ""
+    accepted = {PurePosixPath(entry.file).name.lower()}
+    for other in own_sidecars(entry, tags):
+        accepted.add(str(tags[other].get(_DERIVED_FROM)).lower())
+    return "" if original.lower() in accepted else original
 
 
 def _is_meant_for(photo: str, tags: Tags) -> bool:

@@ -4,7 +4,7 @@ An author may have cropped a photo in several editors; each editor's crop is a v
 Of one author in one editor there is one version: what was written last counts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cropperhead.editors import base, registry
@@ -12,6 +12,8 @@ from cropperhead.editors.base import PHOTOGRAPHER, CameraTurn, Editor, LeftOut, 
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry.crops import Rectangle
 from cropperhead.library.settings import FileSettings
+
+OTHER_PHOTO = "other_photo"  # the kind of a sidecar that is not used
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Version:
     editor: Editor
     settings: Settings
     exif_orientation: int  # the camera's, as that editor reads it
+    is_automatic: bool = False  # nobody has made it
 
     def shown_as(self) -> int:
         """The orientation in which the editor displays the photo."""
@@ -35,11 +38,22 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Overruled:
+    """A crop that does not count, because another file says otherwise."""
+
+    settings: FileSettings
+    by: str  # that file
+    version: Version | None  # None if it cannot be used anyway
+
+
+@dataclass(frozen=True)
 class PhotoVersions:
     """All versions of a photo."""
 
     cropped: tuple[Version, ...]  # the photographer's first
     left_out: tuple[LeftOut, ...]
+    overruled: tuple[Overruled, ...] = ()
+    of_others: tuple[LeftOut, ...] = ()  # sidecars that name another photo
 
 
 def find_versions(
@@ -52,12 +66,24 @@ def find_versions(
     """
     latest = _Latest()
     for one in settings:
-        latest.add(one)
+        if not one.other_photo:
+            latest.add(one)
     versions = latest.versions(photo, camera)
     if latest.errors and not versions:
         raise next(iter(latest.errors.values()))[1]
     left_out = [LeftOut(file, error.kind, str(error)) for file, error in latest.errors.values()]
-    return PhotoVersions(tuple(sorted(versions, key=_order)), tuple(left_out))
+    return PhotoVersions(
+        tuple(sorted(versions, key=_order)),
+        tuple(left_out),
+        tuple(latest.overruled_versions(photo, camera)),
+        tuple(_other_photos(settings)),
+    )
+
+
+def _other_photos(settings: Sequence[FileSettings]) -> Iterator[LeftOut]:
+    for one in settings:
+        if one.other_photo:
+            yield LeftOut(one.file, OTHER_PHOTO, f"it is the sidecar of {one.other_photo}")
 
 
 class _Latest:
@@ -66,9 +92,10 @@ class _Latest:
     def __init__(self) -> None:
         self._cropped: dict[tuple[str, str], FileSettings] = {}
         self.errors: dict[tuple[str, str], tuple[str, RejectedFile]] = {}
+        self._overruled: list[tuple[FileSettings, str]] = []
 
     def add(self, one: FileSettings) -> None:
-        key = one.author, one.editor.name
+        key = one.key
         try:
             state = _state(one)
         except RejectedFile as error:
@@ -77,9 +104,11 @@ class _Latest:
             return
         if state is State.SILENT:
             return
-        self._cropped.pop(key, None)
+        before = self._cropped.pop(key, None)
         self.errors.pop(key, None)
-        if state is State.CROPPED:
+        if before is not None:
+            self._overruled.append((before, one.file))
+        if state.holds_crop:
             self._cropped[key] = one
 
     def versions(self, photo: str, camera: Callable[[], CameraTurn]) -> list[Version]:
@@ -93,6 +122,16 @@ class _Latest:
                 self.errors[key] = (one.file, error)
         return versions
 
+    def overruled_versions(
+        self, photo: str, camera: Callable[[], CameraTurn]
+    ) -> Iterator[Overruled]:
+        for one, by in self._overruled:
+            try:
+                version = _version(one, photo, camera())
+            except RejectedFile:
+                version = None
+            yield Overruled(one, by, version)
+
 
 def _state(one: FileSettings) -> State:
     if one.error:
@@ -102,7 +141,10 @@ def _state(one: FileSettings) -> State:
 
 def _version(one: FileSettings, photo: str, camera: CameraTurn) -> Version:
     orientation = base.exif_orientation(one.editor, one.settings, photo, camera)
-    version = Version(one.author, one.source, one.file, one.editor, one.settings, orientation)
+    is_automatic = _state(one) is State.AUTOMATIC
+    version = Version(
+        one.author, one.source, one.file, one.editor, one.settings, orientation, is_automatic
+    )
     version.shown_as()
     return version
 

@@ -44,6 +44,7 @@ _TABLES = """
     NAMESPACE => { darktable => 'http://darktable.sf.net/' },
     WRITABLE => 'string',
     xmp_version => { }, history_end => { }, iop_order_list => { }, raw_params => { },
+    history_basic_hash => { }, history_auto_hash => { }, history_current_hash => { },
     history => {
         List => 'Seq',
         Struct => {

@@ -112,7 +112,8 @@ def _reason_to_skip(photo: EditedPhoto, wanted: WantedCrop, editor: str, overwri
     box = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as)
     if marks.is_same(box, present.box) and present.shown_as == wanted.shown_as:
         return "it already has the same crop"
-    return "" if present.is_untouched or overwrite else f"a person has cropped it: {present}"
+    by_nobody = present.is_untouched or present.is_automatic
+    return "" if by_nobody or overwrite else f"a person has cropped it: {present}"
 
 
 def _unreadable_elsewhere(photo: EditedPhoto, editor: str) -> str:
@@ -139,7 +140,7 @@ def _refuse_unreadable(photo: EditedPhoto, editor: str, sidecar: Path) -> None:
         if photo.folder / one.file == sidecar:
             raise RejectedFile(one.kind, one.reason)
     module, now = registry.find_editor(editor), photo.settings_in(editor)
-    if module.state(now) is State.CROPPED:
+    if module.state(now).holds_crop:
         module.decode(now, *photo.frame, photo.exif_orientation(editor))
 
 

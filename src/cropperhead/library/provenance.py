@@ -1,0 +1,59 @@
+"""Tells who wrote a packet of XMP last, and when.
+
+Photo managers copy all metadata of a photo into a sidecar, Camera Raw's settings among them, and
+the copy ages. `x:xmptk` names the library that wrote a packet, `xmp:CreatorTool` the program that
+made the photo or changed it first, `xmp:MetadataDate` the time of the last change (XMP
+specification, part 1, 7.3.2, and part 2, 1.2.2.1).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cropperhead.editors.base import Tags
+
+_TOOLKIT, _TOOL, _CHANGED = "XMP-x:XMPToolkit", "XMP-xmp:CreatorTool", "XMP-xmp:MetadataDate"
+_SUGGESTED_FOR = "XMP-cropperhead:Editor"
+TAGS = (_TOOLKIT, _TOOL, _CHANGED, _SUGGESTED_FOR)
+_ADOBE = "Adobe XMP Core"
+# Photo managers that sign as the creator. Cameras do too, so that not any name but Adobe's will do.
+_MANAGERS = re.compile(
+    r"digikam|darktable|exiftool|gthumb|shotwell|geeqie|xnview|acdsee|photo mechanic|picasa|"
+    r"capture one|dxo|on1|apple photos|immich|photoprism|mylio|excire",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Who wrote a packet last, and when."""
+
+    changed: datetime | None = None
+    is_copy: bool = False  # another program than Adobe's wrote it
+    is_suggestion: bool = False  # CropperHead put a crop of its own into it
+
+    def is_later_than(self, other: "Provenance") -> bool:
+        """Whether it was changed later, as far as both are dated."""
+        if self.changed is None or other.changed is None:
+            return False
+        return self.changed > other.changed
+
+
+def read_provenance(tags: Tags, editor: str) -> Provenance:
+    """The provenance of a packet's settings of an editor, from ExifTool's `TAGS`."""
+    toolkit = str(tags.get(_TOOLKIT, _ADOBE))
+    is_copy = not toolkit.startswith(_ADOBE) or _MANAGERS.search(str(tags.get(_TOOL, "")))
+    return Provenance(
+        changed=_parse_time(str(tags.get(_CHANGED, ""))),
+        is_copy=bool(is_copy),
+        is_suggestion=tags.get(_SUGGESTED_FOR) == editor,
+    )
+
+
+def _parse_time(text: str) -> datetime | None:
+    """ExifTool's form of a date; one without a time zone counts as UTC, None for no date."""
+    try:
+        time = datetime.fromisoformat(text.replace(":", "-", 2).replace(" ", "T"))
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,0 +1,247 @@
+"""Which of several files counts that hold Lightroom's settings of one photo."""
+
+import json
+
+import pytest
+from conftest import darktable_xmp, extract_params, picture, save_photo, settings, xmp
+from raw_files import BYTE, RATIONAL, save_dng
+
+from cropperhead.dataset import extract, inspect
+from cropperhead.dataset.ledger import Ledger, left_out_versions
+from cropperhead.editors import darktable
+from cropperhead.geometry.crops import Crop
+from cropperhead.library import provenance, scan
+
+EARLY, LATE = "2024-03-01T09:00:00+01:00", "2024-05-20T10:00:00+02:00"
+NEW, OLD = settings(0.1), settings(0.4)  # by the top of the crop
+UNCROPPED = {"HasCrop": "False"}
+
+
+def packet(values, changed=None, toolkit=None, tool=None):
+    """Camera Raw settings, with what tells who wrote them and when."""
+    text = xmp(values).decode()
+    own = 'xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+    own += f' xmp:MetadataDate="{changed}"' if changed else ""
+    own += f' xmp:CreatorTool="{tool}"' if tool else ""
+    text = text.replace('rdf:about=""', f'rdf:about="" {own}')
+    if toolkit:
+        text = text.replace("<x:xmpmeta ", f'<x:xmpmeta x:xmptk="{toolkit}" ')
+    return text.encode()
+
+
+def read(folder, out, **params):
+    """The outcomes by file, the tops of the crops by file and author, and what is passed over."""
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = extract_params(folder, **params)
+    manifest = scan.manifest(scan.scan(folder).entries)
+    ledger = Ledger.load(out / "ledger.parquet", "same")
+    table = extract.update_shards(folder, manifest, out / "shards", ledger, chosen)
+    rows = extract.shards.read_labels(out / "shards")
+    tops = {(row.photo, row.author): round(row.crop_top, 3) for row in rows.itertuples()}
+    left_out = [(one.file, one.kind) for one in left_out_versions(table)]
+    return dict(zip(table["file"], table["outcome"], strict=True)), tops, left_out
+
+
+def top(folder, out):
+    """The top of a.*'s crop, None for none; and the kinds of what is passed over."""
+    _, tops, left_out = read(folder, out)
+    return next(iter(tops.values()), None), [kind for _, kind in left_out]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif", "JPEG"])
+def test_a_packet_that_was_changed_later_counts_over_a_copy_beside_it(tmp_path, suffix):
+    save_photo(tmp_path / "lib" / f"a.{suffix}", packet(NEW, LATE))
+    (tmp_path / "lib" / f"a.{suffix}.xmp").write_bytes(packet(OLD, EARLY))
+    assert top(tmp_path / "lib", tmp_path / "out") == (0.1, ["stale"])
+
+
+def test_of_a_dng_too_the_packet_inside_counts(tmp_path):
+    (tmp_path / "lib").mkdir()
+    inside = packet(NEW, LATE)
+    save_dng(tmp_path / "lib" / "a.dng", tags={700: (BYTE, inside)})
+    (tmp_path / "lib" / "a.xmp").write_bytes(packet(OLD, EARLY))
+    assert top(tmp_path / "lib", tmp_path / "out") == (0.1, ["stale"])
+
+
+@pytest.mark.parametrize(
+    ("beside", "counts"),
+    [
+        (packet(OLD, "2024-05-20T08:00:01Z"), 0.4),  # a second after LATE, in another zone
+        (packet(OLD, "2024-05-20T07:59:59Z"), 0.1),
+        (packet(OLD, "2024-05-21"), 0.4),
+        (packet(OLD), 0.1),  # Lightroom dates what it writes
+        (packet(OLD, "2024-06-01T10:00:00Z", toolkit="Adobe XMP Core 7.0-c000"), 0.4),
+        (packet(OLD, "2024-06-01T10:00:00Z", tool="Adobe Lightroom 13.3"), 0.4),
+        (packet(OLD, "2024-06-01T10:00:00Z", tool="Ver.1.01"), 0.4),  # a camera's
+        (packet(OLD, "2024-06-01T10:00:00Z", toolkit="XMP Core 4.4.0-Exiv2"), 0.1),
+        (packet(OLD, "2024-06-01T10:00:00Z", toolkit="Image::ExifTool 12.57"), 0.1),
+        (packet(OLD, "2024-06-01T10:00:00Z", tool="digiKam-8.1.0"), 0.1),
+    ],
+)
+def test_a_sidecar_of_a_jpeg_counts_if_it_is_later_and_no_copy(tmp_path, beside, counts):
+    save_photo(tmp_path / "lib" / "a.jpg", packet(NEW, LATE))
+    (tmp_path / "lib" / "a.xmp").write_bytes(beside)
+    assert top(tmp_path / "lib", tmp_path / "out") == (counts, ["stale"])
+
+
+def test_a_packet_without_a_date_is_not_lightroom_s_own(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", packet(OLD))
+    (tmp_path / "lib" / "a.xmp").write_bytes(packet(NEW))
+    assert top(tmp_path / "lib", tmp_path / "out") == (0.1, ["stale"])
+
+
+def test_a_crop_that_was_removed_in_lightroom_is_not_taken_from_a_copy(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", packet(UNCROPPED, LATE))
+    (tmp_path / "lib" / "a.jpg.xmp").write_bytes(packet(OLD, EARLY))
+    outcomes, tops, left_out = read(tmp_path / "lib", tmp_path / "out")
+    assert (outcomes, tops) == ({"a.jpg": "uncropped"}, {})
+    assert left_out == [("a.jpg.xmp", "stale")]
+
+
+def test_a_copy_of_the_same_crop_is_not_stale(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", packet(NEW, LATE))
+    (tmp_path / "lib" / "a.jpg.xmp").write_bytes(packet(NEW, EARLY))
+    assert top(tmp_path / "lib", tmp_path / "out") == (0.1, [])
+
+
+def test_a_packet_without_a_crop_leaves_the_sidecar_s(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", packet({"Exposure2012": "+0.5"}, LATE))
+    (tmp_path / "lib" / "a.xmp").write_bytes(packet(OLD, EARLY))
+    assert top(tmp_path / "lib", tmp_path / "out") == (0.4, [])
+
+
+def test_of_other_formats_lightroom_s_own_sidecar_counts_unless_another_is_later(tmp_path):
+    (tmp_path / "lib").mkdir()
+    save_dng(tmp_path / "lib" / "a.nef")  # a DNG in all but name
+    (tmp_path / "lib" / "a.xmp").write_bytes(packet(NEW, LATE))
+    (tmp_path / "lib" / "a.nef.xmp").write_bytes(packet(OLD, EARLY))
+    assert top(tmp_path / "lib", tmp_path / "out") == (0.1, ["stale"])
+    (tmp_path / "lib" / "a.nef.xmp").write_bytes(packet(OLD, "2024-05-20T10:00:01+02:00"))
+    assert top(tmp_path / "lib", tmp_path / "2") == (0.4, ["stale"])
+
+
+def test_the_time_is_read_in_every_form_of_exiftool():
+    def changed(text):
+        return provenance.read_provenance({"XMP-xmp:MetadataDate": text}, "lightroom").changed
+
+    assert changed("2024:05:20 10:00:00+02:00") == changed("2024:05:20 08:00:00Z")
+    assert changed("2024:05:20 08:00:00.25") > changed("2024:05:20 08:00:00Z")
+    assert changed("2024:05") is changed("soon") is changed("") is None
+
+
+def crop_of(folder, name, derived_from=None, photo=None):
+    """A darktable sidecar, which names its photo as `xmpMM:DerivedFrom`."""
+    shade = len(list(folder.glob("*.jpg"))) if folder.exists() else 0
+    if photo:
+        save_photo(folder / photo, image=picture(90 + 2 * shade, 60))
+    text = darktable_xmp(darktable.encode(Crop(0.2, 0.2, 0.8, 0.8, 0.0), 90, 60)).decode()
+    named = f'xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/" xmpMM:DerivedFrom="{derived_from}"'
+    text = text.replace('rdf:about=""', f'rdf:about="" {named}') if derived_from else text
+    (folder / name).write_text(text)
+
+
+def test_a_sidecar_that_names_a_photo_that_is_gone_is_no_duplicate(tmp_path):
+    crop_of(tmp_path / "lib", "B_0042.jpg.xmp", "B_0042.jpg", photo="B_0042.jpg")
+    crop_of(tmp_path / "lib", "B_0042_01.jpg.xmp", "B_0042_01.jpg")
+    crop_of(tmp_path / "lib", "B_0042_02.jpg.xmp", "B_0042.jpg")
+    crop_of(tmp_path / "lib", "B_0042_03.jpg.xmp")
+    _, tops, left_out = read(tmp_path / "lib", tmp_path / "out")
+    assert [author for _, author in tops] == ["duplicate 02", "duplicate 03", "photographer"]
+    assert left_out == [("B_0042_01.jpg.xmp", "other_photo")]
+
+
+def test_duplicates_that_were_renamed_with_their_photo_stay_its_duplicates(tmp_path):
+    crop_of(tmp_path / "lib", "trip.jpg.xmp", "DSC_1.jpg", photo="trip.jpg")
+    crop_of(tmp_path / "lib", "trip_01.jpg.xmp", "DSC_1.jpg")
+    _, tops, left_out = read(tmp_path / "lib", tmp_path / "out")
+    assert [author for _, author in tops] == ["duplicate 01", "photographer"]
+    assert left_out == []
+
+
+def test_an_uncropped_photo_beside_another_photo_s_sidecar_stays_uncropped(tmp_path):
+    save_photo(tmp_path / "lib" / "B_1.jpg")
+    crop_of(tmp_path / "lib", "B_1_01.jpg.xmp", "B_1_01.jpg")
+    outcomes, tops, left_out = read(tmp_path / "lib", tmp_path / "out")
+    assert (outcomes, tops) == ({"B_1.jpg": "uncropped"}, {})
+    assert left_out == [("B_1_01.jpg.xmp", "other_photo")]
+
+
+HASHES = 'darktable:history_auto_hash="{}" darktable:history_current_hash="{}"'
+
+
+def with_hashes(file, automatic, current):
+    hashes = HASHES.format(automatic, current)
+    file.write_text(file.read_text().replace(" darktable:xmp", f" {hashes} darktable:xmp", 1))
+
+
+def test_a_crop_that_darktable_applied_by_itself_is_automatic(tmp_path):
+    crop_of(tmp_path / "lib", "a.jpg.xmp", photo="a.jpg")
+    with_hashes(tmp_path / "lib" / "a.jpg.xmp", "1f" * 16, "1f" * 16)
+    crop_of(tmp_path / "lib", "b.jpg.xmp", photo="b.jpg")
+    with_hashes(tmp_path / "lib" / "b.jpg.xmp", "1f" * 16, "2e" * 16)
+    outcomes, tops, _ = read(tmp_path / "lib", tmp_path / "out")
+    assert outcomes == {"a.jpg": "automatic", "b.jpg": "cropped"}
+    assert tops == {("b.jpg", "photographer"): 0.2}
+    outcomes, tops, _ = read(tmp_path / "lib", tmp_path / "kept", automatic="keep")
+    assert outcomes == {"a.jpg": "cropped", "b.jpg": "cropped"}
+    assert len(tops) == 2
+
+
+def test_an_automatic_crop_next_to_a_person_s_is_listed(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", packet(NEW, LATE))
+    crop_of(tmp_path / "lib", "a.jpg.xmp")
+    with_hashes(tmp_path / "lib" / "a.jpg.xmp", "1f" * 16, "1f" * 16)
+    outcomes, tops, left_out = read(tmp_path / "lib", tmp_path / "out")
+    assert (outcomes, tops) == ({"a.jpg": "cropped"}, {("a.jpg", "photographer"): 0.1})
+    assert left_out == [("a.jpg.xmp", "automatic")]
+
+
+FRAMING = {51125: (RATIONAL, [2, 10, 1, 10, 8, 10, 9, 10])}  # top, left, bottom, right
+
+
+@pytest.mark.parametrize(
+    ("crop", "outcome"),
+    [
+        (settings(0.2, 0.1, 0.8, 0.9), "automatic"),
+        (settings(0.2, 0.1, 0.8, 0.85), "cropped"),  # 60 px of 1200 off
+        (settings(0.2, 0.1, 0.8, 0.9, angle=1), "cropped"),
+    ],
+)
+def test_a_crop_that_is_the_camera_s_own_framing_is_automatic(tmp_path, crop, outcome):
+    (tmp_path / "lib").mkdir()
+    save_dng(tmp_path / "lib" / "a.dng", raw_tags=FRAMING)
+    (tmp_path / "lib" / "a.xmp").write_bytes(packet(crop, LATE))
+    outcomes, _, _ = read(tmp_path / "lib", tmp_path / "out")
+    assert outcomes == {"a.dng": outcome}
+
+
+def test_the_counts_of_a_run_name_automatic_and_stale_crops(tmp_path):
+    crop_of(tmp_path / "lib", "a.jpg.xmp", photo="a.jpg")
+    with_hashes(tmp_path / "lib" / "a.jpg.xmp", "1f" * 16, "1f" * 16)
+    save_photo(tmp_path / "lib" / "b.jpg", packet(UNCROPPED, LATE))
+    (tmp_path / "lib" / "b.xmp").write_bytes(packet(OLD, EARLY))
+    chosen = extract_params(tmp_path / "lib")
+    entries = scan.scan(tmp_path / "lib").entries
+    lines = str(extract.preview(tmp_path / "lib", entries, chosen)).splitlines()
+    assert "        1 cropped by the camera or a preset alone" in lines
+    assert "        1 crops that do not count, of photos that are read" in lines
+    extract.extract_into(tmp_path / "out", tmp_path / "lib", entries, chosen)
+    counts = json.loads((tmp_path / "out" / "extract.json").read_text())
+    assert (counts["automatic"], counts["versions_left_out"]) == (1, {"stale": 1})
+    rejected = (tmp_path / "out" / "rejected.csv").read_text()
+    assert "b.xmp,stale: lightroom sidecar holds an earlier crop; b.jpg counts" in rejected
+
+
+def test_inspect_says_what_does_not_count(tmp_path):
+    crop_of(tmp_path, "a.jpg.xmp", photo="a.jpg")
+    with_hashes(tmp_path / "a.jpg.xmp", "1f" * 16, "1f" * 16)
+    save_photo(tmp_path / "b.jpg", packet(UNCROPPED, LATE))
+    (tmp_path / "b.xmp").write_bytes(packet(OLD, EARLY))
+    files = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    found = inspect.read_photos(files, extract_params(tmp_path), (), pictures=False)
+    texts = [inspect.describe(file, photo) for file, photo in found]
+    assert texts[0].endswith("a.jpg\n  has only a crop that nobody made")
+    assert texts[1].endswith(
+        "b.jpg\n  not cropped\n  left out: b.xmp: stale: lightroom sidecar holds an earlier crop; "
+        "b.jpg counts"
+    )
