@@ -104,6 +104,7 @@ PAGES = {
     ),
     "sheet with suggestions": sheet(EXTRACTED | {"suggested": 7}, corrections=CHANGED),
     "sheet with suggestions that all stand": sheet(EXTRACTED | {"suggested": 7}),
+    "sheet with automatic crops": sheet(EXTRACTED | {"automatic": 5}),
 }
 
 
@@ -248,6 +249,13 @@ def test_a_datasheet_summarises_corrected_suggestions():
         "| 3 | 0.800 (0.700 to 0.900) | 0.040 (0.030 to 0.050) | 0.03° (0.01° to 0.05°) |" in page
     )
     assert "suggest" not in PAGES["sheet"].partition("## Collection")[2].partition("## Pre")[0]
+
+
+def test_a_datasheet_counts_the_crops_that_nobody_made():
+    assert (
+        "9 had none, 5 had only a crop that the camera or a preset made, and 3 were rejected."
+        in PAGES["sheet with automatic crops"]
+    )
 
 
 def test_the_same_input_gives_the_same_text():

@@ -249,6 +249,13 @@ def test_the_same_comparison_gives_the_same_page_in_any_order():
     assert render_page(other) == render_page(first)
 
 
+def test_the_page_counts_the_crops_that_nobody_made():
+    assert "nobody made" not in render_page(comparison())
+    text = Page(render_page(comparison(automatic=1))).text
+    assert "1 photo of the library has only a crop that nobody made" in text
+    assert "2 photos of the library have only" in Page(render_page(comparison(automatic=2))).text
+
+
 def test_two_hundred_photos_stay_below_five_megabytes_even_if_they_are_noise():
     noise = jpeg(noise=1)
     pictures = [picture(f"{number:03}.jpg", noise) for number in range(200)]

@@ -136,6 +136,7 @@ def render_datasheet(sheet: Datasheet) -> str:
         rejected=_descending("kind", "files", extract_report["rejected"]),
         left_out=_descending("kind", "crops", extract_report["versions_left_out"]),
         suggested=extract_report.get("suggested", 0),  # missing in an earlier release's report
+        automatic=extract_report.get("automatic", 0),  # also missing there
         corrections=tables.correction_table(sheet.corrections),
         quarantined=_descending("broken expectation", "crops", sheet.validate_report["failures"]),
     )

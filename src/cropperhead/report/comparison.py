@@ -85,3 +85,4 @@ class Comparison:
     failures: Sequence[Failure] = ()
     failure_pictures: Sequence[Picture] = ()
     corrections: Corrections | None = None
+    automatic: int = 0  # photos of the library with only a crop that nobody made

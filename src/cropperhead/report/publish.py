@@ -1,8 +1,9 @@
 """The report of an evaluation on disk: page, summary, plots, model card and datasheet."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -39,6 +40,14 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class LibraryNotes:
+    """What the report tells of the library besides its scores."""
+
+    corrections: Corrections | None = None
+    automatic: int = 0  # photos with only a crop that nobody made
+
+
+@dataclass(frozen=True)
 class Outputs:
     """The files that an evaluation writes; `plots` is a folder."""
 
@@ -61,7 +70,13 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     extract_report = _read_json(inputs.extract_report)
     changes = corrections.summarise_corrections(labels, extract_report, params.evaluate)
     comparison = write_report(
-        evaluation, inputs.extracted, inputs.history, outputs.page, outputs.summary, params, changes
+        evaluation,
+        inputs.extracted,
+        inputs.history,
+        outputs.page,
+        outputs.summary,
+        params,
+        LibraryNotes(changes, int(extract_report.get("automatic", 0))),
     )
     chart_images.write_plots(comparison, outputs.plots)
     inventory = take_inventory(labels, params.train.uncropped_area)
@@ -81,7 +96,7 @@ def write_report(
     page_file: Path,
     summary_file: Path,
     params: Params,
-    changes: Corrections | None = None,
+    notes: LibraryNotes | None = None,
 ) -> Comparison:
     """Write the comparison as a page (HTML) and as a summary for a pull request (Markdown).
 
@@ -89,7 +104,10 @@ def write_report(
     """
     photos = gallery_photos(evaluation, params.evaluate)
     images = dict(shards.iter_images(folder, photos))
-    comparison = build_comparison(evaluation, pd.read_csv(history_file), images, params, changes)
+    notes = notes or LibraryNotes()
+    history = pd.read_csv(history_file)
+    built = build_comparison(evaluation, history, images, params, notes.corrections)
+    comparison = replace(built, automatic=notes.automatic)
     page_file.write_text(page.render_page(comparison), encoding="utf-8")
     summary_file.write_text(page.render_summary(comparison), encoding="utf-8")
     return comparison
@@ -113,5 +131,5 @@ def _data_sha256(inputs: Inputs) -> str:
     return file_sha256(inputs.labels, inputs.splits, *shards.shard_files(inputs.extracted))
 
 
-def _read_json(file: Path) -> dict[str, object]:
+def _read_json(file: Path) -> dict[str, Any]:
     return dict(json.loads(file.read_text(encoding="utf-8")))
