@@ -6,6 +6,7 @@ CropperheadError                 caught once, where a program ends, and printed 
 ├── SetupError                   a program or package that has to be installed first
 ├── DataError                    too many invalid labels, or too few valid ones, to continue
 ├── WritingError                 one file that could not be written and is unchanged; listed
+├── TrackingError                MLflow's store of runs cannot be used; nothing else is lost
 ├── ModelError                   a trained model that is missing or cannot be used
 └── RejectedFile                 one file that cannot be used; counted and listed
 """
@@ -35,6 +36,10 @@ class DataError(CropperheadError):
 
 class WritingError(CropperheadError):
     """One sidecar that cannot be written, or a backup that cannot be restored: it is unchanged."""
+
+
+class TrackingError(CropperheadError):
+    """MLflow's store of runs cannot be used; nothing else is lost by it."""
 
 
 class ModelError(CropperheadError):

@@ -1,43 +1,43 @@
-"""The only module that uses MLflow: it records training runs.
+"""Records training runs and evaluations in MLflow; with `mlflow_store`, all that uses it.
 
-One run for each training. `MLFLOW_TRACKING_URI` sends runs elsewhere; without it they go to
-`mlflow.db` at the project's root, where a bare `mlflow ui` finds them.
+One run for each training. Where MLflow cannot be used, or no longer, training and evaluation go on:
+what it has not got is kept, and sent by the next run (`unsent`).
 """
 
 import hashlib
 import json
-import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-# MLflow reports its use to its makers unless this is set before it is imported.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
 import keras
-import mlflow
 import numpy as np
 import pandas as pd
 import yaml
+
+from cropperhead.errors import ModelError, SetupError, TrackingError
+from cropperhead.geometry.crops import CROP_COLUMNS
+from cropperhead.system.file_hash import file_sha256
+from cropperhead.system.git import run_git
+from cropperhead.training import mlflow_store, unsent
+from cropperhead.training.mlflow_store import ANSWER_S, EXPERIMENT, UPLOAD_S, calls
+from cropperhead.training.networks import keras_model
+from cropperhead.training.unsent import EvaluationRecord, Record, TrainingRecord
+
+import mlflow  # isort: skip - `mlflow_store` sets its environment first
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from cropperhead.errors import ModelError, SetupError
-from cropperhead.geometry.crops import CROP_COLUMNS
-from cropperhead.system.file_hash import file_sha256
-from cropperhead.system.git import run_git
-
-EXPERIMENT = "cropperhead"
 REGISTERED, CHAMPION = "cropperhead", "champion"  # MLflow serves models:/cropperhead@champion
-_STORE = Path("mlflow.db")
 _MODEL_TAG = "model_sha256"
 _INPUT_TYPES = {"image": np.uint8, "aspect": np.float32}
+_FINISHED, _FAILED = "FINISHED", "FAILED"  # MLflow's states of a run
+_CONTEXT, _TRAINING = "mlflow.data.context", "training"
 _NOT_RESULTS = (":(exclude)reports", ":(exclude)dvc.lock")
-# `dvc exp run --temp` and `--queue` run in a copy below this folder
-_EXPERIMENTS_FOLDER = "/.dvc/tmp/exps/"
 
 
 class EpochLogger(keras.callbacks.Callback):  # type: ignore[misc]
@@ -46,7 +46,73 @@ class EpochLogger(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Called by Keras; `logs` are the epoch's metrics."""
         metrics = {name: float(value) for name, value in (logs or {}).items() if name != "epoch"}
-        mlflow.log_metrics(metrics, step=epoch + 1)
+        _current().log_epoch(epoch + 1, metrics)
+
+
+class _Training:
+    """A training's record, and its run as long as MLflow can be used."""
+
+    def __init__(self, record: TrainingRecord) -> None:
+        self.record = record
+        self.error: TrackingError | None = None
+
+    def attempt(self, call: Callable[[], object], seconds: int = ANSWER_S) -> None:
+        """Call MLflow, unless it has failed before: each failure may take many seconds."""
+        if self.error is None:
+            try:
+                with calls(seconds):
+                    call()
+            except TrackingError as error:
+                self.fail(error)
+
+    def fail(self, error: TrackingError) -> None:
+        """Go on without MLflow."""
+        self.error = error
+        unsent.report(f"{error}. Training goes on, and the next run logs this one, too.")
+
+    def start(self) -> None:
+        """Open a run, once what earlier runs have kept is sent."""
+        try:
+            mlflow_store.open_experiment()
+        except TrackingError as error:
+            self.fail(error)
+            return
+        unsent.send_all(_send)
+        self.attempt(self._start_run)
+
+    def _start_run(self) -> None:
+        run = mlflow.start_run(run_name=self.record.name, tags=self.record.tags)
+        self.record.run = str(run.info.run_id)
+        mlflow.log_params(self.record.params)
+
+    def log_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Log an epoch's metrics."""
+        now = unsent.now_ms()
+        self.record.metrics.append((epoch, now, dict(metrics)))
+        self.attempt(lambda: mlflow.log_metrics(metrics, step=epoch, timestamp=now))
+
+    def end(self, status: str) -> None:
+        """End the run, and keep what could not be logged of a training that has finished."""
+        self.record.ended = unsent.now_ms()
+        if self.error is None:
+            self.attempt(lambda: mlflow.end_run(status))
+        else:
+            _forget_run()
+        if self.error is not None and status == _FINISHED:
+            unsent.keep(self.record)
+
+
+_trainings: list[_Training] = []  # the one that goes on, if any
+
+
+def _current() -> _Training:
+    return _trainings[-1]
+
+
+def _forget_run() -> None:
+    """End the active run here, whether MLflow gets to know of it or not."""
+    with suppress(TrackingError), calls(seconds=1):
+        mlflow.end_run(_FAILED)
 
 
 def lock_hash(lock_file: Path) -> str:
@@ -61,14 +127,23 @@ def lock_hash(lock_file: Path) -> str:
 
 @contextmanager
 def training_run(params: Mapping[str, Any], data_sha256: str) -> Iterator[str]:
-    """Opens a run while a model trains, and gives its id; marks it failed if the block raises."""
-    _open_store()
+    """Opens a run while a model trains, and gives its id; marks it failed if the block raises.
+
+    Where MLflow cannot be used, the id is another, and the next run sends what is logged.
+    """
     commit, dirty = _commit()
     name = f"{params['train.model']} seed {params['train.seed']}"
     tags = {"git_commit": commit, "git_dirty": dirty, "data_sha256": data_sha256}
-    with mlflow.start_run(run_name=name, tags=tags) as run:
-        mlflow.log_params(dict(params))
-        yield str(run.info.run_id)
+    training = _Training(TrainingRecord(name, tags, dict(params)))
+    training.start()
+    _trainings.append(training)
+    status = _FAILED
+    try:
+        yield training.record.run or f"unsent-{training.record.started}"
+        status = _FINISHED
+    finally:
+        _trainings.remove(training)
+        training.end(status)
 
 
 def log_dataset(labels: pd.DataFrame, source: Path, sha256: str) -> None:
@@ -80,11 +155,47 @@ def log_dataset(labels: pd.DataFrame, source: Path, sha256: str) -> None:
         # MLflow registers its source of local files twice, and warns that it must choose
         warnings.filterwarnings("ignore", "The specified dataset source can be interpreted")
         dataset = mlflow.data.from_pandas(table, source=str(source), name="crops", digest=digest)
-    mlflow.log_input(dataset, context="training")
+    training = _current()
+    training.record.dataset = dataset.to_dict()
+    training.attempt(lambda: mlflow.log_input(dataset, context=_TRAINING))
 
 
 def log_model(model: Any, file: Path) -> None:
     """Logs a trained model and its hash, so that `mlflow.pyfunc.load_model` can serve it."""
+    training, sha256 = _current(), file_sha256(file)
+    training.record.model_file, training.record.model_sha256 = str(file.resolve()), sha256
+    training.attempt(lambda: _log_model(model, sha256), UPLOAD_S)
+
+
+def log_evaluation(
+    model_file: Path,
+    lock_file: Path,
+    params: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    artifacts: list[Path],
+) -> None:
+    """Logs test metrics, the report and the hash of dvc.lock to the run that trained a model.
+
+    `params` are those of the evaluation, which may run again with others for the same training. A
+    model that was trained elsewhere has no run here, and gets one. Where MLflow cannot be used, the
+    next run sends all of this.
+    """
+    commit, dirty = _commit()
+    evaluated = {"commit": commit, "dirty": dirty, **params}
+    tags = {f"evaluated.{name}": str(value) for name, value in evaluated.items()}
+    tags["dvc_lock_sha256"] = lock_hash(lock_file)
+    numbers = {f"test.{name}": value for name, value in metrics.items()}
+    record = EvaluationRecord(file_sha256(model_file), tags, numbers)
+    try:
+        mlflow_store.open_experiment()
+        unsent.send_all(_send)
+        _send(record, artifacts)
+    except TrackingError as error:
+        unsent.report(f"{error}. The next run logs this evaluation, too.")
+        unsent.keep(record, artifacts)
+
+
+def _log_model(model: Any, sha256: str) -> None:
     keras.utils.disable_interactive_logging()  # MLflow tries the example, with a progress bar
     example = {
         name: np.zeros((2, *tensor.shape[1:]), _INPUT_TYPES[name]) + 1
@@ -102,31 +213,56 @@ def log_model(model: Any, file: Path) -> None:
         input_example=example,
         pip_requirements=[f"keras=={keras.__version__}", "tensorflow"],
     )
-    mlflow.set_tag(_MODEL_TAG, file_sha256(file))
+    mlflow.set_tag(_MODEL_TAG, sha256)
 
 
-def log_evaluation(
-    model_file: Path,
-    lock_file: Path,
-    params: Mapping[str, Any],
-    metrics: Mapping[str, float],
-    artifacts: list[Path],
-) -> None:
-    """Logs test metrics, the report and the hash of dvc.lock to the run that trained a model.
+def _send(record: Record, files: list[Path]) -> None:
+    """Log a record, and files with it. Raises TrackingError."""
+    with calls(UPLOAD_S):
+        if isinstance(record, TrainingRecord):
+            _send_training(record)
+        else:
+            _send_evaluation(record, files)
 
-    `params` are those of the evaluation, which may run again with others for the same training. A
-    model that was trained elsewhere has no run here, and gets one.
-    """
-    _open_store()
-    model_sha256 = file_sha256(model_file)
-    run = next(iter(_runs_of(model_sha256)), None)
+
+def _send_training(record: TrainingRecord) -> None:
+    """Log a training to its run, or to a new one if this store has none."""
+    client, run = mlflow.MlflowClient(), _run_of(record)
+    metrics = [
+        Metric(name, value, timestamp, epoch)
+        for epoch, timestamp, values in record.metrics
+        for name, value in values.items()
+    ]
+    params = [Param(name, str(value)) for name, value in record.params.items()]
+    client.log_batch(run, metrics, params, [RunTag(_MODEL_TAG, record.model_sha256)])
+    if record.dataset is not None:
+        dataset = Dataset(**{key: str(value) for key, value in record.dataset.items()})
+        client.log_inputs(run, [DatasetInput(dataset, [InputTag(_CONTEXT, _TRAINING)])])
+    file = Path(record.model_file)
+    if file.is_file() and file_sha256(file) == record.model_sha256:
+        with mlflow.start_run(run_id=run):
+            _log_model(keras_model.load_model(file), record.model_sha256)
+    client.set_terminated(run, _FINISHED, record.ended)
+
+
+def _run_of(record: TrainingRecord) -> str:
+    client, experiment = mlflow.MlflowClient(), mlflow.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None  # it was opened
+    if record.run is not None:
+        try:
+            return str(client.get_run(record.run).info.run_id)
+        except MlflowException:  # it began in another store
+            pass
+    run = client.create_run(experiment.experiment_id, record.started, record.tags, record.name)
+    return str(run.info.run_id)
+
+
+def _send_evaluation(record: EvaluationRecord, files: list[Path]) -> None:
+    run = next(iter(_runs_of(record.model_sha256)), None)
     with mlflow.start_run(run_id=run, run_name=None if run else "evaluated only"):
-        mlflow.set_tags({_MODEL_TAG: model_sha256, "dvc_lock_sha256": lock_hash(lock_file)})
-        commit, dirty = _commit()
-        evaluated = {"commit": commit, "dirty": dirty, **params}
-        mlflow.set_tags({f"evaluated.{name}": value for name, value in evaluated.items()})
-        mlflow.log_metrics({f"test.{name}": value for name, value in metrics.items()})
-        for file in artifacts:
+        mlflow.set_tags({_MODEL_TAG: record.model_sha256, **record.tags})
+        mlflow.log_metrics(dict(record.metrics))
+        for file in files:
             mlflow.log_artifact(str(file))
 
 
@@ -134,29 +270,35 @@ def promote(model_file: Path) -> str:
     """Makes a model the champion of MLflow's registry; returns a sentence on what was done.
 
     Registers the newest of the runs here that saved these bytes, unless one is registered already.
-    Does nothing, and creates no store, if there is no store, no file or no such run.
+    Does nothing, and creates no store, if there is no store, no file or no such run, or if MLflow
+    cannot be used.
     """
-    if not (model_file.exists() and _has_store()):
-        missing = _STORE if model_file.exists() else model_file
+    if not (model_file.exists() and mlflow_store.exists()):
+        missing = "mlflow.db" if model_file.exists() else model_file
         return f"MLflow: nothing to register, {missing} is not here."
-    _choose_store()
-    version = _version_of(_runs_of(file_sha256(model_file)))
-    if version is None:
-        return f"MLflow: nothing to register, no run here trained {model_file}."
-    mlflow.MlflowClient().set_registered_model_alias(REGISTERED, CHAMPION, version)
+    try:
+        mlflow_store.choose()
+        with calls(UPLOAD_S):
+            version = _version_of(_runs_of(file_sha256(model_file)))
+            if version is None:
+                return f"MLflow: nothing to register, no run here trained {model_file}."
+            mlflow.MlflowClient().set_registered_model_alias(REGISTERED, CHAMPION, version)
+    except TrackingError as error:
+        return f"MLflow: {model_file} was not registered, {error}."
     return f"MLflow: version {version} of {REGISTERED} is the {CHAMPION}."
 
 
 def download_model(name: str, folder: Path) -> Path:
     """Downloads a registered model (models:/name@alias) into a folder, and returns its file.
 
-    Raises ModelError if the registry has no such model.
+    Raises ModelError if the registry has no such model or cannot be used.
     """
-    _choose_store()
     try:
-        downloaded = Path(mlflow.artifacts.download_artifacts(name, dst_path=str(folder)))
-    except MlflowException as error:
-        raise ModelError(f"{name}: MLflow has no such model: {error.message}") from error
+        mlflow_store.choose()
+        with calls(UPLOAD_S):
+            downloaded = Path(mlflow.artifacts.download_artifacts(name, dst_path=str(folder)))
+    except TrackingError as error:
+        raise ModelError(f"{name}: MLflow has no such model: {error}") from error
     files = sorted(downloaded.rglob("*.keras"))
     if not files:
         raise ModelError(f"{name}: expected a Keras model in it, found none")
@@ -174,32 +316,6 @@ def _version_of(runs: Sequence[str]) -> str | None:
             uri = f"models:/{logged.model_id}"
             return str(mlflow.register_model(uri, REGISTERED).version)
     return None
-
-
-def _open_store() -> None:
-    _choose_store()
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        _create_experiment(_root() / "mlruns")
-    mlflow.set_experiment(EXPERIMENT)
-
-
-def _choose_store() -> None:
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        mlflow.set_tracking_uri(f"sqlite:///{_root() / _STORE}")
-
-
-def _has_store() -> bool:
-    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (_root() / _STORE).exists()
-
-
-def _root() -> Path:
-    """The project's folder, also for an experiment in a copy below it."""
-    return Path(str(Path.cwd()).split(_EXPERIMENTS_FOLDER, maxsplit=1)[0])
-
-
-def _create_experiment(artifacts: Path) -> None:
-    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts.as_uri())
 
 
 def _runs_of(model_sha256: str) -> list[str]:
