@@ -107,10 +107,9 @@ def _check_variance(evaluation: Evaluation) -> LearningCheck:
         question,
         "Of what differs from photo to photo in the limits of the photographer's crops, it "
         f"predicts {_percent(mean.mean)} ({_percent_range(mean)}), the mean of four limits. One by "
-        f"one: {limits}. 100 % is an exact prediction. Below 0 %, taking the photographer's mean "
-        "for every photo is closer.",
+        f"one: {limits}. Below 0 %, taking the photographer's mean for every photo is closer.",
         mean.low > 0,
-        f"R² of the predictions. Intervals: {intervals}.",
+        f"R² of the predictions: 100 % is exact. Intervals: {intervals}.",
         "follows the photographer from photo to photo",
     )
 
