@@ -83,11 +83,13 @@ def test_links_are_followed_once_and_loops_end(tmp_path):
     assert list(sidecars(tmp_path / "lib")) == ["a.jpg", "dangling.jpg", "more/b.jpg"]
 
 
-def test_a_link_to_itself_and_a_pipe_are_ignored(tmp_path):
+def test_a_link_to_itself_and_a_pipe_are_listed_by_their_names_and_not_opened(tmp_path):
     touch(tmp_path, "a.jpg")
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe.jpg")
-    assert list(sidecars(tmp_path)) == ["a.jpg"]
+    os.mkfifo(tmp_path / "a.jpg.xmp")
+    assert sidecars(tmp_path) == {"a.jpg": ("a.jpg.xmp",), "pipe.jpg": ()}
+    assert library.scan(tmp_path).others == {"(none)": 1}
 
 
 def test_names_that_differ_only_in_case_keep_their_own_sidecars(tmp_path):

@@ -38,7 +38,7 @@ def test_what_is_no_file_is_named_and_not_waited_for(tmp_path, make, problem):
     with pytest.raises(NotRegularError) as caught:
         regular_file.open_regular(place)
     assert (caught.value.strerror, caught.value.filename) == (problem, str(place))
-    assert not regular_file.is_regular(place)
+    assert regular_file.is_irregular(place)
 
 
 def test_a_pipe_that_takes_the_place_of_a_file_at_the_last_moment_is_not_read(
@@ -56,7 +56,7 @@ def test_a_link_to_a_file_is_followed_unless_it_must_not_be(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
     (tmp_path / "link").symlink_to("file")
     assert regular_file.read_bytes(tmp_path / "link", 3) == b"abc"
-    assert regular_file.is_regular(tmp_path / "link")
+    assert not regular_file.is_irregular(tmp_path / "link")
     with pytest.raises(NotRegularError, match="it is a link, expected a file"):
         regular_file.open_regular(tmp_path / "link", follow_link=False)
 
@@ -68,7 +68,7 @@ def test_a_link_that_leads_nowhere_or_to_itself_is_an_error_of_the_system(tmp_pa
     for name in ("nowhere", "loop"):
         with pytest.raises(OSError):
             regular_file.open_regular(tmp_path / name, follow_link=follow)
-        assert not regular_file.is_regular(tmp_path / name)
+        assert not regular_file.is_irregular(tmp_path / name)
 
 
 def test_a_file_of_the_most_bytes_is_read_and_a_larger_one_is_not(tmp_path):

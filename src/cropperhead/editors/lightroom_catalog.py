@@ -21,6 +21,7 @@ from cropperhead.editors import lightroom_develop_settings
 from cropperhead.editors.base import PHOTOGRAPHER
 from cropperhead.editors.lightroom_develop_settings import BROKEN
 from cropperhead.errors import RejectedFile
+from cropperhead.system import regular_file
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "Adobe_images": ("rootFile", "masterImage", "copyName", "orientation"),
@@ -47,7 +48,7 @@ _SETTINGS = "SELECT text FROM Adobe_imageDevelopSettings WHERE id_local = ?"
 
 _MAGIC = b"SQLite format 3\0"
 _WRITE_VERSION = 18  # the byte of the header: 2 for a write-ahead log, 1 for a journal
-_SIDE_FILES = ("-wal", "-journal")
+_LOGS, _INDEX = ("-wal", "-journal"), "-shm"
 _WAL_HEADER_BYTES = 32  # its salts change when the log starts again
 _PATIENCE_S = 1.0  # for a lock that another program holds for one commit
 _COPY_ATTEMPTS = 5
@@ -108,8 +109,10 @@ def read_images(file: Path, names: Collection[str]) -> Iterator[CatalogImage]:
 @contextmanager
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     """The catalog in one reading transaction; a copy of it where another program may write."""
-    with file.open("rb") as stream:
+    with regular_file.open_regular(file) as stream:
         header = stream.read(100)
+    for one in _present(file, *_LOGS, _INDEX):  # SQLite would open them, whatever they are
+        regular_file.require_regular(one)
     if not header.startswith(_MAGIC):
         raise RejectedFile(BROKEN, "not a Lightroom catalog: not an SQLite database, or encrypted")
     logs = header[_WRITE_VERSION] == 2
@@ -127,8 +130,14 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 def _is_in_use(file: Path) -> bool:
     """Whether Lightroom has the catalog open, or left a log next to it that has to be applied."""
-    logs = [Path(f"{file}{suffix}") for suffix in _SIDE_FILES]
-    return Path(f"{file}.lock").exists() or any(log.exists() and log.stat().st_size for log in logs)
+    is_locked = bool(_present(file, ".lock"))
+    return is_locked or any(log.stat().st_size for log in _present(file, *_LOGS))
+
+
+def _present(file: Path, *suffixes: str) -> list[Path]:
+    """The files next to a catalog that have its name and one of these suffixes."""
+    named = [Path(f"{file}{suffix}") for suffix in suffixes]
+    return [one for one in named if one.exists()]
 
 
 def _unlocked(file: Path, how: str) -> sqlite3.Connection | None:
@@ -162,8 +171,8 @@ def _connected(file: Path, how: str) -> sqlite3.Connection:
 
 def _limit(file: Path) -> Callable[[], bool]:
     """Stops SQLite when it has taken more steps than a catalog of this size can need."""
-    log = Path(f"{file}-wal")
-    most = _MOST_STEPS_PER_BYTE * sum(one.stat().st_size for one in (file, log) if one.exists())
+    files = [file, *_present(file, "-wal")]
+    most = _MOST_STEPS_PER_BYTE * sum(one.stat().st_size for one in files)
     steps = count(_STEPS_AT_ONCE, _STEPS_AT_ONCE)
     return lambda: next(steps) > most
 
@@ -180,7 +189,7 @@ def _copied(file: Path) -> Iterator[Path]:
         for _ in range(_COPY_ATTEMPTS):
             before = _trace(file)
             shutil.copyfile(file, copy)
-            for suffix in _SIDE_FILES:
+            for suffix in _LOGS:
                 _copy_log(Path(f"{file}{suffix}"), Path(f"{copy}{suffix}"))
             if _trace(file) == before:
                 yield copy
@@ -199,7 +208,7 @@ def _trace(file: Path) -> tuple[int, int, bytes]:
     """What changes when anything is written into the catalog, or its log starts again."""
     status = file.stat()
     try:
-        with Path(f"{file}-wal").open("rb") as log:
+        with regular_file.open_regular(Path(f"{file}-wal")) as log:
             start = log.read(_WAL_HEADER_BYTES)
     except FileNotFoundError:
         start = b""

@@ -39,6 +39,7 @@ from cropperhead.editors.profile import Settings, flag, integer, number
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop, Rectangle
+from cropperhead.system.regular_file import read_bytes
 
 MAX_ANGLE_DEG = 45.0
 # Moves corners by 0.6 % of the diagonal, with AutoFill by 1 %; few lenses need more.
@@ -102,7 +103,8 @@ read_mark = suggestion_mark.read_profile
 def read_settings(file: Path, tags: Tags) -> Settings:
     """The sections of a profile. Raises RejectedFile (`broken_profile`), OSError."""
     del tags  # ExifTool cannot read profiles
-    return profile.parse_profile(file.read_bytes().decode("utf-8", "replace"))
+    content = read_bytes(file, sidecars.max_megabytes * 1_000_000)
+    return profile.parse_profile(content.decode("utf-8", "replace"))
 
 
 def state(settings: Settings) -> State:

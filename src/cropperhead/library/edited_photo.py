@@ -24,6 +24,7 @@ from cropperhead.library.versions import PhotoVersions, Version
 from cropperhead.photos import exiftool, image, photo_file, precheck
 from cropperhead.photos.image import SmallCopy
 from cropperhead.photos.photo_file import MAX_MEGAPIXELS, PhotoFile
+from cropperhead.system.regular_file import open_regular
 
 # Tags that are read from every photo
 _PHOTO_TAGS = (
@@ -315,7 +316,7 @@ class _Walk:
             return None, ""
         picture = photo.picture(size.long_side)
         copy = image.small_copy(picture, shown_as, size.long_side, size.quality)
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             return copy, hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -341,7 +342,7 @@ def _refuse_unusable(folder: Path, entry: Entry) -> None:
 
 
 def _has_content(file: Path) -> bool:
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         return bool(stream.read(1))
 
 

@@ -10,7 +10,7 @@ import json
 import operator
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -106,8 +106,9 @@ def find_photos(
 ) -> list[Entry]:
     """Finds the photos of a folder by their names or their sidecars'; other names give LOST.
 
-    `deep` searches below the folder too, and the catalogs there: names are then paths in it.
-    Raises LibraryError if the folder cannot be listed.
+    A catalog that cannot be read is listed, whatever the names. `deep` searches below the folder
+    too, and the catalogs there: names are then paths in it. Raises LibraryError if the folder
+    cannot be listed.
     """
     _refuse_unpassable(folder)
     if deep:
@@ -116,13 +117,15 @@ def find_photos(
         entries = []
         try:
             with os.scandir(folder) as items:
-                files = sorted((item for item in items if _holds(item.is_file)), key=_by_name)
+                files = sorted((item for item in items if not _is_folder(item)), key=_by_name)
         except OSError as error:
             raise LibraryError(f"{folder}: cannot be listed: {error.strerror}") from error
         _sort_folder("", files, entries, Counter())
         entries, _ = _with_edits(folder, entries, {str(c): c for c in catalogs}, tags)
+    broken = [entry for entry in entries if entry.kind == BROKEN_CATALOG]
     named = [entry for entry in entries if {entry.file, *entry.sidecars} & set(names)]
     matched = {name for entry in named for name in (entry.file, *entry.sidecars)}
+    named += [entry for entry in broken if entry not in named]
     lost = [_lost(folder, name) for name in sorted(set(names) - matched)]
     return sorted(named + lost, key=_by_file)
 
@@ -227,21 +230,17 @@ def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSErr
         except OSError as error:
             yield relative, error
             continue
-        folders = [item for item in inside if _holds(item.is_dir)]
-        # pipes and devices would never end; a dangling link is listed, to be named as unreadable
-        yield relative, [i for i in inside if _holds(i.is_file) or _is_dangling(i)]
+        folders = [item for item in inside if _is_folder(item)]
+        # with pipes, devices and links that lead nowhere, to be named as what cannot be opened
+        yield relative, [item for item in inside if not _is_folder(item)]
         pending += [_joined(relative, item.name) for item in reversed(folders)]
 
 
-def _holds(question: Callable[[], bool]) -> bool:
+def _is_folder(item: os.DirEntry[str]) -> bool:
     try:
-        return question()
+        return item.is_dir()
     except OSError:  # a link that leads to itself, or to where reading is not allowed
         return False
-
-
-def _is_dangling(item: os.DirEntry[str]) -> bool:
-    return item.is_symlink() and not Path(item.path).exists()
 
 
 def _catalogs(relative: str, files: list[os.DirEntry[str]] | OSError) -> list[str]:

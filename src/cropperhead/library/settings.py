@@ -6,6 +6,7 @@
 import json
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,6 +25,7 @@ from cropperhead.library import provenance, sidecars
 from cropperhead.library.provenance import Provenance
 from cropperhead.library.scan import Entry
 from cropperhead.photos import exiftool
+from cropperhead.system import regular_file
 
 _XMP_ORIENTATION, _MEANT_FOR = "XMP-tiff:Orientation", "XMP-photoshop:SidecarForExtension"
 _DERIVED_FROM = "XMP-xmpMM:DerivedFrom"
@@ -147,6 +149,11 @@ def is_for_exiftool(sidecar: Path) -> bool:
     return _is_xmp(sidecar.name) and is_small_enough(sidecar)
 
 
+def read_sidecar(sidecar: Path) -> bytes:
+    """The content of a sidecar. Raises OSError, also if it is no file or not of such a size."""
+    return regular_file.read_bytes(sidecar, _max_megabytes(sidecar.name) * 1_000_000)
+
+
 def is_small_enough(sidecar: Path) -> bool:
     """Whether a sidecar is of a size that is worth reading."""
     try:
@@ -193,7 +200,8 @@ def _in_sidecar(
     """The settings in a sidecar, for each editor that may have written it."""
     whose, editors = find_author(entry.file, name), registry.with_sidecars(sidecars.suffix(name))
     try:
-        _refuse_unreadable(folder, name, tags.get(name))
+        with _rejecting(name):
+            _refuse_unreadable(folder, name, tags.get(name))
     except RejectedFile as error:
         editor = _named_by(editors, entry.file, name)
         yield FileSettings(whose, editor, f"{editor.name} sidecar", name, error=error)
@@ -209,18 +217,21 @@ def _in_sidecar(
     for editor in editors:
         source = f"{editor.name} sidecar"
         try:
-            settings = _read(editor, folder / name, orientation | dict(own))
+            with _rejecting(name):
+                settings = editor.read_settings(folder / name, orientation | dict(own))
             by = provenance.read_provenance(own, editor.name)
             yield FileSettings(whose, editor, source, name, settings, provenance=by)
         except RejectedFile as error:
             yield FileSettings(whose, editor, source, name, error=error)
 
 
-def _read(editor: Editor, sidecar: Path, tags: Tags) -> Settings:
+@contextmanager
+def _rejecting(sidecar: str) -> Iterator[None]:
+    """Turns a system error into the rejection of a sidecar."""
     try:
-        return editor.read_settings(sidecar, tags)
+        yield
     except OSError as error:
-        problem = f"{sidecar.name}: cannot be opened: {error.strerror}"
+        problem = f"{sidecar}: cannot be opened: {error.strerror}"
         raise RejectedFile("unreadable_sidecar", problem) from error
 
 
@@ -233,7 +244,11 @@ def _named_by(editors: list[Editor], photo: str, sidecar: str) -> Editor:
 
 
 def _refuse_unreadable(folder: Path, name: str, tags: Tags | None) -> None:
-    """Raises RejectedFile for a sidecar that is too large, or has an XMP's name and is not one."""
+    """Raises RejectedFile for a sidecar that is too large, or has an XMP's name and is not one.
+
+    Raises OSError for what is no file.
+    """
+    regular_file.require_regular(folder / name)
     if not is_small_enough(folder / name):
         raise RejectedFile("too_large", f"{name}: more than {_max_megabytes(name)} MB")
     if not _is_xmp(name):

@@ -47,7 +47,7 @@ def _mark(sidecar: Path, journals: Journals) -> Mark | None:
 def _content(sidecar: Path) -> bytes:
     """The bytes of a sidecar; none for one that cannot be read or is too large."""
     try:
-        return sidecar.read_bytes() if settings.is_small_enough(sidecar) else b""
+        return settings.read_sidecar(sidecar)
     except OSError:
         return b""
 

@@ -17,6 +17,7 @@ from exiftool.exceptions import ExifToolException
 
 from cropperhead.errors import SetupError
 from cropperhead.system import filenames
+from cropperhead.system.regular_file import is_irregular
 
 Tags = Mapping[str, Any]  # "Group:Tag" -> value, as ExifTool's -G1 -n -struct -json gives them
 
@@ -124,10 +125,11 @@ class TagReader:
         """The named tags of each file and ExifTool's warnings; files it cannot read are absent.
 
         `tags` are "Group:Tag". One bad file can spoil ExifTool's answer for a whole batch: the
-        files are then read one by one. `with_notes` reads makers' notes too, which is slower. A
-        file whose path would be more than one argument is absent, too.
+        files are then read one by one. `with_notes` reads makers' notes too, which is slower.
+        Absent, too, is a file whose path would be more than one argument, and what is no file: of a
+        folder, ExifTool would read every file, and a pipe it would wait for.
         """
-        files = [file for file in files if filenames.has_safe_absolute_path(file)]
+        files = [file for file in files if _is_passable(file)]
         wanted = [*tags, _WARNING, "ExifTool:Error"]
         if self._process.has_died():
             self._restart()
@@ -272,6 +274,10 @@ def find_value(tags: Tags, tag: str) -> Any:
     # a group of another family, such as MakerNotes, with this as its only answer
     is_common = group in _FAMILIES or group.startswith(_COMMON_GROUPS)
     return tags[named[0]] if len(named) == 1 and not is_common else None
+
+
+def _is_passable(file: Path) -> bool:
+    return filenames.has_safe_absolute_path(file) and not is_irregular(file)
 
 
 class _TooSlow(Exception):

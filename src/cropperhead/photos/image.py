@@ -30,6 +30,7 @@ from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Rectangle
 from cropperhead.photos import tiff
+from cropperhead.system.regular_file import open_regular
 
 _HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 SUFFIXES = _HEIF_SUFFIXES | frozenset(
@@ -96,7 +97,8 @@ def open_picture(file: Path | BinaryIO, max_megapixels: float) -> Iterator[Image
         raise
     # Pillow's decoders raise nearly anything on damaged files
     except Exception as error:
-        raise RejectedFile("unreadable", f"the picture cannot be read: {error}") from error
+        problem = getattr(error, "strerror", None) or error
+        raise RejectedFile("unreadable", f"the picture cannot be read: {problem}") from error
 
 
 def refuse_too_large(width: int, height: int, max_megapixels: float) -> None:
@@ -226,7 +228,7 @@ def transpose(image: Image.Image, stored_as: int) -> Image.Image:
 
 
 def _stream(file: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
-    return file.open("rb") if isinstance(file, Path) else nullcontext(file)
+    return open_regular(file) if isinstance(file, Path) else nullcontext(file)
 
 
 def _formats(stream: BinaryIO) -> tuple[str, ...]:

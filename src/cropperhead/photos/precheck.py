@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from cropperhead.system.regular_file import open_regular
+
 LARGEST_TEXTS_MB = 64  # of a PNG, unpacked; XMP with many masks has a few
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = frozenset({b"iTXt", b"zTXt", b"iCCP"})  # PNG specification, 11.3
@@ -27,7 +29,7 @@ def is_silent(file: Path, words: Sequence[bytes]) -> bool:
     be opened.
     """
     wide = [word.decode().encode("utf-16-le") for word in words]
-    with file.open("rb", buffering=_READ_AT_ONCE) as stream:
+    with open_regular(file, buffering=_READ_AT_ONCE) as stream:
         return stream.read(2) == _START and _holds_none(stream, [*words, *wide, _DIVIDED])
 
 
@@ -36,7 +38,7 @@ def is_bomb(file: Path) -> bool:
 
     Raises OSError if the file cannot be opened.
     """
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         if stream.read(len(_PNG)) != _PNG:
             return False
         room = LARGEST_TEXTS_MB * 1_000_000

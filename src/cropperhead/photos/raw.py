@@ -195,6 +195,8 @@ def _preview_use(directories: Sequence[Directory]) -> _Preview:
 def _problem(error: Exception) -> str:
     if isinstance(error, struct.error):
         return "its header is cut off"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
     first = error.args[0] if error.args else error
     return first.decode(errors="replace") if isinstance(first, bytes) else str(error)
 

@@ -6,10 +6,10 @@ files before they are opened, and once more afterwards, in case they were exchan
 """
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -34,20 +34,22 @@ class NotRegularError(OSError):
     """
 
 
-def open_regular(file: Path, buffering: int = -1, follow_link: bool = True) -> BinaryIO:
+def open_regular(
+    file: Path, buffering: int = io.DEFAULT_BUFFER_SIZE, follow_link: bool = True
+) -> io.BufferedReader:
     """Opens a file for reading, in binary. Raises OSError.
 
     That is NotRegularError for a folder, a pipe, a socket or a device, or a link to one; without
-    `follow_link` for every link. `buffering` as in `open`.
+    `follow_link` for every link. `buffering` is in bytes.
     """
-    _require_regular(file.stat(follow_symlinks=follow_link), file)
+    _refuse_others(file.stat(follow_symlinks=follow_link), file)
     descriptor = os.open(file, _FLAGS | (0 if follow_link else _NO_LINK))
     try:
-        _require_regular(os.fstat(descriptor), file)
+        _refuse_others(os.fstat(descriptor), file)
     except NotRegularError:
         os.close(descriptor)
         raise
-    return os.fdopen(descriptor, "rb", buffering)
+    return io.BufferedReader(io.FileIO(descriptor), buffering)
 
 
 def read_bytes(file: Path, most_bytes: int, follow_link: bool = True) -> bytes:
@@ -65,15 +67,23 @@ def read_bytes(file: Path, most_bytes: int, follow_link: bool = True) -> bytes:
     return content
 
 
-def is_regular(file: Path) -> bool:
-    """Whether this is a file that can be opened, or a link to one; False if it cannot be told."""
+def require_regular(file: Path) -> None:
+    """Raises OSError as `open_regular` does, as far as that can be told without opening a file."""
+    _refuse_others(file.stat(), file)
+
+
+def is_irregular(file: Path) -> bool:
+    """Whether something is there that `open_regular` refuses as no file; False for nothing."""
     try:
-        return stat.S_ISREG(file.stat().st_mode)
-    except (OSError, ValueError):  # a NUL in its name
+        require_regular(file)
+    except NotRegularError:
+        return True
+    except (OSError, ValueError):  # ValueError is for a NUL in its name
         return False
+    return False
 
 
-def _require_regular(status: os.stat_result, file: Path) -> None:
+def _refuse_others(status: os.stat_result, file: Path) -> None:
     if stat.S_ISREG(status.st_mode):
         return
     kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")

@@ -87,7 +87,7 @@ def write_crop(
         return WriteResult(sidecar, reason)
     try:
         _refuse_unreadable(photo, editor, sidecar)
-        before = sidecar.read_bytes() if sidecar.exists() else None
+        before = settings.read_sidecar(sidecar) if sidecar.exists() else None
         mark = _mark(wanted, editor)
         after = _with_crop(photo, wanted, editor, before, mark)
         _require_as_meant(photo, wanted, editor, (sidecar, after), reader)
