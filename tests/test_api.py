@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pillow_heif
 import pytest
+import tensorflow as tf
 from conftest import picture, save_photo
 from PIL import Image
 from raw_files import SHORT, save_dng
@@ -17,6 +18,7 @@ from cropperhead.api import Crop
 from cropperhead.editors import lightroom
 from cropperhead.errors import ModelError, ParamsError, RejectedFile, SetupError
 from cropperhead.geometry import crops
+from cropperhead.inference import litert
 from cropperhead.training import export, straighten
 from cropperhead.training.networks import keras_model, predecessor
 
@@ -208,6 +210,78 @@ def test_the_predecessor_has_too_few_outputs(tmp_path):
     file.write_bytes(export.export_model(predecessor.build(), export.FLOAT32, "0"))
     with pytest.raises(ModelError, match="has no output confidence, prototypes, shares"):
         cropperhead.load(file)
+
+
+def constant_model(file, **outputs):
+    """An exported model that gives the same for every photo: sound outputs, but for those given."""
+    sound = {"limits": np.array([0.1, 0.1, 0.9, 0.9, 0]), "confidence": [0.5], "shares": [0.5, 0.5]}
+    prototypes = np.array([[0, 0, 1, 1], [0.1, 0.1, 0.9, 0.9]])
+    values = {**sound, "prototypes": prototypes, **outputs}
+    values = {name: np.asarray(value, np.float32)[None] for name, value in values.items()}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((1, 32, 32, 3), tf.float32, name="image"),
+            tf.TensorSpec((1, 1), tf.float32, name="aspect"),
+        ]
+    )
+    def same(image, aspect):
+        nothing = 0 * (tf.reduce_max(image) + tf.reduce_max(aspect))
+        return {name: nothing + value for name, value in values.items()}
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [same.get_concrete_function()], tf.Module()
+    )
+    shapes = {name: {"shape": list(value.shape)} for name, value in values.items()}
+    inputs = {"image": {"shape": [1, 32, 32, 3]}, "aspect": {"shape": [1, 1]}}
+    facts = {"inputs": inputs, "outputs": shapes}
+    file.write_bytes(litert.append_facts(converter.convert(), facts))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("outputs", "problem"),
+    [
+        (
+            {"limits": [0.1, 0.1, 0.9, 0.9]},
+            r"its output limits is \(4,\) for a photo, expected \(5,\)",
+        ),
+        ({"confidence": [0.5, 0.5]}, r"its output confidence is \(2,\) for a photo"),
+        (
+            {"shares": [0.2, 0.3, 0.5]},
+            r"its output prototypes is \(2, 4\) for a photo, expected \(3, 4\)",
+        ),
+        ({"shares": [[0.5], [0.5]]}, r"its output shares is \(2, 1\) for a photo, expected \(2,\)"),
+    ],
+)
+def test_a_model_whose_outputs_have_other_shapes_is_an_error(tmp_path, outputs, problem):
+    file = constant_model(tmp_path / "odd.tflite", **outputs)
+    with pytest.raises(ModelError, match=rf"odd\.tflite: {problem}"):
+        cropperhead.load(file)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "problem"),
+    [
+        ({"limits": [0.1, 0.1, 0.9, np.nan, 0]}, "expected one with an area"),
+        ({"limits": [0.1, 0.1, 0.9, 0.9, np.nan]}, "expected one with an area"),
+        ({"confidence": [np.nan]}, "its output confidence has other values than 0 to 1"),
+        ({"shares": [2, -1]}, "its output shares has other values"),
+        ({"limits": [-0.1, 0.1, 0.9, 0.9, 0]}, "expected one within the photo"),
+        ({"limits": [0.1, 0.1, 1e9, 0.9, 0]}, "expected one within the photo"),
+        ({"limits": [0.1, 0.9, 0.9, 0.1, 0]}, "expected one with an area"),
+        ({"limits": [0.0, 0.0, 1.0, 1.0, 45]}, "expected one within the photo"),
+    ],
+)
+def test_an_impossible_crop_is_an_error(tmp_path, outputs, problem):
+    cropper = cropperhead.load(constant_model(tmp_path / "odd.tflite", **outputs))
+    with pytest.raises(ModelError, match=rf"odd\.tflite: .*{problem}"):
+        cropper.suggest(picture())
+
+
+def test_a_crop_within_the_photo_is_given(tmp_path):
+    cropper = cropperhead.load(constant_model(tmp_path / "sound.tflite"))
+    assert cropper.suggest(picture())[0].limits() == pytest.approx([0.1, 0.1, 0.9, 0.9, 0])
 
 
 def without(modules, code, *arguments):

@@ -10,6 +10,7 @@ the camera says; an image or an array is used as it is. An exported model needs 
 Keras model does.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ Photo = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
 EXPORTED, KERAS = ".tflite", ".keras"
 _LONG_SIDE = 512  # px of the copies that a model learns from, unless params.yaml says otherwise
+_ROUNDING = 1e-3  # of a fraction, in files with weights of 16 bits too
 _REQUIRED_OUTPUTS = ("limits", "confidence", "shares", "prototypes")
 
 
@@ -107,8 +109,9 @@ class Cropper:
 
         `aspect` is the aspect ratio of all of them: "4:5" or a number, width / height; "original"
         is the photo's own; None leaves it free. Raises ParamsError for an invalid aspect or an
-        array that is not a picture, RejectedFile for a path that is not a readable photo, and
-        SetupError if its format needs a package that is not installed.
+        array that is not a picture, RejectedFile for a path that is not a readable photo,
+        SetupError if its format needs a package that is not installed, and ModelError if the model
+        gives no crop within the photo.
         """
         if n < 1:
             raise ParamsError(f"n is {n}, expected at least 1 crop")
@@ -133,6 +136,7 @@ class Cropper:
         """The model's limits, prototypes, shares and confidence for one photo."""
         pixels = np.asarray(network_input.squash(image, self._model.input_size))
         outputs = self._model.outputs(pixels[None], np.array([frame]))
+        _refuse_impossible(self._model.name, outputs, frame)
         confidence = outputs["confidence"][:, 0]
         return outputs["limits"], outputs["prototypes"][0], outputs["shares"], confidence
 
@@ -148,12 +152,7 @@ def load(path: str | PathLike[str], threads: int = 1) -> Cropper:
     """
     file = model_file(Path(path))
     model = _keras(file) if file.suffix == KERAS else litert.load_model(file, threads)
-    missing = set(_REQUIRED_OUTPUTS) - set(model.names)
-    if missing:
-        raise ModelError(
-            f"{file}: has no output {', '.join(sorted(missing))}, which suggesting needs. Train "
-            "with train.model: small."
-        )
+    _require_outputs(file, model.shapes)
     return Cropper(model)
 
 
@@ -170,10 +169,13 @@ class _Model(Protocol):
     """A trained model, as `litert.ExportedModel` is one."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def facts(self) -> Mapping[str, Any]: ...
 
     @property
-    def names(self) -> list[str]: ...
+    def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
 
     @property
     def input_size(self) -> int: ...
@@ -189,8 +191,8 @@ class _KerasModel:
     def __init__(self, file: Path) -> None:
         from cropperhead.training.networks import keras_model  # noqa: PLC0415 - TensorFlow, which exported ones do without
 
-        self._model = keras_model.load_model(file)
-        self.names = list(self._model.output)
+        self.name, self._model = str(file), keras_model.load_model(file)
+        self.shapes = {name: tuple(each.shape[1:]) for name, each in self._model.output.items()}
         self.input_size = keras_model.input_size(self._model)
 
     def outputs(self, images: NDArray[Any], aspect: ArrayLike) -> dict[str, Floats]:
@@ -211,8 +213,25 @@ def _keras(file: Path) -> _KerasModel:
             f"{file}: a Keras model needs {error.name}, which is not installed. Install "
             "cropperhead[pipeline], or use an exported model (.tflite)."
         ) from error
-    except ValueError as error:  # raised by Keras for a file that is not an archive of its own
-        raise ModelError(f"{file}: cannot be loaded by Keras: {error}") from error
+
+
+def _require_outputs(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise ModelError for a model without the outputs of `_Model.outputs`."""
+    missing = set(_REQUIRED_OUTPUTS) - set(shapes)
+    if missing:
+        raise ModelError(
+            f"{file}: has no output {', '.join(sorted(missing))}, which suggesting needs. Train "
+            "with train.model: small."
+        )
+    count = shapes["shares"][:1]
+    expected = {"limits": (5,), "confidence": (1,), "shares": count, "prototypes": (*count, 4)}
+    wrong = [name for name in _REQUIRED_OUTPUTS if shapes[name] != expected[name]]
+    if wrong:
+        name = wrong[0]
+        raise ModelError(
+            f"{file}: its output {name} is {shapes[name]} for a photo, expected {expected[name]}. "
+            "Use a model that CropperHead trained."
+        )
 
 
 def model_file(path: Path) -> Path:
@@ -285,6 +304,27 @@ def _ratio(aspect: str | float | None) -> str:
     if aspect is None:
         return FREE
     return aspect if isinstance(aspect, str) else f"{aspect:.9f}:1"
+
+
+def _refuse_impossible(model: str, outputs: Mapping[str, Floats], frame: float) -> None:
+    """Raise ModelError for a crop outside the photo, and for shares that are none."""
+    limits = outputs["limits"]
+    shares = {name: outputs[name] for name in _REQUIRED_OUTPUTS if name != "limits"}
+    wrong = [name for name, values in shares.items() if not _are_within(values, 0, 1)]
+    if wrong:
+        problem = f"its output {wrong[0]} has other values than 0 to 1"
+    elif not _are_within(limits, -math.inf, math.inf) or not crops.area(limits)[0] > 0:
+        problem = f"its crop is {limits[0].tolist()}, expected one with an area"
+    elif crops.outside(limits, [frame])[0] > _ROUNDING:
+        problem = f"its crop is {limits[0].tolist()}, expected one within the photo"
+    else:
+        return
+    raise ModelError(f"{model}: {problem}. Use another model, or train this one again.")
+
+
+def _are_within(values: Floats, least: float, most: float) -> bool:
+    low, high = least - _ROUNDING, most + _ROUNDING
+    return bool(((values >= low) & (values <= high) & np.isfinite(values)).all())
 
 
 def _crop(suggestion: search.Suggestion) -> Crop:

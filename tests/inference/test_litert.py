@@ -1,4 +1,6 @@
+import copy
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -109,6 +111,72 @@ def test_files_that_are_not_exported_models_are_rejected(tmp_path, tiny):
     for file, message in messages.items():
         with pytest.raises(ModelError, match=message):
             litert.load_model(file)
+
+
+def with_member(tiny, text, compression=zipfile.ZIP_STORED):
+    """The model with any text as its facts."""
+    buffer = io.BytesIO(tiny)
+    with zipfile.ZipFile(buffer, "a", compression) as archive:
+        archive.writestr("cropperhead.json", text)
+    return buffer.getvalue()
+
+
+def changed(part, name, shape):
+    """The facts with another shape of an input or an output."""
+    facts = copy.deepcopy(FACTS)
+    facts[part][name] = {"shape": shape}
+    return json.dumps(facts)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[" * 100_000, "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        ("", "cannot be read"),
+        ("[]", "does not describe"),
+        ("3", "does not describe"),
+        ('{"inputs": "image", "outputs": {}}', "does not describe"),
+        ('{"inputs": {"image": {}}, "outputs": {}}', "does not describe"),
+        (changed("inputs", "image", "abc"), "does not describe"),
+        (changed("inputs", "image", [1, 2.0, 2.0, 3]), "does not describe"),
+        (changed("inputs", "image", [1, -2, -2, 3]), "does not describe"),
+        (changed("inputs", "image", [1, 2, 4, 3]), "does not describe"),
+        (changed("inputs", "image", [2, 2, 2, 3]), "does not describe"),
+        (changed("inputs", "image", [1, 3163, 3163, 3]), "one photo of up to 1024 px"),  # 10^7 px
+        (changed("inputs", "third", [1, 1]), "does not describe"),
+        (changed("outputs", "brightness", [1, True]), "does not describe"),
+        (changed("outputs", "brightness", [1, 100_001]), "does not describe"),
+        (changed("inputs", "image", [1, 4, 4, 3]), "its inputs are .*, expected .* 4, 4, 3"),
+        (changed("outputs", "brightness", [1, 2]), "its outputs are .* expected .* 2"),
+        (changed("outputs", "third", [1, 1]), "its outputs are .* expected .*third"),
+    ],
+)
+def test_facts_that_are_none_or_of_another_model_are_refused(tiny, text, problem):
+    with pytest.raises(ModelError, match=rf"^odd\.tflite: [^\n]*{problem}"):
+        litert.parse_model(with_member(tiny, text), "odd.tflite")
+
+
+def test_facts_that_unpack_to_more_than_a_megabyte_are_not_unpacked(tiny):
+    content = with_member(tiny, b" " * 1_000_001, zipfile.ZIP_DEFLATED)
+    assert len(content) < len(tiny) + 2000
+    with pytest.raises(ModelError, match="cannot be read"):
+        litert.parse_model(content, "bomb.tflite")
+
+
+def test_a_model_that_takes_much_memory_is_refused(tiny, monkeypatch):
+    # the photo alone has 2 * 2 * 3 numbers of 4 bytes
+    monkeypatch.setattr(litert, "_MOST_TENSOR_BYTES", 47)
+    with pytest.raises(ModelError, match=r"its tensors take [\d,]+ bytes, expected 47"):
+        litert.parse_model(litert.append_facts(tiny, FACTS), "large.tflite")
+
+
+def test_a_file_that_is_too_large_is_not_read(file, monkeypatch):
+    monkeypatch.setattr(litert, "_MOST_BYTES", 100)
+    with pytest.raises(
+        ModelError, match=r"tiny\.tflite: cannot be read: it has more than 100 bytes"
+    ):
+        litert.load_model(file)
 
 
 def test_loading_and_running_a_model_loads_nothing_heavy(file):

@@ -10,10 +10,14 @@ archive's one member is `cropperhead.json`:
 - `weights`: float32 or float16
 - `data_sha256`: the data that it was trained on, as in the model card
 - `inputs`, `outputs`: by name a `shape`, and what the numbers mean
+
+A file may come from anybody. Before the model runs, the facts have to agree with it, and neither
+may ask for much memory.
 """
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,27 +31,41 @@ from numpy.typing import ArrayLike, NDArray
 
 from cropperhead.errors import ModelError
 from cropperhead.geometry.crops import Floats
+from cropperhead.system import regular_file
 
 _FACTS = "cropperhead.json"
+# An exported model has up to 10 MB, and tensors of 60 MB. It takes photos of 256 or 300 px.
+_MOST_BYTES, _MOST_FACTS_BYTES, _MOST_TENSOR_BYTES = 100_000_000, 1_000_000, 1_000_000_000
+_MOST_SIDE, _MOST_NUMBERS = 1024, 100_000  # of a photo, in px; in an output
 
 Facts = Mapping[str, Any]  # of the module's docstring
 
 
 class ExportedModel:
-    """A loaded model. Threads may share it; it runs on as many photos at once as it has threads."""
+    """A loaded model. Threads may share it; it runs on as many photos at once as it has threads.
 
-    def __init__(self, content: bytes, facts: Facts, threads: int = 1) -> None:
-        self.facts = facts
+    Raises ValueError, or nearly anything of LiteRT's, for a model that does not fit its facts.
+    """
+
+    def __init__(self, content: bytes, facts: Facts, name: str, threads: int = 1) -> None:
+        self.facts, self.name = facts, name
         self._threads = threads
         # Each has memory of its own. One photo is too little work to share between two threads.
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(threads):
-            self._idle.put(Interpreter(model_content=content, num_threads=1))
+            interpreter = Interpreter(model_content=content, num_threads=1)
+            _require_facts(interpreter, facts)
+            self._idle.put(interpreter)
 
     @property
     def names(self) -> list[str]:
         """The names of its outputs."""
         return list(self.facts["outputs"])
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of its outputs for one photo, by name."""
+        return {name: tuple(one["shape"][1:]) for name, one in self.facts["outputs"].items()}
 
     @property
     def input_size(self) -> int:
@@ -58,7 +76,7 @@ class ExportedModel:
         """All outputs of the model, by name, each (n, ...).
 
         `images` (n, side, side, 3), RGB in [0, 255] of any type; `aspect` (n,), the frames' width /
-        height.
+        height. Raises ModelError if the model cannot be run.
         """
         frames = np.asarray(aspect, np.float32)
         if len(images) == 1:
@@ -69,7 +87,7 @@ class ExportedModel:
         return {name: self._column(name, rows) for name in self.names}
 
     def _column(self, name: str, rows: list[dict[str, NDArray[np.float32]]]) -> Floats:
-        nothing = np.zeros((0, *self.facts["outputs"][name]["shape"][1:]))
+        nothing = np.zeros((0, *self.shapes[name]))
         return np.concatenate([nothing, *(row[name] for row in rows)])
 
     def _run(self, image: NDArray[Any], aspect: np.float32) -> dict[str, NDArray[np.float32]]:
@@ -81,6 +99,8 @@ class ExportedModel:
                 image=image[None].astype(np.float32), aspect=aspect.reshape(1, 1)
             )
             return outputs
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{self.name}: LiteRT cannot run it: {error}") from error
         finally:
             self._idle.put(interpreter)
 
@@ -88,7 +108,7 @@ class ExportedModel:
 def load_model(file: Path, threads: int = 1) -> ExportedModel:
     """Loads an exported model that runs on up to `threads` photos at once. Raises ModelError."""
     try:
-        content = file.read_bytes()
+        content = regular_file.read_bytes(file, _MOST_BYTES)
     except OSError as error:
         raise ModelError(f"{file}: cannot be read: {error.strerror}") from error
     return parse_model(content, str(file), threads)
@@ -98,21 +118,23 @@ def parse_model(content: bytes, name: str, threads: int = 1) -> ExportedModel:
     """As `load_model`, from a file's bytes; `name` is for error messages."""
     facts = read_facts(content, name)
     try:
-        return ExportedModel(content, facts, threads)
-    except (ValueError, RuntimeError) as error:
+        return ExportedModel(content, facts, name, threads)
+    except Exception as error:  # LiteRT raises nearly anything on damaged files
         raise ModelError(f"{name}: LiteRT cannot load it: {error}") from error
 
 
 def read_facts(content: bytes, name: str) -> Facts:
     """Reads the facts in an exported model's bytes. Raises ModelError for any other file."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            facts: Facts = json.loads(archive.read(_FACTS))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise ModelError(
-            f"{name}: not a model that CropperHead exported: it contains no {_FACTS}. "
-            "`dvc repro export` exports a model."
-        ) from error
+        facts: Facts = json.loads(_read_member(content))
+    except Exception as error:  # zipfile raises nearly anything on damaged archives
+        is_absent = isinstance(error, zipfile.BadZipFile | KeyError)
+        problem = f"it contains no {_FACTS}" if is_absent else f"its {_FACTS} cannot be read"
+        raise _foreign(name, problem) from error
+    if not _describe_model(facts):
+        raise _foreign(
+            name, f"its {_FACTS} does not describe a model for one photo of up to {_MOST_SIDE} px"
+        )
     return facts
 
 
@@ -123,3 +145,65 @@ def append_facts(content: bytes, facts: Facts) -> bytes:
         text = json.dumps(facts, indent=2, ensure_ascii=False)
         archive.writestr(zipfile.ZipInfo(_FACTS), text)  # dated 1980: the same bytes at any time
     return buffer.getvalue()
+
+
+def _foreign(name: str, problem: str) -> ModelError:
+    return ModelError(
+        f"{name}: not a model that CropperHead exported: {problem}. `dvc repro export` exports a "
+        "model."
+    )
+
+
+def _read_member(content: bytes) -> bytes:
+    """The archive's member. Raises ValueError for one that is too large, and zipfile's errors."""
+    # an archive of a few members is at the end, and one of millions takes all memory
+    with (
+        zipfile.ZipFile(io.BytesIO(content[-_MOST_FACTS_BYTES:])) as archive,
+        archive.open(_FACTS) as member,
+    ):
+        text = member.read(_MOST_FACTS_BYTES + 1)
+    if len(text) > _MOST_FACTS_BYTES:
+        raise ValueError(f"{_FACTS} has more than {_MOST_FACTS_BYTES:,} bytes")
+    return text
+
+
+def _describe_model(facts: Any) -> bool:
+    """Whether facts have the inputs and outputs of a model for one photo."""
+    try:
+        inputs, outputs = facts["inputs"], facts["outputs"]
+        side = inputs["image"]["shape"][1]
+        shapes = [one["shape"] for one in (*inputs.values(), *outputs.values())]
+        is_for_one = all(_is_shape(shape) and shape[0] == 1 for shape in shapes)
+        takes = {name: one["shape"] for name, one in inputs.items()}
+        return (
+            is_for_one
+            and takes == {"image": [1, side, side, 3], "aspect": [1, 1]}
+            and side <= _MOST_SIDE
+            and all(math.prod(one["shape"]) <= _MOST_NUMBERS for one in outputs.values())
+        )
+    except (TypeError, KeyError, IndexError, AttributeError):
+        return False
+
+
+def _is_shape(shape: Any) -> bool:
+    return isinstance(shape, list) and all(type(side) is int and side > 0 for side in shape)
+
+
+def _require_facts(interpreter: Any, facts: Facts) -> None:
+    """Raises ValueError for a model that differs from its facts or takes too much memory."""
+    runner = interpreter.get_signature_runner()
+    found = {"inputs": runner.get_input_details(), "outputs": runner.get_output_details()}
+    for part, details in found.items():
+        wanted = {name: one["shape"] for name, one in facts[part].items()}
+        actual = {name: one["shape"].tolist() for name, one in details.items()}
+        kinds = {one["dtype"] for one in details.values()}
+        if actual != wanted or kinds != {np.float32}:
+            raise ValueError(f"its {part} are {actual}, expected {wanted}, as {_FACTS} describes")
+    total = sum(map(_tensor_bytes, interpreter.get_tensor_details()))
+    if total > _MOST_TENSOR_BYTES:
+        raise ValueError(f"its tensors take {total:,} bytes, expected {_MOST_TENSOR_BYTES:,}")
+
+
+def _tensor_bytes(tensor: Mapping[str, Any]) -> int:
+    bytes_each: int = np.dtype(tensor["dtype"]).itemsize
+    return math.prod(map(int, tensor["shape"])) * bytes_each

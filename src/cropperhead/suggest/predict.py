@@ -17,7 +17,7 @@ from PIL import Image
 
 from cropperhead import api
 from cropperhead.api import Crop, Cropper
-from cropperhead.errors import RejectedFile, SetupError
+from cropperhead.errors import ModelError, RejectedFile, SetupError
 from cropperhead.library.edited_photo import EditedPhoto
 from cropperhead.photos import drawing
 from cropperhead.suggest import copies
@@ -111,7 +111,7 @@ def _predict_photo(model: Path, options: SuggestOptions, job: Job) -> Prediction
         if file_trace(job.file) != before:
             return Prediction(failure="it changed while it was read")
         return replace(prediction, trace=before)
-    except (RejectedFile, SetupError) as error:
+    except (RejectedFile, SetupError, ModelError) as error:
         return Prediction(failure=str(error))
     except OSError as error:
         return Prediction(failure=f"it cannot be read: {error.strerror}")

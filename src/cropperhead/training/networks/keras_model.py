@@ -11,10 +11,15 @@ from typing import Any
 import keras
 import numpy as np
 
+from cropperhead.errors import ModelError
 from cropperhead.geometry.crops import Floats
+from cropperhead.system.regular_file import open_regular
 from cropperhead.training.batches import PhotoArrays
 
 _BATCH = 32  # photos; the predecessor needs 50 MB for each
+_MOST_BYTES = 1_000_000_000  # unpacked; of the largest network, with its weights, 15 MB
+_MOST_SIDE = 1024  # of a photo, in px
+_LONGEST_PROBLEM = 300  # characters of an error of Keras's, which may quote the whole model
 _NO_DATE = "1980-01-01@00:00:00"  # the earliest date that a zip archive can hold
 
 
@@ -28,8 +33,21 @@ def save_model(model: Any, file: Path) -> None:
 
 
 def load_model(file: Path) -> Any:
-    """Loads a model that `save_model` wrote. Raises ValueError for any other file."""
-    return keras.saving.load_model(file, compile=False)
+    """Loads a model that `save_model` wrote. Raises ModelError for any other file.
+
+    A file may come from anybody. Keras's safe mode refuses layers that hold code.
+    """
+    try:
+        _refuse_bomb(file)
+        model = keras.saving.load_model(file, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises nearly anything on files that are not its own
+        raise ModelError(f"{file}: cannot be loaded by Keras: {_problem(error)}") from error
+    if not _takes_photos(model):
+        raise ModelError(
+            f"{file}: not a model of CropperHead's, expected the inputs image (n, side, side, 3), "
+            "of at most 1024 px, and aspect (n, 1), and named outputs"
+        )
+    return model
 
 
 def input_size(model: Any) -> int:
@@ -54,6 +72,35 @@ def predict_outputs(model: Any, photos: PhotoArrays) -> dict[str, Floats]:
         nothing = {"image": np.zeros((1, *sides), np.uint8), "aspect": np.ones((1, 1), np.float32)}
         parts = [{k: v[:0] for k, v in model.predict_on_batch(nothing).items()}]
     return {name: np.concatenate([part[name] for part in parts]).astype(float) for name in parts[0]}
+
+
+def _refuse_bomb(file: Path) -> None:
+    """Raises ValueError for an archive that unpacks to too much, and zipfile's errors."""
+    with open_regular(file) as stream, zipfile.ZipFile(stream) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > _MOST_BYTES:
+        raise ValueError(f"it unpacks to {size:,} bytes, expected {_MOST_BYTES:,} at most")
+
+
+def _problem(error: Exception) -> str:
+    """The first line of an error's cause, which Keras quotes last, after the configuration."""
+    text = getattr(error, "strerror", None) or str(error)
+    cause = text.rpartition("Exception encountered: ")[2].strip()
+    return (cause or type(error).__name__).splitlines()[0][:_LONGEST_PROBLEM]
+
+
+def _takes_photos(model: Any) -> bool:
+    try:
+        shapes = {name: tuple(each.shape) for name, each in model.input.items()}
+        side = shapes["image"][1]
+        is_small = isinstance(side, int) and side <= _MOST_SIDE
+        return (
+            is_small
+            and shapes == {"image": (None, side, side, 3), "aspect": (None, 1)}
+            and isinstance(model.output, dict)
+        )
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+        return False
 
 
 def _stable(archive: bytes) -> bytes:
