@@ -176,16 +176,10 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported model, small and untrained, that straightens."""
     import keras  # noqa: PLC0415 - few tests need it, and it takes seconds
-    from small_networks import (  # noqa: PLC0415
-        PARAMS,
-        PROTOTYPES,
-        START,
-        build_network,
-        finish,
-        stir,
-    )
+    from small_networks import PARAMS, PROTOTYPES, START, finish, stir  # noqa: PLC0415
 
     from cropperhead.training import export, straighten  # noqa: PLC0415
+    from cropperhead.training.networks.registry import build_network  # noqa: PLC0415
 
     keras.utils.set_random_seed(1)
     estimator = straighten.build_estimator()

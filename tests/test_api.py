@@ -9,7 +9,7 @@ import tensorflow as tf
 from conftest import picture, save_photo
 from PIL import Image
 from raw_files import SHORT, save_dng
-from small_networks import PARAMS, PROTOTYPES, START, build_network, stir
+from small_networks import PARAMS, PROTOTYPES, START, stir
 from small_networks import finish as finished_model
 
 import cropperhead
@@ -21,6 +21,7 @@ from cropperhead.geometry import crops
 from cropperhead.inference import litert
 from cropperhead.training import export, straighten
 from cropperhead.training.networks import keras_model, predecessor
+from cropperhead.training.networks.registry import build_network
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
