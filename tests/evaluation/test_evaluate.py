@@ -1,14 +1,18 @@
 import dataclasses
+import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, label_table
+from sample_comparison import jpeg
 
 from cropperhead import params
 from cropperhead.evaluation import croppers, evaluate, metrics
 from cropperhead.evaluation import verdict as verdicts
 from cropperhead.evaluation.findings import LearningCheck
+from cropperhead.evaluation.verdict import Gains
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.report import comparison_builder, page
@@ -37,6 +41,7 @@ def make_evaluation(weight: float, count: int = 60) -> evaluate.Evaluation:
         croppers.random_within_bounds(training, PARAMS.random_percentiles, 20, PARAMS.seed),
         croppers.no_crop(),
         croppers.median_crop(training),
+        croppers.shape_crop(training, np.full(300, 1.5)),
         croppers.shuffled_network(lambda _: predicted, 20, PARAMS.seed),
     ]
     groups = dict(zip(photos.names, photos.names, strict=True))
@@ -45,24 +50,75 @@ def make_evaluation(weight: float, count: int = 60) -> evaluate.Evaluation:
     )
 
 
+ABOVE, AROUND, BELOW = Interval(0.05, 0.02, 0.08), Interval(0.01, -0.02, 0.04), Interval(-1, -1, -1)
+
+
 @pytest.mark.parametrize(
-    ("median", "shuffled", "expected"),
+    ("gains", "expected"),
     [
-        ((0.03, 0.01, 0.05), (0.05, 0.02, 0.08), "learned"),
-        ((0.03, -0.01, 0.07), (0.05, 0.02, 0.08), "no evidence"),
-        ((0.03, 0.01, 0.05), (0.01, -0.02, 0.04), "no evidence"),  # tighter, but blind
-        ((-0.03, -0.05, -0.01), (0.05, 0.02, 0.08), "worse"),
-        ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), "no evidence"),
+        ((ABOVE, ABOVE, ABOVE), "learned"),
+        ((AROUND, ABOVE, ABOVE), "no evidence"),
+        ((ABOVE, AROUND, ABOVE), "no evidence"),  # it knows portrait from landscape, no more
+        ((ABOVE, ABOVE, AROUND), "no evidence"),  # tighter, but blind
+        ((BELOW, BELOW, ABOVE), "worse"),
+        ((ABOVE, BELOW, ABOVE), "no evidence"),
+        ((Interval(0, 0, 0), Interval(0, 0, 0), Interval(0, 0, 0)), "no evidence"),
     ],
 )
-def test_the_outcome_follows_from_two_intervals(median, shuffled, expected):
-    assert verdicts.conclude(Interval(*median), Interval(*shuffled)) == expected
+def test_the_outcome_follows_from_three_intervals(gains, expected):
+    assert verdicts.conclude(Gains(*gains, groups=60)) == expected
+
+
+@pytest.mark.parametrize("gain", [ABOVE, AROUND, BELOW, Interval(0.05, np.nan, np.nan)])
+def test_fewer_than_ten_groups_of_photos_tell_nothing(gain):
+    assert verdicts.conclude(Gains(gain, gain, gain, groups=9)) == "too few photos"
+    assert verdicts.conclude(Gains(ABOVE, ABOVE, ABOVE, groups=10)) == "learned"
+
+
+def test_too_few_photos_are_counted_with_how_many_are_needed():
+    stated = verdicts.state_verdict(Gains(ABOVE, ABOVE, ABOVE, groups=1), 3, 0.95)
+    assert stated.headline == (
+        "There are too few test photos to tell whether the model learned to crop"
+    )
+    assert stated.sentence.startswith(
+        "The 3 test photos form 1 group of similar photos, and a verdict takes at least 10 groups"
+    )
+
+
+def in_groups(evaluation: evaluate.Evaluation, *sizes: int) -> evaluate.Evaluation:
+    """The evaluation on the first photos, which are near-duplicates in groups of these sizes."""
+    test, count = evaluation.test, sum(sizes)
+    names = np.repeat([f"group {i}" for i in range(len(sizes))], sizes)
+    photos = test.photos.first(count)
+    known = dataclasses.replace(
+        test,
+        labels=test.labels.iloc[:count],
+        photos=photos,
+        groups=dict(zip(photos.names, names, strict=True)),
+    )
+    methods = [
+        dataclasses.replace(each, crop=lambda _, key=each.key: evaluation.cropped[key][:, :count])
+        for each in evaluation.croppers
+    ]
+    return evaluate.compare_croppers(known, methods, {"test": count}, PARAMS)
+
+
+@pytest.mark.parametrize("sizes", [(1,), (3,), (2, 1), (1,) * 9])
+def test_a_few_photos_give_no_verdict_and_no_number_that_is_none(sizes):
+    evaluation = in_groups(make_evaluation(0.5), *sizes)
+    images = dict.fromkeys(comparison_builder.gallery_photos(evaluation, PARAMS), jpeg())
+    history = pd.DataFrame({"epoch": [1], "loss": [0.1], "validation_loss": [0.1]})
+    built = comparison_builder.build_comparison(evaluation, history, images, ALL_PARAMS)
+    assert built.verdict.outcome == "too few photos"
+    assert {check.passed for check in built.learning_checks} == {None}
+    numbers = json.dumps(metrics.summary_metrics(evaluation), allow_nan=False)
+    html = re.sub(r"<(script|style)>.*?</\1>", "", page.render_page(built), flags=re.DOTALL)
+    for text in (numbers, page.render_summary(built), html):
+        assert re.findall(r"(?i)\bnan\b|\( *\)| [,.)]", text) == []
 
 
 def verdict(weight: float) -> verdicts.Verdict:
-    evaluation = make_evaluation(weight)
-    gain, shuffled = evaluation.gain("cnn", "median"), evaluation.gain("cnn", "shuffled")
-    return verdicts.state_verdict(gain, shuffled, 60, 0.95)
+    return verdicts.state_verdict(make_evaluation(weight).gains(), 60, 0.95)
 
 
 def test_a_network_that_looks_has_learned():
@@ -87,7 +143,7 @@ def test_a_network_that_goes_the_wrong_way_is_worse():
 def test_scores_have_a_row_for_each_photo_author_and_cropper():
     evaluation = make_evaluation(0.5)
     assert evaluation.scores.groupby("cropper").size().to_dict() == dict.fromkeys(
-        ["human", "cnn", "random", "none", "median", "shuffled"], 60
+        ["human", "cnn", "random", "none", "median", "shape", "shuffled"], 60
     )
     limits = ["top", "left", "bottom", "right", "angle"]
     assert list(evaluation.scores.columns[:9]) == ["photo", "author", "group", "cropper", *limits]
@@ -153,8 +209,7 @@ def test_only_photos_of_several_people_count_for_the_human_row():
 
 
 def test_a_gain_that_shuffled_crops_share_is_no_evidence():
-    gain, over_shuffled = Interval(0.05, 0.02, 0.08), Interval(0.01, -0.02, 0.04)
-    stated = verdicts.state_verdict(gain, over_shuffled, 60, 0.95)
+    stated = verdicts.state_verdict(Gains(ABOVE, ABOVE, AROUND, groups=60), 60, 0.95)
     assert "no evidence that the model learned to crop" in stated.headline
     assert stated.sentence == (
         "On 60 photos it never saw, its crops overlap the photographer's by 0.050 (95 % interval "
@@ -163,7 +218,12 @@ def test_a_gain_that_shuffled_crops_share_is_no_evidence():
     )
 
 
-GAIN, OVER_SHUFFLED = Interval(0.05, 0.02, 0.08), Interval(0.05, 0.02, 0.08)
+def test_a_gain_that_the_frame_s_shape_explains_is_no_evidence():
+    stated = verdicts.state_verdict(Gains(ABOVE, AROUND, ABOVE, groups=60), 60, 0.95)
+    assert stated.sentence.endswith(
+        " than the constant median crop does, but not reliably more than a constant crop for each "
+        "shape of frame does."
+    )
 
 
 def stated(*answers: bool | None) -> verdicts.Verdict:
@@ -172,7 +232,7 @@ def stated(*answers: bool | None) -> verdicts.Verdict:
         LearningCheck("", "", answer, claim=claim)
         for answer, claim in zip(answers, claims, strict=True)
     ]
-    return verdicts.state_verdict(GAIN, OVER_SHUFFLED, 60, 0.95, checks)
+    return verdicts.state_verdict(Gains(ABOVE, ABOVE, ABOVE, groups=60), 60, 0.95, checks)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +267,8 @@ def test_with_every_answer_yes_it_has_learned_to_crop():
 
 def test_a_network_that_has_not_learned_is_not_called_better_by_its_other_answers():
     checks = [LearningCheck("", "", False, claim="levels photos")]
-    verdict = verdicts.state_verdict(Interval(0.01, -0.02, 0.04), OVER_SHUFFLED, 60, 0.95, checks)
+    gains = Gains(AROUND, AROUND, ABOVE, groups=60)
+    verdict = verdicts.state_verdict(gains, 60, 0.95, checks)
     assert verdict.headline == "There is no evidence that the model learned to crop"
 
 

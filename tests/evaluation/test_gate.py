@@ -106,6 +106,43 @@ def test_photos_of_one_group_count_as_one_observation():
     assert apart.failed_checks == ["overlap"]
 
 
+@pytest.mark.parametrize("photos", [1, 2])
+def test_noise_on_a_few_photos_is_no_loss(photos):
+    generator, few = np.random.default_rng(photos), PHOTOS[:photos]
+    alarms = sum(
+        "overlap" in check(table(noisy, photos=few), table(photos=few)).failed_checks
+        for noisy in generator.normal(0.7, 0.05, (40, photos))
+    )
+    # 2.5 % of 40: 1, standard deviation sqrt(40 x 0.025 x 0.975) = 1, three of them
+    assert alarms <= 4
+
+
+def test_a_loss_on_a_single_photo_has_no_interval_and_no_verdict():
+    result = check(table(0.5, photos=PHOTOS[:1]), table(photos=PHOTOS[:1]))
+    assert "−0.200 (too few photos for an interval), on 1 photo." in sentence(result, "overlap")
+    assert "overlap" not in result.failed_checks
+
+
+def test_fewer_than_ten_groups_cannot_show_that_the_network_is_better():
+    result = check(table(groups=["burst"] * 2 + PHOTOS[2:]), table())
+    assert result.failed_checks == ["better than a constant crop"]
+    assert sentence(result, "better than a constant crop") == (
+        "Gain in mean overlap over the constant median crop: +0.100 (95 % interval +0.100 to "
+        "+0.100). The test photos form 9 groups of similar photos, and fewer than 10 cannot show "
+        "that the network is better."
+    )
+
+
+def test_a_model_that_knows_only_the_frame_s_shape_fails():
+    now = table()
+    shape = now[now["cropper"] == "median"].assign(cropper="shape", iou=0.7)
+    result = check(pd.concat([now, shape]), table())
+    assert result.failed_checks == ["better than a constant crop"]
+    assert "over the constant crop by frame shape: 0.000" in sentence(
+        result, "better than a constant crop"
+    )
+
+
 def test_a_photo_counts_once_however_many_authors_it_has():
     several = pd.concat([table([0.7] * 10), table([0.9] * 10).assign(author="y")])
     lone = table([0.6] * 10, photos=[f"z{i}" for i in range(10)])
@@ -193,24 +230,25 @@ def test_a_changed_test_set_fails_with_the_photos_named_and_compares_the_rest():
 
 
 def test_a_changed_test_set_can_be_accepted_and_is_still_listed():
-    now = table(photos=PHOTOS[2:])
-    result = check(now, table(), accept_changed_test=True)
+    photos = [*PHOTOS, "k.jpg", "l.jpg"]
+    now, before = table(photos=photos[2:]), table(photos=photos)
+    result = check(now, before, accept_changed_test=True)
     assert result.passed
-    assert "2 removed: `a.jpg`, `b.jpg`. Accepted: compared on the 8" in sentence(
+    assert "2 removed: `a.jpg`, `b.jpg`. Accepted: compared on the 10" in sentence(
         result, "test set"
     )
-    lost = check(table(0.6, 0.5, PHOTOS[2:]), table(), accept_changed_test=True)
+    lost = check(table(0.6, 0.5, photos[2:]), before, accept_changed_test=True)
     assert lost.failed_checks == ["overlap"]
 
 
 @pytest.mark.parametrize("accepted", [False, True])
 def test_without_a_common_photo_the_gate_fails_even_if_changes_are_accepted(accepted):
-    others = table(photos=[f"z{i}" for i in range(7)])
+    others = table(photos=[f"z{i}" for i in range(10)])
     result = check(others, table(), accept_changed_test=accepted)
     assert result.failed_checks == ["test set", "overlap"]
     # ten were there before, of which five are named
     assert "10 removed" in sentence(result, "test set")
-    assert "`e.jpg` and 5 more; 7 added" in sentence(result, "test set")
+    assert "`e.jpg` and 5 more; 10 added" in sentence(result, "test set")
 
 
 def test_a_last_digit_does_not_change_a_crop_but_another_author_does():
@@ -388,7 +426,7 @@ def test_a_failed_gate_exits_with_a_message_and_leaves_the_registry_alone(projec
 
 
 def test_the_command_accepts_another_test_set_only_with_its_option(project, capsys):
-    write(project, table(0.7, photos=PHOTOS[1:]))
+    write(project, table(0.7, photos=[*PHOTOS[1:], "k.jpg"]))
     assert main(["gate"]) == 1
     assert "The gate failed: test set." in capsys.readouterr().err
     assert main(["gate", "--accept-changed-test"]) == 0

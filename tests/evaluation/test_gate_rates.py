@@ -63,6 +63,7 @@ def scored(seed: int, learnt: batches.Examples = TRAINING, **changes: object) ->
             lambda photos: keras_model.predict_limits(model, photos), model.name
         ),
         croppers.median_crop(TRAINING.limits.astype(float)),
+        croppers.shape_crop(TRAINING.limits.astype(float), np.ones(len(TRAINING))),
     ]
     groups = dict(zip(TEST.photos.names, TEST.photos.names, strict=True))
     test = evaluate.TestPhotos(labels, TEST.photos, groups)

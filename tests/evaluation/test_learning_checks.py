@@ -28,6 +28,7 @@ def compared(labels: pd.DataFrame, predicted: Floats) -> evaluate.Evaluation:
     known = [
         croppers.trained_network(lambda _: predicted, "small"),
         croppers.median_crop(training),
+        croppers.shape_crop(training, np.full(300, 1.5)),
         croppers.shuffled_network(lambda _: predicted, 5, PARAMS.seed),
     ]
     groups = dict(zip(photos.names, photos.names, strict=True))
@@ -165,7 +166,7 @@ def test_hiding_the_subject_must_move_crops_more_than_hiding_background():
         check = learning_checks.check_learning(dataclasses.replace(result, reference_free=moved))[3]
         assert check.passed is passed
     assert f"moves them by {still.mean():.4f}." in check.finding
-    assert check.finding.endswith("The interval of the difference is 0.0000 to 0.0000.")
+    assert check.finding.endswith("The difference is 0.0000 (0.0000 to 0.0000).")
 
 
 def test_slices_count_every_photo_once_by_each_property():

@@ -46,7 +46,7 @@ def test_parts_are_grouped_by_property_in_their_order():
 
 
 def test_a_part_of_one_photo_has_no_interval():
-    lone = Interval(0.05, 0.05, 0.05)
+    lone = Interval(0.05, math.nan, math.nan)
     (row,) = tables.slice_table([Slice("Tilt", "level", 1, lone, lone)]).rows
     assert row.cells == (Cell("1"), Cell("0.050"), Cell("+0.050"))
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from cropperhead.dataset import split
 from cropperhead.evaluation import croppers, reference_free, scores
-from cropperhead.evaluation.croppers import CNN, HUMAN, CropMethod
+from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, SHAPE, SHUFFLED, CropMethod
 from cropperhead.evaluation.reference_free import JudgeTraining, ReferenceFreeScores
 from cropperhead.evaluation.third_party import rival_croppers
+from cropperhead.evaluation.verdict import Gains
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.params import INPUT_SIDE, EvaluateParams
 from cropperhead.stats import UNBOUNDED, Interval, Jackknife, holm_correction
@@ -66,6 +67,18 @@ class Evaluation:
     def gain(self, cropper: str, over: str) -> Interval:
         """Average the paired difference in overlap to another cropper, with its interval."""
         return self.mean(self.differences(cropper, over), scores.GAIN_BOUNDS)
+
+    def gains(self) -> Gains:
+        """Return the network's gains on which the verdict is based."""
+        over_median, over_shape, over_shuffled = (
+            self.gain(CNN, key) for key in (MEDIAN, SHAPE, SHUFFLED)
+        )
+        return Gains(over_median, over_shape, over_shuffled, self.group_count)
+
+    @property
+    def group_count(self) -> int:
+        """The number of groups of test photos."""
+        return len(set(self.test.groups.values()))
 
     def p_value(self, cropper: str, over: str) -> float:
         """Return the p-value of a gain, for one planned comparison."""

@@ -4,15 +4,16 @@ Both are tables of scores (reports/scores.csv), compared photo by photo: the sam
 for both, so that a small loss shows which the differences between photos would hide.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from cropperhead.evaluation import scores
-from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN
+from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, SHAPE
 from cropperhead.evaluation.number_text import (
+    NO_INTERVAL,
     format_confidence,
     format_count,
     format_number,
@@ -20,6 +21,7 @@ from cropperhead.evaluation.number_text import (
 )
 from cropperhead.evaluation.score_files import NUMBERS, Baseline
 from cropperhead.evaluation.scores import LIMITS
+from cropperhead.evaluation.verdict import LEAST_GROUPS
 from cropperhead.geometry.crops import Floats
 from cropperhead.params import GateParams
 from cropperhead.stats import Interval, Jackknife
@@ -28,6 +30,7 @@ from cropperhead.system.project_files import SCORES
 _TEXTS = ["photo", "group", "cropper", "reference"]
 _ROUNDING = 2e-6  # scores.csv has six decimals: limits that differ by less are equal
 _MOST_NAMES = 5  # of photos in a sentence
+_NAMES = {MEDIAN: "the constant median crop", SHAPE: "the constant crop by frame shape"}
 _NOT_MEASURED = Interval(np.nan, np.nan, np.nan)
 
 
@@ -95,9 +98,14 @@ def check_scores(
         return Gate((Check("results", False, f"{SCORES} {defect}. Run `dvc repro`."),))
     interval = _photo_interval(current, params)
     network = scores.score_by_photo(current, CNN, "iou")
-    gain = interval((network - scores.score_by_photo(current, MEDIAN, "iou")).dropna())
-    invalid = _invalid_photos(current)
-    checks = [_check_valid(invalid, len(network)), _check_gain(gain, params)]
+    gains = {
+        key: interval((network - scores.score_by_photo(current, key, "iou")).dropna())
+        for key in (MEDIAN, SHAPE)
+        if key == MEDIAN or (current["cropper"] == SHAPE).any()  # older tables have no such rows
+    }
+    gain, invalid = gains[MEDIAN], _invalid_photos(current)
+    groups = current.loc[current["cropper"] == CNN, "group"].nunique()
+    checks = [_check_valid(invalid, len(network)), _check_gain(gains, groups, params)]
     baseline = _usable_baseline(baseline)
     if baseline.scores is None:
         checks.append(Check("overlap", True, f"Not compared: {baseline.description}."))
@@ -187,11 +195,18 @@ def _check_valid(invalid: Sequence[str], photos: int) -> Check:
     return Check("valid crops", not invalid, finding)
 
 
-def _check_gain(gain: Interval, params: GateParams) -> Check:
-    finding = f"Gain in mean overlap over the constant median crop: {_format_change(gain, params)}."
-    if np.isnan(gain.mean):
+def _check_gain(gains: Mapping[str, Interval], groups: int, params: GateParams) -> Check:
+    changes = "; ".join(f"over {_NAMES[k]}: {_format_change(v, params)}" for k, v in gains.items())
+    finding = f"Gain in mean overlap {changes}."
+    if np.isnan(gains[MEDIAN].mean):
         finding = f"There is no overlap to compare: {SCORES} has no number for {CNN} and {MEDIAN}."
-    return Check("better than a constant crop", gain.low > 0, finding)
+    elif groups < LEAST_GROUPS:
+        finding += (
+            f" The test photos form {format_count(groups, 'group')} of similar photos, and fewer "
+            f"than {LEAST_GROUPS} cannot show that the network is better."
+        )
+    is_better = groups >= LEAST_GROUPS and all(gain.low > 0 for gain in gains.values())
+    return Check("better than a constant crop", is_better, finding)
 
 
 def _check_test_set(test: TestSetChange, baseline: str, is_accepted: bool) -> Check:
@@ -227,8 +242,10 @@ def _check_loss(
 
 
 def _format_change(change: Interval, params: GateParams) -> str:
-    ends = format_range(change, 3, signed=True)
     mean = format_number(change.mean, 3, signed=True)
+    if not change.has_ends:
+        return f"{mean} ({NO_INTERVAL})"
+    ends = format_range(change, 3, signed=True)
     return f"{mean} ({format_confidence(params.confidence)} interval {ends})"
 
 

@@ -1,6 +1,7 @@
 """The numbers of an evaluation on disk: metrics, scores, and the tables behind the plots."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cropperhead.evaluation import scores
-from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
+from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM
 from cropperhead.evaluation.evaluate import Evaluation
 from cropperhead.evaluation.verdict import conclude
 from cropperhead.geometry.crops import CROP_COLUMNS
@@ -19,7 +20,7 @@ def write_numbers(
     evaluation: Evaluation, metrics_file: Path, scores_file: Path, plots: Path
 ) -> None:
     """Write the metrics (JSON), the scores (CSV) and the tables behind the plots (CSV)."""
-    metrics = json.dumps(summary_metrics(evaluation), indent=2)
+    metrics = json.dumps(summary_metrics(evaluation), indent=2, allow_nan=False)
     metrics_file.write_text(metrics + "\n", encoding="utf-8")
     plots.mkdir(parents=True, exist_ok=True)
     tables = {scores_file: evaluation.scores, plots / "limits.csv": limits_table(evaluation)}
@@ -30,15 +31,17 @@ def write_numbers(
 
 def summary_metrics(evaluation: Evaluation) -> dict[str, object]:
     """Return the gains and each cropper's scores: the numbers for `dvc metrics` and MLflow."""
-    gain, shuffled = evaluation.gain(CNN, MEDIAN), evaluation.gain(CNN, SHUFFLED)
+    gains = evaluation.gains()
     table: dict[str, object] = {
-        "outcome": conclude(gain, shuffled),
+        "outcome": conclude(gains),
         "test_photos": len(evaluation.test.photos.names),
-        "gain_over_median": _rounded(gain),
-        "gain_over_shuffled": _rounded(shuffled),
+        "test_groups": gains.groups,
+        "gain_over_median": _rounded(gains.over_median),
+        "gain_over_shape": _rounded(gains.over_shape),
+        "gain_over_shuffled": _rounded(gains.over_shuffled),
         "gain_over_random": _rounded(evaluation.gain(CNN, RANDOM)),
-        "chance_of_gain": round(evaluation.p_value(CNN, MEDIAN), 5),
-        "detectable_gain": round(evaluation.detectable_gain(CNN, MEDIAN), 5),
+        "chance_of_gain": _rounded_number(evaluation.p_value(CNN, MEDIAN)),
+        "detectable_gain": _rounded_number(evaluation.detectable_gain(CNN, MEDIAN)),
     }
     for key in evaluation.scores["cropper"].unique():
         if key != HUMAN or evaluation.shared_photos():
@@ -88,14 +91,19 @@ def flatten_metrics(nested: Mapping[str, object], prefix: str = "") -> dict[str,
     return flat
 
 
-def _scores(evaluation: Evaluation, key: str) -> dict[str, float]:
+def _scores(evaluation: Evaluation, key: str) -> dict[str, float | None]:
     overlap = evaluation.interval(key, "iou")
     values = {"iou": overlap.mean, "iou_low": overlap.low, "iou_high": overlap.high}
     further = (*scores.SCORES[1:], "invalid")
     values |= {name: float(evaluation.by_photo(key, name).mean()) for name in further}
-    return {name: round(value, 5) for name, value in values.items()}
+    return {name: _rounded_number(value) for name, value in values.items()}
 
 
-def _rounded(interval: Interval) -> dict[str, float]:
+def _rounded(interval: Interval) -> dict[str, float | None]:
     values = {"mean": interval.mean, "low": interval.low, "high": interval.high}
-    return {name: round(value, 5) for name, value in values.items()}
+    return {name: _rounded_number(value) for name, value in values.items()}
+
+
+def _rounded_number(value: float) -> float | None:
+    """Round to five decimals; None for what JSON has no number for."""
+    return round(value, 5) if math.isfinite(value) else None

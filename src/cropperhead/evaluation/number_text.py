@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from cropperhead.stats import Interval
 
 MINUS, DASH = "−", "–"
+NO_INTERVAL = "too few photos for an interval"
 
 
 def format_number(value: float, digits: int, signed: bool = False, unit: str = "") -> str:

@@ -16,7 +16,7 @@ from cropperhead.evaluation import (
     verdict,
 )
 from cropperhead.evaluation.corrections import Corrections
-from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHUFFLED
+from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM
 from cropperhead.evaluation.evaluate import Evaluation
 from cropperhead.evaluation.number_text import (
     format_confidence,
@@ -46,12 +46,11 @@ def build_comparison(
 
     `images` are the JPEGs of at least the photos in `gallery_photos`.
     """
-    gain, shuffled = evaluation.gain(CNN, MEDIAN), evaluation.gain(CNN, SHUFFLED)
     photos, settings = len(evaluation.test.photos.names), params.evaluate
     sample, worst = _sample_photos(evaluation, settings), failures.find_failures(evaluation)
     metrics, checks = evaluation.reference_free, learning_checks.check_learning(evaluation)
     return Comparison(
-        verdict=verdict.state_verdict(gain, shuffled, photos, settings.confidence, checks),
+        verdict=verdict.state_verdict(evaluation.gains(), photos, settings.confidence, checks),
         evidence=_evidence(evaluation),
         rows=_cropper_scores(evaluation),
         pictures=[_picture(evaluation, name, images[name]) for name in sample],
@@ -135,7 +134,7 @@ def _human_limits(evaluation: Evaluation, photo: str) -> Floats:
 def _counts(evaluation: Evaluation, params: EvaluateParams) -> dict[str, int]:
     return {
         **{name: evaluation.counts.get(name, 0) for name in ("train", "validation", "test")},
-        "groups": len(set(evaluation.test.groups.values())),
+        "groups": evaluation.group_count,
         "authors": int(evaluation.test.labels["author"].nunique()),
         "random_draws": params.random_draws,
     }

@@ -236,8 +236,6 @@ def _percent_cell(share: Interval | None) -> Cell:
 
 def _slice_row(part: Slice) -> Row:
     overlap, gain = estimate_cell(part.overlap, 3), estimate_cell(part.gain, 3, signed=True)
-    if part.photos == 1:  # whose interval has no width, however uncertain the mean is
-        overlap, gain = Cell(overlap.text), Cell(gain.text)
     bar = charts.bar(CNN, f"{part.by}, {part.part}", part.gain)
     return Row(part.part, (Cell(f"{part.photos:,}"), overlap, gain), group=part.by, bar=bar)
 
