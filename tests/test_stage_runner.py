@@ -66,3 +66,23 @@ def test_a_missing_environment_is_one_sentence_that_says_how_to_get_it(copy):
         "No Python here has CropperHead's pipeline. Run `make setup`, or activate the environment "
         "in which you ran `pip install --editable '.[pipeline]'`."
     )
+
+
+def test_a_stage_that_fails_leaves_its_last_report(copy):
+    shutil.copy(ROOT / "dvc.yaml", copy)
+    params = (ROOT / "params.yaml").read_text()
+    missing = copy / "unplugged"
+    (copy / "params.yaml").write_text(
+        params.replace("library: data/demo-library", f"library: {missing}")
+    )
+    (copy / ".venv").symlink_to(ENVIRONMENT)
+    report = copy / "reports" / "scan.json"
+    report.parent.mkdir()
+    report.write_text("the last one")
+    dvc = (str(ENVIRONMENT / "bin" / "python"), "-m", "dvc")
+    run(copy, *dvc, "init", "--no-scm").check_returncode()
+    done = run(copy, *dvc, "repro", "--single-item", "scan")
+    assert done.returncode != 0
+    assert f"{missing} is not a folder" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert report.read_text() == "the last one"
