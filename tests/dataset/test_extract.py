@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -536,6 +537,49 @@ def test_a_file_that_cannot_be_opened_is_rejected(tmp_path):
     (tmp_path / "lib" / "c.jpg").symlink_to(tmp_path / "nowhere")
     outcomes = kinds(run(tmp_path / "lib", tmp_path))
     assert outcomes == {"a.jpg": "cropped", "b.jpg": "cropped", "c.jpg": "unreadable"}
+
+
+def scanned(folder: Path, out: Path, then: Callable[[], object]) -> pd.DataFrame:
+    """Extracts what a scan has listed before something happens to the library."""
+    params = extract_params(folder)
+    manifest = scan.manifest(scan.scan(folder, [], params.tags).entries)
+    then()
+    ledger = Ledger.load(out / "ledger.parquet", "same")
+    return extract.update_shards(folder, manifest, out / "shards", ledger, params)
+
+
+@pytest.mark.parametrize("is_mounted_elsewhere", [False, True])
+def test_a_library_that_vanishes_ends_the_run_and_no_photo_is_rejected(
+    tmp_path, library, is_mounted_elsewhere
+):
+    folder, away = library(6), tmp_path / "away"
+    run(folder, tmp_path / "out")
+    before = shard_bytes(tmp_path / "out")
+    library(2, first=6)
+
+    def unplug() -> None:
+        folder.rename(away)
+        if is_mounted_elsewhere:
+            folder.mkdir()  # the empty folder at which a disk was mounted
+
+    with pytest.raises(LibraryError, match=r"library is no longer there\. Connect its disk"):
+        scanned(folder, tmp_path / "out", unplug)
+    assert shard_bytes(tmp_path / "out") == before
+    if is_mounted_elsewhere:
+        folder.rmdir()
+    away.rename(folder)
+    assert set(run(folder, tmp_path / "out")["outcome"]) == {"cropped"}
+    assert len(labels(tmp_path / "out")) == 8
+
+
+def test_a_file_that_could_not_be_opened_is_read_again_by_the_next_run(tmp_path, library):
+    folder = library(3)
+    photo, away = folder / "2024" / "IMG_0001.jpg", tmp_path / "away.jpg"
+    first = scanned(folder, tmp_path / "out", lambda: photo.rename(away))
+    [rejected] = first[first["outcome"] == "rejected"].itertuples()
+    assert rejected.reason == "it cannot be opened: No such file or directory"
+    away.rename(photo)
+    assert set(run(folder, tmp_path / "out")["outcome"]) == {"cropped"}
 
 
 def test_a_file_that_is_not_done_within_the_time_limit_is_rejected(tmp_path, monkeypatch):

@@ -39,7 +39,7 @@ from cropperhead.library import scan
 from cropperhead.library.scan import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
-from cropperhead.system import code_hash, worker_pool
+from cropperhead.system import code_hash, regular_file, worker_pool
 
 # Imported code that does not influence any label
 _WITHOUT_INFLUENCE = frozenset(
@@ -252,8 +252,46 @@ def _read(
     chunks = _batches(iter(tasks), min(_CHUNK, params.batch_files))
     number = worker_pool.worker_count(params.workers)
     for readings in worker_pool.map_chunks(work, chunks, number, _failed_reading):
-        yield from readings
+        for reading in readings:
+            yield _checked(reading, folder)
         bar.update(len(readings))
+
+
+def _checked(reading: Reading, folder: Path) -> Reading:
+    """Let the next run read a rejected file again if it could not even be opened.
+
+    Raises LibraryError if the whole library is gone, such as a disk that was unplugged.
+    """
+    outcome = reading.outcome
+    problem = _opening_problem(folder / outcome.file) if outcome.outcome == REJECTED else None
+    if problem is None:
+        return reading
+    if not _has_content(folder):
+        raise LibraryError(
+            f"extract.library: {folder} is no longer there. Connect its disk, and run again: what "
+            "has been read is kept."
+        )
+    reason = f"it cannot be opened: {problem}"
+    return Reading(replace(outcome, trace="", kind="unreadable", reason=reason))
+
+
+def _opening_problem(file: Path) -> str | None:
+    """Why a file cannot be opened that may be opened by another run; None for any other file."""
+    try:
+        regular_file.open_regular(file).close()
+    except (regular_file.NotRegularError, ValueError):  # it never can, as with a NUL in its name
+        return None
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _has_content(folder: Path) -> bool:
+    """Whether a folder holds anything; the place where a disk was mounted is empty without it."""
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False
 
 
 def _failed_reading(task: Task, error: RejectedFile) -> Reading:
