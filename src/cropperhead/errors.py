@@ -11,6 +11,8 @@ CropperheadError                 caught once, where a program ends, and printed 
 └── RejectedFile                 one file that cannot be used; counted and listed
 """
 
+import os
+
 _MAX_CHARACTERS = 1000  # of a rejected file's reason
 
 
@@ -44,6 +46,13 @@ class TrackingError(CropperheadError):
 
 class ModelError(CropperheadError):
     """A trained model that is missing or cannot be used."""
+
+
+def disk_problem(error: OSError) -> str:
+    """Describe an error of the disk or the network: the file, if it is known, and the reason."""
+    reason = os.strerror(error.errno) if error.errno else error.strerror or str(error)
+    lines = reason.strip().splitlines() or [type(error).__name__]
+    return f"{error.filename or 'disk'}: {lines[0].rstrip('.')}"
 
 
 class RejectedFile(CropperheadError):

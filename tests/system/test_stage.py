@@ -1,3 +1,4 @@
+import errno
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,4 +40,33 @@ def test_an_error_raised_on_purpose_ends_a_stage_with_its_message():
         raise DataError("labels.parquet: not found")
 
     with pytest.raises(SystemExit, match=r"labels\.parquet: not found"):
+        stage.run(fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "Error writing bytes to file"), "disk: No space left on device."),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "a.csv"),
+            "a.csv: Permission denied.",
+        ),
+        (OSError("cannot be flushed.\nIts buffers"), "disk: cannot be flushed."),
+    ],
+)
+def test_a_full_disk_ends_a_stage_with_a_sentence(error, sentence):
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        stage.run(fail)
+    advice = "Run `dvc repro` again to resume, once this is solved."
+    assert caught.value.code == f"{sentence} {advice}"
+
+
+def test_too_little_memory_ends_a_stage_with_a_sentence():
+    def fail() -> None:
+        raise MemoryError
+
+    with pytest.raises(SystemExit, match="This needs more memory than there is"):
         stage.run(fail)

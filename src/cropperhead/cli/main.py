@@ -9,7 +9,7 @@ import click
 from click.shell_completion import shell_complete
 
 from cropperhead import __version__
-from cropperhead.errors import CropperheadError
+from cropperhead.errors import CropperheadError, disk_problem
 
 PROGRAM = "cropperhead"
 # Each command is `command` in the module of its name, which is imported only to run or describe it
@@ -95,7 +95,7 @@ def _report(error: BaseException) -> int:
             sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - Python flushes it at exit
             return _BROKEN_PIPE
         case OSError():
-            print(f"{error.filename or 'disk'}: {error.strerror or error}", file=sys.stderr)
+            print(disk_problem(error), file=sys.stderr)
         case _:
             print(error, file=sys.stderr)
     return _ERROR

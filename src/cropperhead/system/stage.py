@@ -7,18 +7,22 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
-from cropperhead.errors import CropperheadError
+from cropperhead.errors import CropperheadError, disk_problem
 
 Paths = TypeVar("Paths")
 MorePaths = TypeVar("MorePaths")
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage; exit with status 1 and the error's message where it cannot go on."""
+    """Run a stage; exit with status 1 and a sentence where it cannot go on."""
     try:
         main()
     except CropperheadError as error:
         sys.exit(str(error))
+    except OSError as error:  # no space left, read-only, unplugged
+        sys.exit(f"{disk_problem(error)}. Run `dvc repro` again to resume, once this is solved.")
+    except MemoryError:
+        sys.exit("This needs more memory than there is.")
     except KeyboardInterrupt:
         sys.exit("Interrupted. Run `dvc repro` again to resume.")
 
