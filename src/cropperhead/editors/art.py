@@ -17,4 +17,5 @@ state = rawtherapee.state
 camera_orientations = rawtherapee.camera_orientations
 shown_as = rawtherapee.shown_as
 decode = rawtherapee.decode
+measured_area = rawtherapee.measured_area
 read_mark = rawtherapee.read_mark

@@ -9,9 +9,12 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop, Rectangle
+from cropperhead.photos.dng import Box
+from cropperhead.photos.sensor import Sensor
 
 # Six decimals of a fraction are 0.01 px at 10,000 px; editors themselves round corners to pixels.
 FRAME_TOLERANCE_PX = 1.0
+SAME_FRAME = 0.01  # of a side
 PHOTOGRAPHER = "photographer"  # the author of a photo's own crop; duplicates are further authors
 ALREADY_APPLIED = "already_applied"  # the kind of rejection that no sidecar can mend
 
@@ -142,6 +145,58 @@ class WritableEditor(Editor, Protocol):
         An empty `mark` removes one. Raises RejectedFile where the editor could not show the crop,
         or `before` cannot be changed.
         """
+
+
+@runtime_checkable
+class MeasuringEditor(Editor, Protocol):
+    """An editor that measures crops of some RAW photos in another part of the sensor."""
+
+    def measured_area(self, settings: Settings, sensor: Sensor) -> Box | None:
+        """That part, in px of the stored frame; None for the frame itself. Raises RejectedFile."""
+
+
+def find_area(
+    editor: Editor, settings: Settings, frame: tuple[int, int], sensor: Sensor | None
+) -> Box:
+    """The part of the sensor in which an editor measures, in px of the stored frame.
+
+    What differs from the frame by less than `SAME_FRAME` of its sides counts as the frame: the
+    settings tell the part to some pixels only. Raises RejectedFile.
+    """
+    whole = Box(0, 0, *frame)
+    if sensor is None or not isinstance(editor, MeasuringEditor):
+        return whole
+    area = editor.measured_area(settings, sensor)
+    return whole if area is None or _is_frame(area, *frame) else area
+
+
+def _is_frame(area: Box, width: int, height: int) -> bool:
+    across = max(abs(area.left), abs(area.left + area.width - width))
+    down = max(abs(area.top), abs(area.top + area.height - height))
+    return across <= SAME_FRAME * width and down <= SAME_FRAME * height
+
+
+def decode_in_frame(
+    editor: Editor,
+    settings: Settings,
+    frame: tuple[int, int],
+    exif_orientation: int,
+    sensor: Sensor | None,
+) -> Rectangle:
+    """The crop, of a `state` that holds one, in pixels of the stored frame.
+
+    `frame` is that frame's size in px, `sensor` where it is on the sensor. Raises RejectedFile.
+    """
+    area = find_area(editor, settings, frame, sensor)
+    size = round(area.width), round(area.height)
+    box = editor.decode(settings, *size, exif_orientation)
+    if area == Box(0, 0, *frame):
+        return box
+    moved = box.moved(area.left, area.top)
+    numbers = (
+        f"of {size[0]} x {size[1]} px at {area.left:g}, {area.top:g}, which {editor.name} shows"
+    )
+    return require_within(moved, *frame, numbers)
 
 
 def exif_orientation(editor: Editor, settings: Settings, photo: str, camera: CameraTurn) -> int:

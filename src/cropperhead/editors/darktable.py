@@ -33,6 +33,8 @@ from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop, Rectangle
 from cropperhead.photos import raw
+from cropperhead.photos.dng import Box
+from cropperhead.photos.sensor import Sensor
 
 NAMESPACE, TAGS = history.NAMESPACE, history.TAGS
 MAX_ANGLE_DEG = 45.0
@@ -132,6 +134,20 @@ def decode(
     if abs(frame.angle) > MAX_ANGLE_DEG:
         raise RejectedFile("angle", f"turned by {frame.angle:g}, expected degrees in [-45, 45]")
     return require_within(frame, width, height, numbers)
+
+
+def measured_area(settings: Settings, sensor: Sensor) -> Box | None:
+    """What the RAW borders leave of the sensor: see `base.MeasuringEditor`."""
+    borders = darktable_moves.read_borders(settings)
+    if borders is None:
+        return None
+    left, top, right, bottom = borders
+    width, height = sensor.whole.width - left - right, sensor.whole.height - top - bottom
+    if min(borders) < 0 or min(width, height) <= 0:
+        raise RejectedFile(
+            "reframed", f"rawprepare leaves {width:g} x {height:g} px: the borders are too wide"
+        )
+    return Box(sensor.whole.left + left, sensor.whole.top + top, width, height)
 
 
 def encode(

@@ -10,9 +10,9 @@ crop then covers less of the photo than its size in pixels suggests.
 
 Sources: RawTherapee's rtengine/{simpleprocess,iptransform,procparams,stdimagesource}.cc and ART's
 of the same names; what can be rendered was checked against rawtherapee-cli 5.9. Known limits:
-- RAW files: the canvas is the frame that RawTherapee decodes, less its border ([RAW Bayer] Border,
-  4 px a side), which may differ by some pixels from the camera's own crop. Where it does, the crop
-  is off by that much.
+- RAW files other than DNG: the canvas is the frame that RawTherapee decodes, less its border (4 px
+  a side), which may differ by some pixels from the camera's own crop. Where it does, the crop is
+  off by that much.
 - [LensProfile] and [Distortion] bend the frame a little. As with Lightroom's lens profiles that is
   not undone, nor is what they add to AutoFill's enlargement: an Amount moves content by at most
   |Amount| / 8 of the diagonal, with AutoFill |Amount| / 4.7. With "lfauto" the profile does not say
@@ -39,6 +39,8 @@ from cropperhead.editors.profile import Settings, flag, integer, number
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop, Rectangle
+from cropperhead.photos.dng import Box, Mosaic
+from cropperhead.photos.sensor import Sensor
 from cropperhead.system.regular_file import read_bytes
 
 MAX_ANGLE_DEG = 45.0
@@ -54,6 +56,7 @@ _COMMON, _PERSPECTIVE, _DISTORTION, _LENS = (
     *("Distortion", "LensProfile"),
 )
 _LIMITS = ("X", "Y", "W", "H")
+_BORDER_PX = {Mosaic.BAYER: 4, Mosaic.X_TRANS: 7, Mosaic.OTHER: 0}  # RawImageSource::load
 _UNSET_SIDE_PX = 15000  # the default of W and H, which is then cut down to the canvas
 
 # How the stored picture is displayed after 0 to 3 clockwise quarter turns, then flipped left to
@@ -162,6 +165,23 @@ def decode(
     box = _turn_about_centre(on_canvas, *frame, angle=tilt, scale=_scale(settings, *frame))
     stored = orientation.to_stored(box, *frame, orientation=shown)
     return require_within(stored, width, height, _format_crop(settings))
+
+
+def measured_area(settings: Settings, sensor: Sensor) -> Box | None:
+    """A DNG's active area less the border: see `base.MeasuringEditor`.
+
+    The editor passes over the default crop (rtengine/rawimage.cc; rendered by 5.9).
+    """
+    del settings
+    if sensor.active is None:
+        return None
+    active, border = sensor.active, _BORDER_PX[sensor.mosaic]
+    return Box(
+        active.left + border,
+        active.top + border,
+        active.width - 2 * border,
+        active.height - 2 * border,
+    )
 
 
 def encode(

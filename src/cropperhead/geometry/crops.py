@@ -10,7 +10,7 @@ width / height: the shape of a tilted rectangle depends on the frame's. Lengths 
 the frame's height.
 """
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -40,6 +40,10 @@ class Rectangle:
         return (
             np.array([self.centre_x, self.centre_y]) + (_CORNER_SIGNS * half) @ _turn(self.angle).T
         )
+
+    def moved(self, right: float, down: float) -> "Rectangle":
+        """Return the rectangle moved by so many pixels."""
+        return replace(self, centre_x=self.centre_x + right, centre_y=self.centre_y + down)
 
     def relative_to(self, frame: "Rectangle") -> "Rectangle":
         """Return the rectangle in pixels of the picture that is cut out along `frame`."""

@@ -24,6 +24,7 @@ from cropperhead.library.versions import PhotoVersions, Version
 from cropperhead.photos import exiftool, image, photo_file, precheck
 from cropperhead.photos.image import SmallCopy
 from cropperhead.photos.photo_file import MAX_MEGAPIXELS, PhotoFile
+from cropperhead.photos.sensor import Sensor
 from cropperhead.system.regular_file import open_regular
 
 # Tags that are read from every photo
@@ -92,6 +93,7 @@ class EditedPhoto:
     folder: Path
     entry: Entry
     frame: tuple[int, int]  # of the stored pixels, in px
+    sensor: Sensor | None  # where the frame of a RAW photo is on it
     turn: CameraTurn
     versions: PhotoVersions
     crops: tuple[EditedCrop, ...]  # the photographer's first; none that keeps the whole frame
@@ -281,11 +283,11 @@ class _Walk:
             photo, turn = opened(), camera()
             suggestions = suggestion_history.find_suggestions(self._folder, entry, self._journals)
             shown_as = _shown_as(found, turn)
-            crops, errors = _decode_crops(found, photo.frame, shown_as, suggestions)
+            crops, errors = _decode_crops(found, photo, shown_as, suggestions)
             if not self._options.keeps_automatic:
                 crops = _with_automatic(crops, photo.frame, own)
             copy, digest = self._copy(file, photo, shown_as, crops)
-            frame = photo.frame
+            frame, sensor = photo.frame, photo.sensor
         if self._crops_only and errors and not crops:
             raise errors[0][1]
         undecoded = [LeftOut(name, one.kind, str(one)) for name, one in errors]
@@ -294,11 +296,12 @@ class _Walk:
             folder=self._folder,
             entry=entry,
             frame=frame,
+            sensor=sensor,
             turn=turn,
             versions=found,
             crops=crops,
             left_out=(*found.left_out, *undecoded),
-            passed_over=(*found.of_others, *_stale(found, crops, frame)),
+            passed_over=(*found.of_others, *_stale(found, crops, frame, sensor)),
             suggestions=suggestions,
             tags={name: tags[name] for name in names},
             file_settings=file_settings,
@@ -365,13 +368,13 @@ def _shown_as(found: PhotoVersions, camera: CameraTurn) -> int:
 
 
 def _decode_crops(
-    found: PhotoVersions, frame: tuple[int, int], shown_as: int, suggestions: Marks
+    found: PhotoVersions, photo: PhotoFile, shown_as: int, suggestions: Marks
 ) -> tuple[tuple[EditedCrop, ...], list[tuple[str, RejectedFile]]]:
     """The crops of all versions, without those that keep the whole frame; the errors by file."""
-    crops, errors = [], []
+    crops, errors, frame = [], [], photo.frame
     for version in found.cropped:
         try:
-            box = version.decode(*frame)
+            box = version.decode(frame, photo.sensor)
         except RejectedFile as error:
             errors.append((version.file, error))
             continue
@@ -423,20 +426,23 @@ def _camera_framing(frame: tuple[int, int], tags: exiftool.Tags) -> Rectangle | 
 
 
 def _stale(
-    found: PhotoVersions, crops: Sequence[EditedCrop], frame: tuple[int, int]
+    found: PhotoVersions,
+    crops: Sequence[EditedCrop],
+    frame: tuple[int, int],
+    sensor: Sensor | None,
 ) -> Iterator[LeftOut]:
     """Crops that another file overrules, unless that holds the same one."""
     now = {(crop.version.author, crop.editor_name): crop.box for crop in crops}
     for one in found.overruled:
         box = now.get(one.settings.key)
-        if box is None or one.version is None or not _is_decoded_as(one.version, box, frame):
+        if box is None or one.version is None or not _is_at(one.version, box, frame, sensor):
             reason = f"{one.settings.source} holds an earlier crop; {one.by} counts"
             yield LeftOut(one.settings.file, STALE, reason)
 
 
-def _is_decoded_as(version: Version, box: Rectangle, frame: tuple[int, int]) -> bool:
+def _is_at(version: Version, box: Rectangle, frame: tuple[int, int], sensor: Sensor | None) -> bool:
     try:
-        return marks.is_same(version.decode(*frame), box)
+        return marks.is_same(version.decode(frame, sensor), box)
     except RejectedFile:
         return False
 

@@ -12,6 +12,7 @@ from cropperhead.editors.base import PHOTOGRAPHER, CameraTurn, Editor, LeftOut, 
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry.crops import Rectangle
 from cropperhead.library.settings import FileSettings
+from cropperhead.photos.sensor import Sensor
 
 OTHER_PHOTO = "other_photo"  # the kind of a sidecar that is not used
 
@@ -32,9 +33,10 @@ class Version:
         """The orientation in which the editor displays the photo."""
         return self.editor.shown_as(self.settings, self.exif_orientation)
 
-    def decode(self, width: int, height: int) -> Rectangle:
+    def decode(self, frame: tuple[int, int], sensor: Sensor | None) -> Rectangle:
         """The crop in pixels of the stored frame, whose size is given. Raises RejectedFile."""
-        return self.editor.decode(self.settings, width, height, self.exif_orientation)
+        orientation = self.exif_orientation
+        return base.decode_in_frame(self.editor, self.settings, frame, orientation, sensor)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The directory of the RAW pixels may be below the first.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from cropperhead.errors import RejectedFile
 from cropperhead.photos.tiff import Directory
@@ -13,13 +14,15 @@ from cropperhead.photos.tiff import Directory
 _SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 259, 262
 _DNG_VERSION, _SCALE, _CROP_ORIGIN, _CROP_SIZE, _ACTIVE_AREA = 50706, 50718, 50719, 50720, 50829
 _USER_CROP = 51125
+_REPEAT = 33421  # CFARepeatPatternDim
 # PreviewApplicationName, -Version, PreviewSettingsName and -Digest
 _PREVIEW_MAKER = frozenset({50966, 50967, 50968, 50969})
 TAGS = _PREVIEW_MAKER | {
-    *(_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _USER_CROP),
+    *(_SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _USER_CROP, _REPEAT),
     *(_DNG_VERSION, _SCALE, _CROP_ORIGIN, _CROP_SIZE, _ACTIVE_AREA),
 }
-_RAW_PIXELS = {32803, 34892}  # PhotometricInterpretation: colour filter array, LinearRaw
+_COLOUR_FILTERS, _LINEAR_RAW = 32803, 34892
+_RAW_PIXELS = {_COLOUR_FILTERS, _LINEAR_RAW}  # PhotometricInterpretation
 _JPEG_XL = 52546
 _NO_USER_CROP = (0, 0, 1, 1)
 
@@ -32,6 +35,14 @@ class Box:
     top: float
     width: float
     height: float
+
+
+class Mosaic(Enum):
+    """How the colours of a sensor's pixels are arranged."""
+
+    BAYER = "in squares of 2 x 2 px"
+    X_TRANS = "in squares of 6 x 6 px"
+    OTHER = "in another way, or every pixel has all colours"
 
 
 def is_dng(directories: Sequence[Directory]) -> bool:
@@ -49,7 +60,7 @@ def default_frame(directories: Sequence[Directory]) -> tuple[Box, tuple[int, int
     raw = _raw_directory(directories)
     if raw is None:
         return None
-    top, left, bottom, right = raw.get(_ACTIVE_AREA, (0, 0, *raw[_HEIGHT], *raw[_WIDTH]))
+    top, left, bottom, right = _active_limits(raw)
     x, y = raw.get(_CROP_ORIGIN, (0, 0))
     width, height = raw.get(_CROP_SIZE, (right - left, bottom - top))
     # a pixel, for origins and sizes may be fractions
@@ -63,6 +74,32 @@ def default_frame(directories: Sequence[Directory]) -> tuple[Box, tuple[int, int
     scale = raw.get(_SCALE, (1, 1))  # of pixels that are not square
     size = max(1, round(width * scale[0])), max(1, round(height * scale[1]))
     return Box(left + x, top + y, width, height), size
+
+
+def active_area(directories: Sequence[Directory]) -> Box | None:
+    """The part of the sensor that is exposed to light. None for other formats than DNG.
+
+    Raises as `default_frame`.
+    """
+    raw = _raw_directory(directories)
+    if raw is None:
+        return None
+    top, left, bottom, right = _active_limits(raw)
+    return Box(left, top, right - left, bottom - top)
+
+
+def mosaic(directories: Sequence[Directory]) -> Mosaic:
+    """How the colours are arranged on a DNG's sensor."""
+    raw = _raw_directory(directories) or {}
+    if raw.get(_PHOTOMETRIC) != (_COLOUR_FILTERS,):
+        return Mosaic.OTHER
+    repeats: dict[tuple[float, ...], Mosaic] = {(2, 2): Mosaic.BAYER, (6, 6): Mosaic.X_TRANS}
+    return repeats.get(raw.get(_REPEAT, (2, 2)), Mosaic.OTHER)
+
+
+def _active_limits(raw: Directory) -> tuple[float, ...]:
+    """Top, left, bottom, right."""
+    return raw.get(_ACTIVE_AREA, (0, 0, *raw[_HEIGHT], *raw[_WIDTH]))
 
 
 def previews_differ(directories: Sequence[Directory]) -> bool:

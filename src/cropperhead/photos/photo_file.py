@@ -11,6 +11,7 @@ from PIL import Image
 
 from cropperhead.photos import image as pictures
 from cropperhead.photos import raw
+from cropperhead.photos.sensor import Sensor
 
 MAX_MEGAPIXELS = 400  # a larger file may be made to fill the memory
 
@@ -34,6 +35,10 @@ class PhotoFile(Protocol):
     def format(self) -> str:
         """Pillow's name of the format, by the file's content; RAW for RAW files."""
 
+    @property
+    def sensor(self) -> Sensor | None:
+        """Where the frame is on the sensor; None for other formats than RAW."""
+
     def picture(self, long_side: int) -> Image.Image:
         """The stored pixels, for a copy with this long side; `image.upright_copy` makes one.
 
@@ -55,6 +60,10 @@ class _Picture:
     @property
     def format(self) -> str:
         return str(self._image.format)
+
+    @property
+    def sensor(self) -> None:
+        return None
 
     def picture(self, long_side: int) -> Image.Image:
         del long_side  # `image.load_pixels` chooses how much is decoded

@@ -12,7 +12,7 @@ import mmap
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from cropperhead.geometry import orientation
 from cropperhead.photos import dng, raw_header, tiff
 from cropperhead.photos import image as photos
 from cropperhead.photos.dng import Box
+from cropperhead.photos.sensor import Sensor
 from cropperhead.photos.tiff import Directory
 from cropperhead.system.regular_file import open_regular
 
@@ -63,6 +64,7 @@ class RawPhoto:
 
     frame: tuple[int, int]  # width and height in px as stored, after the camera's default crop
     shown_as: int  # the orientation in which the camera displays it
+    sensor: Sensor | None  # None if its pixels are not square
     _crop: Box
     _raw: Any
     _preview_use: _Preview
@@ -159,7 +161,8 @@ def open_raw(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
             crop, frame = dng.default_frame(directories) or _makers_frame(sizes)
             photos.refuse_too_large(*frame, max_megapixels)
             shown_as, use = _shown_as(directories, sizes.flip), _preview_use(directories)
-            photo = RawPhoto(frame, shown_as, crop, raw, use, max_megapixels, file)
+            sensor = _sensor(directories, sizes, crop, frame)
+            photo = RawPhoto(frame, shown_as, sensor, crop, raw, use, max_megapixels, file)
             if dng.is_jpeg_xl(directories) and not photo.has_substitute():
                 raise RejectedFile(
                     "unreadable",
@@ -174,6 +177,23 @@ def open_raw(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
         raise RejectedFile(
             "unreadable", f"the RAW file cannot be read: {_problem(error)}"
         ) from error
+
+
+def _sensor(
+    directories: Sequence[Directory], sizes: Any, crop: Box, frame: tuple[int, int]
+) -> Sensor | None:
+    if (round(crop.width), round(crop.height)) != frame:
+        return None
+    active = dng.active_area(directories)
+    return Sensor(
+        whole=_moved(Box(0, 0, sizes.raw_width, sizes.raw_height), crop),
+        active=None if active is None else _moved(active, crop),
+        mosaic=dng.mosaic(directories),
+    )
+
+
+def _moved(box: Box, crop: Box) -> Box:
+    return replace(box, left=box.left - crop.left, top=box.top - crop.top)
 
 
 def _shown_as(directories: Sequence[Directory], flip: int) -> int:

@@ -18,6 +18,7 @@ from cropperhead.library.edited_photo import EditedCrop, EditedPhoto
 from cropperhead.library.marks import Mark
 from cropperhead.library.scan import PHOTO, Entry
 from cropperhead.photos import exiftool
+from cropperhead.photos.dng import Box
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def _refuse_unreadable(photo: EditedPhoto, editor: str, sidecar: Path) -> None:
             raise RejectedFile(one.kind, one.reason)
     module, now = registry.find_editor(editor), photo.settings_in(editor)
     if module.state(now).holds_crop:
-        module.decode(now, *photo.frame, photo.exif_orientation(editor))
+        exif_orientation = photo.exif_orientation(editor)
+        base.decode_in_frame(module, now, photo.frame, exif_orientation, photo.sensor)
 
 
 def _refuse_changed(photo: EditedPhoto, sidecar: Path, before: bytes | None) -> None:
@@ -163,17 +165,32 @@ def _with_crop(
     photo: EditedPhoto, wanted: WantedCrop, editor: str, before: bytes | None, mark: Mark | None
 ) -> bytes:
     """The sidecar with the crop. Raises RejectedFile."""
+    frame, crop = _measured_by(photo, wanted, editor)
     new = CropToWrite(
         photo=photo.file.name,
-        frame=photo.frame,
+        frame=frame,
         exif_orientation=photo.exif_orientation(editor),
         camera=photo.turn,
         shown_now=photo.shown_in(editor),
-        crop=wanted.crop,
+        crop=crop,
         shown_as=wanted.shown_as,
     )
     texts = {} if mark is None else mark.texts()
     return registry.find_writable(editor).write(before, new, texts)
+
+
+def _measured_by(
+    photo: EditedPhoto, wanted: WantedCrop, editor: str
+) -> tuple[tuple[int, int], Crop]:
+    """The size of the part in which an editor measures, and the crop in it. Raises RejectedFile."""
+    module = registry.find_editor(editor)
+    area = base.find_area(module, photo.settings_in(editor), photo.frame, photo.sensor)
+    size = round(area.width), round(area.height)
+    if area == Box(0, 0, *photo.frame):
+        return size, wanted.crop
+    box = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as).moved(-area.left, -area.top)
+    base.require_within(box, *size, f"it is not in what {editor} shows of the sensor")
+    return size, base.displayed_crop(box, *size, wanted.shown_as)
 
 
 def _require_as_meant(
@@ -190,7 +207,7 @@ def _require_as_meant(
     is_shown = module.shown_as(now, exif_orientation) == wanted.shown_as
     if module.state(now) is not State.CROPPED or not is_shown:
         raise RejectedFile("unlike", "with its other settings, the crop would not be shown")
-    box = module.decode(now, *photo.frame, exif_orientation)
+    box = base.decode_in_frame(module, now, photo.frame, exif_orientation, photo.sensor)
     distance = marks.distance_px(box, base.stored_box(wanted.crop, *photo.frame, wanted.shown_as))
     if distance > marks.ROUNDING_PX:
         raise RejectedFile(

@@ -1,0 +1,17 @@
+"""Where the frame of a RAW photo is on the camera's sensor.
+
+Some editors measure a crop in another part of the sensor than the camera's default crop.
+"""
+
+from dataclasses import dataclass
+
+from cropperhead.photos.dng import Box, Mosaic
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """The parts of a sensor in px of the photo's stored frame, whose own corner is 0, 0."""
+
+    whole: Box  # all pixels that the file holds
+    active: Box | None  # a DNG's ActiveArea, None for other formats
+    mosaic: Mosaic  # a DNG's
