@@ -32,6 +32,25 @@ def save_heif(
     return file
 
 
+def save_cut(file: Path, image: Image.Image, shown: tuple[int, int, int, int]) -> Path:
+    """Saves an HEIC of which a clean aperture shows left, top, width and height in px.
+
+    The encoder makes one for sides that are not even, which is widened by a pixel and moved here.
+    Source: ISO/IEC 14496-12, 12.1.4.
+    """
+    pillow_heif.register_heif_opener()
+    assert (image.width % 8, image.height % 8) == (7, 7)
+    image.save(file, quality=95, chroma=444)
+    left, top, width, height = shown
+    across, down = 2 * left + width - (image.width + 1), 2 * top + height - (image.height + 1)
+    aperture = struct.pack(">4I", width, 1, height, 1) + struct.pack(">iIiI", across, 2, down, 2)
+    content = file.read_bytes()
+    assert content.count(b"clap") == 1
+    start = content.index(b"clap") + 4
+    file.write_bytes(content[:start] + aperture + content[start + len(aperture) :])
+    return file
+
+
 def _start(tag: int) -> bytes:
     """The start of a TIFF's entry of one whole number."""
     return struct.pack(">HHI", tag, _SHORT, 1)

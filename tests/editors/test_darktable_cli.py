@@ -9,6 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import pytest
+from heif_files import save_cut, save_heif
 from PIL import Image
 
 from cropperhead.editors import darktable
@@ -191,6 +192,26 @@ def test_what_is_written_is_rendered_as_the_crop(tmp_path, size, exif, angle):
     file, image = photo(tmp_path, exif, *size)
     crop = Crop(0.2, 0.28, 0.75, 0.7, angle)
     require_rendered(tmp_path, file, image, crop, exif)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "container", "exif"),
+    [(".heic", 8, None), (".heic", 1, 6), (".avif", 6, 1), (".avif", 5, 3)],
+)
+def test_what_is_written_for_heic_and_avif_is_rendered_as_the_container_displays_it(
+    tmp_path, suffix, container, exif
+):
+    # by version 4.2, which goes by EXIF alone
+    _, image = photo(tmp_path, 1)
+    file = save_heif(tmp_path / f"photo{suffix}", container, exif, image)
+    require_rendered(tmp_path, file, image, Crop(0.2, 0.28, 0.75, 0.7, 0.0), container)
+
+
+def test_what_is_written_for_a_clean_aperture_is_rendered_as_the_crop(tmp_path):
+    _, image = photo(tmp_path, 1, 599, 399)
+    file = save_cut(tmp_path / "photo.heic", image, (100, 40, 400, 300))
+    shown = image.crop((100, 40, 500, 340))
+    require_rendered(tmp_path, file, shown, Crop(0.2, 0.28, 0.9, 0.6, 0.0), 1)
 
 
 @pytest.mark.parametrize("version", [2, 3, 4, 5])

@@ -6,7 +6,7 @@ Up to 4.4, darktable goes by EXIF alone, from 4.6 on by the container.
 from dataclasses import astuple
 
 import pytest
-from conftest import darktable_xmp, extract_params, settings, xmp
+from conftest import darktable_xmp, extract_params, picture, settings, xmp
 from heif_files import save_heif
 
 from cropperhead.dataset import extract, inspect
@@ -17,6 +17,7 @@ from cropperhead.library import edited_photo, scan
 from cropperhead.photos import exiftool
 from cropperhead.writeback import write
 
+WIDTH, HEIGHT = 96, 64  # which encoders need not widen
 CROP = Crop(0.2, 0.1, 0.9, 0.5, 0.0)  # as displayed
 SUFFIXES = [".heic", ".avif"]
 
@@ -27,6 +28,10 @@ def reader():
         yield running
 
 
+def save(file, container, exif):
+    return save_heif(file, container, exif, picture(WIDTH, HEIGHT))
+
+
 def read(file, reader):
     entries = scan.find_photos(file.parent, [file.name], [], ())
     [photo] = edited_photo.read_cropped(file.parent, entries, reader, edited_photo.ReadOptions())
@@ -35,12 +40,12 @@ def read(file, reader):
 
 def history(flip=None):
     """A sidecar of the crop as darktable 3.8 to 4.8 write it, with its own turn if there is one."""
-    return darktable_xmp(darktable.encode(CROP, 90, 60, flip or 1, None if flip else 1))
+    return darktable_xmp(darktable.encode(CROP, WIDTH, HEIGHT, flip or 1, None if flip else 1))
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_lightroom_displays_it_as_the_container_does(tmp_path, reader, suffix):
-    file = save_heif(tmp_path / f"a{suffix}", container=8, exif=1)
+    file = save(tmp_path / f"a{suffix}", 8, 1)
     (tmp_path / "a.xmp").write_bytes(xmp(settings(0.1, 0.2, 0.5, 0.9)))
     [crop] = read(file, reader).crops
     assert crop.shown_as == 8
@@ -52,7 +57,7 @@ def test_lightroom_displays_it_as_the_container_does(tmp_path, reader, suffix):
 def test_a_crop_of_an_unknown_darktable_is_left_out_of_heic_by_name(
     tmp_path, reader, container, exif
 ):
-    file = save_heif(tmp_path / "a.heic", container, exif)
+    file = save(tmp_path / "a.heic", container, exif)
     (tmp_path / "a.heic.xmp").write_bytes(history())
     found = read(file, reader)
     assert isinstance(found, RejectedFile)
@@ -64,7 +69,7 @@ def test_a_crop_of_an_unknown_darktable_is_left_out_of_heic_by_name(
 
 
 def test_another_editor_s_crop_stays(tmp_path, reader):
-    file = save_heif(tmp_path / "a.heic", container=8, exif=1)
+    file = save(tmp_path / "a.heic", 8, 1)
     (tmp_path / "a.heic.xmp").write_bytes(history())
     (tmp_path / "a.xmp").write_bytes(xmp(settings()))
     photo = read(file, reader)
@@ -74,7 +79,7 @@ def test_another_editor_s_crop_stays(tmp_path, reader):
 
 @pytest.mark.parametrize("container", [1, 6])
 def test_a_crop_counts_where_container_and_exif_agree(tmp_path, reader, container):
-    file = save_heif(tmp_path / "a.heic", container, exif=container)
+    file = save(tmp_path / "a.heic", container, container)
     (tmp_path / "a.heic.xmp").write_bytes(history())
     [crop] = read(file, reader).crops
     assert (crop.shown_as, astuple(crop.crop)) == (container, pytest.approx(astuple(CROP)))
@@ -82,7 +87,7 @@ def test_a_crop_counts_where_container_and_exif_agree(tmp_path, reader, containe
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_flip_of_darktable_s_own_leaves_nothing_open(tmp_path, reader, suffix):
-    file = save_heif(tmp_path / f"a{suffix}", container=8, exif=1)
+    file = save(tmp_path / f"a{suffix}", 8, 1)
     (tmp_path / f"a{suffix}.xmp").write_bytes(history(flip=3))
     [crop] = read(file, reader).crops
     assert (crop.shown_as, astuple(crop.crop)) == (3, pytest.approx(astuple(CROP)))
@@ -100,7 +105,7 @@ def test_a_flip_of_darktable_s_own_leaves_nothing_open(tmp_path, reader, suffix)
 def test_a_sidecar_that_names_a_version_from_5_on_goes_by_the_container(
     tmp_path, reader, older, newer
 ):
-    file = save_heif(tmp_path / "a.heic", container=8, exif=1)
+    file = save(tmp_path / "a.heic", 8, 1)
     sidecar = history()
     assert sidecar.count(older) == 1
     if b'modversion="2"' in newer:
@@ -114,7 +119,7 @@ def test_a_sidecar_that_names_a_version_from_5_on_goes_by_the_container(
 
 @pytest.mark.parametrize(("container", "exif"), [(8, 1), (1, 6), (5, None)])
 def test_the_container_counts_for_avif(tmp_path, reader, container, exif):
-    file = save_heif(tmp_path / "a.avif", container, exif)
+    file = save(tmp_path / "a.avif", container, exif)
     (tmp_path / "a.avif.xmp").write_bytes(history())
     [crop] = read(file, reader).crops
     assert (crop.shown_as, astuple(crop.crop)) == (container, pytest.approx(astuple(CROP)))
@@ -125,7 +130,7 @@ def test_the_container_counts_for_avif(tmp_path, reader, container, exif):
 def test_what_is_written_for_darktable_is_the_same_in_every_version(
     tmp_path, reader, suffix, container, exif
 ):
-    file = save_heif(tmp_path / f"a{suffix}", container, exif)
+    file = save(tmp_path / f"a{suffix}", container, exif)
     [photo] = edited_photo.read(tmp_path, scan.find_photos(tmp_path, [file.name], [], ()), reader)
     assert photo.target_orientation("darktable") == container
     wanted = write.WantedCrop(CROP, container)
@@ -141,7 +146,7 @@ def test_inspect_dry_run_and_extraction_say_the_same(tmp_path):
     library.mkdir()
     for name, container, exif in [("a", 8, 1), ("b", 6, 6), ("c", 1, 6)]:
         for suffix in SUFFIXES:
-            save_heif(library / f"{name}{suffix}", container, exif)
+            save(library / f"{name}{suffix}", container, exif)
             (library / f"{name}{suffix}.xmp").write_bytes(history())
     params = extract_params(library)
     dry = extract.preview(library, scan.scan(library).entries, params)

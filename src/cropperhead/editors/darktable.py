@@ -137,7 +137,12 @@ def decode(
 
 
 def measured_area(settings: Settings, sensor: Sensor) -> Box | None:
-    """What the RAW borders leave of the sensor: see `base.MeasuringEditor`."""
+    """What the RAW borders leave of the sensor: see `base.MeasuringEditor`.
+
+    All of an HEIC's coded picture: rendered with 4.2.1.
+    """
+    if sensor.is_coded_picture:
+        return sensor.whole
     borders = darktable_moves.read_borders(settings)
     if borders is None:
         return None

@@ -93,7 +93,7 @@ class EditedPhoto:
     folder: Path
     entry: Entry
     frame: tuple[int, int]  # of the stored pixels, in px
-    sensor: Sensor | None  # where the frame of a RAW photo is on it
+    sensor: Sensor | None  # where the frame is on it: `photo_file.PhotoFile.sensor`
     turn: CameraTurn
     versions: PhotoVersions
     crops: tuple[EditedCrop, ...]  # the photographer's first; none that keeps the whole frame

@@ -30,6 +30,8 @@ from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Rectangle
 from cropperhead.photos import tiff
+from cropperhead.photos.dng import Box, Mosaic
+from cropperhead.photos.sensor import Sensor
 from cropperhead.system.regular_file import open_regular
 
 _HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
@@ -57,6 +59,7 @@ _OLD_PNG_EXIF = ("Raw profile type exif", "Raw profile type APP1")
 # axis (ISO/IEC 23008-12, 6.5.10 and 6.5.12)
 _HEIF_TURNS = {("irot", 90): 8, ("irot", 180): 3, ("irot", 270): 6, ("imir", 0): 4, ("imir", 1): 2}
 _FILE_TYPE_BOX = 64  # bytes that hold it: length, `ftyp`, the main brand, its version, more brands
+_CLEAN_APERTURE = "clap"
 _TURNED = "turned by the decoder"  # a note in an opened picture's `info`
 _MARK = Rectangle(0.3, 0.1, 0, 0, 0)  # each of the eight orientations shows it at another place
 _DEEP_TO_EIGHT_BITS = 255 / 65535
@@ -134,6 +137,23 @@ def shown_as(image: Image.Image) -> int:
         return orientation.parse_orientation(image.tag_v2.get(_ORIENTATION_TAG))
     # Pillow enters an AVIF container's there, and its `getexif` falls back on XMP's
     return tiff.read_orientation(io.BytesIO(_exif(image))) or orientation.UPRIGHT
+
+
+def coded_picture(image: Image.Image) -> Sensor | None:
+    """What the clean aperture (`clap`) of an HEIC is cut out of; None without one.
+
+    Call it before the pixels are read. Raises RejectedFile (`frame`) if the container does not cut
+    before it turns, as it has to (MIAF, 7.3.6.7).
+    """
+    steps = _container_steps(image)
+    cuts = [step for step in steps if step[0] == _CLEAN_APERTURE]
+    if not cuts:
+        return None
+    if cuts != [steps[0]]:
+        raise RejectedFile("frame", "its container cuts the picture after it has turned it")
+    left, top, _, _, width, height = cuts[0][1:]
+    whole = Box(-left, -top, width, height)
+    return Sensor(whole, active=None, mosaic=Mosaic.OTHER, is_coded_picture=True)
 
 
 def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int) -> SmallCopy:
@@ -247,11 +267,19 @@ def _formats(stream: BinaryIO) -> tuple[str, ...]:
 
 def _turned_by_libheif(image: Any) -> int:
     """The orientation that the turns of an HEIC's container make; its decoder applies them."""
-    if image.format != _HEIF:
-        return orientation.UPRIGHT
-    steps = image._heif_file[image.tell()]._c_image.transformations
-    # cuts (`clap`) are among the steps: what they leave is the frame
+    steps = _container_steps(image)
     return _compose([_HEIF_TURNS[step] for step in steps if step in _HEIF_TURNS])
+
+
+def _container_steps(image: Any) -> Sequence[tuple[Any, ...]]:
+    """What an HEIC's decoder does to the coded picture, in this order.
+
+    These are turns, and cuts (`clap`) with the borders that they take: left, top, right, bottom,
+    and the size before.
+    """
+    if image.format != _HEIF:
+        return ()
+    return tuple(image._heif_file[image.tell()]._c_image.transformations)
 
 
 def _compose(turns: Sequence[int]) -> int:

@@ -37,7 +37,10 @@ class PhotoFile(Protocol):
 
     @property
     def sensor(self) -> Sensor | None:
-        """Where the frame is on the sensor; None for other formats than RAW."""
+        """Where the frame of a RAW photo is on the sensor, or an HEIC's in the coded picture.
+
+        None for other formats, and for an HEIC without a clean aperture.
+        """
 
     def picture(self, long_side: int) -> Image.Image:
         """The stored pixels, for a copy with this long side; `image.upright_copy` makes one.
@@ -51,6 +54,7 @@ class _Picture:
     """An open picture of another format than RAW."""
 
     frame: tuple[int, int]
+    sensor: Sensor | None
     _image: Image.Image
 
     @property
@@ -60,10 +64,6 @@ class _Picture:
     @property
     def format(self) -> str:
         return str(self._image.format)
-
-    @property
-    def sensor(self) -> None:
-        return None
 
     def picture(self, long_side: int) -> Image.Image:
         del long_side  # `image.load_pixels` chooses how much is decoded
@@ -78,7 +78,8 @@ def open_photo(file: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[P
             yield photo
     else:
         with pictures.open_picture(file, max_megapixels) as image:
-            yield _Picture(pictures.stored_size(image), image)
+            coded = pictures.coded_picture(image)
+            yield _Picture(pictures.stored_size(image), coded, image)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Where the frame of a RAW photo is on the camera's sensor.
 
-Some editors measure a crop in another part of the sensor than the camera's default crop.
+Some editors measure a crop in another part of the sensor than the camera's default crop, and
+darktable measures one of an HEIC in all of the coded picture, whatever its clean aperture shows.
 """
 
 from dataclasses import dataclass
@@ -15,3 +16,4 @@ class Sensor:
     whole: Box  # all pixels that the file holds
     active: Box | None  # a DNG's ActiveArea, None for other formats
     mosaic: Mosaic  # a DNG's
+    is_coded_picture: bool = False  # of an HEIC, in place of a sensor
