@@ -2,7 +2,7 @@ import signal
 import time
 
 import pytest
-from conftest import save_photo
+from conftest import save_photo, settings, xmp
 
 from cropperhead.photos import exiftool
 
@@ -63,3 +63,46 @@ def test_a_read_that_takes_too_long_ends_and_the_next_one_works(tmp_path, monkey
         monkeypatch.setattr(exiftool, "_TIME_LIMIT_S", 30)
         assert reader.read(files[1:], ["IFD0:Make"])[files[1]]["IFD0:Make"] == "Canon"
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "0.1",
+        "0.1<!-- the top -->",
+        "<!-- the top -->0.1",
+        "0<!-- a - b > c -->.1",
+        "0.1<!-- <b>9</b> -->",
+        "<![CDATA[0.1]]>",
+        "0<!-- a --><![CDATA[.1]]>",
+        "<?editor once?>0.1",
+        "&#48;.1",
+    ],
+)
+@pytest.mark.parametrize("embedded", [False, True])
+def test_a_value_is_read_as_xml_says(tmp_path, written, embedded):
+    packet = xmp(settings(), elements=True)
+    packet = packet.replace(b"<crs:CropTop>0.1<", f"<crs:CropTop>{written}<".encode())
+    file = tmp_path / ("a.jpg" if embedded else "a.xmp")
+    if embedded:
+        save_photo(file, packet)
+    else:
+        file.write_bytes(packet)
+    with exiftool.tag_reader() as reader:
+        [tags] = reader.read([file], ["XMP-crs:CropTop", "XMP-crs:CropLeft"]).values()
+    assert tags["XMP-crs:CropTop"] == 0.1
+    assert tags["XMP-crs:CropLeft"] == 0.2
+
+
+def test_comments_in_a_history_and_in_a_flag_do_not_count():
+    steps = {"History": [{"Num": "0", "Operation": "crop", "Params": "<!-- a -->gz01"}]}
+    plain = {"Num": "0", "Operation": "crop", "Params": "gz01"}
+    assert exiftool._without_markup({f"XMP-darktable:{k}": v for k, v in steps.items()}) == {
+        "XMP-darktable:History": [plain]
+    }
+    assert exiftool._plain("True<!-- a -->") is True
+
+
+def test_a_text_that_only_begins_many_comments_is_searched_once():
+    text = "<!-- " * 200_000 + "<?" * 200_000
+    assert exiftool._plain(text) == text

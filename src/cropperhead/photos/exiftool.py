@@ -1,6 +1,8 @@
 """Reads tags of many files at a time; no file can end the run. Nothing else uses ExifTool."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -29,6 +31,11 @@ _EVERY_WARNING = ("-a", "-G1:4")  # without it, ExifTool gives only the first
 _SPEED, _SPEED_WITH_NOTES = "-fast2", "-fast"
 _BROKEN_XMP = "XMP format error"
 _WARNING = "ExifTool:Warning"
+# Comments and processing instructions (XML 1.0, 2.5 and 2.6), which ExifTool 12.57 leaves in an
+# element's text. No `--` is in a comment, and no `<` is expected in an instruction, so that a text
+# of many beginnings is searched in one pass.
+_MARKUP = re.compile(r"<!--[^-]*+(?:-[^-]++)*+-->|<\?[^<]*?\?>")
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,16})?", re.ASCII)
 # ExifTool answers in milliseconds; a file that it never finishes must not stop the run.
 _TIME_LIMIT_S, _TIME_LIMIT_PER_FILE_S = 30, 2
 _LOOK_EVERY_S = 0.5
@@ -175,7 +182,7 @@ class TagReader:
         if not names:
             return {}
         answers = self._process.get_tags(names, tags, params=[speed, _GROUPED])
-        by_name = {answer["SourceFile"]: answer for answer in answers}
+        by_name = {answer["SourceFile"]: _without_markup(answer) for answer in answers}
         warned = {name: answer for name, answer in by_name.items() if _WARNING in answer}
         return by_name | self._with_worst_warning(warned, speed)
 
@@ -274,6 +281,28 @@ def find_value(tags: Tags, tag: str) -> Any:
     # a group of another family, such as MakerNotes, with this as its only answer
     is_common = group in _FAMILIES or group.startswith(_COMMON_GROUPS)
     return tags[named[0]] if len(named) == 1 and not is_common else None
+
+
+def _without_markup(tags: Tags) -> Tags:
+    return {
+        name: _plain(value) if name.startswith("XMP") else value for name, value in tags.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value of XMP as XML means it, where ExifTool has left comments in its text."""
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if not isinstance(value, str):
+        return value
+    text = _MARKUP.sub("", value)
+    if text == value:
+        return value
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    return json.loads(text) if _NUMBER.fullmatch(text) else text
 
 
 def _is_passable(file: Path) -> bool:
