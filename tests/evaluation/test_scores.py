@@ -74,6 +74,21 @@ def test_shapes_and_crops_that_nobody_could_use_are_counted():
     assert row[["top", "left", "bottom", "right", "angle"]].tolist() == [0, 0, 1, 1, 0]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("limit", range(5))
+def test_a_crop_that_is_no_number_counts_as_invalid_with_the_worst_scores(value, limit):
+    labels = labelled((0.25, 0, 0.75, 1, 0), photos=["a"], authors=["x"])
+    sound, broken = [0.25, 0, 0.75, 1, 0], [0.25, 0, 0.75, 1, 0]
+    broken[limit] = value
+    row = scores.score_cropper("cnn", labels, np.array([[sound], [broken]])).iloc[0]
+    # each a mean of the sound crop's and of the broken one's: overlap (1 + 0) / 2, displacement
+    # (0 + 1) / 2, angle (0 + 90) / 2, area (0.5 + 0) / 2
+    assert row[["iou", "bde", "angle_error", "area", "invalid"]].tolist() == [
+        *(0.5, 0.5, 45, 0.25, 0.5),
+    ]
+    assert row["aspect_error"] == 0  # the broken one has no shape
+
+
 def test_the_closest_of_several_people_is_found_with_each_left_out_in_turn():
     halves = [(0, 0, 1, 0.5, 0), (0, 0.25, 1, 0.75, 0), (0, 0, 1, 0.5, 0)]
     labels = labelled(*halves, photos=["a"] * 3, authors=["x", "y", "z"])

@@ -152,7 +152,7 @@ def _photo_interval(table: pd.DataFrame, params: GateParams) -> Callable[[pd.Ser
 
 def _invalid_photos(table: pd.DataFrame) -> tuple[str, ...]:
     rows = table[table["cropper"] == CNN]
-    # a network whose weights are NaN predicts neither limits nor overlap
+    # a network whose weights are NaN predicts no limits
     is_invalid = (rows["invalid"] != 0) | rows[NUMBERS].isna().any(axis=1)
     return tuple(sorted(set(rows.loc[is_invalid, "photo"])))
 
@@ -189,8 +189,8 @@ def _check_valid(invalid: Sequence[str], photos: int) -> Check:
         finding = "Every crop of the network has an area and is inside its frame."
     else:
         finding = (
-            f"On {len(invalid)} of {format_count(photos, 'photo')}, the network's crop has no area "
-            f"or leaves the frame: {_list_photos(invalid)}."
+            f"On {len(invalid)} of {format_count(photos, 'photo')}, the network's crop is not a "
+            f"number, has no area or leaves the frame: {_list_photos(invalid)}."
         )
     return Check("valid crops", not invalid, finding)
 

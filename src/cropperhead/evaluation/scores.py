@@ -22,6 +22,8 @@ AUTHOR, OTHERS, ITSELF = "the author", "the other authors", "itself"
 # How far a corner may be outside the frame, as a fraction of its side: this allows for single
 # precision and a pixel's rounding, not for a prediction that nobody could use
 _ROUNDING = 1e-4
+# Between crops within a frame, whose angles are 45 degrees at most
+_LARGEST_DISPLACEMENT, _LARGEST_TURN_DEG = 1.0, 90.0
 
 
 def score_cropper(cropper: str, labels: pd.DataFrame, cropped: Floats) -> pd.DataFrame:
@@ -33,6 +35,9 @@ def score_cropper(cropper: str, labels: pd.DataFrame, cropped: Floats) -> pd.Dat
     one of the two shapes is longer; NaN for a crop without area), area (share of the frame kept),
     invalid (share of crops that leave the frame or have no area), iou_best (with the closest of the
     photo's other authors, if any), the limits of the first draw, reference.
+
+    A crop with a limit that is not finite is invalid: its overlap is 0, and its errors are as large
+    as those of two crops within a frame can be.
     """
     truth, aspect = labels[list(CROP_COLUMNS)].to_numpy(float), aspect_ratios(labels)
     by_draw = _compare_limits(cropped, np.broadcast_to(truth, cropped.shape), aspect)
@@ -114,12 +119,16 @@ def _limits(limits: Floats) -> dict[str, Floats]:
 
 def _compare_limits(cropped: Floats, truth: Floats, aspect: Floats) -> dict[str, Floats]:
     frames = np.broadcast_to(aspect, cropped.shape[:-1])
+    is_none = np.asarray(~np.isfinite(cropped).all(axis=-1))
+    cropped = np.where(is_none[..., None], 0.0, cropped)  # a crop without an area
     area = crops.area(cropped)
     outside = crops.outside(cropped, frames) > _ROUNDING
+    displacement = crops.boundary_displacement(cropped, truth)
+    turn = np.abs(cropped[..., 4] - truth[..., 4])
     return {
         "iou": crops.overlap(cropped, truth, frames),
-        "bde": crops.boundary_displacement(cropped, truth),
-        "angle_error": np.abs(cropped[..., 4] - truth[..., 4]),
+        "bde": np.where(is_none, _LARGEST_DISPLACEMENT, displacement),
+        "angle_error": np.where(is_none, _LARGEST_TURN_DEG, turn),
         "aspect_error": np.exp(np.abs(_shape(cropped) - _shape(truth))) - 1,
         "area": area,
         "invalid": (outside | (area <= 0)).astype(float),
