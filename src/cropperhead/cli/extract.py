@@ -34,4 +34,5 @@ def command(library: Path, dry_run: bool, out: Path | None, catalogs: tuple[Path
         click.echo(message, err=True)
     else:
         summary = extract.extract_into(out, library, found.entries, settings)
-    click.echo(f"{library}\n{summary}")
+    lines = [library, summary, extract.describe_other_editors(found.other_editors)]
+    click.echo("\n".join(str(line) for line in lines if str(line)))

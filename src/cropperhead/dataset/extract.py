@@ -120,6 +120,15 @@ class ExtractionSummary:
         return "\n".join(lines)
 
 
+def describe_other_editors(counts: Mapping[str, int]) -> str:
+    """Format the counts of files of editors that are not supported; empty without any."""
+    if not counts:
+        return ""
+    total = sum(counts.values())
+    head = f"{total:>9,} files of editors whose crops are not read (other_editor)"
+    return "\n".join([head, *_indented(counts)])
+
+
 def _indented(counts: Mapping[str, int]) -> list[str]:
     return [f"{'':>9} {number:>9,} {name}" for name, number in sorted(counts.items())]
 

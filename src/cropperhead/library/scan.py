@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cropperhead.editors import registry
+from cropperhead.editors import registry, unsupported
 from cropperhead.errors import LibraryError
 from cropperhead.library import catalogs as catalog_files
 from cropperhead.library import sidecars
@@ -64,6 +64,11 @@ class Scan:
     entries: tuple[Entry, ...]
     others: Mapping[str, int]
     catalogs: Mapping[str, Mapping[str, int]]
+
+    @property
+    def other_editors(self) -> dict[str, int]:
+        """The files of editors that are not supported, counted by editor."""
+        return unsupported.count_by_editor(self.others)
 
 
 def scan(
@@ -174,6 +179,7 @@ def write_counts(found: Scan, file: Path) -> None:
         "sidecars_without_photo": kinds[ORPHAN],
         "unreadable_names_or_folders": kinds[UNREADABLE],
         "other_files": dict(found.others),
+        "other_editor": found.other_editors,
         "catalog_images": {name: dict(counts) for name, counts in found.catalogs.items()},
     }
     text = json.dumps(counts, indent=2) + "\n"
