@@ -6,6 +6,7 @@ from dataclasses import astuple
 import pytest
 from conftest import darktable_xmp, save_photo, settings, xmp
 from profile_files import format_profile
+from raw_files import save_dng
 
 from cropperhead.cli.main import main
 from cropperhead.editors import darktable, lightroom, rawtherapee
@@ -94,6 +95,32 @@ def test_of_several_editors_the_first_counts_unless_one_is_named(tmp_path, capsy
     assert not (tmp_path / "IMG_1.xmp").exists()
     main(["convert", str(tmp_path), "--to", "lightroom", "--from", "rawtherapee"])
     assert crops(tmp_path)["lightroom"][0] == pytest.approx(astuple(OTHER), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "b.TIF", "c.dng"])
+def test_it_says_for_which_photos_lightroom_reads_no_sidecar(tmp_path, capsys, name):
+    file = tmp_path / name
+    save_dng(file) if name == "c.dng" else save_photo(file)
+    crop = darktable.encode(CROP, *((1200, 800) if name == "c.dng" else (90, 60)))
+    (tmp_path / f"{name}.xmp").write_bytes(darktable_xmp(crop))
+    for extra in (["--dry-run"], []):
+        assert main(["convert", str(tmp_path), "--to", "lightroom", *extra]) == 0
+        said = capsys.readouterr().out
+        assert (
+            f"  without effect: {file}: lightroom reads no sidecar of a {file.suffix.lower()}"
+            in said
+        )
+    assert main(["convert", str(tmp_path), "--to", "rawtherapee"]) == 0
+    assert "without effect" not in capsys.readouterr().out
+
+
+def test_of_other_formats_lightroom_reads_sidecars(tmp_path, capsys):
+    save_dng(tmp_path / "a.nef")  # a DNG in all but name
+    (tmp_path / "a.nef.xmp").write_bytes(darktable_xmp(darktable.encode(CROP, 1200, 800)))
+    assert main(["convert", str(tmp_path), "--to", "lightroom"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1 crops converted to lightroom")
+    assert "without effect" not in said
 
 
 def test_a_person_s_crop_is_kept_unless_overwrite_is_given(tmp_path, capsys):

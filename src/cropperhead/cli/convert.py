@@ -33,6 +33,7 @@ def command(
     PATH is a photo or a folder of photos. Photos are never changed, and everything else in a
     sidecar is kept. Crops you already made in that editor are kept unless you pass --overwrite.
     Where several other editors have a crop, the first of those listed at --from is used.
+    Lightroom reads sidecars of RAW photos, but none of JPEG, TIFF and DNG files: these are listed.
     """
     from cropperhead import params
     from cropperhead.writeback import convert

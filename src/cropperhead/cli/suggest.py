@@ -116,7 +116,8 @@ def command(
     """Suggest crops with the trained model.
 
     PATH is a photo, a folder of photos or a pattern; - is the same as --json. Photos are never
-    changed. Crops that people made, in any editor, are kept unless you pass --overwrite. Without
+    changed. Crops that people made, in any editor, are kept unless you pass --overwrite.
+    Lightroom reads sidecars of RAW photos, but none of JPEG, TIFF and DNG files. Without
     --write, --json, --apply or --sheet, each photo's crop is printed. The exit status is 1 if
     anything failed or no photo was found.
     """

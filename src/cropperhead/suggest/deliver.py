@@ -103,6 +103,8 @@ class Delivery:
             self._log.skip(job.file, outcome.reason)
         else:
             self._log.written += 1
+            if outcome.caution:
+                self._log.caution(job.file, outcome.caution)
 
     def _write_copy(self, job: Job, prediction: Prediction) -> None:
         if job.copy_to is None or self._copies is None:

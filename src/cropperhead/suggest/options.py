@@ -126,6 +126,10 @@ class SuggestLog:
         """Note a photo for which something is not done."""
         self.skipped.setdefault(reason, []).append(file)
 
+    def caution(self, file: Path, reason: str) -> None:
+        """Print why what was written for a photo will have no effect."""
+        self.progress.write(f"{file}: {reason}", file=sys.stderr)
+
     def fail(self, file: Path, reason: str) -> None:
         """Note and print a photo, or what should have been one, that failed."""
         self._fail(file, reason, f"{file}: {reason}")

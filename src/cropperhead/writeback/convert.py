@@ -29,6 +29,7 @@ class ConversionLog:
     converted: dict[Path, str] = field(default_factory=dict)  # sidecar -> where the crop was
     skipped: dict[Path, str] = field(default_factory=dict)
     failed: dict[Path, str] = field(default_factory=dict)
+    cautions: dict[Path, str] = field(default_factory=dict)  # of converted photos
 
     def __str__(self) -> str:
         verb = "to be converted" if self.is_dry_run else "converted"
@@ -39,6 +40,7 @@ class ConversionLog:
         lines += [f"  skipped: {uncropped} with {_NO_CROP}"] if uncropped else []
         lines += [f"  skipped: {f}: {why}" for f, why in self.skipped.items() if why != _NO_CROP]
         lines += [f"  failed: {file}: {why}" for file, why in self.failed.items()]
+        lines += [f"  without effect: {file}: {why}" for file, why in self.cautions.items()]
         return "\n".join([counts, *lines])
 
 
@@ -106,6 +108,8 @@ def _convert(
         return
     if result.is_written:
         log.converted[result.sidecar] = f"{sources[0]}{_differing(sources)}"
+        if result.caution:
+            log.cautions[file] = result.caution
     else:
         log.skipped[file] = result.reason
 

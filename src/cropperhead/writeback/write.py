@@ -32,10 +32,14 @@ class WantedCrop:
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What became of a sidecar, and the reason if nothing was written."""
+    """What became of a sidecar, and the reason if nothing was written.
+
+    `caution` says why the editor will not show what was written; empty if it will.
+    """
 
     sidecar: Path
     reason: str = ""
+    caution: str = ""
 
     @property
     def is_written(self) -> bool:
@@ -101,7 +105,17 @@ def write_crop(
     if not dry_run:
         _refuse_changed(photo, sidecar, before)
         journal.write_file(sidecar, after, before, {} if mark is None else mark.texts())
-    return WriteResult(sidecar)
+    return WriteResult(sidecar, caution=_caution(photo.file.name, editor))
+
+
+def _caution(photo: str, editor: str) -> str:
+    suffix = sidecars.suffix(photo)
+    if suffix not in registry.find_editor(editor).sidecars.unread_for:
+        return ""
+    return (
+        f"{editor} reads no sidecar of a {suffix} file, whose settings it keeps inside; "
+        "it will not show this crop"
+    )
 
 
 def _reason_to_skip(photo: EditedPhoto, wanted: WantedCrop, editor: str, overwrite: bool) -> str:
