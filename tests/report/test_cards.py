@@ -206,6 +206,26 @@ def test_only_a_model_that_learned_is_meant_for_use():
         assert "## Intended use\n\nFor comparison only." in PAGES[name]
 
 
+def test_what_a_card_says_of_a_constant_crop_follows_from_the_outcome():
+    closer, simpler = "the constant crop is closer to the photographer's", "which is simpler"
+    assert closer in PAGES["card of the predecessor"]  # worse
+    assert simpler not in PAGES["card of the predecessor"]
+    assert simpler in PAGES["card without learning"]  # no evidence that either is closer
+    assert closer not in PAGES["card without learning"]
+
+
+def test_a_card_says_whether_validation_photos_were_trained_on_in_the_end():
+    retrained = "The network that was kept was then trained again on both together"
+    assert retrained not in PAGES["card"]
+    assert retrained in card(facts=[("train.refits", "1")])
+    assert retrained not in card(facts=[("train.refits", "0")])
+
+
+def test_a_datasheet_does_not_claim_to_know_what_the_people_were_asked():
+    assert "Nobody was asked" not in PAGES["sheet"]
+    assert "Whether anybody was asked to crop for this purpose is not known" in PAGES["sheet"]
+
+
 def test_a_model_card_names_the_source_of_its_features():
     assert "ImageNet" in PAGES["card without learning"]
     assert "ImageNet" not in PAGES["card"]

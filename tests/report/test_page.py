@@ -221,6 +221,14 @@ def test_the_method_is_described(html):
     assert "The weights of epoch 2" in text  # the smaller validation loss, 1.5
 
 
+@pytest.mark.parametrize("name", ["train.refits", "train.fine_tuning.refits"])
+def test_a_network_that_was_trained_again_is_not_said_to_have_the_weights_of_an_epoch(name):
+    for refits, kept in (("2", "was then trained again"), ("0", "The weights of epoch 2")):
+        text = Page(render_page(comparison(facts=[(name, refits)]))).text
+        assert kept in text
+    assert "The weights of epoch 2" not in Page(render_page(comparison(facts=[(name, "1")]))).text
+
+
 def test_only_croppers_of_the_table_are_described(html):
     sampler = comparison().sampler
     random = dataclasses.replace(CNN, cropper="random", label="Random within bounds")

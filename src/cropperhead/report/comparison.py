@@ -86,3 +86,8 @@ class Comparison:
     failure_pictures: Sequence[Picture] = ()
     corrections: Corrections | None = None
     automatic: int = 0  # photos of the library with only a crop that nobody made
+
+    @property
+    def is_retrained(self) -> bool:
+        """Whether the network was trained again on training and validation photos together."""
+        return any(name.endswith(".refits") and value != "0" for name, value in self.facts)
