@@ -3,7 +3,7 @@ import pytest
 
 from cropperhead.evaluation import trained_judge
 from cropperhead.geometry.crops import Floats
-from cropperhead.stats import Interval, Jackknife
+from cropperhead.stats import Jackknife
 
 COUNT = 60
 
@@ -57,15 +57,17 @@ def test_several_draws_count_as_much_as_the_human_crops_and_broken_ones_are_judg
     assert judged(human, broken).mean == 1
 
 
-def test_one_group_is_too_few():
+@pytest.mark.parametrize("groups", [1, 2, 9])
+def test_fewer_groups_than_a_verdict_takes_are_not_judged(groups):
     human = centred(areas(1, 0.32, 0.89))
-    auc = judged(human, human[None], ["one"] * COUNT)
+    auc = judged(human, human[None], [str(i % groups) for i in range(COUNT)])
     assert all(np.isnan([auc.mean, auc.low, auc.high]))
 
 
-def test_two_groups_are_judged_by_each_other():
-    human, network = centred(np.array([0.5, 0.5])), centred(np.array([0.9, 0.9]))
-    assert isinstance(judged(human, network[None]), Interval)
+def test_as_many_groups_as_a_verdict_takes_are_judged():
+    human, others = centred(areas(1, 0.32, 0.6)), centred(areas(2, 0.7, 0.89))
+    auc = judged(human, others[None], [str(i % 10) for i in range(COUNT)])
+    assert auc.mean == pytest.approx(1, abs=0.01)
 
 
 def test_the_same_seed_gives_the_same_judge():

@@ -207,7 +207,7 @@ def test_only_a_model_that_learned_is_meant_for_use():
 
 
 def test_what_a_card_says_of_a_constant_crop_follows_from_the_outcome():
-    closer, simpler = "the constant crop is closer to the photographer's", "which is simpler"
+    closer, simpler = "the constant crop is closer to the photographer's", "which are simpler"
     assert closer in PAGES["card of the predecessor"]  # worse
     assert simpler not in PAGES["card of the predecessor"]
     assert simpler in PAGES["card without learning"]  # no evidence that either is closer

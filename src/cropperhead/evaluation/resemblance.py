@@ -22,6 +22,7 @@ from cropperhead.evaluation.number_text import (
     join_words,
 )
 from cropperhead.evaluation.scores import LIMITS
+from cropperhead.evaluation.verdict import LEAST_GROUPS
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import Floats
 from cropperhead.stats import Interval
@@ -46,7 +47,12 @@ class Spread:
 
 
 def describe_resemblance(evaluation: Evaluation) -> list[str]:
-    """Describe limits, sizes and places, and on how many photos one fixed crop is closer."""
+    """Describe limits, sizes and places, and on how many photos one fixed crop is closer.
+
+    Nothing is said of fewer test photos than a verdict takes.
+    """
+    if evaluation.group_count < LEAST_GROUPS:
+        return []
     return [
         describe_limits(_corrected_shares(evaluation)),
         describe_sizes(measure_sizes(evaluation)),

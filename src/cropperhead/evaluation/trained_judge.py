@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
 from cropperhead.evaluation import judge
+from cropperhead.evaluation.verdict import LEAST_GROUPS
 from cropperhead.geometry.crops import Floats
 from cropperhead.stats import Interval, Jackknife
 
@@ -39,10 +40,10 @@ def trained_auc(
 
     `human` (n, 5) and `others` (draws, n, 5) are crops of the same n photos, whose width / height
     is `aspect` and whose near-duplicates and bursts share a group. Gives the AUC of cross-validated
-    scores, as `judge.auc` does, with an interval that is wide enough for them; NaN for fewer than
-    two groups.
+    scores, as `judge.auc` does, with an interval that is wide enough for them; NaN for fewer groups
+    than a verdict takes.
     """
-    if len(set(groups)) < 2:
+    if len(set(groups)) < LEAST_GROUPS:
         return _NOT_MEASURED
     features = np.stack([judge.shape_features(each, aspect) for each in (human, *others)])
     scores = np.zeros(features.shape[:2])
