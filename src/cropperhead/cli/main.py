@@ -10,6 +10,7 @@ from click.shell_completion import shell_complete
 
 from cropperhead import __version__
 from cropperhead.errors import CropperheadError, disk_problem
+from cropperhead.system import termination
 
 PROGRAM = "cropperhead"
 # Each command is `command` in the module of its name, which is imported only to run or describe it
@@ -60,16 +61,19 @@ def group() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status.
 
-    0 for success, 1 for an error, 2 for wrong usage, 130 for Ctrl-C and 141 for a closed pipe. An
-    error is printed as one sentence on standard error.
+    0 for success, 1 for an error, 2 for wrong usage, 130 for Ctrl-C, 143 if the program was told to
+    end (`kill`), and 141 for a closed pipe. An error is printed as one sentence on standard error.
     """
     if instruction := os.environ.get(_COMPLETION):
         return shell_complete(group, {}, PROGRAM, _COMPLETION, instruction)
     try:
         # `group.main` would do this too, but it prints on Ctrl-C and exits with 1 on a closed pipe
-        with group.make_context(
-            PROGRAM, list(sys.argv[1:] if arguments is None else arguments)
-        ) as context:
+        with (
+            termination.raise_when_terminated(),
+            group.make_context(
+                PROGRAM, list(sys.argv[1:] if arguments is None else arguments)
+            ) as context,
+        ):
             group.invoke(context)
     except click.exceptions.Exit as end:  # of --help and --version
         return end.exit_code
@@ -89,6 +93,8 @@ def _report(error: BaseException) -> int:
         case click.UsageError():
             error.show()
             return error.exit_code
+        case termination.Terminated():
+            return error.status
         case KeyboardInterrupt():
             return _INTERRUPTED
         case BrokenPipeError():  # the reader, such as `head`, closed the pipe

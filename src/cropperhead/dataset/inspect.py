@@ -15,6 +15,7 @@ from cropperhead.library import catalogs, edited_photo, scan, selection
 from cropperhead.library.edited_photo import CopySize, EditedCrop, EditedPhoto, ReadOptions
 from cropperhead.params import ExtractParams
 from cropperhead.photos import drawing, exiftool
+from cropperhead.system import atomic
 
 _PICTURE_LONG_SIDE = 1600  # px
 _TURNS = {
@@ -79,8 +80,8 @@ def draw(file: Path, photo: EditedPhoto, folder: Path, used: set[Path]) -> Path:
     """Draws a photo's crops into a folder, under a name that is not `used`, and adds the name."""
     names = (f"{file.name}{extra}.crops.jpg" for extra in chain([""], map(" {}".format, count(2))))
     target = next(folder / name for name in names if folder / name not in used)
-    folder.mkdir(parents=True, exist_ok=True)
-    picture_with_crops(photo).save(target, quality=90)
+    picture = picture_with_crops(photo)
+    atomic.replace(target, lambda unfinished: picture.save(unfinished, "JPEG", quality=90))
     used.add(target)
     return target
 

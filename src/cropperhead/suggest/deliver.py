@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -143,12 +142,7 @@ def write_sheet(file: Path, photos: Sequence[tuple[str, bytes]]) -> None:
     images = [Image.open(io.BytesIO(jpeg)) for _, jpeg in photos]
     captions = [caption for caption, _ in photos]
     sheet = drawing.contact_sheet(images, min(columns, len(images)), captions, _SHEET_WIDTH)
-    try:
-        atomic.replace(file, partial(_save_sheet, sheet, file.suffix.lower() == ".png"))
-    except OSError:
-        with suppress(OSError):
-            file.with_suffix(atomic.UNFINISHED).unlink(missing_ok=True)
-        raise
+    atomic.replace(file, partial(_save_sheet, sheet, file.suffix.lower() == ".png"))
 
 
 def refuse_other_picture(file: Path) -> None:

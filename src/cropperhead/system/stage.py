@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cropperhead.errors import CropperheadError, disk_problem
+from cropperhead.system import termination
 
 Paths = TypeVar("Paths")
 MorePaths = TypeVar("MorePaths")
@@ -16,7 +17,8 @@ MorePaths = TypeVar("MorePaths")
 def run(main: Callable[[], None]) -> None:
     """Run a stage; exit with status 1 and a sentence where it cannot go on."""
     try:
-        main()
+        with termination.raise_when_terminated():
+            main()
     except CropperheadError as error:
         sys.exit(str(error))
     except OSError as error:  # no space left, read-only, unplugged

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.inference import litert
 from cropperhead.inference.litert import ExportedModel, Facts
+from cropperhead.system import atomic
 from cropperhead.training.batches import Examples, PhotoArrays
 from cropperhead.training.networks import keras_model
 
@@ -224,7 +226,7 @@ def export_files(
     rows, problems = {}, []
     for weights, file in files.items():
         content = export_model(model, weights, data_sha256)
-        file.write_bytes(content)
+        atomic.replace(file, partial(Path.write_bytes, data=content))
         lite = predict_outputs(litert.load_model(file), examples.photos)
         parity = compare_outputs(keras, lite, examples)
         rows[weights] = {"bytes": len(content), **_round(asdict(parity))}

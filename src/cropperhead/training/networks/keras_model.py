@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from cropperhead.errors import ModelError
 from cropperhead.geometry.crops import Floats
+from cropperhead.system import atomic
 from cropperhead.system.regular_file import open_regular
 from cropperhead.training.batches import PhotoArrays
 
@@ -25,11 +27,11 @@ _NO_DATE = "1980-01-01@00:00:00"  # the earliest date that a zip archive can hol
 
 def save_model(model: Any, file: Path) -> None:
     """Writes a `.keras` archive; the same network gives the same bytes at any time."""
-    buffer = file.with_suffix(".unstable.keras")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    model.save(buffer)
-    file.write_bytes(_stable(buffer.read_bytes()))
-    buffer.unlink()
+    with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
+        unstable = Path(folder, "model.keras")
+        model.save(unstable)
+        content = _stable(unstable.read_bytes())
+    atomic.replace(file, lambda unfinished: unfinished.write_bytes(content))
 
 
 def load_model(file: Path) -> Any:
