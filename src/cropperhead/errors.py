@@ -7,6 +7,7 @@ CropperheadError                 caught once, where a program ends, and printed 
 ├── DataError                    too many invalid labels, or too few valid ones, to continue
 ├── WritingError                 one file that could not be written and is unchanged; listed
 ├── TrackingError                MLflow's store of runs cannot be used; nothing else is lost
+├── BusyError                    a folder in which another run is working
 ├── ModelError                   a trained model that is missing or cannot be used
 └── RejectedFile                 one file that cannot be used; counted and listed
 """
@@ -42,6 +43,10 @@ class WritingError(CropperheadError):
 
 class TrackingError(CropperheadError):
     """MLflow's store of runs cannot be used; nothing else is lost by it."""
+
+
+class BusyError(CropperheadError):
+    """A folder in which another run is working."""
 
 
 class ModelError(CropperheadError):

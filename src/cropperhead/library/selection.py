@@ -1,7 +1,7 @@
 """The photos that a command names: files, folders at any depth, and patterns."""
 
 import glob
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cropperhead.library import scan, sidecars
@@ -41,6 +41,15 @@ def find_entries(
     if names:
         return scan.find_photos(folder, names, list(catalogs), ())
     return list(scan.scan(folder, list(catalogs)).entries)
+
+
+def folders_of_photos(groups: Iterable[tuple[Path, Sequence[Entry]]]) -> set[Path]:
+    """The folders in which entries are, and those in which they were found."""
+    return {
+        place
+        for folder, entries in groups
+        for place in (folder, *((folder / entry.file).parent for entry in entries))
+    }
 
 
 def _is_photo_or_folder(path: Path) -> bool:
