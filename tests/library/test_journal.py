@@ -1,16 +1,23 @@
 """Writing a folder of photos and undoing it, whatever comes between."""
 
 import hashlib
+import io
+import json
 import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from PIL import Image
 
-from cropperhead.errors import WritingError
+from cropperhead.errors import BusyError, WritingError
 from cropperhead.library import journal
+from cropperhead.library.journal_records import MOST_BYTES, Journals, copy_note, read_journal
+from cropperhead.photos import copy_mark
+from cropperhead.system import folder_lock
 
 OLD, OTHER, NEW, NEWER = b"old\r\n", b"\xff\xfeother", b"new", b"newer"
 LONG_AGO_NS = 1_300_000_000_123_456_789
@@ -60,8 +67,7 @@ def test_a_complete_undo_leaves_the_folder_as_it_was(folder):
 
 
 @pytest.mark.parametrize("content", [b"by a person", None])
-def test_a_sidecar_that_was_changed_since_is_kept_unless_forced(folder, content):
-    before = state(folder)
+def test_a_sidecar_that_was_changed_since_is_kept(folder, content):
     write_all(folder)
     file = folder / "a.xmp"
     if content is None:
@@ -73,8 +79,6 @@ def test_a_sidecar_that_was_changed_since_is_kept_unless_forced(folder, content)
         assert dict(done.kept) == {file: "changed since it was written; kept as it is"}
     assert (file.read_bytes() if file.exists() else None) == content
     assert not (folder / "c.xmp").exists()
-    assert journal.undo(folder, force=True).restored == (file,)
-    assert state(folder) == before
 
 
 def test_a_person_s_change_between_two_writes_is_restored(folder):
@@ -153,56 +157,73 @@ def test_a_full_disk_leaves_the_sidecar_whole(folder):
 
 
 # Copies of a folder, of which the n-th is worked on until the n-th touch of the file system, by the
-# events that Python itself announces; the last is worked on to the end.
-KILLED = """
+# events that Python itself announces. There the process is killed, or a person saves a.xmp and the
+# work goes on. The last copy is worked on to the end.
+DISTURBED = """
 import itertools, os, shutil, signal, sys
+from contextlib import suppress
 from pathlib import Path
+from cropperhead.errors import WritingError
 from cropperhead.library import journal
 
-TOUCHES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.utime", "os.chmod")
-original, copies, undoes = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "undo"
+TOUCHES = (
+    "open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.utime", "os.chmod",
+    "os.truncate",
+)
+original, copies, work, disturbance = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
 
-def work(folder, left):
+def disturb(folder):
+    if disturbance == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    saved = folder.with_suffix(".saved")
+    saved.write_bytes(b"by a person")
+    saved.replace(folder / "a.xmp")
+
+def write(folder, *arguments):
+    with suppress(WritingError):
+        journal.write_file(folder / arguments[0], *arguments[1:], {})
+
+def start(folder, left):
     def count(event, arguments):
         nonlocal left
-        if event in TOUCHES and str(folder) in str(arguments[0]):
+        if event in TOUCHES and str(folder) + os.sep in str(arguments[0]) + os.sep:
             left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if left == -1:
+                disturb(folder)
 
     sys.addaudithook(count)
-    if undoes:
+    if work == "undo":
         journal.undo(folder)
     else:
-        journal.write_file(folder / "a.xmp", b"new", b"old\\r\\n", {})
-        journal.write_file(folder / "c.xmp", b"new", None, {})
-        journal.write_file(folder / "a.xmp", b"newer", b"new", {})
-    os._exit(0)
+        write(folder, "a.xmp", b"new", b"old\\r\\n")
+        write(folder, "c.xmp", b"new", None)
+        write(folder, "a.xmp", b"newer", b"new")
+    os._exit(0 if left >= 0 else 1)
 
 for touches in itertools.count():
     folder = copies / f"{touches:03d}"
     shutil.copytree(original, folder)
     child = os.fork()
     if not child:
-        work(folder, touches)
+        start(folder, touches)
     _, status = os.waitpid(child, 0)
     if not status:
         break
-    assert os.WTERMSIG(status) == signal.SIGKILL, status
+    assert status == (signal.SIGKILL if disturbance == "kill" else 1 << 8), status
 """
 
 
-def killed_everywhere(folder, what):
+def disturbed_everywhere(folder, work, disturbance):
     copies = folder.parent / "copies"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, "-c", KILLED, str(folder), str(copies), what]
+    command = [sys.executable, "-c", DISTURBED, str(folder), str(copies), work, disturbance]
     subprocess.run(command, env=environment, check=True)
     return sorted(copies.iterdir())
 
 
 def test_writing_that_is_killed_anywhere_is_undone(folder):
     before = state(folder)
-    copies = killed_everywhere(folder, "write")
+    copies = disturbed_everywhere(folder, "write", "kill")
     assert len(copies) > 20
     for copy in copies:
         assert (copy / "a.xmp").read_bytes() in {OLD, NEW, NEWER}
@@ -215,13 +236,28 @@ def test_writing_that_is_killed_anywhere_is_undone(folder):
 def test_undoing_that_is_killed_anywhere_is_finished_by_the_next_run(folder):
     before = state(folder)
     write_all(folder)
-    copies = killed_everywhere(folder, "undo")
+    copies = disturbed_everywhere(folder, "undo", "kill")
     assert len(copies) > 20
     for copy in copies:
         assert (copy / "a.xmp").read_bytes() in {OLD, NEWER}
         assert not journal.undo(copy).kept
         assert state(copy) == before
         assert not (copy / ".cropperhead").exists()
+
+
+@pytest.mark.skipif(sys.platform not in {"linux", "darwin"}, reason="nothing exchanges files")
+@pytest.mark.parametrize("work", ["write", "undo"])
+def test_what_a_person_saves_at_any_moment_is_kept(folder, work):
+    if work == "undo":
+        write_all(folder)
+    *copies, undisturbed = disturbed_everywhere(folder, work, "save")
+    assert len(copies) > 20
+    for copy in copies:
+        assert (copy / "a.xmp").read_bytes() == b"by a person"
+        journal.undo(copy)
+        assert (copy / "a.xmp").read_bytes() == b"by a person"
+        assert not (copy / "c.xmp").exists()
+    assert (undisturbed / "a.xmp").read_bytes() == (OLD if work == "undo" else NEWER)
 
 
 def test_a_journal_that_cannot_be_read_does_not_stop_the_others(folder):
@@ -234,3 +270,272 @@ def test_a_journal_that_cannot_be_read_does_not_stop_the_others(folder):
     done = journal.undo(folder)
     assert done.removed == (other / "b.xmp",)
     assert list(done.kept) == [folder / journal.FOLDER]
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def line(**values):
+    """A line of a journal: that c.xmp was made, unless the values say otherwise."""
+    made = {"file": "c.xmp", "before": None, "after": sha256(NEW), "mtime_ns": 0, "mode": 0}
+    return json.dumps(made | {"note": {}} | values).encode() + b"\n"
+
+
+def forge(folder, *lines):
+    (folder / journal.FOLDER).mkdir()
+    (folder / journal.FOLDER / "journal.jsonl").write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize("note", [{}, {"Model": "1"}, {"Source": "/a.jpg", "Trace": "(1, 2)"}])
+@pytest.mark.parametrize("name", ["a.jpg", "b.NEF", "c.tif", "notes.txt", "d.lrcat", "e"])
+def test_no_entry_makes_undo_touch_a_file_such_as_is_never_written(folder, name, note):
+    if name == "a.jpg":
+        Image.new("RGB", (8, 8)).save(folder / name)
+    else:
+        (folder / name).write_bytes(b"somebody's own")
+    content = (folder / name).read_bytes()
+    other = folder / journal.FOLDER / f"{sha256(OTHER)}.before"
+    forge(
+        folder,
+        line(file=name, after=sha256(content), note=note),
+        line(file="f" + name, before=sha256(OTHER), after=sha256(content), note=note),
+    )
+    (folder / ("f" + name)).write_bytes(content)
+    other.write_bytes(OTHER)
+    done = journal.undo(folder)
+    assert (done.restored, done.removed) == ((), ())
+    assert list(done.kept) == [folder / name, folder / ("f" + name)]
+    assert (folder / name).read_bytes() == (folder / ("f" + name)).read_bytes() == content
+
+
+def test_undo_removes_a_copy_that_says_that_it_is_one(folder):
+    tags = Image.Exif()
+    tags[copy_mark.TAG] = copy_mark.VALUE
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=tags)
+    journal.write_file(folder / "copy.jpg", buffer.getvalue(), None, copy_note(folder / "a.jpg"))
+    assert journal.undo(folder).removed == (folder / "copy.jpg",)
+    assert not (folder / "copy.jpg").exists()
+
+
+DAMAGED = {
+    "no JSON": b"hello\n",
+    "no object": b"[]\n",
+    "empty": b"\n",
+    "NUL": b"\0" * 100 + b"\n",
+    "not UTF-8": b'{"file": "\xff"}\n',
+    "deep": b"[" * 50_000 + b"\n",
+    "deep object": b'{"file":' * 8_000 + b"\n",
+    "long": line(note={"a": "x" * 70_000}),
+    "long number": line().replace(b'"mode": 0', b'"mode": ' + b"9" * 5000),
+    "not a number": line().replace(b'"mode": 0', b'"mode": NaN'),
+    "missing": b'{"file": "c.xmp"}\n',
+    **{
+        f"{name} {value!r:.20}": line(**{name: value})
+        for name, values in {
+            "file": [None, 1, [], {}, "", ".", "..", "../c.xmp", "/c.xmp", "d/c.xmp", ".c.xmp"],
+            "before": [1, "", "g" * 64, "A" * 64, "0" * 63, "0" * 65, "../../etc/passwd", [], True],
+            "after": [None, 1, "", "0" * 63, {}, "0" * 64 + "\n"],
+            "mtime_ns": [None, "0", 1.5, True, 2**63, -(2**63), []],
+            "mode": [None, "0", 1.5, False, 2**31, {}],
+            "note": [None, [], "", 1, {"Crop": 1}, {"Crop": None}, {"Crop": ["0"]}, {"a": {}}],
+        }.items()
+        for value in values
+    },
+    **{f"name with {name}": line(file=f"c{name}.xmp") for name in "\n\r\0\ud800"},
+}
+
+
+@pytest.mark.parametrize("damaged", DAMAGED.values(), ids=map(repr, DAMAGED))
+def test_a_damaged_line_is_counted_and_named_and_the_others_count(folder, damaged):
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
+    lines = folder / journal.FOLDER / "journal.jsonl"
+    sound = lines.read_bytes()
+    lines.write_bytes(damaged + sound + damaged)
+    assert [one.file for one in read_journal(folder).records] == ["a.xmp"]
+    problem = "2 damaged lines are passed over (line 1, 3)"
+    assert read_journal(folder).damage == problem
+    journals = Journals()
+    assert journals.changes(folder / "a.xmp")
+    assert journals.damage == {lines: problem}
+    done = journal.undo(folder)
+    assert done.restored == (folder / "a.xmp",)
+    assert dict(done.kept) == {lines: f"{problem}; kept, with all backups"}
+    assert (folder / "a.xmp").read_bytes() == OLD
+    assert lines.read_bytes() == damaged + sound + damaged
+    assert (folder / journal.FOLDER / f"{sha256(OLD)}.before").read_bytes() == OLD
+
+
+def test_a_line_that_a_full_disk_cut_off_is_replaced_by_the_next(folder):
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
+    lines = folder / journal.FOLDER / "journal.jsonl"
+    whole = lines.read_bytes()
+    lines.write_bytes(whole + whole[:40])
+    assert (len(read_journal(folder).records), read_journal(folder).damage) == (1, "")
+    journal.write_file(folder / "c.xmp", NEW, None, {})
+    assert [one.file for one in read_journal(folder).records] == ["a.xmp", "c.xmp"]
+    assert read_journal(folder).damage == ""
+
+
+def _a_link(place):
+    place.symlink_to(place.parent.parent / "below" / "b.pp3")
+
+
+def _a_link_to_a_device(place):
+    place.symlink_to("/dev/zero")
+
+
+def _too_large(place):
+    with place.open("wb") as stream:
+        stream.truncate(MOST_BYTES + 1)
+
+
+def _not_a_journal(place):
+    place.write_bytes(b"{}\n" * 2000)
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (_a_link, "it is a link, expected a file"),
+        (_a_link_to_a_device, "it is a link, expected a file"),
+        (os.mkfifo, "it is a pipe, expected a file"),
+        (Path.mkdir, "it is a folder, expected a file"),
+        (_too_large, "it has more than 64,000,000 bytes"),
+        (_not_a_journal, "more than 1,000 lines are not those of a journal"),
+    ],
+)
+def test_what_is_no_journal_is_neither_read_nor_written(folder, make, problem):
+    (folder / journal.FOLDER).mkdir()
+    make(folder / journal.FOLDER / "journal.jsonl")
+    before = state(folder)
+    with pytest.raises(WritingError, match=problem):
+        Journals().changes(folder / "a.xmp")
+    if make is not _not_a_journal:  # to which a line could be added
+        with pytest.raises(WritingError, match=r"a\.xmp: "):
+            journal.write_file(folder / "a.xmp", NEW, OLD, {})
+    [reason] = journal.undo(folder).kept.values()
+    assert problem in reason
+    after = state(folder)
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_link_in_place_of_the_journal_s_folder_is_not_followed(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    journal.write_file(elsewhere / "a.xmp", NEW, None, {})
+    (folder / "a.xmp").write_bytes(NEW)
+    (folder / journal.FOLDER).symlink_to(elsewhere / journal.FOLDER)
+    before = state(tmp_path)
+    with pytest.raises(WritingError, match="is a link, expected a folder"):
+        Journals().changes(folder / "a.xmp")
+    with pytest.raises(WritingError, match="is a link, expected a folder"):
+        journal.write_file(folder / "a.xmp", NEWER, NEW, {})
+    [reason] = journal.undo(folder).kept.values()
+    assert "is a link, expected a folder" in reason
+    assert state(tmp_path) == before
+
+
+def test_undo_names_what_is_outside_of_the_folder_and_leaves_it(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "deep").mkdir(parents=True)
+    journal.write_file(elsewhere / "deep" / "a.xmp", NEW, None, {})
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "also below").symlink_to(folder / "below")
+    journal.write_file(folder / "also below" / "b.pp3", NEW, OTHER, {})
+    done = journal.undo(folder)
+    assert done.restored == (folder / "below" / "b.pp3",)
+    [(place, reason)] = done.kept.items()
+    assert place == folder / "link" / "deep"
+    assert reason.endswith(f"to undo what was written there, name {elsewhere / 'deep'}")
+    assert (elsewhere / "deep" / "a.xmp").read_bytes() == NEW
+
+
+def test_links_in_the_journal_s_folder_are_not_written_through(folder, tmp_path):
+    precious = tmp_path / "precious.txt"
+    precious.write_bytes(b"somebody's")
+    (folder / journal.FOLDER).mkdir()
+    for content in (OLD, NEW):
+        for suffix in (".before", ".ready", ".unfinished"):
+            (folder / journal.FOLDER / (sha256(content) + suffix)).symlink_to(precious)
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
+    assert precious.read_bytes() == b"somebody's"
+    assert not (folder / "a.xmp").is_symlink()
+    assert journal.undo(folder).restored == (folder / "a.xmp",)
+    assert (folder / "a.xmp").read_bytes() == OLD
+    assert precious.read_bytes() == b"somebody's"
+
+
+@pytest.mark.parametrize("make", [_a_link, _a_link_to_a_device, os.mkfifo])
+def test_what_took_the_place_of_a_sidecar_or_a_backup_is_kept(folder, make):
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
+    journal.write_file(folder / "c.xmp", NEW, None, {})
+    [backup] = (folder / journal.FOLDER).glob("*.before")
+    for file in (folder / "c.xmp", backup):
+        file.unlink()
+        make(file)
+    done = journal.undo(folder)
+    assert (done.restored, done.removed) == ((), ())
+    assert all("expected a file" in reason for reason in done.kept.values())
+    assert list(done.kept) == [folder / "a.xmp", folder / "c.xmp"]
+    assert (folder / "a.xmp").read_bytes() == NEW
+
+
+def test_a_time_of_zero_is_restored(folder):
+    os.utime(folder / "a.xmp", ns=(0, 0))
+    before = state(folder)
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
+    assert (folder / "a.xmp").stat().st_mtime_ns > LONG_AGO_NS  # it is new
+    journal.undo(folder)
+    assert state(folder) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_sidecar_keeps_its_owner(folder):
+    os.chown(folder / "a.xmp", 12, 34)
+    for change in (lambda: journal.write_file(folder / "a.xmp", NEW, OLD, {}), folder.lstat):
+        change()
+        journal_status = (folder / "a.xmp").stat()
+        assert (journal_status.st_uid, journal_status.st_gid) == (12, 34)
+    journal.undo(folder)
+    assert ((folder / "a.xmp").stat().st_uid, (folder / "a.xmp").stat().st_gid) == (12, 34)
+
+
+def test_another_name_of_a_sidecar_keeps_what_it_holds(folder, tmp_path):
+    backup = tmp_path / "backup.xmp"
+    backup.hardlink_to(folder / "a.xmp")
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
+    journal.write_file(folder / "c.xmp", NEW, None, {})
+    lines, lines_backup = folder / journal.FOLDER / "journal.jsonl", tmp_path / "journal.jsonl"
+    lines_backup.hardlink_to(lines)
+    two = lines.read_bytes()
+    journal.write_file(folder / "a.xmp", NEWER, NEW, {})
+    assert backup.read_bytes() == OLD
+    assert lines_backup.read_bytes() == two
+    assert len(lines.read_bytes().splitlines()) == 3
+    journal.undo(folder)
+    assert (folder / "a.xmp").read_bytes() == backup.read_bytes() == OLD
+
+
+def test_a_failure_leaves_nothing_in_the_folder(folder):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for most in (0, 2, 4, 100):  # bytes: nothing; no backup; no new sidecar; no line
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limit[1]))
+        try:
+            with pytest.raises(WritingError, match="File too large"):
+                journal.write_file(folder / "a.xmp", b"newest", OLD, {})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        assert (folder / "a.xmp").read_bytes() == OLD
+        assert not (folder / journal.FOLDER).exists()
+
+
+def test_undo_does_nothing_while_another_run_writes_there(folder, monkeypatch):
+    monkeypatch.setattr(folder_lock, "PATIENCE_S", 0.1)
+    write_all(folder)
+    before = state(folder)
+    with folder_lock.hold_trees([folder / "below"]):
+        with pytest.raises(BusyError, match=r"below: another run|photos: another run"):
+            journal.undo(folder)
+        assert state(folder) == before

@@ -132,8 +132,12 @@ def mark_unread(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def left_out_versions(table: pd.DataFrame) -> list[LeftOut]:
-    """Return the versions that are not used, of all photos but the rejected ones."""
-    return [LeftOut(*one) for text in table["left_out"] if text for one in json.loads(text)]
+    """Return the versions that are not used, of all photos but the rejected ones.
+
+    What several photos share, such as a damaged journal, comes once.
+    """
+    texts = filter(None, table["left_out"])
+    return list(dict.fromkeys(LeftOut(*one) for text in texts for one in json.loads(text)))
 
 
 def write_extract_reports(

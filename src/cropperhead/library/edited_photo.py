@@ -14,8 +14,15 @@ from cropperhead.editors.base import PHOTOGRAPHER, CameraTurn, LeftOut, Settings
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import FULL_FRAME, Crop, Rectangle
-from cropperhead.library import marks, scan, settings, suggestion_history, versions
-from cropperhead.library.journal import Journals
+from cropperhead.library import (
+    journal_records,
+    marks,
+    scan,
+    settings,
+    suggestion_history,
+    versions,
+)
+from cropperhead.library.journal_records import Journals
 from cropperhead.library.marks import Mark
 from cropperhead.library.scan import Entry
 from cropperhead.library.settings import FileSettings
@@ -41,6 +48,7 @@ _PHOTO_TAGS = (
 )
 _WITH_CONTAINER_TURN = ("HEIF", "AVIF")  # where EXIF may tell another orientation
 STALE = "stale"  # the kind of a crop that another file overrules
+DAMAGED_JOURNAL = "damaged_journal"  # the kind of lines that are not read
 _BATCH = 100  # files for which ExifTool is asked at a time
 
 Tags = Mapping[str, exiftool.Tags]  # by path in the library
@@ -98,7 +106,7 @@ class EditedPhoto:
     versions: PhotoVersions
     crops: tuple[EditedCrop, ...]  # the photographer's first; none that keeps the whole frame
     left_out: tuple[LeftOut, ...]  # versions that cannot be used
-    passed_over: tuple[LeftOut, ...]  # stale crops, other photos' sidecars
+    passed_over: tuple[LeftOut, ...]  # stale crops, other photos' sidecars, lines of a journal
     suggestions: Marks  # what was written for it, whatever became of that
     tags: Tags  # its own and its sidecars'
     file_settings: tuple[FileSettings, ...]  # all that was read, what counts least first
@@ -301,7 +309,11 @@ class _Walk:
             versions=found,
             crops=crops,
             left_out=(*found.left_out, *undecoded),
-            passed_over=(*found.of_others, *_stale(found, crops, frame, sensor)),
+            passed_over=(
+                *found.of_others,
+                *_stale(found, crops, frame, sensor),
+                *self._damaged_journal(entry),
+            ),
             suggestions=suggestions,
             tags={name: tags[name] for name in names},
             file_settings=file_settings,
@@ -309,6 +321,12 @@ class _Walk:
             copy=copy,
             sha256=digest,
         )
+
+    def _damaged_journal(self, entry: Entry) -> Iterator[LeftOut]:
+        file = journal_records.file_in((self._folder / entry.file).parent)
+        if entry.sidecars and file in self._journals.damage:
+            name, damage = file.relative_to(self._folder).as_posix(), self._journals.damage[file]
+            yield LeftOut(name, DAMAGED_JOURNAL, damage)
 
     def _copy(
         self, file: Path, photo: PhotoFile, shown_as: int, crops: Sequence[EditedCrop]

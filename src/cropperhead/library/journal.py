@@ -8,40 +8,36 @@ journal show which; nothing has to be recorded afterwards.
 
 `undo` goes by the same hashes, so that it can be interrupted and run again. A sidecar that is
 neither what was written nor what was there before has been changed by somebody since, and is kept.
+So is a file such as CropperHead never writes, whatever a journal says of it.
+
+Whoever reads or changes a journal locks its folder `.cropperhead` meanwhile. Commands that write
+lock the folders that they are given besides, until they end (`folder_lock.hold_trees`).
 """
 
-import hashlib
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from cropperhead.editors import registry
 from cropperhead.errors import WritingError
-from cropperhead.system import atomic
+from cropperhead.library import journal_records, replacing, sidecars
+from cropperhead.library.journal_records import (
+    FOLDER,
+    LINES,
+    Record,
+    digest,
+    digest_of_file,
+    naming,
+)
+from cropperhead.photos import copy_mark
+from cropperhead.system import atomic, filenames, folder_lock, regular_file
 
-FOLDER = ".cropperhead"
-_LINES, _BACKUP, _READY = "journal.jsonl", ".before", ".ready"
-_OURS = (_LINES, _BACKUP, _READY, atomic.UNFINISHED)  # how the names in the folder end
-_HEX_DIGITS = 64  # of a SHA-256
-
-
-@dataclass(frozen=True)
-class Record:
-    """One change of a file next to the folder, from one content to another, by their SHA-256.
-
-    `before` is None where there was no file. `mtime_ns` and `mode` are the earlier file's, `note`
-    is what the writer adds.
-    """
-
-    file: str
-    before: str | None
-    after: str
-    mtime_ns: int = 0
-    mode: int = 0
-    note: Mapping[str, str] = field(default_factory=dict)
+_BACKUP, _READY = ".before", ".ready"
+_OURS = (LINES, _BACKUP, _READY, atomic.UNFINISHED)  # how the names in the folder end
+_LARGEST_SIDECAR = 64_000_000  # bytes: larger ones are not read, and so not written
+_CHANGED = "changed since it was written; kept as it is"
 
 
 @dataclass(frozen=True)
@@ -52,129 +48,115 @@ class UndoResult:
     removed: tuple[Path, ...] = ()
     kept: Mapping[Path, str] = field(default_factory=dict)
 
+    def __add__(self, other: "UndoResult") -> "UndoResult":
+        return UndoResult(
+            self.restored + other.restored,
+            self.removed + other.removed,
+            {**self.kept, **other.kept},
+        )
+
     def __str__(self) -> str:
         done = f"{len(self.restored)} sidecars restored, {len(self.removed)} removed"
-        lines = [f"  {file}: {reason}" for file, reason in self.kept.items()]
+        lines = [f"  {filenames.escape_path(f)}: {why}" for f, why in self.kept.items()]
         return "\n".join([f"{done}, {len(self.kept)} kept as they are", *lines])
 
 
-def write_file(file: Path, content: bytes, before: bytes | None, note: Mapping[str, str]) -> None:
+def write_file(
+    file: Path,
+    content: bytes,
+    before: bytes | None,
+    note: Mapping[str, str],
+    replaced: str | None = None,
+) -> None:
     """Replaces or creates a file, so that `undo` restores it as it was `before`.
 
-    `before` is what was read of the file, None if there was none. Raises WritingError, and leaves
-    the file as it was, if it has changed since or if its folder or the disk cannot be written.
+    `before` is what was read of the file, None if there was none. `replaced` is the SHA-256 of what
+    may be lost instead, because it can be made again. Raises WritingError, and leaves the file as
+    it was, if it has changed since or if its folder or the disk cannot be written.
     """
-    with _naming(file):
-        if file.is_symlink():
-            raise WritingError(f"{file}: it is a link, expected a file. Left as it was.")
-        if before is not None and not os.access(file, os.W_OK):
+    expected = digest(before) if replaced is None else replaced
+    with naming(file):
+        replacing.require_unchanged(file, expected)
+        if expected is not None and not os.access(file, os.W_OK):
             raise WritingError(f"{file}: it is read-only. Left as it was.")
-        status = file.stat() if before is not None else None
-        if _content(file) != before:
-            raise WritingError(f"{file}: it has changed meanwhile. Left as it was.")
-        folder = file.parent / FOLDER
-        folder.mkdir(exist_ok=True)
-        if before is not None:
-            atomic.replace(folder / (_digest(before) + _BACKUP), _writer(before))
-        old = {} if status is None else {"mtime_ns": status.st_mtime_ns, "mode": status.st_mode}
-        record = Record(file.name, _digest(before), _digest(content), **old, note=dict(note))
-        ready = folder / (record.after + _READY)
-        atomic.replace(ready, _writer(content, mode=record.mode))
-        _add_line(folder, record)
-        _put(ready, file)
+        with replacing.locked(file.parent, create=True) as place, _tidied_on_failure(place):
+            record = _record(file, content, before, note)
+            if before is not None:
+                replacing.prepare(place / f"{record.before}{_BACKUP}", before, file)
+            ready = replacing.prepare(place / f"{record.after}{_READY}", content, file)
+            with replacing.line_added(place, record):
+                replacing.put(ready, file, expected)
 
 
-def read_records(folder: Path) -> list[Record]:
-    """The changes to files of a folder, the earliest first, without a line that was cut off.
+def read_records(folder: Path) -> Sequence[Record]:
+    """The changes to files of a folder, the earliest first, without damaged lines.
 
     Raises WritingError if the journal cannot be read.
     """
-    file = folder / FOLDER / _LINES
-    with _naming(file):
-        lines = file.read_bytes().splitlines() if file.exists() else []
-    return [record for line in lines if (record := _record(line)) is not None]
+    return journal_records.read_journal(folder).records
 
 
-class Journals:
-    """The changes in journals; each journal is read once, when it is first needed."""
-
-    def __init__(self) -> None:
-        self._changes: dict[Path, dict[str, list[Record]]] = {}
-
-    def changes(self, file: Path) -> Sequence[Record]:
-        """The changes to a file, the earliest first. Raises WritingError."""
-        if file.parent not in self._changes:
-            self._changes[file.parent] = _by_file(read_records(file.parent))
-        return self._changes[file.parent].get(file.name, ())
-
-    def last_change(self, file: Path) -> Record | None:
-        """The last change to a file, None for none. Raises WritingError."""
-        changes = self.changes(file)
-        return changes[-1] if changes else None
-
-
-def _by_file(records: Iterable[Record]) -> dict[str, list[Record]]:
-    by_file: dict[str, list[Record]] = {}
-    for record in records:
-        by_file.setdefault(record.file, []).append(record)
-    return by_file
-
-
-def undo(folder: Path, force: bool = False) -> UndoResult:
+def undo(folder: Path) -> UndoResult:
     """Restores every file in and below a folder as it was before anything was written there.
 
-    A file that was changed since is kept, with its backups, unless `force`. Running it again
-    changes nothing. A journal that cannot be read or rewritten is kept, and the others are undone.
+    A file that was changed since is kept, with its backups. Running it again changes nothing. A
+    journal that cannot be read or rewritten is kept, and the others are undone; so are journals
+    outside of the folder, to which a link in it leads. Raises BusyError where another run is
+    working in one of the folders.
     """
-    restored: list[Path] = []
-    removed: list[Path] = []
-    kept: dict[Path, str] = {}
-    for place in _with_journals(folder):
-        try:
-            done = _undo_in(place, force)
-        except WritingError as error:  # of the journal: other folders have their own
-            kept[place / FOLDER] = str(error)
-            continue
-        restored += done.restored
-        removed += done.removed
-        kept |= done.kept
-    return UndoResult(tuple(restored), tuple(removed), kept)
+    result = UndoResult()
+    with folder_lock.hold_trees([folder]):
+        for place, reason in _with_journals(folder):
+            if reason:
+                result += UndoResult(kept={place: reason})
+                continue
+            try:
+                result += _undo_in(place)
+            except WritingError as error:  # of the journal: other folders have their own
+                result += UndoResult(kept={place / FOLDER: str(error)})
+    return result
 
 
-def _undo_in(place: Path, force: bool) -> UndoResult:
+def _undo_in(place: Path) -> UndoResult:
     """Restores the files of one folder. Raises WritingError for its journal."""
     restored: list[Path] = []
     removed: list[Path] = []
     kept: dict[Path, str] = {}
     remaining: list[Record] = []
-    for name, changes in _by_file(read_records(place)).items():
-        try:
-            wanted, rest = _earlier(place / name, changes, force)
-            if wanted is not None:
-                _restore(place / name, wanted)
-                (removed if wanted.before is None else restored).append(place / name)
-        except WritingError as error:
-            kept[place / name], rest = str(error), changes
+    with naming(place / FOLDER), replacing.locked(place) as folder:
+        content = journal_records.read_locked(folder)
+        for name, changes in journal_records.by_file(content.records).items():
+            file = place / name
+            try:
+                wanted, rest = _undo_file(file, changes)
+            except WritingError as error:
+                kept[file], rest = str(error), changes
+            else:
+                if wanted is not None:
+                    (removed if wanted.before is None else restored).append(file)
+                if rest:
+                    kept[file] = _CHANGED
+            remaining += rest
+        if content.damage:  # they may be of a file whose backup is here
+            kept[folder / LINES] = f"{content.damage}; kept, with all backups"
         else:
-            if rest:
-                kept[place / name] = "changed since it was written; kept as it is"
-        remaining += rest
-    try:
-        with _naming(place / FOLDER):
-            _tidy(place / FOLDER, remaining)
-    except WritingError as error:  # what was restored is reported all the same
-        kept[place / FOLDER] = str(error)
+            kept |= _tidy_or_reason(folder, remaining)
     return UndoResult(tuple(restored), tuple(removed), kept)
 
 
-def _earlier(
-    file: Path, changes: Sequence[Record], force: bool
-) -> tuple[Record | None, list[Record]]:
+def _undo_file(file: Path, changes: Sequence[Record]) -> tuple[Record | None, Sequence[Record]]:
+    """Restores one file: the change before which it is again, and those that are not undone."""
+    with naming(file):
+        now = digest_of_file(file)
+        wanted, rest = _earlier(now, changes)
+        if wanted is not None:
+            _refuse_foreign(file, wanted)
+            _restore(file, wanted, now)
+    return wanted, rest
+
+
+def _earlier(now: str | None, changes: Sequence[Record]) -> tuple[Record | None, Sequence[Record]]:
     """The change whose `before` to restore, None for none; and those that cannot be undone."""
-    with _naming(file):
-        now = _digest(_content(file))
-    if force:
-        return (changes[0] if now != changes[0].before else None), []
     wanted, is_in_history = None, False
     for place, change in reversed(list(enumerate(changes))):
         if now == change.after:
@@ -182,34 +164,60 @@ def _earlier(
         elif now == change.before:  # it was never written, or is undone already
             is_in_history = True
         elif is_in_history:  # somebody's own change came between
-            return wanted, list(changes[: place + 1])
-    return wanted, [] if is_in_history else list(changes)
+            return wanted, changes[: place + 1]
+    return wanted, () if is_in_history else changes
 
 
-def _restore(file: Path, change: Record) -> None:
-    with _naming(file):
-        if change.before is None:
-            file.unlink(missing_ok=True)
-            atomic.to_disk(file.parent)
-            return
-        backup = file.parent / FOLDER / (change.before + _BACKUP)
-        content = backup.read_bytes()
-        if _digest(content) != change.before:
-            raise WritingError(f"{file}: its backup {backup} is damaged. Kept as it is.")
-        ready = file.parent / FOLDER / (change.before + _READY)
-        atomic.replace(ready, _writer(content, change.mode, change.mtime_ns))
-        _put(ready, file)
+def _refuse_foreign(file: Path, change: Record) -> None:
+    """Raises WritingError for a file of a kind that CropperHead does not write.
+
+    It writes sidecars of editors, and copies, which say themselves that they are.
+    """
+    if sidecars.suffix(file.name) in {one.sidecars.suffix for one in registry.writable()}:
+        return
+    if change.copied_photo is None or change.before is not None:
+        raise WritingError(f"{file}: CropperHead does not write such files. Kept as it is.")
+    if not copy_mark.is_marked(file):
+        raise WritingError(f"{file}: {copy_mark.MISSING}.")
+
+
+def _restore(file: Path, change: Record, now: str | None) -> None:
+    """Makes a file what it was before a change, if it still is what it is `now`."""
+    if change.before is None:
+        replacing.remove(file, file.parent / FOLDER / f"{now}{_READY}", str(now))
+        return
+    folder = file.parent / FOLDER
+    backup = folder / f"{change.before}{_BACKUP}"
+    try:
+        content = regular_file.read_bytes(backup, _LARGEST_SIDECAR, follow_link=False)
+    except OSError as error:
+        problem = f"its backup {backup} cannot be read: {error.strerror}"
+        raise WritingError(f"{file}: {problem}. Kept as it is.") from error
+    if digest(content) != change.before:
+        raise WritingError(f"{file}: its backup {backup} is damaged. Kept as it is.")
+    ready = replacing.prepare(folder / f"{change.before}{_READY}", content, file, change)
+    replacing.put(ready, file, now)
+
+
+def _tidy_or_reason(folder: Path, remaining: Sequence[Record]) -> Mapping[Path, str]:
+    """Tidies a journal; or why it cannot be, so that what was restored is reported all the same."""
+    try:
+        with naming(folder):
+            _tidy(folder, remaining)
+    except WritingError as error:
+        return {folder: str(error)}
+    return {}
 
 
 def _tidy(folder: Path, remaining: Sequence[Record]) -> None:
     """Deletes what is not needed to undo the `remaining` changes, and the folder if none are."""
     if remaining:
-        text = b"".join(map(_line, remaining))
-        atomic.replace(folder / _LINES, _writer(text))
+        text = b"".join(map(journal_records.format_line, remaining))
+        atomic.replace(folder / LINES, lambda file: file.write_bytes(text))
     needed = {f"{one.before}{_BACKUP}" for one in remaining}
-    needed |= {_LINES} if remaining else set()
+    needed |= {LINES} if remaining else set()
     # the journal last: without it, backups would stay whose files are not known
-    names = sorted((one.name for one in folder.iterdir()), key=lambda name: (name == _LINES, name))
+    names = sorted((one.name for one in folder.iterdir()), key=lambda name: (name == LINES, name))
     for name in names:
         if name.endswith(_OURS) and name not in needed:
             (folder / name).unlink()
@@ -217,91 +225,45 @@ def _tidy(folder: Path, remaining: Sequence[Record]) -> None:
         folder.rmdir()
 
 
-def _with_journals(folder: Path) -> Iterator[Path]:
-    """The folders in which something was written, links followed once."""
-    seen = set()
-    for place, inside, _ in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
+def _with_journals(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The folders in which something was written, and why nothing may be undone there, if so.
+
+    Each is named by the path at which it really is. Links are followed once, but what is outside of
+    the folder is only named.
+    """
+    unlisted: list[OSError] = []
+    root, seen = Path(os.path.realpath(folder)), set()
+    for place, inside, _ in os.walk(folder, onerror=unlisted.append, followlinks=True):
+        real = Path(os.path.realpath(place))
         if real in seen:
             inside.clear()
             continue
         seen.add(real)
         if FOLDER in inside:
             inside.remove(FOLDER)
-            yield Path(place)
+            is_below = real.is_relative_to(root)
+            outside = f"it is outside of {folder}; to undo what was written there, name {real}"
+            yield (folder / real.relative_to(root), "") if is_below else (Path(place), outside)
         inside.sort()
-
-
-def _put(ready: Path, file: Path) -> None:
-    """Puts a file that is whole on the disk in its place, in one step."""
-    ready.replace(file)
-    atomic.to_disk(file.parent)
-
-
-def _add_line(folder: Path, record: Record) -> None:
-    file = folder / _LINES
-    with file.open("ab+") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        if size:
-            stream.seek(size - 1)
-            if stream.read(1) != b"\n":  # a line that was cut off
-                stream.write(b"\n")
-        stream.write(_line(record))
-        stream.flush()
-        os.fsync(stream.fileno())
-    if not size:
-        atomic.to_disk(folder)
-        atomic.to_disk(folder.parent)
-
-
-def _line(record: Record) -> bytes:
-    return json.dumps(asdict(record), sort_keys=True).encode() + b"\n"
-
-
-def _record(line: bytes) -> Record | None:
-    try:
-        values = json.loads(line)
-        record = Record(**{one.name: values[one.name] for one in fields(Record)})
-    except (ValueError, KeyError, TypeError):
-        return None
-    hashes = [text for text in (record.before, record.after) if text is not None]
-    is_sound = Path(record.file).name == record.file and all(map(_is_digest, hashes))
-    return record if is_sound else None
-
-
-def _is_digest(text: Any) -> bool:
-    return isinstance(text, str) and len(text) == _HEX_DIGITS and text.isalnum()
-
-
-def _content(file: Path) -> bytes | None:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def _digest(content: bytes | None) -> Any:
-    return None if content is None else hashlib.sha256(content).hexdigest()
-
-
-def _writer(content: bytes, mode: int = 0, mtime_ns: int = 0) -> Callable[[Path], None]:
-    """A function that writes a file, with the mode and the time of another if they are given."""
-
-    def write_to(file: Path) -> None:
-        file.write_bytes(content)
-        if mode:
-            file.chmod(mode & 0o7777)
-        if mtime_ns:
-            os.utime(file, ns=(mtime_ns, mtime_ns))
-
-    return write_to
+    for error in unlisted:
+        yield Path(error.filename), f"cannot be listed: {error.strerror}"
 
 
 @contextmanager
-def _naming(file: Path) -> Iterator[None]:
-    """Turns a system error into one that names the file."""
+def _tidied_on_failure(place: Path) -> Iterator[None]:
+    """Removes what was prepared if the block fails before anything is in the journal."""
     try:
         yield
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise WritingError(f"{file}: cannot be written: {problem}. Left as it was.") from error
+    except BaseException:
+        if not (place / LINES).exists():
+            with suppress(OSError):
+                _tidy(place, ())
+        raise
+
+
+def _record(file: Path, content: bytes, before: bytes | None, note: Mapping[str, str]) -> Record:
+    old = {}
+    if before is not None:
+        status = file.stat()
+        old = {"mtime_ns": status.st_mtime_ns, "mode": status.st_mode}
+    return Record(file.name, digest(before), str(digest(content)), **old, note=dict(note))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.library import marks, settings
-from cropperhead.library.journal import Journals, Record
+from cropperhead.library.journal_records import Journals, Record
 from cropperhead.library.marks import Mark
 from cropperhead.library.scan import Entry
 

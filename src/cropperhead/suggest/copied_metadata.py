@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cropperhead.errors import RejectedFile
+from cropperhead.photos import copy_mark
 from cropperhead.suggest import copied_exif, copied_iptc, copied_xmp
 from cropperhead.suggest.options import CopySettings
 from cropperhead.suggest.reframing import Reframing
@@ -50,7 +51,7 @@ class Metadata:
         elif kind == "JPEG":
             options["extra"] = copied_iptc.jpeg_segment(self.iptc or {}, with_location)
             options["comment"] = self.comment
-        return options | _exif_options(exif, kind) | _xmp_options(packet, kind)
+        return options | _exif_options(_marked(exif, kind), kind) | _xmp_options(packet, kind)
 
     def _packet(self, reframing: Reframing, with_location: bool) -> bytes:
         if not self.xmp:
@@ -91,6 +92,16 @@ def _exif_options(exif: Image.Exif, kind: str) -> dict[str, Any]:
     if not exif or (kind == "JPEG" and len(exif.tobytes()) > _SEGMENT):
         return {}
     return {"exif": exif}
+
+
+def _marked(exif: Image.Exif, kind: str) -> Image.Exif:
+    """EXIF with the mark of a copy; the mark alone where the rest is too long."""
+    mark = {copy_mark.TAG: copy_mark.VALUE}
+    exif.update(mark)
+    if kind == "JPEG" and len(exif.tobytes()) > _SEGMENT:
+        exif = Image.Exif()
+        exif.update(mark)
+    return exif
 
 
 def _xmp_options(packet: bytes, kind: str) -> dict[str, Any]:

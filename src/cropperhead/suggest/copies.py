@@ -7,7 +7,6 @@ as most are.
 `journal` notes each copy with its hash. A copy is recognised by it, and `undo` removes it.
 """
 
-import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ from PIL import Image, JpegImagePlugin
 from cropperhead.api import Crop
 from cropperhead.errors import WritingError
 from cropperhead.library import journal, sidecars
-from cropperhead.library.journal import Journals, Record
-from cropperhead.photos import photo_file
+from cropperhead.library.journal_records import Journals, Record, copy_note, naming
+from cropperhead.photos import copy_mark, photo_file
 from cropperhead.photos.image import displayed_picture, upright_copy
 from cropperhead.suggest import copied_metadata
 from cropperhead.suggest.options import CopySettings
@@ -41,7 +40,7 @@ _MODES = {
     "WEBP": {"RGB", "RGBA"},
 }
 _LOSSLESS = {"raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits"}
-_SOURCE, _TRACE, _MAKER = "Source", "Trace", "Maker"  # of a journal's note
+_TRACE, _MAKER = "Trace", "Maker"  # of a journal's note
 
 Trace = tuple[int, int] | None  # a file's size and time
 
@@ -52,7 +51,7 @@ def is_copy(file: Path, journals: Journals) -> bool:
     Raises WritingError where the journal cannot be read.
     """
     last = journals.last_change(file)
-    return last is not None and _SOURCE in last.note
+    return last is not None and last.copied_photo is not None
 
 
 @dataclass(frozen=True)
@@ -76,27 +75,35 @@ class CopyFolder:
 
         Raises WritingError for another file in its place, which is not overwritten.
         """
-        if not (target.exists() or target.is_symlink()):
-            return False
-        last = self.journals.last_change(target)
-        if last is None or _SOURCE not in last.note or not _is_as_written(target, last):
-            raise WritingError(f"{target}: already exists and was not written by CropperHead.")
-        if last.note[_SOURCE] != str(source.resolve()):
-            raise WritingError(f"{target}: already exists, as the copy of {last.note[_SOURCE]}.")
-        return last.note == self._note(source, trace)
+        earlier = self._earlier_copy(target, source)
+        return earlier is not None and earlier.note == self._note(source, trace)
 
     def write(self, target: Path, source: Path, trace: Trace, content: bytes) -> None:
         """Write a copy, or replace an earlier one of the same photo. Raises WritingError."""
-        try:
-            self.is_current(target, source, trace)
+        earlier = self._earlier_copy(target, source)
+        if earlier is not None and not copy_mark.is_marked(target):
+            raise WritingError(f"{target}: already exists; {copy_mark.MISSING}.")
+        replaced = None if earlier is None else earlier.after
+        with naming(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink(missing_ok=True)  # it can be made again from the photo: no backup
-        except OSError as error:
-            raise WritingError(f"{target}: cannot be written: {error.strerror}") from error
-        journal.write_file(target, content, None, self._note(source, trace))
+        journal.write_file(target, content, None, self._note(source, trace), replaced)
+
+    def _earlier_copy(self, target: Path, source: Path) -> Record | None:
+        """The change that wrote an earlier copy of the same photo, None where there is no file.
+
+        Raises WritingError for another file.
+        """
+        if not (target.exists() or target.is_symlink()):
+            return None
+        earlier = self.journals.if_as_written(target)
+        if earlier is None or earlier.copied_photo is None:
+            raise WritingError(f"{target}: already exists and was not written by CropperHead.")
+        if earlier.copied_photo != str(source.resolve()):
+            raise WritingError(f"{target}: already exists, as the copy of {earlier.copied_photo}.")
+        return earlier
 
     def _note(self, source: Path, trace: Trace) -> Mapping[str, str]:
-        return {_SOURCE: str(source.resolve()), _TRACE: str(trace), _MAKER: self.maker}
+        return copy_note(source) | {_TRACE: str(trace), _MAKER: self.maker}
 
 
 def cropped_copy(file: Path, crop: Crop, shown_as: int | None, settings: CopySettings) -> bytes:
@@ -124,14 +131,6 @@ def cropped_copy(file: Path, crop: Crop, shown_as: int | None, settings: CopySet
 def _copy_name(photo: str) -> str:
     """The photo's own name, with .jpg appended if copies are not of its format."""
     return photo if sidecars.suffix(photo) in _FORMATS else photo + _OTHER_SUFFIX
-
-
-def _is_as_written(file: Path, record: Record) -> bool:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == record.after
-    except OSError:
-        return False
 
 
 def _in_mode_of(image: Image.Image, kind: str) -> Image.Image:

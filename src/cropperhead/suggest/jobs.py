@@ -1,6 +1,5 @@
 """What is left to do with each photo, found out before any pixel is read."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from cropperhead.editors.base import ALREADY_APPLIED
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.library import edited_photo, scan
 from cropperhead.library.edited_photo import EditedPhoto
-from cropperhead.library.journal import Journals
+from cropperhead.library.journal_records import Journals
 from cropperhead.library.scan import Entry
 from cropperhead.photos.exiftool import TagReader
 from cropperhead.suggest.copies import CopyFolder, is_copy
@@ -96,19 +95,14 @@ class JobFinder:
 
     def _has_written_sidecar(self, folder: Path, entry: Entry) -> bool:
         try:
-            return any(self._is_as_written(folder / name) for name in entry.sidecars)
+            return any(self._is_this_suggestion(folder / name) for name in entry.sidecars)
         except WritingError:  # of the journal, reported when the photo is read
             return False
 
-    def _is_as_written(self, file: Path) -> bool:
-        last = self.journals.last_change(file)
-        if last is None or last.note.get("Model") != self.source:
-            return False
-        try:
-            is_unchanged = hashlib.sha256(file.read_bytes()).hexdigest() == last.after
-        except OSError:
-            return False
-        return is_unchanged and last.note.get("Editor") == self.options.write
+    def _is_this_suggestion(self, sidecar: Path) -> bool:
+        last = self.journals.if_as_written(sidecar)
+        wanted = (self.source, self.options.write)
+        return last is not None and (last.note.get("Model"), last.note.get("Editor")) == wanted
 
     def _sidecar_job(self, file: Path, photo: EditedPhoto | RejectedFile) -> Job | None:
         if isinstance(photo, RejectedFile):

@@ -96,6 +96,7 @@ class SuggestLog:
     copied: int = 0
     skipped: dict[str, list[Path]] = field(default_factory=dict)
     failed: dict[str, list[Path]] = field(default_factory=dict)
+    damaged: dict[Path, str] = field(default_factory=dict)  # journals of which lines were skipped
 
     def __str__(self) -> str:
         """The counts in one line, and a line for each reason."""
@@ -107,6 +108,7 @@ class SuggestLog:
             parts.append(f"{self.copied:,} {future}copied to {self.options.apply}")
         parts += [f"{_count(self.skipped):,} skipped", f"{_count(self.failed):,} failed"]
         lines = [*_lines("skipped", self.skipped), *_lines("failed", self.failed)]
+        lines += [f"  damaged: {file}: {why}" for file, why in self.damaged.items()]
         return "\n".join([", ".join(parts), *lines])
 
     def expect(self, photos: int) -> None:
