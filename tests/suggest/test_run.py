@@ -3,14 +3,17 @@
 import hashlib
 import json
 import math
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import astuple
 
 import numpy as np
 import pytest
-from conftest import darktable_xmp, picture, save_photo, settings, xmp
+from conftest import ROOT, darktable_xmp, picture, save_photo, settings, xmp
 from PIL import Image, ImageCms
 from raw_files import ASCII, SHORT, save_dng
 
@@ -24,6 +27,7 @@ from cropperhead.photos import exiftool
 from cropperhead.photos import image as photos
 from cropperhead.suggest import predict
 from cropperhead.suggest.options import SuggestOptions
+from cropperhead.system import folder_lock
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -124,6 +128,57 @@ def test_what_is_written_is_the_suggestion_with_a_mark_and_can_be_undone(model, 
     assert main(["suggest", str(tmp_path), "--undo"]) == 0
     assert "1 sidecars restored, 5 removed, 0 kept" in capsys.readouterr().out
     assert hashes(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("suggest", "{}", "--write", "darktable", "--model", "{model}"),
+        ("suggest", "{other}", "--apply", "{}/deep", "--model", "{model}"),
+        ("suggest", "{}/deep", "--undo"),
+        ("suggest", "{}/..", "--undo"),
+        ("convert", "{}", "--to", "darktable"),
+    ],
+)
+def test_a_folder_in_which_another_run_writes_is_left_alone(
+    model, tmp_path, monkeypatch, capsys, arguments
+):
+    monkeypatch.chdir(ROOT)  # where params.yaml is
+    monkeypatch.setattr(folder_lock, "PATIENCE_S", 0.1)
+    folder, other = tmp_path / "lib" / "photos", tmp_path / "other"
+    for place in (folder / "deep", other):
+        save_photo(place / "a.jpg", xmp(settings()), image=noise(1))
+    before = hashes(tmp_path)
+    names = [one.format(folder, other=other, model=model) for one in arguments]
+    with folder_lock.hold_trees([folder]):
+        assert main(names) == 1
+    err = capsys.readouterr().err
+    assert "another run of CropperHead" in err
+    assert err.endswith("is working in it. Wait until it is done, or end it, and try again.\n")
+    assert hashes(tmp_path) == before
+
+
+def test_a_run_keeps_undo_out_and_is_undone_once_it_was_killed(model, tmp_path, capsys):
+    for number in range(12):
+        save_photo(tmp_path / f"{number}.jpg", image=noise(number))
+        (tmp_path / f"{number}.xmp").write_bytes(xmp({"Exposure2012": f"+{number}.0"}))
+        os.utime(tmp_path / f"{number}.xmp", ns=(number, number))
+    before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in tmp_path.iterdir()}
+    command = [sys.executable, "-m", "cropperhead.cli", "suggest", tmp_path, "--model", model]
+    lines = tmp_path / ".cropperhead" / "journal.jsonl"
+    with subprocess.Popen([*command, "--write", "lightroom"], stderr=-1, stdout=-1) as writer:
+        while not lines.exists() and writer.poll() is None:
+            time.sleep(0.01)
+        writer.send_signal(signal.SIGSTOP)
+        undone = main(["suggest", str(tmp_path), "--undo"])
+        refusal = capsys.readouterr().err
+        writer.kill()
+    assert writer.returncode == -signal.SIGKILL
+    assert undone == 1
+    assert f"another run of CropperHead (process {writer.pid}) is working in it" in refusal
+    assert main(["suggest", str(tmp_path), "--undo"]) == 0
+    after = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in tmp_path.iterdir()}
+    assert after == before
 
 
 def test_a_person_s_crop_in_any_editor_is_kept_without_overwrite(model, tmp_path, capsys):

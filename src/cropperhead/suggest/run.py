@@ -7,7 +7,7 @@ photo is printed and counted, and stops no other.
 import tempfile
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tqdm import tqdm
 from cropperhead import api
 from cropperhead.errors import LibraryError, ModelError, SetupError
 from cropperhead.library import scan, selection
-from cropperhead.library.journal import Journals
+from cropperhead.library.journal_records import Journals
 from cropperhead.library.scan import Entry
 from cropperhead.photos import exiftool
 from cropperhead.suggest import predict
@@ -25,7 +25,7 @@ from cropperhead.suggest.deliver import Delivery, refuse_other_picture
 from cropperhead.suggest.jobs import JobFinder
 from cropperhead.suggest.options import SuggestLog, SuggestOptions
 from cropperhead.suggest.predict import Job
-from cropperhead.system import worker_pool
+from cropperhead.system import folder_lock, worker_pool
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.system.project_files import MODELS
 
@@ -44,8 +44,9 @@ def suggest(
 
     `model` is a path or a name in MLflow's registry, None for the project's. `catalogs` are
     Lightroom's, in which people's crops may be. Raises ModelError for what is not a model,
-    LibraryError where no photo is found or the sheet would replace another picture, and SetupError
-    where something has to be installed first.
+    LibraryError where no photo is found or the sheet would replace another picture, BusyError where
+    another run is writing in one of the folders, and SetupError where something has to be installed
+    first.
     """
     if options.sheet is not None and not options.dry_run:
         refuse_other_picture(options.sheet)
@@ -54,6 +55,7 @@ def suggest(
         predict.load_cropper(model_file)  # an unusable model is reported before anything is done
         log = SuggestLog(options, stack.enter_context(tqdm(unit="photo", disable=None)))
         folders = _list_photos(paths, log, catalogs)
+        stack.enter_context(_locked(folders, options))
         model_id, journals, copies = model_fingerprint(model_file), Journals(), None
         source = options.crop_source(model_id)
         reader = stack.enter_context(exiftool.tag_reader()) if options.write else None
@@ -63,6 +65,7 @@ def suggest(
         delivery = Delivery(log, model_id, source, reader, copies)
         _run_jobs(jobs, delivery, log, model_file, sum(len(entries) for _, entries in folders))
         delivery.finish()
+        log.damaged |= journals.damage
     return log
 
 
@@ -122,6 +125,18 @@ def _list_photos(
     if not log.failed and not any(entry.kind == scan.PHOTO for entry in entries):
         raise LibraryError("No photo was found.")
     return folders
+
+
+def _locked(
+    folders: Sequence[tuple[Path, list[Entry]]], options: SuggestOptions
+) -> AbstractContextManager[None]:
+    """Lock the folders in which files may be written, links' included."""
+    written = selection.folders_of_photos(folders) if options.write else set()
+    if options.apply is not None and not options.dry_run:
+        with suppress(OSError):  # reported for each copy
+            options.apply.mkdir(parents=True, exist_ok=True)
+        written.add(options.apply)
+    return folder_lock.hold_trees(() if options.dry_run else written)
 
 
 def _run_jobs(

@@ -15,6 +15,7 @@ from cropperhead.library.edited_photo import EditedCrop, EditedPhoto, ReadOption
 from cropperhead.library.scan import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
+from cropperhead.system import folder_lock
 from cropperhead.writeback import write
 
 _NO_CROP = "no crop of a person in another editor"
@@ -30,6 +31,7 @@ class ConversionLog:
     skipped: dict[Path, str] = field(default_factory=dict)
     failed: dict[Path, str] = field(default_factory=dict)
     cautions: dict[Path, str] = field(default_factory=dict)  # of converted photos
+    damaged: dict[Path, str] = field(default_factory=dict)  # journals of which lines were skipped
 
     def __str__(self) -> str:
         verb = "to be converted" if self.is_dry_run else "converted"
@@ -41,6 +43,7 @@ class ConversionLog:
         lines += [f"  skipped: {f}: {why}" for f, why in self.skipped.items() if why != _NO_CROP]
         lines += [f"  failed: {file}: {why}" for file, why in self.failed.items()]
         lines += [f"  without effect: {file}: {why}" for file, why in self.cautions.items()]
+        lines += [f"  damaged: {file}: {why}" for file, why in self.damaged.items()]
         return "\n".join([counts, *lines])
 
 
@@ -64,7 +67,8 @@ def convert(
 
     Where several other editors have a crop, the first of `registry.EDITORS` counts. A person's crop
     in the editor itself is kept, unless `overwrite`. A photo that fails is listed, and the rest is
-    converted. Raises SetupError if ExifTool is not installed.
+    converted. Raises SetupError if ExifTool is not installed, and BusyError where another run is
+    writing in one of the folders.
     """
     log = ConversionLog(options.to, options.dry_run)
     groups = [
@@ -73,7 +77,12 @@ def convert(
     ]
     total = sum(len(entries) for _, entries in groups)
     read_options = ReadOptions(params.max_megapixels)
-    with exiftool.tag_reader() as reader, tqdm(total=total, unit="photo", disable=None) as progress:
+    written = () if options.dry_run else selection.folders_of_photos(groups)
+    with (
+        folder_lock.hold_trees(written),
+        exiftool.tag_reader() as reader,
+        tqdm(total=total, unit="photo", disable=None) as progress,
+    ):
         for folder, entries in groups:
             listed = [one for one in entries if _is_photo(folder, one, log)]
             progress.update(len(entries) - len(listed))
@@ -94,6 +103,8 @@ def _convert(
     if isinstance(photo, RejectedFile):
         log.skipped[file] = f"{photo.kind}: {photo}"
         return
+    damaged = [one for one in photo.passed_over if one.kind == edited_photo.DAMAGED_JOURNAL]
+    log.damaged |= {photo.folder / one.file: one.reason for one in damaged}
     sources = _source_crops(photo, options)
     if not sources:
         unreadable = "; ".join(f"{one.file}: {one.reason}" for one in photo.left_out)
