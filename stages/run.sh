@@ -18,7 +18,7 @@ for python in python "${DVC_ROOT:-$root}/.venv/bin/python" python3; do
   if has_pipeline "$python"; then
     # An experiment's copy runs the copy's code, not what is installed
     export PYTHONPATH="$root/src${PYTHONPATH:+:$PYTHONPATH}"
-    exec "$python" "$root/stages/$stage.py" "$@"
+    exec "$python" -P -m cropperhead.system.stage "$root/stages/$stage.py" "$@"
   fi
 done
 

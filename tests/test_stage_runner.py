@@ -86,3 +86,15 @@ def test_a_stage_that_fails_leaves_its_last_report(copy):
     assert f"{missing} is not a folder" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert report.read_text() == "the last one"
+
+
+def test_ctrl_c_while_a_stage_imports_is_a_sentence(copy):
+    script = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nsignal.pause()\n"
+    (copy / "stages" / "interrupted.py").write_text(script)
+    # a shell that runs in the background ignores Ctrl-C, and so would what it starts
+    program = "import signal, os, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = f"{program}; os.execvp('sh', ['sh', 'stages/run.sh', 'interrupted'])"
+    places = f"{ENVIRONMENT / 'bin'}:{SYSTEM}"
+    done = run(copy, sys.executable, "-c", command, PATH=places)
+    assert done.returncode == 1
+    assert done.stderr == "Interrupted. Run `dvc repro` again to resume.\n"

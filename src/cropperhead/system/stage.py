@@ -1,8 +1,9 @@
 """How a stage runs and ends: an error raised on purpose is one sentence, without a traceback."""
 
 import argparse
+import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,7 @@ Paths = TypeVar("Paths")
 MorePaths = TypeVar("MorePaths")
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], object]) -> None:
     """Run a stage; exit with status 1 and a sentence where it cannot go on."""
     try:
         with termination.raise_when_terminated():
@@ -27,6 +28,12 @@ def run(main: Callable[[], None]) -> None:
         sys.exit("This needs more memory than there is.")
     except KeyboardInterrupt:
         sys.exit("Interrupted. Run `dvc repro` again to resume.")
+
+
+def run_script(script: str, arguments: Sequence[str]) -> None:
+    """Run a stage's script as `run` does, so that its imports, which take seconds, end so too."""
+    sys.argv = [script, *arguments]
+    run(lambda: runpy.run_path(script, run_name="__main__"))
 
 
 def parse_paths(inputs: type[Paths], outputs: type[MorePaths]) -> tuple[Paths, MorePaths]:
@@ -42,3 +49,7 @@ def parse_paths(inputs: type[Paths], outputs: type[MorePaths]) -> tuple[Paths, M
 def _select(kind: type[Paths], paths: dict[str, Path]) -> Paths:
     names = [each.name for each in fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: paths[name] for name in names})
+
+
+if __name__ == "__main__":
+    run_script(sys.argv[1], sys.argv[2:])
