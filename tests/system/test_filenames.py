@@ -1,7 +1,9 @@
 """Names that ExifTool would read as options are rejected, and never passed to it."""
 
+import io
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from cropperhead.system import filenames
 # Harmless: the second line is a word, not an option of ExifTool's
 ODD = "trip\nsecond line"
 REAL = shutil.which("exiftool")
+OUTPUTS = ("stdout", "stderr")
 
 
 @pytest.fixture
@@ -52,7 +55,8 @@ def project(tmp_path, monkeypatch, model):
     labels.to_parquet(tmp_path / "data" / "labels.parquet")
     splits = labels[["photo"]].assign(group=labels["photo"], split="train")
     splits.to_parquet(tmp_path / "data" / "splits.parquet")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    params = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(params.replace("workers: 0", "workers: 1"))
     shutil.copy(model, tmp_path / "model.tflite")
     monkeypatch.chdir(tmp_path)
 
@@ -106,6 +110,87 @@ def test_no_command_passes_an_odd_folder_to_exiftool(photos, requests, capfd, ar
     assert "name.jpg" not in requests.read_text()
     if arguments[0] in {"inspect", "convert", "suggest"}:
         assert "good.jpg" in requests.read_text()
+
+
+UNDECODABLE = os.fsdecode(b"\xe4lter")
+
+
+def run_strictly(arguments):
+    """The status of a command and what it prints where the locale is strict about UTF-8."""
+    streams = {name: io.TextIOWrapper(io.BytesIO(), "utf-8", "strict") for name in OUTPUTS}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, stream in streams.items():
+            patch.setattr(sys, name, stream)
+        status = main(arguments)
+    for stream in streams.values():
+        stream.flush()
+    return status, "".join(stream.buffer.getvalue().decode() for stream in streams.values())
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["extract", "--dry-run", "photos"], 0),
+        (["extract", "--out", "out", "photos"], 0),
+        (["inspect", "photos"], 0),
+        (["inspect", f"photos/{UNDECODABLE}/a.jpg"], 1),
+        (["inspect", f"photos/{UNDECODABLE}"], 1),
+        (["convert", "--to", "darktable", "--dry-run", "photos"], 1),
+        (["convert", "--to", "darktable", f"photos/{UNDECODABLE}"], 1),
+        (["suggest", "photos", "--model", "model.tflite"], 1),
+        (["suggest", f"photos/{UNDECODABLE}", "--model", "model.tflite"], 1),
+        (["suggest", f"photos/{UNDECODABLE}", "--undo"], 0),
+        (["suggest", "photos", "--undo"], 0),
+        (["suggest", "photos/good.jpg", "--model", f"{UNDECODABLE}.tflite"], 1),
+        (["inspect", "photos/good.jpg", "--catalog", f"{UNDECODABLE}.lrcat"], 0),
+        (["extract", "--out", f"{UNDECODABLE}", "photos"], 2),
+        (["compare", "--out", f"{UNDECODABLE}", "photos"], 2),
+        (["data-diff", "main", "--out", f"{UNDECODABLE}"], 2),
+        (["gate", "--out", f"{UNDECODABLE}"], 2),
+    ],
+    ids=lambda one: (
+        " ".join(one).encode("utf-8", "backslashreplace").decode() if isinstance(one, list) else ""
+    ),
+)
+def test_a_name_that_is_not_valid_utf8_ends_no_command_and_is_printed_escaped(
+    photos, arguments, status
+):
+    save_photo(photos / UNDECODABLE / "a.jpg", xmp(settings()))
+    actual, printed = run_strictly(arguments)
+    assert actual == status
+    is_silent = status == 0 and (
+        arguments[0] == "extract" or arguments == ["suggest", "photos", "--undo"]
+    )
+    assert ("\\udce4lter" in printed) == (not is_silent)
+
+
+@pytest.mark.usefixtures("project")
+def test_an_extraction_lists_odd_names_with_the_reason(photos):
+    save_photo(photos / UNDECODABLE / "a.jpg", xmp(settings()))
+    odd_catalogs = [f"{UNDECODABLE}.lrcat", "a\nb.lrcat"]
+    options = [part for name in odd_catalogs for part in ("--catalog", name)]
+    assert main(["extract", "--out", "out", "photos", *options]) == 0
+    listed = Path("out", "rejected.csv").read_text(encoding="utf-8").splitlines()
+    odd = "its name holds a line break or is not valid UTF-8"
+    for name in ("\\udce4lter", "trip\\nsecond line", "odd\\rname.jpg"):
+        assert f"{name},unreadable_name_or_folder: cannot be listed: {odd}" in listed
+    for name in ("\\udce4lter.lrcat", "a\\nb.lrcat"):
+        assert any(line.startswith(f"{name},broken_catalog: ") for line in listed)
+
+
+def test_a_name_that_looks_like_an_argument_of_exiftool_is_read_as_a_name(tmp_path, requests):
+    names = ["-a.jpg", "#b.jpg", "#[CSTR]c.jpg", "@d.jpg", " e.jpg", "f .jpg", "%f.jpg", "[g]*.jpg"]
+    for name in names:
+        save_photo(tmp_path / " -lead" / "trail " / name, xmp(settings()))
+    files = [tmp_path / " -lead" / "trail " / name for name in names]
+    with exiftool.tag_reader() as reader:
+        tags = reader.read(files, ["XMP-crs:CropTop"])
+    assert {file.name: one["XMP-crs:CropTop"] for file, one in tags.items()} == dict.fromkeys(
+        names, 0.1
+    )
+    asked = [line for line in requests.read_text().splitlines() if line.endswith(".jpg")]
+    assert asked == [str(file) for file in files]
 
 
 def test_a_library_below_an_odd_folder_is_refused_with_its_name(photos):

@@ -4,13 +4,17 @@ from pathlib import Path
 
 import click
 
-from cropperhead.cli.options import PATH, catalog_option
+from cropperhead.cli.options import OUTPUT, PATH, catalog_option
 
 
 @click.command
 @click.argument("library", type=PATH)
 @click.option(
-    "--out", type=PATH, required=True, metavar="DIR", help="Write small copies and the report here."
+    "--out",
+    type=OUTPUT,
+    required=True,
+    metavar="DIR",
+    help="Write small copies and the report here.",
 )
 @catalog_option
 def command(library: Path, out: Path, catalogs: tuple[Path, ...]) -> None:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from cropperhead.cli.options import PATH
+from cropperhead.cli.options import OUTPUT
 
 
 @click.command
 @click.argument("revision", metavar="REV")
 @click.option(
     "--out",
-    type=PATH,
+    type=OUTPUT,
     default=Path("reports"),
     show_default=True,
     metavar="DIR",

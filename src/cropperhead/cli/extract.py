@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cropperhead.cli.options import PATH, catalog_option
+from cropperhead.cli.options import OUTPUT, PATH, catalog_option
 
 
 @click.command
@@ -12,7 +12,7 @@ from cropperhead.cli.options import PATH, catalog_option
 @click.option(
     "--dry-run", is_flag=True, help="Count what is there. No picture is decoded, no file written."
 )
-@click.option("--out", type=PATH, metavar="DIR", help="Write labels and small copies here.")
+@click.option("--out", type=OUTPUT, metavar="DIR", help="Write labels and small copies here.")
 @catalog_option
 def command(library: Path, dry_run: bool, out: Path | None, catalogs: tuple[Path, ...]) -> None:
     """Read every crop in the folder LIBRARY, which is opened read-only.

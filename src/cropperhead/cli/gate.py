@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cropperhead.cli.options import PATH
+from cropperhead.cli.options import OUTPUT
 from cropperhead.errors import CropperheadError
 
 
@@ -16,7 +16,7 @@ from cropperhead.errors import CropperheadError
 )
 @click.option(
     "--out",
-    type=PATH,
+    type=OUTPUT,
     default=Path("reports/gate.md"),
     show_default=True,
     metavar="FILE",

@@ -1,5 +1,6 @@
 """The command `cropperhead`: its group of commands, its exit statuses and its error messages."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 for success, 1 for an error, 2 for wrong usage, 130 for Ctrl-C, 143 if the program was told to
     end (`kill`), and 141 for a closed pipe. An error is printed as one sentence on standard error.
     """
+    _print_any_text()
     if instruction := os.environ.get(_COMPLETION):
         return shell_complete(group, {}, PROGRAM, _COMPLETION, instruction)
     try:
@@ -85,6 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_MISSING_PACKAGE.format(error.name), file=sys.stderr)
         return _ERROR
     return 0
+
+
+def _print_any_text() -> None:
+    """Let names that are not valid UTF-8, or not of the terminal's alphabet, be printed escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _report(error: BaseException) -> int:

@@ -1,10 +1,26 @@
 """Options that several commands share."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
-PATH = click.Path(path_type=Path)
+from cropperhead.system import filenames
+
+
+class _OutputPath(click.Path):
+    """A path to write to, which the writers of tables can take."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not filenames.is_safe_path(path):
+            name = filenames.escape_path(path)
+            self.fail(f"'{name}' holds a line break or is not valid UTF-8.", param, ctx)
+        return path
+
+
+PATH, OUTPUT = click.Path(path_type=Path), _OutputPath(path_type=Path)
 
 catalog_option = click.option(
     "--catalog",

@@ -150,12 +150,13 @@ def _suggest(
 
 def _undo(folders: list[Path]) -> None:
     from cropperhead.library import journal
+    from cropperhead.system import filenames
 
     for folder in folders:
         if not folder.is_dir():
             raise click.UsageError(f"--undo: {folder} is not a folder.")
     results = [journal.undo(folder) for folder in folders]
     for folder, result in zip(folders, results, strict=True):
-        click.echo(f"{folder}: {result}")
+        click.echo(f"{filenames.escape_path(folder)}: {result}")
     if any(result.kept for result in results):
         raise CropperheadError("Some files were not restored.")

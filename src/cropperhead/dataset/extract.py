@@ -45,6 +45,8 @@ from cropperhead.system import code_hash, regular_file, worker_pool
 _WITHOUT_INFLUENCE = frozenset(
     {"__init__.py", "errors.py", "params.py", "dataset/ledger.py", "library/scan.py"}
 )
+# Of what is listed by another name than that of a file in the library
+_OF_NO_FILE = frozenset({"unreadable_name_or_folder", "broken_catalog"})
 # Photos that a worker reads at a time, so that they share the cost of a call to ExifTool
 _CHUNK = 50
 
@@ -272,7 +274,8 @@ def _checked(reading: Reading, folder: Path) -> Reading:
     Raises LibraryError if the whole library is gone, such as a disk that was unplugged.
     """
     outcome = reading.outcome
-    problem = _opening_problem(folder / outcome.file) if outcome.outcome == REJECTED else None
+    is_file = outcome.outcome == REJECTED and outcome.kind not in _OF_NO_FILE
+    problem = _opening_problem(folder / outcome.file) if is_file else None
     if problem is None:
         return reading
     if not _has_content(folder):

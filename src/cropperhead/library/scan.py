@@ -97,7 +97,7 @@ def scan(
             f"{folder} holds no photo (JPEG, TIFF, PNG, WebP, HEIC, AVIF or RAW). "
             "Set extract.library in params.yaml to the folder that holds your edited photos."
         )
-    named = {name: folder / name for name in inside} | {str(file): file for file in catalogs}
+    named = {name: folder / name for name in inside} | _by_name_given(catalogs)
     edited, counts = _with_edits(folder, entries, named, tags)
     return Scan(tuple(sorted(edited, key=_by_file)), dict(sorted(others.items())), counts)
 
@@ -126,7 +126,7 @@ def find_photos(
         except OSError as error:
             raise LibraryError(f"{folder}: cannot be listed: {error.strerror}") from error
         _sort_folder("", files, entries, Counter())
-        entries, _ = _with_edits(folder, entries, {str(c): c for c in catalogs}, tags)
+        entries, _ = _with_edits(folder, entries, _by_name_given(catalogs), tags)
     broken = [entry for entry in entries if entry.kind == BROKEN_CATALOG]
     named = [entry for entry in entries if {entry.file, *entry.sidecars} & set(names)]
     matched = {name for entry in named for name in (entry.file, *entry.sidecars)}
@@ -255,6 +255,11 @@ def _catalogs(relative: str, files: list[os.DirEntry[str]] | OSError) -> list[st
     return [
         _joined(relative, name) for name in names if sidecars.suffix(name) == catalog_files.SUFFIX
     ]
+
+
+def _by_name_given(catalogs: Sequence[Path]) -> dict[str, Path]:
+    """Catalogs by the names under which they are listed, which are valid in any table."""
+    return {filenames.escape_path(file): file for file in catalogs}
 
 
 def _with_edits(

@@ -25,7 +25,7 @@ from cropperhead.suggest.deliver import Delivery, refuse_other_picture
 from cropperhead.suggest.jobs import JobFinder
 from cropperhead.suggest.options import SuggestLog, SuggestOptions
 from cropperhead.suggest.predict import Job
-from cropperhead.system import folder_lock, worker_pool
+from cropperhead.system import filenames, folder_lock, worker_pool
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.system.project_files import MODELS
 
@@ -119,7 +119,7 @@ def _list_photos(
         try:
             folders.append((folder, selection.find_entries(folder, names, catalogs)))
         except LibraryError as error:
-            log.fail(folder, "no photo is in it" if folder.is_dir() else str(error))
+            log.fail(Path(filenames.escape_path(folder)), _why_no_photos(folder, error))
     entries = [entry for _, listed in folders for entry in listed]
     log.expect(len(entries))
     if not log.failed and not any(entry.kind == scan.PHOTO for entry in entries):
@@ -137,6 +137,13 @@ def _locked(
             options.apply.mkdir(parents=True, exist_ok=True)
         written.add(options.apply)
     return folder_lock.hold_trees(() if options.dry_run else written)
+
+
+def _why_no_photos(folder: Path, error: LibraryError) -> str:
+    if folder.is_dir() and filenames.has_safe_absolute_path(folder):
+        return "no photo is in it"
+    _, _, reason = str(error).partition(": ")  # the folder's name comes first
+    return reason or str(error)
 
 
 def _run_jobs(
