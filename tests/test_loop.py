@@ -231,6 +231,19 @@ def test_a_journal_that_cannot_be_read_costs_no_label_its_truth(lib, tmp_path, r
     assert "broken_journal" in (tmp_path / "rejected.csv").read_text()
 
 
+def test_damaged_lines_of_a_journal_are_named_once_and_the_others_count(tmp_path, reader):
+    lib = tmp_path / "lib"
+    for place, name in enumerate(("a.jpg", "b.jpg")):
+        save_photo(lib / name, image=picture(90, 60, shade=place))
+        drop_mark(suggest(lib, reader, "rawtherapee", name=name))
+    lines = lib / journal.FOLDER / "journal.jsonl"
+    lines.write_bytes(b"[" * 50_000 + b"\n" + lines.read_bytes())
+    assert extract(lib, tmp_path) == {"a.jpg": "suggested", "b.jpg": "suggested"}
+    assert counts(tmp_path)["versions_left_out"] == {"damaged_journal": 1}
+    line = ".cropperhead/journal.jsonl,damaged_journal: passed over 1 damaged line: 1"
+    assert (tmp_path / "rejected.csv").read_text().splitlines() == ["file,reason", line]
+
+
 def test_journals_and_what_they_keep_are_no_photos(lib, tmp_path, reader):
     suggest(lib, reader, "lightroom")
     save_photo(lib / journal.FOLDER / "b.jpg", xmp(settings()))

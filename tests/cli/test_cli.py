@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -37,6 +38,14 @@ def test_each_way_to_end_has_its_own_status(monkeypatch, capsys, error, status):
     monkeypatch.setattr(extract.command, "callback", end)
     assert main(["extract", "--dry-run", "photos"]) == status
     assert capsys.readouterr().err.strip() in {"", "disk: it is full"}
+
+
+def test_a_command_that_is_told_to_end_has_the_status_of_the_signal(monkeypatch):
+    def end(**_):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(extract.command, "callback", end)
+    assert main(["extract", "--dry-run", "photos"]) == 143  # 128 + 15
 
 
 def test_a_reader_that_closes_the_pipe_ends_it_silently_with_status_141():

@@ -354,7 +354,7 @@ def test_a_damaged_line_is_counted_and_named_and_the_others_count(folder, damage
     sound = lines.read_bytes()
     lines.write_bytes(damaged + sound + damaged)
     assert [one.file for one in read_journal(folder).records] == ["a.xmp"]
-    problem = "2 damaged lines are passed over (line 1, 3)"
+    problem = "passed over 2 damaged lines: 1, 3"
     assert read_journal(folder).damage == problem
     journals = Journals()
     assert journals.changes(folder / "a.xmp")
@@ -450,6 +450,17 @@ def test_undo_names_what_is_outside_of_the_folder_and_leaves_it(folder, tmp_path
     assert place == folder / "link" / "deep"
     assert reason.endswith(f"to undo what was written there, name {elsewhere / 'deep'}")
     assert (elsewhere / "deep" / "a.xmp").read_bytes() == NEW
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
+def test_undo_names_a_folder_that_cannot_be_listed(folder):
+    (folder / "below").chmod(0)
+    try:
+        assert dict(journal.undo(folder).kept) == {
+            folder / "below": "cannot be listed: Permission denied"
+        }
+    finally:
+        (folder / "below").chmod(0o755)
 
 
 def test_links_in_the_journal_s_folder_are_not_written_through(folder, tmp_path):

@@ -332,6 +332,42 @@ def test_a_copy_is_made_again_with_less_metadata_when_that_is_asked_for(model, t
     assert found == [("Maker", "N"), ("Maker", None), (None, None)]
 
 
+def test_undo_removes_copies_that_say_what_they_are_and_no_other_picture(model, tmp_path, capsys):
+    """A copied line of the journal makes no photo a copy, nor a copy without metadata."""
+    out, lines = tmp_path / "out", tmp_path / "out" / ".cropperhead" / "journal.jsonl"
+    for suffix in ("jpg", "png", "tif", "webp"):
+        photo = save_photo(tmp_path / "in" / f"a.{suffix}", image=noise(1))
+        assert run(capsys, model, photo, "--apply", out)[0] == 0
+    precious = save_photo(out / "mine.jpg", image=noise(2))
+    line = json.loads(lines.read_bytes().splitlines()[0])
+    line |= {"file": precious.name, "after": hashlib.sha256(precious.read_bytes()).hexdigest()}
+    lines.write_bytes(lines.read_bytes() + json.dumps(line).encode() + b"\n")
+    stripped = save_photo(tmp_path / "in" / "stripped.jpg", image=noise(3))
+    for quality, status in ((90, 0), (90, 0), (80, 1)):  # written, already there, not replaced
+        options = ("--apply", out, "--strip-all", "--quality", quality)
+        assert run(capsys, model, stripped, *options)[0] == status
+    capsys.readouterr()
+    assert main(["suggest", str(out), "--undo"]) == 1
+    printed = capsys.readouterr().out
+    assert "0 sidecars restored, 4 removed, 2 kept" in printed
+    assert printed.count("nothing in it says that CropperHead made it") == 2
+    assert sorted(file.name for file in out.glob("*.*")) == [
+        ".cropperhead",
+        "mine.jpg",
+        "stripped.jpg",
+    ]
+
+
+def test_damaged_lines_of_a_journal_are_counted_in_the_summary(model, tmp_path, capsys):
+    save_photo(tmp_path / "a.jpg", image=noise(1))
+    lines = tmp_path / ".cropperhead" / "journal.jsonl"
+    lines.parent.mkdir()
+    lines.write_bytes(b"{}\n[]\n")
+    status, out, _ = run(capsys, model, tmp_path, "--write", "lightroom")
+    assert status == 0
+    assert f"damaged: {lines}: passed over 2 damaged lines: 1, 2" in out
+
+
 def test_a_sheet_shows_every_photo(model, tmp_path, capsys):
     for number in range(7):
         save_photo(tmp_path / f"{number}.jpg", image=noise(number))

@@ -178,3 +178,13 @@ def test_an_unedited_suggestion_is_not_converted(tmp_path, capsys):
         write.write_crop(photo, write.WantedCrop(CROP, 1, "7"), "darktable", reader)
     assert main(["convert", str(tmp_path), "--to", "lightroom"]) == 0
     assert "0 crops converted" in capsys.readouterr().out
+
+
+def test_damaged_lines_of_a_journal_are_counted_in_the_summary(tmp_path, capsys):
+    cropped(tmp_path, "lightroom")
+    lines = tmp_path / ".cropperhead" / "journal.jsonl"
+    lines.parent.mkdir()
+    lines.write_bytes(b"{}\n")
+    assert main(["convert", str(tmp_path), "--to", "darktable"]) == 0
+    printed = capsys.readouterr().out
+    assert f"damaged: {lines}: passed over 1 damaged line: 1" in printed

@@ -155,8 +155,10 @@ def _undo(folders: list[Path]) -> None:
     for folder in folders:
         if not folder.is_dir():
             raise click.UsageError(f"--undo: {folder} is not a folder.")
-    results = [journal.undo(folder) for folder in folders]
-    for folder, result in zip(folders, results, strict=True):
+    is_complete = True
+    for folder in folders:
+        result = journal.undo(folder)
         click.echo(f"{filenames.escape_path(folder)}: {result}")
-    if any(result.kept for result in results):
+        is_complete &= not result.kept
+    if not is_complete:
         raise CropperheadError("Some files were not restored.")

@@ -234,4 +234,5 @@ def _describe(damaged: Sequence[int]) -> str:
     if not damaged:
         return ""
     first = ", ".join(map(str, damaged[:_NAMED_LINES])) + ", ..." * (len(damaged) > _NAMED_LINES)
-    return f"{len(damaged):,} damaged lines are passed over (line {first})"
+    lines = "line" if len(damaged) == 1 else "lines"
+    return f"passed over {len(damaged):,} damaged {lines}: {first}"

@@ -133,9 +133,10 @@ def line_added(place: Path, record: Record) -> Iterator[None]:
 
 def _copy_attributes(source: Path, target: Path) -> None:
     """Copies everything but the time."""
-    owner = source.stat()
-    with suppress(PermissionError):  # only root may give files away
-        os.chown(target, owner.st_uid, owner.st_gid)
+    status = source.stat()
+    for owner in (-1, status.st_uid):  # the group first: only root may give files away
+        with suppress(PermissionError):
+            os.chown(target, owner, status.st_gid)
     shutil.copystat(source, target)
     os.utime(target)
 
