@@ -463,6 +463,19 @@ def test_undo_names_a_folder_that_cannot_be_listed(folder):
         (folder / "below").chmod(0o755)
 
 
+def test_what_undo_keeps_in_a_folder_of_any_name_can_be_printed(folder):
+    place = folder / os.fsdecode(b"caf\xe9\nx")
+    place.mkdir()
+    journal.write_file(place / "a.xmp", NEW, None, {})
+    (place / "a.xmp").unlink()
+    (place / "a.xmp").mkdir()
+    printed = str(journal.undo(folder)).encode()
+    assert printed.splitlines()[1].endswith(
+        b"caf\\udce9\\nx/a.xmp: it is a folder, expected a file. Left as it was."
+    )
+    assert len(printed.splitlines()) == 2
+
+
 def test_links_in_the_journal_s_folder_are_not_written_through(folder, tmp_path):
     precious = tmp_path / "precious.txt"
     precious.write_bytes(b"somebody's")

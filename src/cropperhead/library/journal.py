@@ -57,7 +57,7 @@ class UndoResult:
 
     def __str__(self) -> str:
         done = f"{len(self.restored)} sidecars restored, {len(self.removed)} removed"
-        lines = [f"  {filenames.escape_path(f)}: {why}" for f, why in self.kept.items()]
+        lines = [filenames.escape_path(f"  {file}: {why}") for file, why in self.kept.items()]
         return "\n".join([f"{done}, {len(self.kept)} kept as they are", *lines])
 
 
