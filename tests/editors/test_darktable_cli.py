@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from heif_files import save_cut, save_heif
 from PIL import Image
+from raw_files import save_dng
 
-from cropperhead.editors import darktable
+from cropperhead.editors import base, darktable
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop
 from cropperhead.library import edited_photo, scan
-from cropperhead.photos import exiftool
+from cropperhead.photos import exiftool, photo_file
 from cropperhead.photos import image as photos
 from cropperhead.writeback import write
 
@@ -83,6 +84,7 @@ def rendered(folder, file, settings):
 
 def rendered_by(folder, file, written):
     out = folder / "rendered.png"
+    out.unlink(missing_ok=True)  # darktable would choose another name
     places = [word for name in ("config", "cache") for word in (f"--{name}dir", folder / name)]
     core = ["--core", *places, "--library", ":memory:", "--disable-opencl"]
     presets = ["--apply-custom-presets", "false"]
@@ -226,6 +228,31 @@ def test_what_is_written_over_an_earlier_crop_is_rendered(tmp_path, version):
             text = text.replace(named, f'{named} darktable:iop_order="{place}.0"')
     (tmp_path / "photo.tif.xmp").write_text(text)
     require_rendered(tmp_path, file, image, Crop(0.2, 0.28, 0.75, 0.7, 0.0), 6)
+
+
+def borders(left, top, right, bottom):
+    """RAW borders, with the white level of 16 bits."""
+    data = struct.pack("<4i5H2xi", left, top, right, bottom, 0, 0, 0, 0, 65535, 0)
+    return "rawprepare", 2, data.hex()
+
+
+def test_raw_borders_are_undone_as_they_are_rendered(tmp_path):
+    _, image = photo(tmp_path, 1)
+    file = save_dng(tmp_path / "photo.dng", image, inset=(40, 50, 40, 50))
+    wide = history(borders(176, 84, 92, 62), crop(0.2, 0.2, 0.8, 0.7))
+    found = rendered(tmp_path, file, wide)
+    with photo_file.open_photo(file) as opened:
+        said = read(tmp_path / "photo.tif.xmp")
+        box = base.decode_in_frame(darktable, said, opened.frame, 1, opened.sensor)
+    kept = base.displayed_crop(box, 600, 400, 1)
+    # of 708 x 486 px, 6 + 50 and 4 + 40 come before the frame, 2 + 50 and 2 + 40 after it
+    usual = borders(56, 44, 52, 42)
+    limits = (kept.left, kept.top, kept.right, kept.bottom)
+    again = rendered(tmp_path, file, history(usual, crop(*limits)))
+    assert found.size == pytest.approx(again.size, abs=2)
+    assert difference(found, again.resize(found.size)) < LARGEST_DIFFERENCE
+    naive = rendered(tmp_path, file, history(usual, crop(0.2, 0.2, 0.8, 0.7)))
+    assert difference(found, naive.resize(found.size)) > WRONG_DIFFERENCE
 
 
 def require_rendered(folder, file, image, crop, code):

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from profile_files import format_profile
+from raw_files import save_dng
 
-from cropperhead.editors import rawtherapee
+from cropperhead.editors import base, rawtherapee
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop
 from cropperhead.library import edited_photo, marks, scan
-from cropperhead.photos import exiftool
+from cropperhead.photos import exiftool, photo_file
 from cropperhead.photos import image as photos
 from cropperhead.writeback import write
 
@@ -118,6 +119,24 @@ def test_a_profile_is_decoded_as_it_is_rendered(tmp_path, exif, profile):
     if box.angle:
         wrong = type(box)(box.centre_x, box.centre_y, box.width, box.height, -box.angle)
         assert difference(found, cut(image, wrong, code, found.size)) > WRONG_DIFFERENCE
+
+
+def test_a_dng_is_measured_in_its_active_area_as_it_is_rendered(tmp_path):
+    _, image = photo(tmp_path, 600, 400, 1)
+    file = save_dng(tmp_path / "wide.dng", image, inset=(40, 50, 40, 50))
+    profile = settings((196, 136, 200, 150))
+    found = rendered(tmp_path, file, profile)
+    with photo_file.open_photo(file) as opened:
+        box = base.decode_in_frame(rawtherapee, profile, opened.frame, 1, opened.sensor)
+    # the same pixels, of which those around the frame are masked: the canvas is the frame less 4 px
+    alike = save_dng(tmp_path / "alike.dng", image, masked=(44, 56, 42, 52), inset=(0, 0, 0, 0))
+    x, y = round(box.centre_x - box.width / 2), round(box.centre_y - box.height / 2)
+    assert (x, y) == (196 + 4 - 50, 136 + 4 - 40)
+    again = rendered(tmp_path, alike, settings((x - 4, y - 4, 200, 150)))
+    assert found.size == again.size == (200, 150)
+    assert difference(found, again) < LARGEST_DIFFERENCE
+    naive = rendered(tmp_path, alike, profile)
+    assert difference(found, naive) > WRONG_DIFFERENCE
 
 
 @pytest.mark.parametrize(("exif", "code", "angle"), [(1, 1, 9.0), (6, 4, -9.0), (7, 7, 4.0)])
