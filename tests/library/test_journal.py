@@ -8,9 +8,12 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from cropperhead.errors import BusyError, WritingError
@@ -376,6 +379,30 @@ def test_a_line_that_a_full_disk_cut_off_is_replaced_by_the_next(folder):
     journal.write_file(folder / "c.xmp", NEW, None, {})
     assert [one.file for one in read_journal(folder).records] == ["a.xmp", "c.xmp"]
     assert read_journal(folder).damage == ""
+
+
+@given(
+    st.integers(0, 800),
+    st.integers(0, 200),
+    st.binary(max_size=40) | st.sampled_from([b'"../', b"null", b"1e999", b"{" * 9, b"\n", b"\\"]),
+)
+def test_whatever_a_journal_holds_nothing_but_its_own_sidecars_changes(start, size, piece):
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, content in (("a.jpg", b"photo"), ("b.xmp", b"a person's"), ("a.xmp", OLD)):
+            (folder / file).write_bytes(content)
+        journal.write_file(folder / "a.xmp", NEW, OLD, {"Model": "1"})
+        journal.write_file(folder / "c.xmp", NEW, None, {"Model": "1"})
+        lines = folder / journal.FOLDER / "journal.jsonl"
+        whole = lines.read_bytes()
+        lines.write_bytes(whole[:start] + piece + whole[start + size :])
+        journal.undo(folder)
+        assert (folder / "a.xmp").read_bytes() in {OLD, NEW}
+        assert not (folder / "c.xmp").exists() or (folder / "c.xmp").read_bytes() == NEW
+        names = {file.name for file in folder.iterdir()} - {"c.xmp", journal.FOLDER}
+        assert names == {"a.jpg", "b.xmp", "a.xmp"}
+        assert (folder / "a.jpg").read_bytes() == b"photo"
+        assert (folder / "b.xmp").read_bytes() == b"a person's"
 
 
 def _a_link(place):
