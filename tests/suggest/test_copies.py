@@ -14,7 +14,9 @@ from PIL.PngImagePlugin import PngInfo
 from raw_files import save_dng
 
 from cropperhead.api import Crop
+from cropperhead.errors import RejectedFile
 from cropperhead.geometry.crops import Rectangle
+from cropperhead.suggest import copies
 from cropperhead.suggest.copies import cropped_copy
 from cropperhead.suggest.options import CopySettings
 from cropperhead.suggest.reframing import Reframing
@@ -359,3 +361,15 @@ def test_broken_xmp_and_damaged_iptc_leave_the_rest(tmp_path):
     assert after["IFD0:Make"] == "Maker"
     assert after["IPTC:Headline"] == "Head"
     assert "IPTC:Caption-Abstract" not in after
+
+
+def test_a_photo_that_is_too_large_to_be_cut_out_whole_is_refused(tmp_path, monkeypatch):
+    file = save_photo(tmp_path / "a.jpg", image=picture(100, 60))
+    crop = Crop(0.1, 0.1, 0.9, 0.9, 0.0, confidence=1.0)
+    monkeypatch.setattr(copies, "_MOST_MEGAPIXELS", 0.006)  # its own 100 x 60 px
+    assert cropped_copy(file, crop, None, CopySettings())
+    monkeypatch.setattr(copies, "_MOST_MEGAPIXELS", 0.005)
+    with pytest.raises(
+        RejectedFile, match=r"100 x 60 px, expected at most 0\.005 megapixels for a"
+    ):
+        cropped_copy(file, crop, None, CopySettings())

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image, JpegImagePlugin
 
 from cropperhead.api import Crop
-from cropperhead.errors import WritingError
+from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.library import journal, sidecars
 from cropperhead.library.journal_records import Journals, Record, copy_note, naming
 from cropperhead.photos import copy_mark, photo_file
@@ -31,6 +31,8 @@ _FORMATS = {
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     ".webp": "WEBP",
 }
+# The photo and its crop are both in memory: 1.2 GB in RGB. The largest cameras have 151
+_MOST_MEGAPIXELS = 200
 _OTHER_SUFFIX = ".jpg"
 # Modes of Pillow in which each format keeps a picture. 16 bits of one channel are cut out as such.
 _MODES = {
@@ -106,15 +108,25 @@ class CopyFolder:
         return copy_note(source) | {_TRACE: str(trace), _MAKER: self.maker}
 
 
+def _refuse_too_large(width: int, height: int) -> None:
+    if width * height > _MOST_MEGAPIXELS * 1e6:
+        raise RejectedFile(
+            "too_large",
+            f"{width} x {height} px, expected at most {_MOST_MEGAPIXELS} megapixels for a copy at "
+            "full resolution",
+        )
+
+
 def cropped_copy(file: Path, crop: Crop, shown_as: int | None, settings: CopySettings) -> bytes:
     """Make the cropped copy of a photo, in its own format if JPEG, PNG, TIFF or WebP, else JPEG.
 
     `crop` is as displayed by the orientation `shown_as`, None for the camera's. Raises RejectedFile
-    where the photo cannot be read.
+    where the photo cannot be read or is too large to be cut out whole.
     """
     kind = _FORMATS[sidecars.suffix(_copy_name(file.name))]
     with photo_file.open_photo(file) as photo:
         frame, side, shown_as = photo.frame, max(photo.frame), shown_as or photo.shown_as
+        _refuse_too_large(*frame)
         image, reframing = photo.picture(side), None
         compression = _compression(image, kind, settings.quality)
         if photo_file.is_raw(file):
