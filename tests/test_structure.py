@@ -1,5 +1,6 @@
 """What keeps the project's shape: complete dependencies, light imports, true documentation."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -147,6 +148,63 @@ def test_no_file_names_a_machine_s_own_path_or_a_registry():
     ]
     guilty = [str(file) for file in texts if file.is_file() and forbidden.search(_text(file))]
     assert guilty == []
+
+
+# Packages and modules that open files of a library
+OPENING = ("photos", "editors", "library", "writeback", "suggest", "inference", "api.py")
+OPENERS = {"open", "read_bytes", "read_text", "imread", "connect", "copyfile", "copy2", "fromfile"}
+# Calls that open something else, or take a path that `regular_file` has checked
+CHECKED = {
+    ("photos/image.py", "Image.open"),  # open files
+    ("photos/raw.py", "rawpy.imread"),  # after its header, which `regular_file` opened
+    ("editors/lightroom_catalog.py", "sqlite3.connect"),  # after its header and its logs
+    ("editors/lightroom_catalog.py", "shutil.copyfile"),
+    ("library/replacing.py", "os.open"),  # the journal, to append to it
+    ("suggest/deliver.py", "Image.open"),  # open files
+    ("suggest/predict.py", "Path(os.devnull).open"),
+    ("inference/litert.py", "archive.open"),
+}
+
+
+def test_files_of_a_library_are_opened_in_one_way():
+    package = ROOT / "src" / "cropperhead"
+    files = [file for part in OPENING for file in _sources(package / part)]
+    opened = {
+        (file.relative_to(package).as_posix(), call) for file in files for call in _calls(file)
+    }
+    assert opened == CHECKED
+
+
+def _sources(path):
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+def _calls(file):
+    """The calls of a source file that may open a path, other than those of `regular_file`."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "cropperhead.system.regular_file"
+        for alias in node.names
+    }
+    names = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {
+        name
+        for name in names
+        if name.rpartition(".")[2] in OPENERS
+        and not name.startswith("regular_file.")
+        and name not in imported
+    }
+
+
+def test_every_file_that_the_security_page_names_exists():
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_/]+/[a-z_]+\.py|api\.py)`", page))
+    assert len(named) > 5
+    missing = [name for name in named if not (ROOT / "src" / "cropperhead" / name).is_file()]
+    assert missing == []
+    assert "(SECURITY.md)" in README
 
 
 def _text(file) -> str:

@@ -14,6 +14,7 @@ from cropperhead.photos import copy_mark
 from cropperhead.suggest import copied_exif, copied_iptc, copied_xmp
 from cropperhead.suggest.options import CopySettings
 from cropperhead.suggest.reframing import Reframing
+from cropperhead.system.regular_file import open_regular
 
 _SEGMENT = 0xFFFF - 2  # bytes in one segment of a JPEG
 _XMP_SEGMENT = _SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\0")
@@ -81,7 +82,7 @@ def read_raw_metadata(file: Path) -> Metadata:
     """
     tags = Image.Exif()
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             tags.load_from_fp(stream)
             return Metadata(None, copied_exif.in_srgb(copied_exif.read_directories(tags)))
     except (OSError, SyntaxError, ValueError, KeyError, struct.error):

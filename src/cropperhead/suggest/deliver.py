@@ -19,6 +19,7 @@ from cropperhead.suggest.copies import CopyFolder
 from cropperhead.suggest.options import SuggestLog
 from cropperhead.suggest.predict import Job, Prediction, is_whole_frame
 from cropperhead.system import atomic
+from cropperhead.system.regular_file import open_regular
 from cropperhead.writeback import write
 
 _DECIMALS = 6  # of a fraction: 0.01 px of 10,000
@@ -169,7 +170,7 @@ def _save_sheet(sheet: Image.Image, as_png: bool, file: Path) -> None:
 
 def _is_sheet(file: Path) -> bool:
     try:
-        with Image.open(file) as image:
+        with open_regular(file) as stream, Image.open(stream) as image:
             note = image.info.get("comment") or image.info.get("Comment") or ""
     except OSError:
         return False

@@ -2,6 +2,9 @@
 
 ExifTool has options that rewrite files and run code. A line break in a path would start another
 argument, so a path with one is rejected where paths enter, and again at the door to ExifTool.
+
+ExifTool's notation for a line with escapes (`#[CSTR]`) is not used: such a name could then be read,
+but not be listed in a table, and an answer could not be matched with a name in bytes.
 """
 
 import os
