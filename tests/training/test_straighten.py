@@ -96,6 +96,27 @@ def test_a_small_angle_is_ignored_and_a_large_one_bounded():
     assert large.tolist() == [[10.0]]
 
 
+@pytest.mark.parametrize(
+    ("aspect", "angle", "kept"),
+    [
+        (1.5, 10.0, True),  # cos 10 + 1.5 sin 10 = 0.985 + 0.260 = 1.245
+        (1.5, -10.0, True),
+        (16 / 9, 10.0, True),  # 0.985 + 0.309 = 1.294
+        (12.0, 1.9, True),  # 0.999 + 0.398 = 1.397
+        (12.0, 2.1, False),  # 0.999 + 0.440 = 1.439, more than 1.414: half of the frame would go
+        (12.0, -10.0, False),
+        (1 / 12, 10.0, False),  # upright
+        (4.0, 6.5, False),  # 0.994 + 0.453 = 1.447
+        (4.0, 6.0, True),  # 0.995 + 0.418 = 1.413
+    ],
+)
+def test_no_photo_is_levelled_at_the_cost_of_half_of_it(aspect, angle, kept):
+    found = straighten.plausible_angle(
+        np.array([[angle]], np.float32), np.array([[aspect]], np.float32)
+    )
+    assert np.asarray(found).tolist() == [[pytest.approx(angle) if kept else 0.0]]
+
+
 def test_one_who_turns_little_is_believed_to_have_turned_little():
     unsure = believed(b33=0.4, b44=0.6)  # 0.75 and 6.25 degrees
     bold = float(np.asarray(straighten.straightening_angle(unsure, SAME, 0.0, 10.0))[0, 0])

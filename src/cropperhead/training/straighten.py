@@ -51,6 +51,7 @@ _LEARNING_RATE = 0.003
 # photos, the estimator is too sure, and level photos would lose more than tilted ones gain.
 _TYPICAL_TILT_DEG = 2.0
 _FEW = 20  # tilted crops: with fewer, the usual size of tilts is unknown
+_LARGEST_SHRINKING = math.sqrt(2)  # of sides; 1.29 at 10 degrees in 16:9
 _LEAST_SHARE = 0.01  # of tilted crops: the photos of people who never straighten stay as they are
 
 
@@ -135,6 +136,19 @@ def straightening_angle(logits: Any, spread_deg: float, least_deg: float, most_d
     median = float(_CENTRES[0]) + _STEP_DEG * ops.sum(passed, axis=1, keepdims=True)
     median = ops.clip(median, -most_deg, most_deg)
     return ops.where(ops.abs(median) < least_deg, 0.0, median)
+
+
+def plausible_angle(angle: Any, aspect: Any) -> Any:
+    """Angles (n, 1), and 0 in place of those that would cost more than half of the frame.
+
+    The largest frame of the photo's own shape, `aspect` (n, 1), within the rotated one is smaller
+    by a factor that grows with its elongation: a band of 12:1 loses half of its area at 2 degrees.
+    What is estimated beyond is an error: the squashing to a square makes all of its edges steep.
+    """
+    radians = ops.abs(angle) * (math.pi / 180)
+    elongation = ops.maximum(aspect, 1 / aspect)
+    shrinks = ops.cos(radians) + elongation * ops.sin(radians)
+    return ops.where(shrinks > _LARGEST_SHRINKING, 0.0, angle)
 
 
 def train_estimator(examples: Examples, seed: int) -> Any:

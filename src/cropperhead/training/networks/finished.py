@@ -97,7 +97,8 @@ def finish_model(
     else:
         logits = without_loss(straightener)(straighten.evidence(image, aspect))
         least, most = params.least_angle_deg, params.max_angle_deg
-        angle = straighten.straightening_angle(logits, habit.spread_deg, least, most)
+        likely = straighten.straightening_angle(logits, habit.spread_deg, least, most)
+        angle = straighten.plausible_angle(likely, aspect)
     limits = turn_limits(limits, angle, aspect)
     shares = ops.softmax(likeness / calibration.temperature, axis=1)
     raw = ops.sum(shares * losses.overlaps(limits[:, :4], prototypes), axis=1, keepdims=True)
