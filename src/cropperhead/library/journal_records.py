@@ -199,7 +199,8 @@ def naming(file: Path, done: str = "written") -> Iterator[None]:
     try:
         yield
     except regular_file.NotRegularError as error:
-        raise WritingError(f"{file}: {error.strerror}. Left as it was.") from error
+        place = "" if error.filename in {None, str(file)} else f"{error.filename}: "
+        raise WritingError(f"{file}: {place}{error.strerror}. Left as it was.") from error
     except OSError as error:
         problem = error.strerror or str(error)
         raise WritingError(f"{file}: cannot be {done}: {problem}. Left as it was.") from error
