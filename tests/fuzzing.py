@@ -8,6 +8,9 @@ so that a crash, a hang or a memory bomb ends that process alone and is told.
 
 import argparse
 import faulthandler
+import hashlib
+import io
+import json
 import math
 import multiprocessing
 import os
@@ -21,11 +24,12 @@ import tempfile
 import time
 import traceback
 import warnings
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -41,9 +45,11 @@ from raw_files import save_dng, scene
 from cropperhead.dataset import extract, inspect, shards
 from cropperhead.dataset.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, Ledger
 from cropperhead.editors import darktable, lightroom, rawtherapee
-from cropperhead.errors import RejectedFile
+from cropperhead.errors import ModelError, RejectedFile
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop
-from cropperhead.library import scan
+from cropperhead.inference import litert
+from cropperhead.library import journal, scan
+from cropperhead.library.journal_records import Record
 from cropperhead.photos import image
 
 MEGAPIXELS = 20.0  # extract.max_megapixels of these runs
@@ -310,7 +316,67 @@ def make_library(folder: Path, seed: int, number: int) -> Path:
     (folder / f"{_CONTROL}.xmp").write_bytes(sound("darktable.xmp"))
     if chance.random() < 0.4:
         _mutated_catalog(folder / "a.lrcat", names, chance)
+    _strange_folder(folder / "a", random.Random(f"{seed} {number} places"))
     return folder
+
+
+_NAMES = (
+    *(
+        "-x",
+        "#x",
+        "@x",
+        "#[CSTR]x",
+        " x ",
+        "x\ny",
+        "x\ry",
+        "%d*?[x]",
+        "$x`x`",
+        "ä" * 100,
+        "x" * 200,
+    ),
+    *("\udce4lter", "x\udcff", "\u202ex", "x\x1b[1m", "x\\n", "x|", "-", 'x,"y'),
+)
+
+
+def _strange_folder(folder: Path, chance: random.Random) -> None:
+    """Photos by odd names and in odd folders, pipes in the place of files, a forged journal."""
+    for i in range(chance.choice((0, 0, 1, 2))):
+        place = folder / chance.choice(_NAMES)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{chance.choice(_NAMES)}{i}.jpg").write_bytes(sound("jpg") + bytes([i]))
+    for _ in range(chance.choice((0, 0, 0, 2))):
+        folder.mkdir(exist_ok=True)
+        name = chance.choice(("0.jpg", "0.jpg.xmp", "0.xmp", "1.jpg.pp3", "1.dng", "1.lrcat"))
+        if not (folder / name).exists():
+            os.mkfifo(folder / name)
+    if chance.random() < 0.4:
+        folder.mkdir(exist_ok=True)
+        _forged_journal(folder, chance)
+
+
+def _forged_journal(folder: Path, chance: random.Random) -> None:
+    """A journal whose records are about photos and about files that are not there, mutated."""
+    photos = [folder / f"forged{i}.jpg" for i in range(3)]
+    for i, photo in enumerate(photos):
+        photo.write_bytes(sound("jpg") + bytes([99, i]))
+    hashes = [None, "0" * 64, *(hashlib.sha256(one.read_bytes()).hexdigest() for one in photos)]
+    files = [photo.name for photo in photos] + ["x.xmp", "../a.jpg", "", ".", *_NAMES]
+    notes: Sequence[Any] = ({}, {"Source": str(photos[0])}, {"Model": "1", "Editor": "darktable"})
+    records = [
+        Record(
+            chance.choice(files),
+            chance.choice(hashes),
+            chance.choice(hashes[1:]) or "",
+            chance.choice((0, -1, 2**70)),
+            chance.choice((0, 0o644, 2**40)),
+            chance.choice(notes),
+        )
+        for _ in range(20)
+    ]
+    lines = json.dumps([asdict(one) for one in records])[1:-1].replace("}, {", "}\n{").encode()
+    (folder / ".cropperhead").mkdir()
+    changed = mutated(lines, "xmp", chance) if chance.random() < 0.7 else lines
+    (folder / ".cropperhead" / "journal.jsonl").write_bytes(changed)
 
 
 def _sidecars(name: str, chance: random.Random) -> Iterator[tuple[str, str]]:
@@ -421,6 +487,34 @@ def _undecodable(folder: Path) -> Iterator[str]:
         row = stated.loc[photo]
         if image.upright_size(jpeg) != (row["image_width"], row["image_height"]):
             yield f"{photo}: the small copy is not of its size"
+
+
+def undone(folder: Path) -> Iterator[str]:
+    """The photos that an undo by forged journals has changed, of which there must be none."""
+    photos = [file for file in sorted(folder.glob("a/forged*.jpg")) if file.is_file()]
+    before = [file.read_bytes() for file in photos]
+    journal.undo(folder)
+    for file, content in zip(photos, before, strict=True):
+        if not file.is_file() or file.read_bytes() != content:
+            yield f"{file.name}: changed by an undo"
+
+
+def ask_models(chance: random.Random) -> None:
+    """Reads mutated facts of an exported model; ModelError alone may come of it."""
+    shape = {"shape": [1, 2, 2, 3]}
+    facts = {"inputs": {"image": shape, "aspect": {"shape": [1, 1]}}, "outputs": {"limits": shape}}
+    for _ in range(20):
+        text = mutated(json.dumps(facts).encode(), "xmp", chance)
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", chance.choice((0, 8))) as archive:
+            archive.writestr("cropperhead.json", text)
+        content = buffer.getvalue()
+        if chance.random() < 0.5:
+            content = _in_bytes(content, chance)
+        try:
+            litert.read_facts(content, "model")
+        except ModelError as error:
+            assert len(str(error)) < 500
 
 
 def told(folder: Path) -> None:
@@ -581,9 +675,11 @@ def _quiet(file: Path) -> None:
 def _examined(made: Path, out: Path, seed: int, number: int) -> tuple[Counter[str], list[str]]:
     try:
         ask_editors(random.Random(f"{seed} {number} editors"))
+        ask_models(random.Random(f"{seed} {number} models"))
         if number % 10 == 9:
             told(made)
-        return faults(made, out, workers=2 if number % 50 == 49 else 1)
+        outcomes, wrong = faults(made, out, workers=2 if number % 50 == 49 else 1)
+        return outcomes, [*wrong, *undone(made)]
     except Exception:  # nothing may leave: the trace is the find
         return Counter(), [traceback.format_exc()]
     finally:  # what an ExifTool has learned from one library must not help with the next
