@@ -201,3 +201,29 @@ def test_people_agree_or_not_where_several_cropped_a_photo():
 def test_without_photos_that_several_people_cropped_there_is_no_agreement():
     labels = label_table(20)
     assert subgroups.score_agreement(compared(labels, half_way(labels))) == []
+
+
+def test_a_network_whose_crops_are_not_numbers_does_not_follow_the_photographer():
+    labels = label_table(40)
+    predicted = half_way(labels)
+    predicted[:3] = np.nan
+    result = compared(labels, predicted)
+    shifts = (np.full(40, np.nan), np.zeros(40))
+    metrics = ReferenceFreeScores(result.test.photos.names, {}, [], shifts)
+    checks = learning_checks.check_learning(dataclasses.replace(result, reference_free=metrics))
+    for check in checks[2:4]:
+        assert check.passed is False
+        assert check.finding == (
+            "Not measured: on 3 of 40 photos, the network's crop is not a number."
+        )
+    assert not any("nan" in check.finding for check in checks)
+
+
+def test_nothing_to_follow_and_nothing_to_level_are_told_apart_by_their_claims():
+    labels = label_table(40)
+    labels[list(CROP_COLUMNS)] = [0.1, 0.1, 0.9, 0.9, 0.0]
+    same = np.tile([0.1, 0.1, 0.9, 0.9, 0.0], (40, 1))
+    checks = learning_checks.check_learning(compared(labels, same))
+    assert [check.passed for check in checks[2:]] == [None, None, None]
+    # a headline may not claim to follow, but whether level photos are levelled does not matter
+    assert [bool(check.claim) for check in checks[2:]] == [True, False, False]

@@ -150,3 +150,11 @@ def test_a_whole_evaluation_is_described_without_missing_numbers():
         sentences = resemblance.describe_resemblance(result)
         assert len(sentences) == described
         assert not any("nan" in each for each in sentences)
+
+
+def test_crops_that_are_not_numbers_are_not_described():
+    human = boxes([0.4, 0.8] * 10, [0.4, 0.6] * 10)
+    network = human.copy()
+    network[0] = np.nan
+    (sentence,) = resemblance.describe_resemblance(compared(human, network, human[0]))
+    assert sentence == "Not measured: on 1 of 20 photos, the network's crop is not a number."

@@ -15,7 +15,8 @@ class LearningCheck:
 
     `question` is short; `finding` answers it with numbers, in one or two sentences that need no
     statistics; `small_print` gives intervals and p-values. `passed` is None where the data cannot
-    answer it. `claim` is what only a passed check may claim, to follow "that it".
+    answer it. `claim` is what a headline may claim only if the check is passed, to follow "that
+    it"; empty where there is nothing to claim.
     """
 
     question: str
@@ -57,7 +58,7 @@ class Measure:
 class JudgeScore:
     """How well two judges distinguish people's crops from a cropper's.
 
-    `auc` is the chance that the blind judge, which never saw the cropper's crops, ranks a person's
+    `auc` is the chance that the blind judge, which never saw the network's crops, ranks a person's
     crop above one of them, each of any photo; `trained_auc` that of a judge that learned from crops
     of both kinds. 0.5 is guessing. That a blind judge guesses does not show that crops are alike.
     """

@@ -83,6 +83,15 @@ def levelling_gains(evaluation: Evaluation) -> pd.Series:
     return unturned - evaluation.by_photo(CNN, "angle_error")
 
 
+def describe_broken(evaluation: Evaluation) -> str:
+    """Say on how many photos the network's crop is not a number; empty if on none."""
+    broken = int((~np.isfinite(evaluation.cropped[CNN][0]).all(axis=1)).sum())
+    if not broken:
+        return ""
+    photos = format_count(len(evaluation.test.photos.names), "photo")
+    return f"Not measured: on {broken:,} of {photos}, the network's crop is not a number."
+
+
 def _check_constant(evaluation: Evaluation) -> LearningCheck:
     gain, over_shape = evaluation.gain(CNN, MEDIAN), evaluation.gain(CNN, SHAPE)
     return LearningCheck(
@@ -105,12 +114,14 @@ def _check_shuffled(evaluation: Evaluation) -> LearningCheck:
 
 
 def _check_variance(evaluation: Evaluation) -> LearningCheck:
-    mean, shares = mean_explained_variance(evaluation), explained_variance(evaluation)
     question = "Does it follow the photographer from photo to photo?"
+    claim = "follows the photographer from photo to photo"
+    if broken := describe_broken(evaluation):
+        return LearningCheck(question, broken, False, claim=claim)
+    mean, shares = mean_explained_variance(evaluation), explained_variance(evaluation)
     if mean is None:
-        return LearningCheck(
-            question, "All test crops are alike: there is nothing to follow.", None
-        )
+        finding = "All test crops are alike, so there is nothing to follow."
+        return LearningCheck(question, finding, None, claim=claim)
     limits = ", ".join(f"{name} {_percent(share.mean)}" for name, share in shares.items())
     intervals = ", ".join(f"{name} {_percent_range(share)}" for name, share in shares.items())
     return LearningCheck(
@@ -120,14 +131,16 @@ def _check_variance(evaluation: Evaluation) -> LearningCheck:
         f"one: {limits}. Below 0 %, taking the photographer's mean for every photo is closer.",
         mean.low > 0 if mean.has_ends else None,
         f"R² of the predictions: 100 % is exact. Intervals: {intervals}.",
-        "follows the photographer from photo to photo",
+        claim,
     )
 
 
 def _check_occlusion(evaluation: Evaluation) -> LearningCheck:
     question, claim = "Does it look at the subject?", "looks at the subject"
     if evaluation.reference_free is None:
-        return LearningCheck(question, "Not measured.", None, claim=claim)
+        return LearningCheck(question, "Not measured.", None)
+    if broken := describe_broken(evaluation):
+        return LearningCheck(question, broken, False, claim=claim)
     names = pd.Index(evaluation.test.photos.names)
     shifts = (pd.Series(each, names) for each in evaluation.reference_free.crop_shifts)
     subject, background = shifts
@@ -151,7 +164,7 @@ def _check_levelling(evaluation: Evaluation) -> LearningCheck:
     error = evaluation.by_photo(CNN, "angle_error")
     if not (error.any() or gains.any()):
         finding = "Neither the photographer nor the network turned any of these photos."
-        return LearningCheck(question, finding, None, claim=claim)
+        return LearningCheck(question, finding, None)
     gain = evaluation.mean(gains)
     ends = format_range(gain, 2, signed=True, unit="°")
     closer, further = (int((sign * gains > _SAME_DEG).sum()) for sign in (1, -1))

@@ -13,7 +13,7 @@ import numpy as np
 
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN
 from cropperhead.evaluation.evaluate import Evaluation
-from cropperhead.evaluation.learning_checks import explained_variance
+from cropperhead.evaluation.learning_checks import describe_broken, explained_variance
 from cropperhead.evaluation.number_text import (
     format_number,
     format_of_hundred,
@@ -53,6 +53,8 @@ def describe_resemblance(evaluation: Evaluation) -> list[str]:
     """
     if evaluation.group_count < LEAST_GROUPS:
         return []
+    if broken := describe_broken(evaluation):
+        return [broken]
     return [
         describe_limits(_corrected_shares(evaluation)),
         describe_sizes(measure_sizes(evaluation)),

@@ -87,7 +87,7 @@ def state_verdict(
         "crop does"
     )
     sentence += f"{_doubt(outcome, gains)}."
-    missing = [check.claim for check in checks if check.claim and check.passed is False]
+    missing = [check.claim for check in checks if check.claim and not check.passed]
     if outcome == "learned" and missing:
         shortfall = f"The test does not show that it {join_words(missing, 'or')}."
         return Verdict(outcome, _LEARNED_IN_PART, f"{sentence} {shortfall}")

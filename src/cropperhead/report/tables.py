@@ -106,8 +106,8 @@ def judge_table(scores: Sequence[JudgeScore], labels: Mapping[str, str]) -> Tabl
     )
     head = (
         Column("Cropper", is_text=True),
-        Column("Blind judge", hint="never saw such crops; AUC"),
-        Column("Trained judge", hint="learned from such crops; AUC"),
+        Column("Blind judge", hint="never saw the network’s crops; AUC"),
+        Column("Trained judge", hint="learned from both kinds; AUC"),
     )
     forest = charts.forest([row.bar for row in rows if row.bar], 0.5, (0.0, 1.0))
     return Table(head, rows, forest)
