@@ -164,6 +164,15 @@ def test_a_store_that_fails_in_the_middle_gets_the_rest_in_the_same_run(project,
     assert (losses(first), first.info.status) == (ALL_LOSSES, "FINISHED")
 
 
+def test_a_long_training_is_sent_later_in_parts(project, monkeypatch):
+    go_to(project, monkeypatch, AWAY)
+    train(epochs=1001)  # MLflow takes 1,000 values at a time
+    go_to(project, monkeypatch)
+    train(epochs=1)
+    kept, _ = runs()
+    assert len(losses(kept)) == 1001
+
+
 def test_a_training_that_fails_without_mlflow_is_not_kept(project, monkeypatch):
     go_to(project, monkeypatch, AWAY)
     with pytest.raises(ValueError, match="no data"), tracking.training_run(PARAMS, "d"):
@@ -172,8 +181,10 @@ def test_a_training_that_fails_without_mlflow_is_not_kept(project, monkeypatch):
 
 
 def test_the_model_of_a_training_is_sent_later_if_it_is_still_there(project, monkeypatch):
-    model = keras.Sequential([keras.Input((2,), name="aspect"), keras.layers.Dense(1)])
-    model = keras.Model({"aspect": model.inputs[0]}, {"limits": model.outputs[0]})
+    image, aspect = keras.Input((8, 8, 3), name="image"), keras.Input((1,), name="aspect")
+    joined = keras.layers.Concatenate()([keras.layers.Flatten()(image), aspect])
+    outputs = {"limits": keras.layers.Dense(5, name="limits")(joined)}
+    model = keras.Model({"image": image, "aspect": aspect}, outputs)
     model.save(project / "model.keras")
     go_to(project, monkeypatch, AWAY)
     with tracking.training_run(PARAMS, data_sha256="d"):
@@ -184,6 +195,20 @@ def test_the_model_of_a_training_is_sent_later_if_it_is_still_there(project, mon
     assert len(kept.outputs.model_outputs) == 1
     assert "as version 1" not in tracking.promote(project / "model.keras")
     assert tracking.download_model("models:/cropperhead@champion", project / "got").exists()
+
+
+def test_a_model_that_cannot_be_loaded_does_not_keep_its_run_from_being_sent(
+    project, monkeypatch, capsys
+):
+    file = project / "model.keras"
+    file.write_bytes(b"of another version")
+    go_to(project, monkeypatch, AWAY)
+    with tracking.training_run(PARAMS, data_sha256="d"):
+        tracking.log_model(None, file)
+    go_to(project, monkeypatch)
+    train()
+    assert len(runs()) == 2
+    assert f"{file}: cannot be loaded by Keras" in capsys.readouterr().err
 
 
 def test_an_evaluation_is_sent_later_with_the_report_as_it_was(project, monkeypatch, capsys):

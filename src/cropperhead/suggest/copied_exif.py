@@ -13,9 +13,8 @@ from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Rectangle
 from cropperhead.suggest.reframing import Reframing
 
-# EXIF 3.0 by Pillow's names, and by number where Pillow has none. Numbers beyond 0x9C9B to 0x9C9F
-# (Windows' title, comment, author, keywords and subject) are EXIF 3.0's title, photographer, editor
-# and the names of programs.
+# By Pillow's names. Those that it has none for are Windows' title, comment, author, keywords and
+# subject, and EXIF 3.0's title, photographer, editor, firmware and programs
 DESCRIPTIVE = (
     "ImageDescription Make Model XResolution YResolution ResolutionUnit Software DateTime Artist "
     "HostComputer Rating RatingPercent Copyright"
@@ -94,13 +93,14 @@ def colour_tags(tags: Image.Exif) -> Image.Exif:
 
 
 def _select(tags: Any, wanted: Iterable[int]) -> dict[int, Any]:
-    return {tag: tags[tag] for tag in sorted(wanted) if tag in tags and _is_writable(tags[tag])}
+    present = [tag for tag in sorted(wanted) if tag in tags]
+    return {tag: tags[tag] for tag in present if _is_writable(tag, tags[tag])}
 
 
-def _is_writable(value: Any) -> bool:
+def _is_writable(tag: int, value: Any) -> bool:
     """Whether Pillow can write a value again; damaged EXIF may hold some that it cannot."""
     tags = Image.Exif()
-    tags[_WIDTH] = value
+    tags[tag] = value
     try:
         return bool(tags.tobytes())
     except Exception:  # Pillow raises nearly anything

@@ -65,9 +65,7 @@ def choose() -> None:
         mlflow.set_tracking_uri(_own_address())
     file = _database_file()
     if file is not None:
-        _require_usable(file)
-        if _is_own():
-            _follow_folder(file)
+        _check(file)
 
 
 def open_experiment() -> None:
@@ -137,30 +135,37 @@ def _context(error: BaseException) -> BaseException | None:
     return None if error.__suppress_context__ else error.__context__
 
 
-def _require_usable(file: Path) -> None:
+def _check(file: Path) -> None:
     """Raise TrackingError for a database that is locked, read-only or not one."""
     try:
         with closing(sqlite3.connect(file, timeout=_LOCK_S, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
-            database.execute("ROLLBACK")
+            if _is_own():
+                _follow_folder(database)
+            database.execute("COMMIT")
     except sqlite3.Error as error:
         raise TrackingError(f"{_shown_address()}: {error}") from None
 
 
-def _follow_folder(file: Path) -> None:
+def _follow_folder(database: sqlite3.Connection) -> None:
     """Correct the places of files where the project's folder has another name now."""
-    with closing(sqlite3.connect(file, timeout=_LOCK_S)) as database, database:
-        try:
-            found = database.execute(
-                "SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)
-            ).fetchone()
-        except sqlite3.Error:  # a database without tables, or of another version
-            return
-        former = _former_root(found[0]) if found and found[0] else None
-        if former is not None and former != root():
-            moved = _PLACES if (root() / _ARTIFACTS).is_dir() else _PLACES[:1]
-            for table, column in moved:
-                _replace_root(database, table, column, former)
+    if not _has_column(database, *_PLACES[0]):  # a new database
+        return
+    found = database.execute(
+        "SELECT artifact_location FROM experiments WHERE name = ?", (EXPERIMENT,)
+    ).fetchone()
+    former = _former_root(found[0]) if found and found[0] else None
+    if former is None or former == root():
+        return
+    moved = _PLACES if (root() / _ARTIFACTS).is_dir() else _PLACES[:1]
+    for table, column in moved:
+        if _has_column(database, table, column):
+            _replace_root(database, table, column, former)
+
+
+def _has_column(database: sqlite3.Connection, table: str, column: str) -> bool:
+    """Whether a table has a column, in the version of MLflow that made it."""
+    return column in {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
 
 
 def _former_root(location: str) -> Path | None:
@@ -178,14 +183,11 @@ def _replace_root(database: sqlite3.Connection, table: str, column: str, former:
         (str(former / _ARTIFACTS), str(root() / _ARTIFACTS)),
         ((former / _ARTIFACTS).as_uri(), (root() / _ARTIFACTS).as_uri()),
     ):
-        try:
-            database.execute(
-                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
-                f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
-                (after, len(before) + 1, before, len(before) + 1, before + "/"),
-            )
-        except sqlite3.OperationalError:  # MLflow has no such column in this version
-            return
+        database.execute(
+            f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+            f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+            (after, len(before) + 1, before, len(before) + 1, before + "/"),
+        )
 
 
 def _set_aside(experiment_id: str) -> None:

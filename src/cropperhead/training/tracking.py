@@ -37,6 +37,7 @@ _MODEL_TAG = "model_sha256"
 _INPUT_TYPES = {"image": np.uint8, "aspect": np.float32}
 _FINISHED, _FAILED = "FINISHED", "FAILED"  # MLflow's states of a run
 _CONTEXT, _TRAINING = "mlflow.data.context", "training"
+_METRICS = 1000  # MLflow's limit on those that are sent at a time
 _NOT_RESULTS = (":(exclude)reports", ":(exclude)dvc.lock")
 
 
@@ -234,15 +235,29 @@ def _send_training(record: TrainingRecord) -> None:
         for name, value in values.items()
     ]
     params = [Param(name, str(value)) for name, value in record.params.items()]
-    client.log_batch(run, metrics, params, [RunTag(_MODEL_TAG, record.model_sha256)])
+    tags = [RunTag(_MODEL_TAG, record.model_sha256)] * bool(record.model_sha256)
+    client.log_batch(run, params=params, tags=tags)
+    for start in range(0, len(metrics), _METRICS):
+        client.log_batch(run, metrics[start : start + _METRICS])
     if record.dataset is not None:
         dataset = Dataset(**{key: str(value) for key, value in record.dataset.items()})
         client.log_inputs(run, [DatasetInput(dataset, [InputTag(_CONTEXT, _TRAINING)])])
-    file = Path(record.model_file)
-    if file.is_file() and file_sha256(file) == record.model_sha256:
-        with mlflow.start_run(run_id=run):
-            _log_model(keras_model.load_model(file), record.model_sha256)
+    _send_model(record, run)
     client.set_terminated(run, _FINISHED, record.ended)
+
+
+def _send_model(record: TrainingRecord, run: str) -> None:
+    """Log the model of a training, unless another has replaced it."""
+    file = Path(record.model_file)
+    if not file.is_file() or file_sha256(file) != record.model_sha256:
+        return
+    try:
+        model = keras_model.load_model(file)
+    except ModelError as error:  # another version of CropperHead made it
+        unsent.report(f"{error}. Its run is logged without it.")
+        return
+    with mlflow.start_run(run_id=run):
+        _log_model(model, record.model_sha256)
 
 
 def _run_of(record: TrainingRecord) -> str:

@@ -60,7 +60,7 @@ Record = TrainingRecord | EvaluationRecord
 def keep(record: Record, files: Iterable[Path] = ()) -> None:
     """Keep a record for the next run; report it if that fails."""
     folder = mlflow_store.root() / _FOLDER / f"{time.time_ns()}"
-    content = json.dumps({"kind": type(record).__name__, **asdict(record)}, indent=1)
+    content = json.dumps({"kind": type(record).__name__, **asdict(record)}, indent=1, default=float)
     try:
         folder.mkdir(parents=True)
         for file in files:
@@ -90,7 +90,7 @@ def _send_all(send: Callable[[Record, list[Path]], None]) -> None:
             report(f"{file}: cannot be read as a record, {error}. Delete its folder.")
             continue
         send(record, [one for one in sorted(file.parent.iterdir()) if one != file])
-        shutil.rmtree(file.parent)
+        shutil.rmtree(file.parent, ignore_errors=True)  # another run may have sent it, too
     with suppress(OSError):  # another run has kept something
         (mlflow_store.root() / _FOLDER).rmdir()
 
