@@ -195,6 +195,8 @@ def test_a_preview_of_the_camera_s_own_framing_is_not_used(tmp_path, framing):
         ({SOFTWARE: text("Test v2.10")}, True),  # the camera's name and its firmware
         ({SOFTWARE: text("Digital Camera Test Ver2.10")}, True),
         ({SOFTWARE: text("17.0.3")}, True),
+        ({SOFTWARE: text("S908BXXU2AVF1")}, True),  # a telephone's build
+        ({SOFTWARE: text("digiKam-8.1.0")}, False),
         ({CHANGED: text("2024:05:02 18:30:00")}, False),  # it was taken the day before
         ({CHANGED: text("")}, False),  # then nothing proves that it is as it was taken
         ({TAKEN: text("")}, False),

@@ -20,8 +20,9 @@ _MAKE, _MODEL, _SOFTWARE, _CHANGED, _TAKEN = 271, 272, 305, 306, 36867
 _WANTED = dng.TAGS | {tiff.ORIENTATION, _MAKE, _MODEL, _SOFTWARE, _CHANGED, _TAKEN}
 _HEAD = 1 << 16  # bytes of a file that hold the directories of CR3 and RAF
 _PREFIXES = (b"CMT1", b"CMT2", b"Exif\0\0")  # what a structure inside such a file comes after
-# What the names of cameras' own firmware consist of, besides numbers and the camera's name
-_FIRMWARE = re.compile(r"digital camera|firmware|version|ver|v", re.IGNORECASE)
+# Words in the names of cameras' own firmware, besides the camera's name; HDR+ is Google's
+_FIRMWARE = frozenset({"digital", "camera", "firmware", "version", "ver", "hdr"})
+_WORD = re.compile(r"(?<![^\W_])[^\W\d_]{2,}(?![^\W_])")  # letters alone: no number of a build
 
 
 def read_directories(file: Path) -> list[Directory]:
@@ -57,11 +58,9 @@ def is_changed(directories: Sequence[Directory]) -> bool:
 
 def _names_program(directories: Sequence[Directory]) -> bool:
     """Whether Software says more than a version and the camera's name."""
-    software = _first(directories, _SOFTWARE)
-    for words in (_first(directories, _MODEL), _first(directories, _MAKE)):
-        for word in sorted(words.split(), key=len, reverse=True):
-            software = re.sub(re.escape(word), " ", software, flags=re.IGNORECASE)
-    return any(map(str.isalpha, _FIRMWARE.sub(" ", software)))
+    camera = f"{_first(directories, _MAKE)} {_first(directories, _MODEL)}"
+    words = set(_WORD.findall(_first(directories, _SOFTWARE).lower()))
+    return bool(words - _FIRMWARE - set(_WORD.findall(camera.lower())))
 
 
 def _first(directories: Sequence[Directory], tag: int) -> str:

@@ -42,7 +42,7 @@ def read_directories(stream: BinaryIO, wanted: Collection[int]) -> list[Director
     pending, seen, exif = [place], {0}, set[int]()
     while pending and len(listed) < _MOST_DIRECTORIES:
         place = pending.pop(0)
-        if place in seen:
+        if place in seen or place < 0:
             continue
         seen.add(place)
         try:
