@@ -1,12 +1,15 @@
 """Names that ExifTool would read as options are rejected, and never passed to it."""
 
 import io
+import json
 import os
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from catalog_files import Photo, make_catalog, real_text
 from conftest import ROOT, label_table, picture, save_photo, settings, xmp
 
 from cropperhead.cli.main import main
@@ -177,6 +180,34 @@ def test_an_extraction_lists_odd_names_with_the_reason(photos):
         assert f"{name},unreadable_name_or_folder: cannot be listed: {odd}" in listed
     for name in ("\\udce4lter.lrcat", "a\\nb.lrcat"):
         assert any(line.startswith(f"{name},broken_catalog: ") for line in listed)
+
+
+@pytest.mark.usefixtures("project")
+def test_names_inside_catalogs_and_journals_reach_no_exiftool(photos, requests):
+    images = [Photo(f"{ODD}/x.jpg", real_text()), Photo("good.jpg", real_text(), root=f"{ODD}/")]
+    make_catalog(photos / "a.lrcat", [*images, Photo("good.jpg", copy_of=1, copy_name=ODD)])
+    (photos / ".cropperhead").mkdir()
+    line = json.dumps({"file": f"{ODD}.xmp", "before": None, "after": "0" * 64, "mtime_ns": 0})
+    (photos / ".cropperhead" / "journal.jsonl").write_text(f"{line}\n")
+    for arguments in (
+        ["extract", "--dry-run", "photos"],
+        ["inspect", "photos/good.jpg"],
+        ["suggest", "photos", "--model", "model.tflite", "--write", "darktable"],
+        ["suggest", "photos", "--undo"],
+    ):
+        main(arguments)
+    assert "good.jpg" in requests.read_text()
+    assert "second line" not in requests.read_text()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_tag_of_two_lines_is_refused_by_name(photos, requests, capsys):
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["extract"]["tags"] = {"XMP:Rating\nsecond line": 0}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    assert main(["inspect", str(photos)]) == 1
+    assert r"extract.tags is 'XMP:Rating\nsecond line', expected" in capsys.readouterr().err
+    assert requests.read_text() == ""
 
 
 def test_a_name_that_looks_like_an_argument_of_exiftool_is_read_as_a_name(tmp_path, requests):
