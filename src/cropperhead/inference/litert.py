@@ -37,6 +37,7 @@ _FACTS = "cropperhead.json"
 # An exported model has up to 10 MB, and tensors of 60 MB. It takes photos of 256 or 300 px.
 _MOST_BYTES, _MOST_FACTS_BYTES, _MOST_TENSOR_BYTES = 100_000_000, 1_000_000, 1_000_000_000
 _MOST_SIDE, _MOST_NUMBERS = 1024, 100_000  # of a photo, in px; in an output
+_LONGEST_PROBLEM = 300  # characters of an error, which may quote all of the facts
 
 Facts = Mapping[str, Any]  # of the module's docstring
 
@@ -120,7 +121,8 @@ def parse_model(content: bytes, name: str, threads: int = 1) -> ExportedModel:
     try:
         return ExportedModel(content, facts, name, threads)
     except Exception as error:  # LiteRT raises nearly anything on damaged files
-        raise ModelError(f"{name}: LiteRT cannot load it: {error}") from error
+        problem = str(error)[:_LONGEST_PROBLEM]
+        raise ModelError(f"{name}: LiteRT cannot load it: {problem}") from error
 
 
 def read_facts(content: bytes, name: str) -> Facts:

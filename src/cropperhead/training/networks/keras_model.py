@@ -47,7 +47,7 @@ def load_model(file: Path) -> Any:
     if not _takes_photos(model):
         raise ModelError(
             f"{file}: not a model of CropperHead's, expected the inputs image (n, side, side, 3), "
-            "of at most 1024 px, and aspect (n, 1), and named outputs"
+            f"of at most {_MOST_SIDE} px, and aspect (n, 1), and named outputs"
         )
     return model
 
