@@ -75,11 +75,20 @@ def test_only_limits_whose_interval_is_above_zero_are_said_to_follow(shares, sen
 @pytest.mark.parametrize(
     ("ratio", "claim"),
     [
-        (Interval(0.27, 0.2, 0.35), "Their size varies less than the photographer's (0.27 times"),
-        (Interval(1.4, 1.1, 1.7), "Their size varies more than the photographer's (1.40 times"),
-        (Interval(1.0, 0.9, 1.1), "Their size varies about as much as the photographer's (1.00 "),
-        (Interval(0.9, 0.5, 1.3), "Whether their size varies as much as the photographer's is not"),
-        (UNKNOWN, "Whether their size varies as much as the photographer's is not shown (0.40 "),
+        (
+            Interval(0.27, 0.2, 0.35),
+            "The size of the network's crops varies less than that of the photographer's (0.27 ",
+        ),
+        (
+            Interval(1.4, 1.1, 1.7),
+            "The size of the network's crops varies more than that of the photographer's (1.40 ",
+        ),
+        (
+            Interval(1.0, 0.9, 1.1),
+            "The size of the network's crops varies about as much as the photographer's (1.00 ",
+        ),
+        (Interval(0.9, 0.5, 1.3), "Whether the size of the network's crops varies as much is not"),
+        (UNKNOWN, "Whether the size of the network's crops varies as much is not shown (0.40 "),
         (Interval(math.nan, math.nan, math.nan), "The size of the photographer's crops does not "),
     ],
 )
@@ -96,8 +105,8 @@ def test_places_are_described_by_their_distance_from_the_middle():
     places = Spread((0.013,), (0.0,), Interval(0.1, 0.05, 0.15))
     assert resemblance.describe_places(places) == (
         "Half of its crops are centred within 0.0 % of a side from the frame's middle, half of the "
-        "photographer's within 1.3 %. Their place varies less than the photographer's (0.10 times "
-        "as much, 0.05 to 0.15)."
+        "photographer's within 1.3 %. The place of the network's crops varies less than that of "
+        "the photographer's (0.10 times as much, 0.05 to 0.15)."
     )
 
 

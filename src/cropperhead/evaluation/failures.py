@@ -20,8 +20,8 @@ def find_failures(evaluation: Evaluation) -> list[Failure]:
     """Choose up to ten photos, at most a quarter of all, and explain each.
 
     Half of them overlap least. The other half are those of which the network's crop cuts away most
-    of what is salient in the human crop; where less than that is cut, or it was not measured, more
-    by overlap. Those that overlap less come first.
+    of what is salient in the human crop; where nothing worth a sentence is cut, or it was not
+    measured, overlap chooses them, too. Those that overlap less come first.
     """
     overlap = evaluation.by_photo(CNN, "iou").sort_values(kind="stable", na_position="first")
     count = min(_MOST, math.ceil(len(overlap) * _LARGEST_SHARE))

@@ -147,12 +147,12 @@ def _check_occlusion(evaluation: Evaluation) -> LearningCheck:
     difference = evaluation.mean(subject - background)
     return LearningCheck(
         question,
-        "Hiding the most salient part of a photo moves the crop's limits by "
+        "Hiding what stands out most in a photo moves the crop's limits by "
         f"{format_number(subject.mean(), 4)} of the frame; hiding as much of the background moves "
         f"them by {format_number(background.mean(), 4)}. The difference is "
         f"{format_estimate(difference, 4, signed=True)}.",
         difference.low > 0,
-        "The most salient part stands for the subject. Nothing here recognises people or objects.",
+        "What is most salient stands for the subject. Nothing here recognises people or objects.",
         claim,
     )
 

@@ -101,14 +101,12 @@ def describe_limits(shares: Mapping[str, Interval]) -> str:
     other = [name for name in shares if name not in follows]
     if not follows:
         return "None of its limits is shown to follow the photographer's from photo to photo."
-    verb, is_shown = (
-        ("follow" if len(follows) > 1 else "follows"),
-        "is" if len(other) == 1 else "are",
-    )
+    verb = "follow" if len(follows) > 1 else "follows"
     sentence = f"Its {join_words(follows)} {verb} the photographer's from photo to photo"
-    return (
-        f"{sentence}; its {join_words(other)} {is_shown} not shown to." if other else f"{sentence}."
-    )
+    if not other:
+        return f"{sentence}."
+    is_shown = "is" if len(other) == 1 else "are"
+    return f"{sentence}; its {join_words(other)} {is_shown} not shown to."
 
 
 def describe_sizes(sizes: Spread) -> str:
@@ -147,13 +145,13 @@ def _describe_ratio(what: str, ratio: Interval) -> str:
         return f"The {what} of the photographer's crops does not vary."
     low, high = _ALIKE
     if ratio.high < 1:
-        claim = f"Their {what} varies less than the photographer's"
+        claim = f"The {what} of the network's crops varies less than that of the photographer's"
     elif ratio.low > 1:
-        claim = f"Their {what} varies more than the photographer's"
+        claim = f"The {what} of the network's crops varies more than that of the photographer's"
     elif ratio.low > low and ratio.high < high:
-        claim = f"Their {what} varies about as much as the photographer's"
+        claim = f"The {what} of the network's crops varies about as much as the photographer's"
     else:
-        claim = f"Whether their {what} varies as much as the photographer's is not shown"
+        claim = f"Whether the {what} of the network's crops varies as much is not shown"
     ends = format_range(ratio, 2)
     interval = f", {ends}" if ends else ""
     return f"{claim} ({format_number(ratio.mean, 2)} times as much{interval})."

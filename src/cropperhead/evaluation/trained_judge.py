@@ -73,6 +73,6 @@ def _folds(
 ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
     """Divide photos by their groups, at random; yield which to learn from and which to judge."""
     names, member = np.unique(np.asarray(groups), return_inverse=True)
-    fold = np.random.default_rng(seed).permutation(len(names))[member] % min(_FOLDS, len(names))
-    for number in range(fold.max() + 1):
+    fold = np.random.default_rng(seed).permutation(len(names))[member] % _FOLDS
+    for number in range(_FOLDS):
         yield fold != number, fold == number
