@@ -142,7 +142,7 @@ def test_corrections_at_their_defaults_do_not_warp():
         {"LensProfileEnable": 0, "LensProfileName": "Adobe (Sigma 15mm Fisheye)"},
         {
             "LensProfileEnable": 1,
-            "LensProfileFilename": "GoPro HERO3.lcp",
+            "LensProfileName": "Adobe (GoPro HERO3)",
             "LensProfileDistortionScale": 0,
         },
     ],

@@ -52,6 +52,8 @@ _HEIF = "HEIF"
 
 name = "darktable"
 tags: tuple[str, ...] = tuple(_GROUP + tag for tag in TAGS)
+# Besides `tags`; a picture with a history is an export, whoever made the history.
+sidecar_tags: tuple[str, ...] = tuple(_GROUP + tag for tag in history.HASHES)
 header_words: tuple[bytes, ...] = (b"darktable",)
 embeds_crops = False  # its exports carry the history of what was edited
 # With many masks, sidecars have a few megabytes.

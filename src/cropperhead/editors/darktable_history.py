@@ -19,11 +19,11 @@ from cropperhead.errors import RejectedFile
 
 NAMESPACE = "http://darktable.sf.net/"
 # Up to version 1 of the XMP, the history was four sequences side by side.
-_HASHES = ("History_basic_hash", "History_auto_hash", "History_current_hash")
+HASHES = ("History_basic_hash", "History_auto_hash", "History_current_hash")
 _OLD_TAGS = ("History_operation", "History_enabled", "History_modversion", "History_params")
 TAGS = (
     *("Xmp_version", "History", "History_end", "Iop_order_version", "Iop_order_list"),
-    *("Raw_params", *_HASHES, *_OLD_TAGS),
+    *("Raw_params", *_OLD_TAGS),
 )
 _NEWEST_XMP_VERSION = 5
 _PIPE = ("ashift", "flip", "clipping", "crop")
@@ -128,7 +128,7 @@ def is_automatic(settings: Mapping[str, Any]) -> bool:
 
     By darktable's own test (`dt_history_hash_get_status` in `src/common/history.c`).
     """
-    basic, automatic, current = (settings.get(tag) for tag in _HASHES)
+    basic, automatic, current = (settings.get(tag) for tag in HASHES)
     return current is not None and current in {basic, automatic}
 
 

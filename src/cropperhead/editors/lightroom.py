@@ -49,10 +49,10 @@ _WARPS = {
 _DISTORTION, _MOST_DISTORTION = "LensManualDistortionAmount", 3
 # A profile bends the picture of most lenses by less than 1 %, but makes a fisheye's rectilinear.
 _PROFILE_ON, _PROFILE_SCALE = "LensProfileEnable", "LensProfileDistortionScale"
-_PROFILE_NAMES = ("LensProfileName", "LensProfileFilename")
+_PROFILE_NAME = "LensProfileName"
 TAGS = (
     *("HasCrop", "AlreadyApplied", *LIMIT_TAGS, *_WARPS, _DISTORTION),
-    *(_PROFILE_ON, _PROFILE_SCALE, *_PROFILE_NAMES),
+    *(_PROFILE_ON, _PROFILE_SCALE, _PROFILE_NAME),
 )
 MAX_ANGLE_DEG = 45.0
 # Fractions reach a little beyond 1 when tilted; anything far above is a count of pixels.
@@ -271,10 +271,10 @@ def _refuse_warped(settings: Settings) -> None:
         raise RejectedFile(
             "perspective", f"{_DISTORTION} is {settings[_DISTORTION]}: the crop is in a bent frame"
         )
-    names = " ".join(str(settings.get(tag, "")) for tag in _PROFILE_NAMES)
-    if lens_names.is_fisheye(names) and _applies_profile(settings):
+    profile = str(settings.get(_PROFILE_NAME, ""))
+    if lens_names.is_fisheye(profile) and _applies_profile(settings):
         raise RejectedFile(
-            "perspective", f"the profile {names.strip()} makes the frame of the crop rectilinear"
+            "perspective", f"the profile {profile} makes the frame of the crop rectilinear"
         )
 
 

@@ -44,7 +44,6 @@ _PHOTO_TAGS = (
     "ExifIFD:SerialNumber",
     "ExifIFD:DateTimeOriginal",
     "ExifIFD:SubSecTimeOriginal",
-    "EXIF:DefaultUserCrop",
 )
 _WITH_CONTAINER_TURN = ("HEIF", "AVIF")  # where EXIF may tell another orientation
 STALE = "stale"  # the kind of a crop that another file overrules
@@ -293,7 +292,7 @@ class _Walk:
             shown_as = _shown_as(found, turn)
             crops, errors = _decode_crops(found, photo, shown_as, suggestions)
             if not self._options.keeps_automatic:
-                crops = _with_automatic(crops, photo.frame, own)
+                crops = _with_automatic(crops, photo)
             copy, digest = self._copy(file, photo, shown_as, crops)
             frame, sensor = photo.frame, photo.sensor
         if self._crops_only and errors and not crops:
@@ -415,11 +414,9 @@ def _edited_crop(
     return EditedCrop(version, box, crop, shown_as, mark, bool(same), is_automatic=False)
 
 
-def _with_automatic(
-    crops: Sequence[EditedCrop], frame: tuple[int, int], tags: exiftool.Tags
-) -> tuple[EditedCrop, ...]:
+def _with_automatic(crops: Sequence[EditedCrop], photo: PhotoFile) -> tuple[EditedCrop, ...]:
     """The crops, of which those are automatic that an editor or the camera made by itself."""
-    framing = _camera_framing(frame, tags)
+    framing = _camera_framing(photo)
     return tuple(
         replace(
             crop,
@@ -430,17 +427,14 @@ def _with_automatic(
     )
 
 
-def _camera_framing(frame: tuple[int, int], tags: exiftool.Tags) -> Rectangle | None:
-    """What a digital zoom or another aspect ratio leaves of the frame, which DNG 1.4 records.
+def _camera_framing(photo: PhotoFile) -> Rectangle | None:
+    """What the camera was set to keep of the frame.
 
     Lightroom takes it over as a crop when it imports the photo, and so does darktable.
     """
-    given = exiftool.find_value(tags, "EXIF:DefaultUserCrop")
-    try:
-        top, left, bottom, right = map(float, str(given).split())
-    except ValueError:
+    if photo.sensor is None or photo.sensor.framing is None:
         return None
-    return Crop(top, left, bottom, right, 0.0).in_pixels(*frame)
+    return Crop(*photo.sensor.framing, 0.0).in_pixels(*photo.frame)
 
 
 def _stale(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cropperhead.editors import lightroom, registry
+from cropperhead.editors import darktable, lightroom, registry
 from cropperhead.editors.base import (
     ALREADY_APPLIED,
     PHOTOGRAPHER,
@@ -65,7 +65,7 @@ def header_words() -> list[bytes]:
 
 def sidecar_tags() -> list[str]:
     """The tags that ExifTool is asked for in an XMP sidecar."""
-    return [*photo_tags(), "File:MIMEType", _MEANT_FOR, _DERIVED_FROM]
+    return [*photo_tags(), *darktable.sidecar_tags, "File:MIMEType", _MEANT_FOR, _DERIVED_FROM]
 
 
 def read_settings(folder: Path, entry: Entry, tags: Mapping[str, Tags]) -> Iterator[FileSettings]:

@@ -97,6 +97,15 @@ def mosaic(directories: Sequence[Directory]) -> Mosaic:
     return repeats.get(raw.get(_REPEAT, (2, 2)), Mosaic.OTHER)
 
 
+def user_crop(directories: Sequence[Directory]) -> tuple[float, float, float, float] | None:
+    """DefaultUserCrop: top, left, bottom and right in fractions of the frame; None without it."""
+    given = next((one[_USER_CROP] for one in directories if _USER_CROP in one), ())
+    if given == _NO_USER_CROP or len(given) != len(_NO_USER_CROP):
+        return None
+    top, left, bottom, right = given
+    return top, left, bottom, right
+
+
 def _active_limits(raw: Directory) -> tuple[float, ...]:
     """Top, left, bottom, right."""
     return raw.get(_ACTIVE_AREA, (0, 0, *raw[_HEIGHT], *raw[_WIDTH]))

@@ -189,6 +189,7 @@ def _sensor(
         whole=_moved(Box(0, 0, sizes.raw_width, sizes.raw_height), crop),
         active=None if active is None else _moved(active, crop),
         mosaic=dng.mosaic(directories),
+        framing=dng.user_crop(directories),
     )
 
 

@@ -16,4 +16,7 @@ class Sensor:
     whole: Box  # all pixels that the file holds
     active: Box | None  # a DNG's ActiveArea, None for other formats
     mosaic: Mosaic  # a DNG's
+    # top, left, bottom, right of what a digital zoom or an aspect ratio set in the camera leaves of
+    # the frame, in fractions of its sides: a DNG's DefaultUserCrop
+    framing: tuple[float, float, float, float] | None = None
     is_coded_picture: bool = False  # of an HEIC, in place of a sensor
