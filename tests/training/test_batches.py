@@ -200,9 +200,7 @@ def numbers(images):
 
 def test_a_pass_has_every_example_once_with_its_own_crop_and_aspect():
     crops = numbered_examples(7)
-    got = taken(crops, 3, jitter=0.0)
-    assert [len(limits) for _, limits in got] == [3, 3, 1]
-    images, aspect, limits = joined(got)
+    images, aspect, limits = (part[:7] for part in joined(taken(crops, 3, jitter=0.0)))
     assert sorted(numbers(images)) == [0, 1, 2, 3, 4, 5, 6]
     assert np.allclose(limits[:, 0], numbers(images) / 100)
     assert np.allclose(aspect[:, 0], crops.photos.aspect[numbers(images)])
@@ -210,18 +208,25 @@ def test_a_pass_has_every_example_once_with_its_own_crop_and_aspect():
 
 def test_batches_are_of_the_types_and_shapes_that_a_network_takes():
     inputs, limits = batches.training_batches(numbered_examples(7), 3, 0.2, 1).element_spec
-    assert inputs["image"].shape.as_list() == [None, 4, 4, 3]
-    assert inputs["aspect"].shape.as_list() == [None, 1]
-    assert limits.shape.as_list() == [None, 5]
+    assert inputs["image"].shape.as_list() == [3, 4, 4, 3]
+    assert inputs["aspect"].shape.as_list() == [3, 1]
+    assert limits.shape.as_list() == [3, 5]
     assert {spec.dtype.name for spec in (*inputs.values(), limits)} == {"float32"}
 
 
 def test_every_pass_has_another_order_and_leaves_nobody_out():
-    # a pass of seven has three batches: five passes are 15
-    got = taken(numbered_examples(7), 15, jitter=0.0)
-    orders = [tuple(numbers(joined(got[i : i + 3])[0])) for i in range(0, 15, 3)]
+    # 12 batches of three are five passes of seven, and one more photo
+    images, _, _ = joined(taken(numbered_examples(7), 12, jitter=0.0))
+    orders = [tuple(numbers(images[i : i + 7])) for i in range(0, 35, 7)]
     assert {tuple(sorted(order)) for order in orders} == {(0, 1, 2, 3, 4, 5, 6)}
     assert len(set(orders)) == 5
+
+
+def test_all_batches_are_full_also_of_fewer_photos_than_a_batch_holds():
+    got = taken(numbered_examples(2), 4, size=5, jitter=0.0)
+    assert [len(limits) for _, limits in got] == [5, 5, 5, 5]
+    images, _, _ = joined(got)  # 20 places are ten passes of two
+    assert sorted(numbers(images)) == [0] * 10 + [1] * 10
 
 
 def test_about_half_of_the_photos_are_mirrored_and_their_crops_with_them():
@@ -248,7 +253,7 @@ def test_without_jitter_pixels_stay_as_they_were_read(folder):
 
 
 def test_a_stream_that_starts_late_gives_what_one_from_the_beginning_gives_from_there():
-    crops = numbered_examples(7)  # three batches a pass: 7 is the second of the third pass
+    crops = numbered_examples(7)  # batch 7 is the 22nd to 24th place: the beginning of a pass
     assert same(taken(crops, 4, start=7), taken(crops, 11)[7:])
 
 

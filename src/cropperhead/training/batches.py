@@ -179,15 +179,17 @@ def training_batches(
 ) -> "tf.data.Dataset":
     """Endless batches of (inputs, limits) from number `start` on, `size` crops each.
 
-    Each pass contains every crop once, in an order of its own, and its last batch holds the rest.
-    Photos are mirrored and their colours changed at random (see `augment`). A batch depends only on
-    the seed and its number. `image` (n, side, side, 3) and `aspect` (n, 1) float32, limits (n, 5).
+    Each pass contains every crop once, in an order of its own; a batch may hold the end of one pass
+    and the beginning of the next. All batches are of one size: for a small last one, oneDNN picks
+    kernels by the size of the processor's caches. Photos are mirrored and their colours changed at
+    random (see `augment`). A batch depends only on the seed and its number. `image`
+    (n, side, side, 3) and `aspect` (n, 1) float32, limits (n, 5).
     """
     import tensorflow as tf  # noqa: PLC0415 - comparing croppers needs no TensorFlow
 
     from cropperhead.training.augment import jitter_colours  # noqa: PLC0415
 
-    shapes = ((None, *crops.photos.images.shape[1:]), (None, 1), (None, 5))
+    shapes = ((size, *crops.photos.images.shape[1:]), (size, 1), (size, 5))
     gather = _batch_gatherer(crops, size, seed)
 
     def batch(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
@@ -203,7 +205,7 @@ def training_batches(
 
 
 def count_batches(crops: Examples, size: int) -> int:
-    """How many batches of `size` crops a pass has."""
+    """How many batches of `size` crops hold every crop at least once."""
     return -(-len(crops) // size)
 
 
@@ -211,16 +213,16 @@ def _batch_gatherer(
     crops: Examples, size: int, seed: int
 ) -> Callable[[int], tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]]:
     """A function of a step: its images (n, side, side, 3), aspect (n, 1) and limits (n, 5)."""
-    batches = count_batches(crops, size)
+    count = len(crops)
 
-    @lru_cache(maxsize=1)  # every batch of a pass needs it
+    @lru_cache(maxsize=2)  # every batch of a pass needs it
     def order(number: int) -> NDArray[np.int64]:
-        return np.random.default_rng([seed, number]).permutation(len(crops))
+        return np.random.default_rng([seed, number]).permutation(count)
 
     def gather(step: int) -> tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]:
-        number, place = divmod(int(step), batches)
-        rows = order(number)[place * size : (place + 1) * size]
-        flipped = np.random.default_rng([seed, int(step), 1]).random(len(rows)) < 0.5
+        turns = range(int(step) * size, (int(step) + 1) * size)
+        rows = np.array([order(turn // count)[turn % count] for turn in turns])
+        flipped = np.random.default_rng([seed, int(step), 1]).random(size) < 0.5
         places = crops.photo[rows]
         images = crops.photos.images[places]
         _mirror(images, flipped)
