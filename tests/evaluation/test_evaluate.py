@@ -153,6 +153,14 @@ def test_scores_have_a_row_for_each_photo_author_and_cropper():
     )
 
 
+def test_a_test_set_is_known_by_its_photos_and_crops_in_any_order():
+    test = make_evaluation(0.5).test
+    mixed = dataclasses.replace(test, labels=test.labels.iloc[::-1])
+    assert mixed.sha256() == test.sha256()
+    other = test.labels.assign(crop_top=test.labels["crop_top"] + 0.01)
+    assert dataclasses.replace(test, labels=other).sha256() != test.sha256()
+
+
 def test_the_gain_is_paired_per_photo():
     evaluation = make_evaluation(0.5)
     values = evaluation.scores.pivot(index="photo", columns="cropper", values="iou")

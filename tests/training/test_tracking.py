@@ -98,6 +98,17 @@ def test_a_model_trained_elsewhere_gets_a_run_of_its_own(store):
     assert (run.info.run_name, run.data.metrics) == ("evaluated only", {"test.x": 1.0})
 
 
+def test_it_is_counted_how_many_models_have_been_tested_on_the_same_photos(store, capsys):
+    file, lock = store / "model.keras", store / "dvc.lock"
+    for content, photos in ((b"one", "aa"), (b"one", "aa"), (b"two", "bb")):
+        file.write_bytes(content)
+        tracking.log_evaluation(file, lock, {}, {}, [], photos)
+        assert "have been tested" not in capsys.readouterr().err
+    file.write_bytes(b"three")
+    tracking.log_evaluation(file, lock, {}, {}, [], "aa")
+    assert "MLflow: 2 models have been tested on these test photos." in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("store")
 def test_a_run_whose_training_fails_is_marked():
     with pytest.raises(ValueError, match="no data"), tracking.training_run(PARAMS, "d"):

@@ -1,5 +1,6 @@
 """Every way to crop, run on the test photos and scored."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -41,6 +42,12 @@ class TestPhotos:
     def positions(self) -> NDArray[np.int64]:
         """Return the place in `photos` of each label's photo, (n,)."""
         return np.asarray(pd.Index(self.photos.names).get_indexer(pd.Index(self.labels["photo"])))
+
+    def sha256(self) -> str:
+        """Hash the photos' names and human crops, in any order."""
+        columns = ["photo", "author", *CROP_COLUMNS]
+        rows = self.labels[columns].sort_values(columns).to_csv(index=False)
+        return hashlib.sha256(rows.encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ def _log_evaluation(
         *(outputs.model_card, outputs.datasheet),
     ]
     numbers = metrics.flatten_metrics(summary)
-    tracking.log_evaluation(inputs.model, LOCK, settings, numbers, artifacts)
+    tests = evaluation.test.sha256()
+    tracking.log_evaluation(inputs.model, LOCK, settings, numbers, artifacts, tests)
 
 
 def _data_sha256(inputs: Inputs) -> str:

@@ -27,13 +27,13 @@ from cropperhead.training.networks import keras_model
 from cropperhead.training.unsent import EvaluationRecord, Record, TrainingRecord
 
 import mlflow  # isort: skip - `mlflow_store` sets its environment first
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 REGISTERED, CHAMPION = "cropperhead", "champion"  # MLflow serves models:/cropperhead@champion
-_MODEL_TAG = "model_sha256"
+_MODEL_TAG, _TEST_SET_TAG = "model_sha256", "test_set_sha256"
 _INPUT_TYPES = {"image": np.uint8, "aspect": np.float32}
 _FINISHED, _FAILED = "FINISHED", "FAILED"  # MLflow's states of a run
 _CONTEXT, _TRAINING = "mlflow.data.context", "training"
@@ -174,23 +174,26 @@ def log_evaluation(
     params: Mapping[str, Any],
     metrics: Mapping[str, float],
     artifacts: list[Path],
+    test_set: str = "",
 ) -> None:
     """Logs test metrics, the report and the hash of dvc.lock to the run that trained a model.
 
     `params` are those of the evaluation, which may run again with others for the same training. A
     model that was trained elsewhere has no run here, and gets one. Where MLflow cannot be used, the
-    next run sends all of this.
+    next run sends all of this. `test_set` is the hash of the test photos: how many models have been
+    tested on these is printed on standard error, if it is more than one.
     """
     commit, dirty = _commit()
     evaluated = {"commit": commit, "dirty": dirty, **params}
     tags = {f"evaluated.{name}": str(value) for name, value in evaluated.items()}
-    tags["dvc_lock_sha256"] = lock_hash(lock_file)
+    tags |= {"dvc_lock_sha256": lock_hash(lock_file), _TEST_SET_TAG: test_set}
     numbers = {f"test.{name}": value for name, value in metrics.items()}
     record = EvaluationRecord(file_sha256(model_file), tags, numbers)
     try:
         mlflow_store.open_experiment()
         unsent.send_all(_send)
         _send(record, artifacts)
+        _report_tries(test_set)
     except TrackingError as error:
         unsent.report(f"{error}. The next run logs this evaluation, too.")
         unsent.keep(record, artifacts)
@@ -333,18 +336,37 @@ def _version_of(runs: Sequence[str]) -> str | None:
     return None
 
 
+def _report_tries(test_set: str) -> None:
+    """Print how many models have been tested on these photos, if several have."""
+    if not test_set:
+        return
+    with suppress(TrackingError), calls():
+        runs = _runs_with(_TEST_SET_TAG, test_set)
+        models = {run.data.tags.get(_MODEL_TAG) for run in runs}
+        if len(models) > 1:
+            unsent.report(
+                f"{len(models)} models have been tested on these test photos. The best of many "
+                "looks better than it is: compare settings on validation photos."
+            )
+
+
 def _runs_of(model_sha256: str) -> list[str]:
     """The runs of a model, newest first."""
+    return [run.info.run_id for run in _runs_with(_MODEL_TAG, model_sha256)]
+
+
+def _runs_with(tag: str, value: str) -> list[Run]:
+    """The runs with a tag, newest first."""
     experiment = mlflow.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         return []
     runs = mlflow.search_runs(
         experiment_ids=[experiment.experiment_id],
-        filter_string=f"tags.{_MODEL_TAG} = '{model_sha256}'",
+        filter_string=f"tags.{tag} = '{value}'",
         order_by=["attributes.start_time DESC"],
         output_format="list",
     )
-    return [run.info.run_id for run in runs]
+    return list(runs)
 
 
 def _commit() -> tuple[str, str]:
