@@ -36,7 +36,7 @@ ROOT = Path(__file__).parent.parent
 CONFIDENCE = 0.95
 GROUPS = (5, 10, 20, 40, 100, 200)
 SIZES = {"equal": (1,), "unequal": (1, 2, 6)}  # photos in a group
-TEST_GROUPS = (2, 3, 5, 10, 20, 50, 200)
+TEST_GROUPS = (9, 10, 20, 50)
 TRAINING_PHOTOS, DRAWS = 120, 5
 FRAMES = np.array([1.5, 1.5, 1.333, 0.667])  # width / height
 SMALL_LIBRARY = 300  # photos
@@ -77,7 +77,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=2000, help="of each interval, %(default)s")
-    parser.add_argument("--models", type=int, default=200, help="of each kind, %(default)s")
+    parser.add_argument("--models", type=int, default=100, help="of each kind, %(default)s")
     parser.add_argument("--libraries", type=int, default=0, help="of each policy, %(default)s")
     options = parser.parse_args()
     print_intervals(options.trials)
@@ -131,15 +131,16 @@ def photographer(generator: Generator, aspect: Floats, is_partial: bool) -> Floa
 
 @dataclass(frozen=True)
 class Library:
-    """What a model that ignores its photos has: training crops (n, 5), and frames.
+    """What models crop from: training crops (n, 5), and m test photos.
 
-    `by_shape` is the constant crop by the shape of each test photo's frame, (m, 5), `member` the
-    group of each test photo.
+    `by_shape` are the constant crops by the shape of each photo's frame, (m, 5), `human` the
+    photographer's, and `member` the group of each photo, (m,).
     """
 
     generator: Generator
     training: Floats
     by_shape: Floats
+    human: Floats
     member: NDArray[np.int64]
 
 
@@ -170,7 +171,14 @@ def better_constant(library: Library) -> Floats:
     return best_constant() + scatter(library.generator, 0.005, len(library.member))
 
 
-BLIND = (noise, noise_by_group, copies, frame_shape, better_constant)
+def some_of_the_way(library: Library) -> Floats:
+    """Follow the photographer for 40 % of the way from the constant crop, with noise."""
+    constant = np.median(library.training, axis=0)
+    scattered = scatter(library.generator, 0.03, len(library.member))
+    return constant + 0.4 * (library.human - constant) + scattered
+
+
+MODELS = (noise, noise_by_group, copies, frame_shape, better_constant, some_of_the_way)
 
 
 def scatter(generator: Generator, spread: float, count: int) -> Floats:
@@ -199,11 +207,11 @@ def repeated(limits: Floats, aspect: Floats) -> Floats:
 
 
 def print_verdicts(models: int) -> None:
-    """Print how often models that know nothing of photos are called "learned"."""
-    print(f'\n"learned" of {models:,} models that learned nothing, groups of 1, 2 or 6 photos')
+    """Print how often models are called "learned"; only the last of them has."""
+    print(f'\n"learned" of {models:,} models each, groups of 1, 2 or 6 photos')
     print_row("model", *(f"{groups} groups" for groups in TEST_GROUPS))
     print_row(*["---"] * (1 + len(TEST_GROUPS)))
-    for crop in BLIND:
+    for crop in MODELS:
         shares = [measure_verdict(crop, groups, models) for groups in TEST_GROUPS]
         print_row(crop.__name__.replace("_", " "), *(f"{share:.1%}" for share in shares))
 
@@ -211,12 +219,12 @@ def print_verdicts(models: int) -> None:
 def measure_verdict(crop: Callable[[Library], Floats], groups: int, models: int) -> float:
     """Return the share of such models whose verdict is "learned"."""
     generator = np.random.default_rng(groups)
-    outcomes = [conclude(blind_gains(crop, groups, generator)) for _ in range(models)]
+    outcomes = [conclude(draw_gains(crop, groups, generator)) for _ in range(models)]
     return outcomes.count("learned") / models
 
 
-def blind_gains(crop: Callable[[Library], Floats], groups: int, generator: Generator) -> Gains:
-    """Draw a library and a model that ignores its photos, and return the model's gains."""
+def draw_gains(crop: Callable[[Library], Floats], groups: int, generator: Generator) -> Gains:
+    """Draw a library whose photos tell nothing, and return the gains of a model on it."""
     count = generator.choice(SIZES["unequal"], groups)
     member = np.repeat(np.arange(groups), count)
     aspect, training_aspect = (generator.choice(FRAMES, n) for n in (groups, TRAINING_PHOTOS))
@@ -225,7 +233,7 @@ def blind_gains(crop: Callable[[Library], Floats], groups: int, generator: Gener
     human = photographer(generator, aspect, is_partial)[member]
     photos, frames = blank_photos(aspect[member]), aspect[member]
     by_shape = croppers.shape_crop(training, training_aspect)
-    library = Library(generator, training, by_shape.crop(photos)[0], member)
+    library = Library(generator, training, by_shape.crop(photos)[0], human, member)
     cropped = crops.inside_frame(crop(library), frames)
 
     def gain(over: CropMethod) -> Floats:
