@@ -31,8 +31,9 @@ _FORMATS = {
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     ".webp": "WEBP",
 }
-# The photo and its crop are both in memory: 1.2 GB in RGB. The largest cameras have 151
-_MOST_MEGAPIXELS = 200
+# The photo, its crop and the turned photo in between are in memory together: 1.1 GB, or 1.6 GB where
+# it is turned. The largest cameras have 151 megapixels
+_MOST_MEGAPIXELS = 160
 _OTHER_SUFFIX = ".jpg"
 # Modes of Pillow in which each format keeps a picture. 16 bits of one channel are cut out as such.
 _MODES = {
