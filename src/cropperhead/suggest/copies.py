@@ -31,8 +31,8 @@ _FORMATS = {
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     ".webp": "WEBP",
 }
-# The photo, its crop and the turned photo in between are in memory together: 1.1 GB, or 1.6 GB where
-# it is turned. The largest cameras have 151 megapixels
+# The photo, its crop and the turned photo in between are in memory together: 1.1 GB in RGB, or
+# 1.6 GB where the photo is turned. The largest cameras have 151
 _MOST_MEGAPIXELS = 160
 _OTHER_SUFFIX = ".jpg"
 # Modes of Pillow in which each format keeps a picture. 16 bits of one channel are cut out as such.
