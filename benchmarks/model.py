@@ -131,7 +131,8 @@ def _labels(folder: Path, work: Path, settings: Params) -> pd.DataFrame:
     library = scan.scan(folder, [], settings.extract.tags)
     extract.extract_into(out, folder, library.entries, settings.extract)
     labels = shards.read_labels(out / "extracted")
-    groups = splits.assign_splits(labels, settings.split)[["photo", "group"]]
+    features = shards.read_features(out / "extracted", labels["photo"])
+    groups = splits.assign_splits(labels, settings.split, features)[["photo", "group"]]
     labels = labels.merge(groups, on="photo", validate="many_to_one")
     return labels.assign(shards=str(out / "extracted"))
 

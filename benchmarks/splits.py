@@ -1,27 +1,37 @@
-"""Measures how the time and memory of splitting grow with the number of photos.
+"""Measures how the time of splitting grows with the library, and which copies it recognises.
 
 python benchmarks/splits.py [--photos N [N ...]]
+python benchmarks/splits.py --library FOLDER [--sample N]
 
 The labels are made from a seed, and the baseline only sorts their hashes. Each measurement runs in
 its own process, whose peak memory includes the labels; the difference from the baseline is what
 splitting needs.
+
+With a folder of photos, some of them are edited as photographers do, and the table shows how many
+of these copies are recognised among all photos of the folder: by the perceptual hash alone, and
+with local features. Cropping "to 80 %" keeps that share of each side.
 """
 
 import argparse
+import io
 import multiprocessing
 import resource
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from cropperhead import params
-from cropperhead.dataset import split
+from cropperhead.dataset import picture_copies, split
+from cropperhead.errors import RejectedFile
+from cropperhead.photos import image
 
 SEED = 17
 MANY = 20_000
@@ -34,6 +44,7 @@ CAUSES, WEIGHT = 6, 0.28
 
 Hashes = NDArray[np.uint64]
 Case = Callable[[pd.DataFrame, np.random.Generator], None]
+Edit = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def main() -> None:
@@ -41,11 +52,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     counts = (1_000, 10_000, 100_000, 1_000_000)
     parser.add_argument("--photos", type=int, nargs="+", default=counts, metavar="N")
+    parser.add_argument("--library", type=Path, metavar="FOLDER")
+    parser.add_argument("--sample", type=int, default=200, metavar="N")
+    options = parser.parse_args()
+    if options.library:
+        recognise(options.library, options.sample)
+        return
     print("| | photos | seconds | times the line before | peak memory | groups |")
     print("|---|---|---|---|---|---|")
     for name in ("sorting the hashes (baseline)", *CASES):
         before = None
-        for count in parser.parse_args().photos:
+        for count in options.photos:
             seconds, peak_mb, groups = _in_its_own_process(name, count)
             times = f"{seconds / before:.1f}" if before else ""
             shown = f"{seconds:.4f}" if seconds < 0.1 else f"{seconds:.2f}"
@@ -169,6 +186,163 @@ CASES: dict[str, Case] = {
     "one camera, five photos a second": five_a_second,
     "time-lapses of 100 frames": short_time_lapses,
     f"a time-lapse of {MANY:,} frames": long_time_lapse,
+}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is known of a picture."""
+
+    perceptual_hash: int
+    features: bytes
+
+
+def recognise(folder: Path, sample: int) -> None:
+    """Print which copies of a sample of photos are recognised."""
+    generator = np.random.default_rng(SEED)
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in image.SUFFIXES)
+    photos = {
+        file: content for file in files if (content := read_content(file, EDITS["encoded again"]))
+    }
+    names = list(photos)
+    chosen = sorted(generator.choice(len(names), min(sample, len(names)), replace=False).tolist())
+    start = time.process_time()
+    pairs = picture_copies.find_copies([one.features for one in photos.values()])
+    each_ms = (time.process_time() - start) / len(names) * 1000
+    print(f"{len(names):,} photos, {len(pairs):,} pairs of copies, {each_ms:.1f} ms a photo")
+    print(f"\n| {len(chosen)} copies | perceptual hash | with local features | joined wrongly |")
+    print("|---|---|---|---|")
+    for name, edit in EDITS.items():
+        copies = [read_content(names[place], edit, generator) for place in chosen]
+        by_hash, found, wrong = count_found([*photos.values()], pairs, chosen, copies)
+        shares = " | ".join(f"{part / len(chosen):.0%}" for part in (by_hash, found))
+        print(f"| {name} | {shares} | {wrong} |", flush=True)
+
+
+def count_found(
+    photos: list[Content], known: np.ndarray, originals: list[int], copies: list[Content]
+) -> tuple[int, int, int]:
+    """Count the copies that are recognised by their hash, and by either, and wrong pairs.
+
+    `known` are pairs of photos that are copies themselves.
+    """
+    contents = [one.features for one in (*photos, *copies)]
+    pairs = {(a - len(photos), b) for a, b in picture_copies.find_copies(contents, len(photos))}
+    limit = PARAMS.near_duplicate_bits
+    by_hash = {
+        (place, original)
+        for place, (original, copy) in enumerate(zip(originals, copies, strict=True))
+        if (photos[original].perceptual_hash ^ copy.perceptual_hash).bit_count() <= limit
+    }
+    right = {*enumerate(originals)}
+    same = {tuple(pair) for each in (known, known[:, ::-1]) for pair in each.tolist()}
+    wrong = [(a, b) for a, b in pairs - right if (originals[a], b) not in same]
+    return len(by_hash), len(right & (pairs | by_hash)), len(wrong)
+
+
+def read_content(file: Path, edit: Edit, generator: np.random.Generator) -> Content | None:
+    """Edit a photo and read its copy as the extraction does; None if it cannot be read."""
+    try:
+        with image.open_picture(file, 400) as picture:
+            edited = edit(image.upright_copy(picture, 1, 2048), generator)
+    except RejectedFile:
+        return None
+    buffer = io.BytesIO()
+    edited.convert("RGB").save(buffer, "JPEG", quality=85)
+    with Image.open(buffer) as picture:
+        copy = image.small_copy(picture, 1, 512, 90)
+    return Content(int(copy.perceptual_hash, 16), copy.features)
+
+
+def crop(share: float) -> Edit:
+    """Crop to a share of each side, anywhere."""
+
+    def edit(picture: Image.Image, generator: np.random.Generator) -> Image.Image:
+        width, height = (round(share * side) for side in picture.size)
+        left = generator.integers(0, picture.width - width + 1)
+        top = generator.integers(0, picture.height - height + 1)
+        return picture.crop((left, top, left + width, top + height))
+
+    return edit
+
+
+def turn(angle_deg: float) -> Edit:
+    """Straighten, without the empty corners."""
+
+    def edit(picture: Image.Image, _: np.random.Generator) -> Image.Image:
+        long, short = max(picture.size), min(picture.size)
+        angle = np.deg2rad(abs(angle_deg))
+        share = 1 / (np.cos(angle) + np.sin(angle) * long / short)
+        width, height = (share * side for side in picture.size)
+        left, top = (picture.width - width) / 2, (picture.height - height) / 2
+        turned = picture.rotate(angle_deg, Image.Resampling.BICUBIC)
+        return turned.crop((round(left), round(top), round(left + width), round(top + height)))
+
+    return edit
+
+
+def expose(stops: float) -> Edit:
+    """Multiply the light, in a gamma of 2.2."""
+    factor = 2 ** (stops / 2.2)
+    return lambda picture, _: picture.point(lambda value: min(255, round(factor * value)))
+
+
+def border(share: float, colour: str) -> Edit:
+    """Add a border, a share of the long side."""
+    return lambda picture, _: ImageOps.expand(picture, round(share * max(picture.size)), colour)
+
+
+def mark(size: float, x: float, y: float, opacity: int) -> Edit:
+    """Write a name, in letters of a share of the width."""
+
+    def edit(picture: Image.Image, _: np.random.Generator) -> Image.Image:
+        marked, font = picture.convert("RGB"), ImageFont.load_default(size * picture.width)
+        place = (x * picture.width, y * picture.height)
+        draw = ImageDraw.Draw(marked, "RGBA")
+        draw.text(place, "(c) A. Person", font=font, fill=(255, 255, 255, opacity))
+        return marked
+
+    return edit
+
+
+def transpose(method: Image.Transpose) -> Edit:
+    """Mirror, or turn by 90 degrees."""
+    return lambda picture, _: picture.transpose(method)
+
+
+def both(first: Edit, second: Edit) -> Edit:
+    """Edit twice."""
+    return lambda picture, generator: second(first(picture, generator), generator)
+
+
+def more_contrast(picture: Image.Image, _: np.random.Generator) -> Image.Image:
+    """Raise the contrast by half."""
+    return ImageEnhance.Contrast(picture).enhance(1.5)
+
+
+MIRROR, TURN = transpose(Image.Transpose.FLIP_LEFT_RIGHT), transpose(Image.Transpose.ROTATE_90)
+EDITS: dict[str, Edit] = {
+    "encoded again": lambda picture, _: picture,
+    "half the size": lambda picture, _: picture.resize((picture.width // 2, picture.height // 2)),
+    "black and white": lambda picture, _: ImageOps.grayscale(picture),
+    "contrast raised": more_contrast,
+    "a stop brighter": expose(1),
+    "a stop darker": expose(-1),
+    **{f"cropped to {share:.0%}": crop(share) for share in (0.95, 0.9, 0.8, 0.6, 0.5)},
+    **{f"turned by {angle} degrees": turn(angle) for angle in (2, 5, 8)},
+    "mirrored": MIRROR,
+    "turned by 90 degrees": TURN,
+    "white border": border(0.08, "white"),
+    "black border": border(0.15, "black"),
+    "mark in a corner": mark(0.06, 0.55, 0.88, 220),
+    "mark across the photo": mark(0.14, 0.05, 0.4, 120),
+    "cropped to 80 %, mirrored": both(crop(0.8), MIRROR),
+    "cropped to 60 %, turned by 90 degrees": both(crop(0.6), TURN),
+    "cropped to 80 %, a stop brighter": both(crop(0.8), expose(1)),
+    "cropped to 60 %, contrast raised": both(crop(0.6), more_contrast),
+    "cropped to 80 %, turned by 5 degrees": both(turn(5), crop(0.8)),
+    "cropped to 80 %, white border": both(crop(0.8), border(0.08, "white")),
+    "mirrored, white border": both(MIRROR, border(0.08, "white")),
 }
 
 

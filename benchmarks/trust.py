@@ -288,7 +288,8 @@ def train_and_evaluate(policy: str, seed: int, work: Path, settings: Params) -> 
     extract.extract_into(work, library, entries, replace(settings.extract, long_side=256))
     labels = shards.read_labels(extracted)
     fractions = {"train": 0.55, "validation": 0.12, "test": 0.33}
-    splits = split.assign_splits(labels, replace(settings.split, fractions=fractions))
+    features = shards.read_features(extracted, labels["photo"])
+    splits = split.assign_splits(labels, replace(settings.split, fractions=fractions), features)
     labels = labels.merge(splits, on="photo")
     small = replace(settings.train, image_size=64, epochs=14, seed=seed)
     model = train_network(small, read_training_data(extracted, labels, small)).model

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from cropperhead import params
-from cropperhead.dataset import shards, split
+from cropperhead.dataset import shards, split_labels
 from cropperhead.system import code_hash, stage
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.training import fit, tracking
@@ -19,13 +19,13 @@ from cropperhead.training.training_data import read_training_data
 def main() -> None:
     folder, labels_file, splits_file, model_file, history_file, logs, kept = map(Path, sys.argv[1:])
     settings = params.load()
-    labels = split.read_labels_with_splits(labels_file, splits_file)
+    labels = split_labels.read_labels_with_splits(labels_file, splits_file)
     data = read_training_data(folder, labels, settings.train)
     data_hash = file_sha256(labels_file, splits_file, *shards.shard_files(folder))
     code = file_sha256(*code_hash.module_files(fit))
     checkpoint = Checkpoint(kept, f"{settings.train} {data_hash} {code}")
     with tracking.training_run(params.effective(settings), data_hash) as run:
-        tracking.log_dataset(labels[labels["split"] == split.TRAIN], labels_file, data_hash)
+        tracking.log_dataset(labels[labels["split"] == split_labels.TRAIN], labels_file, data_hash)
         logger = tracking.EpochLogger()
         result = fit.train_network(settings.train, data, logs / run, [logger], checkpoint)
         keras_model.save_model(result.model, model_file)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings as hypothesis_settings
-from PIL import Image
+from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from cropperhead import params
@@ -36,6 +36,20 @@ def picture(width: int = 90, height: int = 60, shade: int = 0) -> Image.Image:
     boxes = [(0, 0), (width // 2, 0), (0, height // 2), (width // 2, height // 2)]
     for corner, colour in zip(boxes, QUADRANTS.values(), strict=True):
         image.paste(colour, (*corner, corner[0] + width // 2 - shade % 7, corner[1] + height // 2))
+    return image
+
+
+def scene(seed: int, width: int = 384, height: int = 256) -> Image.Image:
+    """A picture with shapes of many sizes, unlike that of any other seed."""
+    generator = np.random.default_rng(seed)
+    image = Image.new("RGB", (width, height), tuple(generator.integers(60, 200, 3).tolist()))
+    draw = ImageDraw.Draw(image)
+    for _ in range(160):
+        x, y = generator.uniform(0, [width, height])
+        across, down = generator.uniform(0.01, 0.12, 2) * width
+        colour = tuple(generator.integers(0, 256, 3).tolist())
+        shape = draw.ellipse if generator.random() < 0.5 else draw.rectangle
+        shape((x - across / 2, y - down / 2, x + across / 2, y + down / 2), fill=colour)
     return image
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import ROOT, extract_params, picture, save_photo, settings, xmp
+from conftest import ROOT, extract_params, picture, save_photo, scene, settings, xmp
 from PIL import Image
 
-from cropperhead.dataset import extract, rows, shards
+from cropperhead.dataset import extract, picture_copies, rows, shards
 from cropperhead.dataset.ledger import Ledger, write_extract_reports
 from cropperhead.editors import lightroom
 from cropperhead.editors.base import displayed_crop
@@ -25,7 +25,7 @@ from cropperhead.errors import LibraryError, SetupError
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop, Rectangle
 from cropperhead.geometry.orientation import ORIENTATIONS, displayed_size, to_displayed
 from cropperhead.library import edited_photo, scan
-from cropperhead.photos import exiftool, image
+from cropperhead.photos import exiftool, image, local_features
 from cropperhead.system import worker_pool
 
 SIDECARS = ROOT / "tests" / "vectors" / "sidecars"
@@ -111,6 +111,40 @@ def test_camera_and_time_are_extracted_and_an_unset_time_is_none(tmp_path):
     assert table.loc["a.jpg", "camera"] == "Canon EOS R6"
     assert table.loc["a.jpg", "captured"] == "2024-05-06T07:08:09.250000"
     assert pd.isna(table.loc["b.jpg", "captured"])
+
+
+def test_the_documents_that_a_photo_and_its_sidecar_name_are_extracted(tmp_path):
+    media = 'xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"'
+    reference = 'xmlns:stRef="http://ns.adobe.com/xap/1.0/sType/ResourceRef#"'
+    derived = f"<xmpMM:DerivedFrom {reference} stRef:documentID='xmp.did:C' stRef:instanceID='I'/>"
+    packet = xmp(settings()).replace(
+        b'rdf:about=""', f'rdf:about="" {media} xmpMM:OriginalDocumentID="xmp.did:B"'.encode()
+    )
+    packet = packet.replace(b"</rdf:Description>", derived.encode() + b"</rdf:Description>")
+    save_photo(tmp_path / "a.jpg", packet)
+    named = f'rdf:about="" {media} xmpMM:DocumentID="xmp.did:A" xmpMM:DerivedFrom="a.raw"'
+    sidecar = xmp(settings(top=0.3)).replace(b'rdf:about=""', named.encode())
+    (tmp_path / "a.xmp").write_bytes(sidecar)
+    save_photo(tmp_path / "b.jpg", xmp(settings()), picture(92))
+    run(tmp_path, tmp_path / "out")
+    table = labels(tmp_path / "out")
+    assert table["document_ids"].to_dict() == {
+        "a.jpg": "xmp.did:A xmp.did:B xmp.did:C",  # a file's name is none
+        "b.jpg": "",
+    }
+
+
+def test_the_features_of_a_photo_are_those_of_its_upright_copy(tmp_path):
+    image = scene(1)
+    save_photo(tmp_path / "a.jpg", xmp(settings()), image, {0x0112: 6})
+    run(tmp_path, tmp_path / "out", long_side=256)
+    stored = shards.read_features(tmp_path / "out" / "shards", ["a.jpg", "gone.jpg"])
+    assert list(stored) == ["a.jpg"]
+    [(_, jpeg)] = shards.iter_images(tmp_path / "out" / "shards")
+    features = local_features.LocalFeatures.from_bytes(stored["a.jpg"])
+    upright = local_features.find_features(Image.open(io.BytesIO(jpeg)))
+    assert features.size == upright.size == (171, 256)
+    assert picture_copies.are_copies(features, upright)
 
 
 def test_each_bad_file_is_listed_with_its_reason_and_none_ends_the_run(tmp_path):

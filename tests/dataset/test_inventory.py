@@ -38,7 +38,10 @@ COLUMNS = [
 def labels() -> pd.DataFrame:
     table = pd.DataFrame([row[:9] for row in ROWS], columns=COLUMNS)
     table[list(CROP_COLUMNS)] = [row[9] for row in ROWS]
-    return table.assign(source=["lightroom", "darktable", "lightroom", "lightroom"])
+    return table.assign(
+        source=["lightroom", "darktable", "lightroom", "lightroom"],
+        joined_by=["", "", "document ID; edited copy", ""],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,8 @@ def test_photos_and_crops_are_counted_separately(inventory):
         1,
     )
     assert inventory.splits == {"train": SplitSize(2, 1, 3), "test": SplitSize(1, 1, 1)}
+    assert inventory.joined_groups == {"document ID": 1, "edited copy": 1}
+    assert inventory.largest_group == 2
     assert list(inventory.authors.items()) == [("me", 3), ("you", 1)]
     assert list(inventory.sources.items()) == [("lightroom", 3), ("darktable", 1)]
 

@@ -4,13 +4,15 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import label_table
+from conftest import label_table, scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from cropperhead.dataset import split
 from cropperhead.errors import DataError
 from cropperhead.params import SplitParams
+from cropperhead.photos import local_features
 
 PARAMS = SplitParams(
     fractions={"train": 0.7, "validation": 0.15, "test": 0.15},
@@ -30,7 +32,7 @@ def assign(labels: pd.DataFrame) -> pd.DataFrame:
 
 def pairs(likeness: split.Likeness) -> list[list[int]]:
     """Pairs of photos that resemble each other, the earlier first."""
-    nodes = np.arange(max(likeness.node) + 1)
+    nodes = np.arange(max(likeness.node, default=-1) + 1)
     neighbours = [
         {*nodes[likeness.neighbours(node)]} if node >= 0 else {} for node in likeness.node
     ]
@@ -55,7 +57,8 @@ def assign_photos(
     def choose(photo: int) -> str:
         return split.choose_split(names[photo], params.fractions, params.salt)
 
-    return list(zip(*split.assign_in_order(names, picture, burst, choose), strict=True))
+    groups, splits, _ = split.assign_in_order(names, [picture, burst], choose)
+    return list(zip(groups, splits, strict=True))
 
 
 def assign_by_comparing_all(
@@ -129,16 +132,21 @@ def test_a_crowd_of_near_duplicates_gets_the_splits_that_comparing_all_with_all_
     assert {"train", "aside"} <= {name for _, name in result}
 
 
-@pytest.mark.parametrize("alike", ["perceptual_hash", "captured"])
-def test_twenty_thousand_photos_of_one_hash_or_second_are_one_group(alike):
+def test_twenty_thousand_photos_of_one_hash_are_one_group():
     labels = label_table(20_060)
-    labels = labels.astype({"camera": object, "captured": object})
-    labels.loc[:19_999, "camera"] = "Scanner"
-    labels["captured"] = [moment(10 * photo) for photo in range(len(labels))]
-    labels.loc[:19_999, alike] = labels[alike].iloc[0]
+    labels.loc[:19_999, "perceptual_hash"] = labels["perceptual_hash"].iloc[0]
     groups = assign(labels)["group"]
     assert groups.iloc[:20_000].unique().tolist() == [labels["photo"][0]]
     assert groups.iloc[20_000:].tolist() == labels["photo"].iloc[20_000:].tolist()
+
+
+def test_a_moment_that_more_photos_have_than_a_camera_can_take_joins_only_the_first():
+    labels = label_table(20_060).astype({"camera": object, "captured": object})
+    labels.loc[:19_999, ["camera", "captured"]] = ["Scanner", moment(0)]
+    groups = assign(labels)["group"]
+    # 120 in a second: more than any camera takes
+    assert groups.iloc[:120].unique().tolist() == [labels["photo"][0]]
+    assert groups.iloc[120:].tolist() == labels["photo"].iloc[120:].tolist()
 
 
 def test_the_shares_are_those_of_params():
@@ -223,6 +231,12 @@ def test_a_burst_is_one_camera_s_photos_within_the_given_seconds():
     assert pairs(split.bursts(camera, captured, 2.0)) == [[0, 1], [3, 5]]
 
 
+def test_a_clock_that_was_never_set_makes_no_burst():
+    start = "2000-01-01T00:00:00.000000"
+    camera, captured = pd.Series(["A"] * 3), pd.Series([start, start, "2000-01-01T00:00:01"])
+    assert pairs(split.bursts(camera, captured, 2.0)) == []
+
+
 def test_a_photo_that_arrives_between_two_of_a_burst_does_not_separate_them():
     captured = [moment(second) for second in (0, 1.5, 0.7)]
     # 0 and 1.5 s are within 2 s, with the third between them or not
@@ -256,6 +270,57 @@ def test_photos_and_groups_are_counted_by_split():
         "test": {"photos": 1, "groups": 1},
         "train": {"photos": 2, "groups": 1},
     }
+
+
+def test_an_edited_copy_joins_the_group_of_its_original_whatever_its_hash():
+    labels = label_table(60)
+    crop = scene(1).crop((40, 30, 350, 240))
+    features = {
+        labels["photo"][place]: local_features.find_features(picture).to_bytes()
+        for place, picture in ((0, scene(1)), (30, scene(2)), (59, crop))
+    }
+    splits = split.assign_splits(labels, PARAMS, features)
+    assert splits["group"].tolist() == [*labels["photo"][:59], labels["photo"][0]]
+    assert splits["joined_by"].tolist() == [*[""] * 59, "edited copy"]
+    unchanged = split.assign_splits(labels, PARAMS)
+    assert splits["split"].tolist()[:59] == unchanged["split"].tolist()[:59]
+
+
+def test_reasons_and_the_largest_group_are_counted_and_groups_of_several_listed():
+    labels = label_table(60).astype({"camera": object, "captured": object})
+    labels.loc[[3, 4, 5], "perceptual_hash"] = labels["perceptual_hash"][3]
+    labels.loc[[5, 6], ["camera", "captured"]] = ["Canon", moment(0)]
+    name = "xmp.did:0123456789abcdef"
+    labels["document_ids"] = [name if place in (8, 9) else "" for place in range(60)]
+    splits = split.assign_splits(labels, PARAMS)
+    assert splits["joined_by"].tolist()[3:10] == [
+        *("", "near-duplicate", "near-duplicate", "capture time", "", "", "document ID")
+    ]
+    described = split.describe_splits(splits)
+    assert described["joined_by"] == {
+        "document ID": {"photos": 1, "groups": 1},
+        "capture time": {"photos": 1, "groups": 1},
+        "near-duplicate": {"photos": 2, "groups": 1},
+        "edited copy": {"photos": 0, "groups": 0},
+    }
+    assert described["largest_group"] == 4
+    assert described["test"] == split.count_by_split(splits)["test"]
+    listed = split.list_groups(splits)
+    assert listed["photo"].tolist() == labels["photo"][[3, 4, 5, 6, 8, 9]].tolist()
+
+
+def test_an_edited_copy_of_a_photo_that_a_network_has_seen_is_not_tested():
+    seen, own = label_table(3), label_table(2, seed=8)
+    contents = [local_features.find_features(each).to_bytes() for each in (scene(1), scene(2))]
+    mirrored = local_features.find_features(scene(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    splits = split.assign_unseen(
+        own,
+        seen,
+        PARAMS,
+        {own["photo"][0]: mirrored.to_bytes(), own["photo"][1]: contents[1]},
+        {seen["photo"][0]: contents[0]},
+    )
+    assert splits["split"].tolist() == ["train", "test"]
 
 
 def test_a_photo_of_another_library_that_resembles_a_seen_one_is_not_tested():

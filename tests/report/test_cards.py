@@ -60,7 +60,7 @@ def comparison(**changes: Any) -> Comparison:
 def inventory() -> Inventory:
     table = label_table(40)
     places = ["test"] * 6 + ["validation"] * 4 + ["train"] * 30
-    return take_inventory(table.assign(split=places, group=table["photo"]), 0.9)
+    return take_inventory(table.assign(split=places, group=table["photo"], joined_by=""), 0.9)
 
 
 def card(name: str = "small", **changes: Any) -> str:

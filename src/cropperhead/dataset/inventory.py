@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cropperhead.dataset.split import ASIDE, TEST, TRAIN, VALIDATION
+from cropperhead.dataset.split_labels import ASIDE, TEST, TRAIN, VALIDATION
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
 
@@ -41,6 +41,9 @@ class Inventory:
     `shapes` counts landscape, portrait and square photos. `photo_aspects` counts width / height,
     rounded to a hundredth.
 
+    Groups: `joined_groups` counts those that each reason joined (`split.REASONS`), `largest_group`
+    the photos of the largest.
+
     Crops: `tilted` counts those with an angle, and `median_tilt` is the median of their angles in
     degrees, either way (0 if there are none). `barely_cropped` counts crops that keep
     `uncropped_area` of the frame or more, `same_shape` those whose width / height differs from the
@@ -51,6 +54,8 @@ class Inventory:
     photos: int
     crops: int
     groups: int
+    joined_groups: Mapping[str, int]
+    largest_group: int
     splits: Mapping[str, SplitSize]
     authors: Mapping[str, int]
     sources: Mapping[str, int]
@@ -75,8 +80,8 @@ class Inventory:
 def take_inventory(labels: pd.DataFrame, uncropped_area: float) -> Inventory:
     """Count the contents of at least one label.
 
-    `labels` have the columns group and split, as `split.read_labels_with_splits` returns them;
-    `uncropped_area` is `train.uncropped_area`.
+    `labels` are as `split_labels.read_labels_with_splits` returns them, `uncropped_area` is
+    `train.uncropped_area`.
     """
     photos = labels.drop_duplicates("photo")
     limits = labels[list(CROP_COLUMNS)].to_numpy(float)
@@ -89,6 +94,8 @@ def take_inventory(labels: pd.DataFrame, uncropped_area: float) -> Inventory:
         photos=len(photos),
         crops=len(labels),
         groups=int(photos["group"].nunique()),
+        joined_groups=_count_joined_groups(photos),
+        largest_group=int(photos["group"].value_counts().max()),
         splits=_split_sizes(labels),
         authors=_count(labels["author"]),
         sources=_count(labels["source"]),
@@ -115,6 +122,12 @@ def _present(column: pd.Series) -> pd.Series:
     """Return the values that are not missing, as text."""
     values = column.dropna().astype(str)
     return values[values != ""]
+
+
+def _count_joined_groups(photos: pd.DataFrame) -> dict[str, int]:
+    reasons = photos[["group"]].assign(reason=photos["joined_by"].str.split("; ")).explode("reason")
+    joined = reasons[reasons["reason"].fillna("") != ""].drop_duplicates()
+    return _count(joined["reason"])
 
 
 def _split_sizes(labels: pd.DataFrame) -> dict[str, SplitSize]:

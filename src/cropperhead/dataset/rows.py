@@ -27,6 +27,7 @@ from cropperhead.library.scan import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
 
+_SOURCE_DOCUMENT = ("DocumentID", "OriginalDocumentID")  # in a DerivedFrom
 _LARGEST = 2**63  # beyond what a column of whole numbers holds
 
 
@@ -129,6 +130,7 @@ def _facts(photo: EditedPhoto) -> dict[str, Any]:
         "orientation": photo.shown_as,
         "camera": _camera(photo.own_tags),
         "captured": _captured(photo.own_tags),
+        "document_ids": " ".join(_document_ids(photo)),
     }
 
 
@@ -139,6 +141,7 @@ def _pixels(photo: EditedPhoto) -> dict[str, Any]:
     return {
         "sha256": photo.sha256,
         "perceptual_hash": copy.perceptual_hash,
+        "features": copy.features,
         "image_width": copy.width,
         "image_height": copy.height,
         "image": copy.jpeg,
@@ -147,10 +150,28 @@ def _pixels(photo: EditedPhoto) -> dict[str, Any]:
 
 def _extra(photo: EditedPhoto, params: ExtractParams) -> dict[str, Any]:
     """The columns that params ask for: from the catalog, else the sidecars, else the photo."""
-    entry = photo.entry
-    own = [photo.tags[name] for name in settings.own_sidecars(entry, photo.tags)]
-    sources = [settings.catalog_tags(entry), *own, photo.own_tags]
+    sources = [settings.catalog_tags(photo.entry), *_own_tags(photo)]
     return {tag: _first_fitting(sources, tag, default) for tag, default in params.tags.items()}
+
+
+def _own_tags(photo: EditedPhoto) -> list[exiftool.Tags]:
+    """The tags of the photographer's sidecars and of the photo, what counts most first."""
+    own = [photo.tags[name] for name in settings.own_sidecars(photo.entry, photo.tags)]
+    return [*own, photo.own_tags]
+
+
+def _document_ids(photo: EditedPhoto) -> list[str]:
+    """The names of the document and of those that it was made from, each once, sorted.
+
+    darktable writes a file's name as DerivedFrom, which names no document.
+    """
+    texts = []
+    for tags in _own_tags(photo):
+        source = tags.get("XMP-xmpMM:DerivedFrom")
+        records = [source] if isinstance(source, dict) else []
+        texts += [tags.get(tag) for tag in edited_photo.DOCUMENT_TAGS[:2]]
+        texts += [record.get(name) for record in records for name in _SOURCE_DOCUMENT]
+    return sorted({text for text in texts if isinstance(text, str) and len(text.split()) == 1})
 
 
 def _first_fitting(sources: Sequence[exiftool.Tags], tag: str, default: str | float) -> str | float:

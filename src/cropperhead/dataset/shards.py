@@ -39,11 +39,14 @@ LABEL_FIELDS = [
     ("camera", pa.string()),
     ("captured", pa.string()),  # YYYY-MM-DDTHH:MM:SS.ffffff, the camera's time
     ("sha256", pa.string()),  # of the photo's file
+    ("document_ids", pa.string()),  # of the photo and what it was made from, separated by spaces
     ("perceptual_hash", pa.string()),
     ("image_width", pa.int32()),  # px, of `image`
     ("image_height", pa.int32()),
 ]
+_FEATURES = ("features", pa.binary())  # of local_features.LocalFeatures
 _IMAGE = ("image", pa.binary())
+_PICTURES = (_FEATURES[0], _IMAGE[0])
 # An extra column's type follows from its default's
 _TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64()}
 _ROWS_READ_AT_ONCE = 256  # a few tens of MB of JPEGs
@@ -110,13 +113,13 @@ def count_sources(folder: Path) -> dict[str, int]:
 
 
 def read_labels(folder: Path) -> pd.DataFrame:
-    """Read all columns except the pictures, sorted by number, author and source.
+    """Read all columns except pictures and features, sorted by number, author and source.
 
     Shards of earlier releases lack the columns of suggestions; their labels have none.
     """
     tables = []
     for file in shard_files(folder):
-        columns = [name for name in pq.read_schema(file).names if name != _IMAGE[0]]
+        columns = [name for name in pq.read_schema(file).names if name not in _PICTURES]
         tables.append(pq.read_table(file, columns=columns))
     labels: pd.DataFrame = pa.concat_tables(
         tables or [pa.schema(LABEL_FIELDS).empty_table()], promote_options="default"
@@ -141,6 +144,22 @@ def iter_images(folder: Path, photos: Collection[str] | None = None) -> Iterator
                 previous = row["photo"]
 
 
+def read_features(folder: Path, photos: Collection[str]) -> dict[str, bytes]:
+    """Read the local features of photos, as `LocalFeatures.from_bytes` reads them.
+
+    Photos in shards of earlier releases have none.
+    """
+    wanted, features = set(photos), {}
+    for file in shard_files(folder):
+        if _FEATURES[0] not in pq.read_schema(file).names:
+            continue
+        table = pq.read_table(file, columns=["photo", _FEATURES[0]])
+        for photo, content in zip(*table.to_pydict().values(), strict=True):
+            if photo in wanted and content is not None:
+                features[photo] = content
+    return features
+
+
 def _replace(table: pa.Table, file: Path) -> None:
     """Write a new file and rename it, so that no reader ever finds half a file."""
     # JPEGs do not shrink any further: compressing them would only take time
@@ -150,4 +169,4 @@ def _replace(table: pa.Table, file: Path) -> None:
 
 def _schema(extra_columns: Mapping[str, str | float]) -> pa.Schema:
     columns = [(name, _TYPES[type(default)]) for name, default in sorted(extra_columns.items())]
-    return pa.schema([*LABEL_FIELDS, *columns, _IMAGE])
+    return pa.schema([*LABEL_FIELDS, *columns, _FEATURES, _IMAGE])

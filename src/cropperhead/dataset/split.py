@@ -1,93 +1,58 @@
 """Assigns photos to the training, validation and test splits, by the hash of a group's name.
 
-A group must not be divided, or test photos would leak into training: it consists of near-duplicates
-(perceptual hashes that differ in a few bits) and bursts (photos of one camera within seconds).
-Photos are processed in the order in which they arrived, and each joins the group of the first photo
-that it resembles. Photos that arrive later therefore never change the split of an earlier one. A
-newcomer that resembles photos of two splits would leak in either, and is set aside.
-
-Photos with the same hash, or of the same camera and moment, are one node. A node passes its split
-on to its neighbours once, so a thousand black frames do not become a million pairs.
+A group must not be divided, or test photos would leak into training. It consists of photos of one
+original, near-duplicates (perceptual hashes that differ in a few bits), edited copies and bursts
+(photos of one camera within seconds). Photos are processed in the order in which they arrived, and
+each joins the group of the first photo that it resembles. Photos that arrive later therefore never
+change the split of an earlier one. A newcomer that resembles photos of two splits would leak in
+either, and is set aside. Groups are never merged: a wrong link moves one photo, and those that
+resemble it.
 """
 
+import functools
 import hashlib
-import itertools
+import operator
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from cropperhead.dataset import originals, picture_copies
+from cropperhead.dataset.likeness import (
+    Hashes,
+    Likeness,
+    Nodes,
+    bursts,
+    linked,
+    near_duplicates,
+)
+from cropperhead.dataset.split_labels import ASIDE, TEST, TRAIN, VALIDATION
 from cropperhead.errors import DataError
 from cropperhead.params import SplitParams
 
-TRAIN, VALIDATION, TEST, ASIDE = "train", "validation", "test", "aside"
 _BITS = {TRAIN: 1, VALIDATION: 2, TEST: 4}
 _SPLIT_OF_BITS = {bits: name for name, bits in _BITS.items()}  # bits of several splits: aside
 
-_HASH_BITS = 64
-# Only hashes that agree in three bands are compared. With 6 bits there are 9 bands of 7 bits each,
-# and 21 bits rarely agree by chance; two bands would give 13 times the candidates.
-_AGREEING_BANDS = 3
-_MOST_BITS_IN_BANDS = 12  # above, bands are so narrow that comparing with all hashes is faster
-# A hash that shares three bands with more hashes is compared with all of them: the pairs of a
-# time-lapse would fill the memory. Chance makes no such crowd among a million hashes as similar as
-# those of real photos.
-_CROWD = 128
-_LINK_BITS = 32  # for each of a link's two nodes
-_LOW_BITS = (1 << _LINK_BITS) - 1
-
-Hashes = NDArray[np.uint64]
-Nodes = NDArray[np.int64]
+# What joins a photo to a group
+DOCUMENT_ID, CAPTURE_TIME = "document ID", "capture time"
+NEAR_DUPLICATE, EDITED_COPY = "near-duplicate", "edited copy"
+REASONS = (DOCUMENT_ID, CAPTURE_TIME, NEAR_DUPLICATE, EDITED_COPY)
 
 
-class Likeness:
-    """Which photos resemble each other in one respect, and the splits of those assigned so far.
+def assign_splits(
+    labels: pd.DataFrame, params: SplitParams, features: Mapping[str, bytes] = MappingProxyType({})
+) -> pd.DataFrame:
+    """Assign photos to splits: columns photo, group, split and joined_by.
 
-    `node` (photos,) is each photo's node, -1 if it resembles none. `neighbours` returns the nodes
-    that resemble a node, including itself; `neighbour_counts` (nodes,) is their number.
-    """
-
-    def __init__(
-        self, node: Nodes, neighbours: Callable[[int], slice | Nodes], neighbour_counts: Nodes
-    ) -> None:
-        self.node: list[int] = node.tolist()
-        self.neighbours = neighbours
-        # One entry more than there are nodes, at -1, which is nobody's neighbour
-        self._first = np.full(len(neighbour_counts) + 1, len(node))
-        self._splits = np.zeros(len(neighbour_counts) + 1, dtype=np.uint8)
-        photos = np.bincount(node + 1, minlength=len(neighbour_counts) + 1)[1:]
-        is_alone = (neighbour_counts == 1) & (photos == 1)
-        self._is_done = bytearray(is_alone) + b"\1"  # whether neighbours have the node's split
-
-    def match(self, photo: int) -> tuple[int, int]:
-        """Return the first assigned photo that resembles one, and the bits of all such splits."""
-        node = self.node[photo]
-        return int(self._first[node]), int(self._splits[node])
-
-    def assign(self, photo: int, split_bits: int) -> None:
-        """Pass a photo's split on to all that resemble it. Photos must come in order.
-
-        Only the first photo of a node matters: later ones resemble it and so share its split.
-        """
-        node = self.node[photo]
-        if not self._is_done[node]:
-            self._is_done[node] = True
-            neighbours = self.neighbours(node)
-            before = self._splits[neighbours]
-            if not (before & split_bits).all():
-                self._first[neighbours] = np.minimum(self._first[neighbours], photo)
-                self._splits[neighbours] = before | split_bits
-
-
-def assign_splits(labels: pd.DataFrame, params: SplitParams) -> pd.DataFrame:
-    """Assign photos to splits: columns photo, group (its first photo's origin) and split.
-
-    `labels` has a row for each label, with the columns photo, origin (the path at which the photo
-    arrived, so that a photo that moves keeps its split), number, perceptual_hash, camera and
-    captured. The rows are sorted by number. Raises DataError if a split gets no photo.
+    `group` is the origin of its first photo, `joined_by` has the REASONS why the photo is in it,
+    joined by "; ", and is empty for the first. `labels` has a row for each label, with the columns
+    photo, origin (the path at which the photo arrived, so that a photo that moves keeps its split),
+    number, perceptual_hash, camera, captured and document_ids. `features` are photos' local
+    features, as `shards.read_features` gives them. The rows are sorted by number. Raises DataError
+    if a split gets no photo.
     """
     photos = labels.drop_duplicates("photo").sort_values("number", ignore_index=True)
     names = photos["origin"].tolist()
@@ -95,17 +60,23 @@ def assign_splits(labels: pd.DataFrame, params: SplitParams) -> pd.DataFrame:
     def choose(photo: int) -> str:
         return choose_split(names[photo], params.fractions, params.salt)
 
-    splits = _split_table(photos, params, choose)
+    splits = _split_table(photos, params, choose, _contents(photos, features))
     _require_photos(splits)
     return splits
 
 
-def assign_unseen(labels: pd.DataFrame, seen: pd.DataFrame, params: SplitParams) -> pd.DataFrame:
+def assign_unseen(
+    labels: pd.DataFrame,
+    seen: pd.DataFrame,
+    params: SplitParams,
+    features: Mapping[str, bytes] = MappingProxyType({}),
+    seen_features: Mapping[str, bytes] = MappingProxyType({}),
+) -> pd.DataFrame:
     """Assign another library's photos to the test split, except those that resemble `seen` ones.
 
-    Returns the columns photo, group and split, sorted by number. A photo that resembles one a
-    network has seen is in the training split or aside. Both tables are labels as `assign_splits`
-    needs them.
+    Returns the columns of `assign_splits`, sorted by number. A photo that resembles one a network
+    has seen is in the training split or aside. Both tables are labels, and both mappings features,
+    as `assign_splits` needs them.
     """
     own = labels.drop_duplicates("photo").sort_values("number", ignore_index=True)
     before = seen.drop_duplicates("photo")
@@ -114,37 +85,67 @@ def assign_unseen(labels: pd.DataFrame, seen: pd.DataFrame, params: SplitParams)
     def choose(photo: int) -> str:
         return TRAIN if photo < len(before) else TEST
 
-    return _split_table(both, params, choose).iloc[len(before) :].reset_index(drop=True)
+    contents = _contents(before, seen_features) + _contents(own, features)
+    table = _split_table(both, params, choose, contents, len(before))
+    return table.iloc[len(before) :].reset_index(drop=True)
+
+
+def _contents(photos: pd.DataFrame, features: Mapping[str, bytes]) -> list[bytes]:
+    return [features.get(photo) or b"" for photo in photos["photo"]]
 
 
 def _split_table(
-    photos: pd.DataFrame, params: SplitParams, choose: Callable[[int], str]
+    photos: pd.DataFrame,
+    params: SplitParams,
+    choose: Callable[[int], str],
+    features: Sequence[bytes],
+    seen: int = 0,
 ) -> pd.DataFrame:
-    picture = near_duplicates(_hashes(photos), params.near_duplicate_bits)
-    moment = bursts(photos["camera"], photos["captured"], params.burst_seconds)
-    groups, splits = assign_in_order(photos["origin"].tolist(), picture, moment, choose)
-    return pd.DataFrame({"photo": photos["photo"], "group": groups, "split": splits})
+    """Assign photos; the `seen` first ones are not compared with each other by their features."""
+    likenesses = _likenesses(photos, params, picture_copies.find_copies(features, seen))
+    names = photos["origin"].tolist()
+    groups, splits, matches = assign_in_order(names, [one for _, one in likenesses], choose)
+    reasons = [dict.fromkeys(likenesses[place][0] for place in match) for match in matches]
+    columns = {"photo": photos["photo"], "group": groups, "split": splits}
+    return pd.DataFrame(columns | {"joined_by": ["; ".join(each) for each in reasons]})
+
+
+def _likenesses(
+    photos: pd.DataFrame, params: SplitParams, copies: Nodes
+) -> list[tuple[str, Likeness]]:
+    """Return in which respects photos can be alike, each with its reason."""
+    count, camera, captured = len(photos), photos["camera"], photos["captured"]
+    return [
+        (DOCUMENT_ID, linked(originals.same_documents(photos), count)),
+        (CAPTURE_TIME, bursts(camera, captured, params.burst_seconds)),
+        (CAPTURE_TIME, linked(originals.same_moments(photos), count)),
+        (NEAR_DUPLICATE, near_duplicates(_hashes(photos), params.near_duplicate_bits)),
+        (EDITED_COPY, linked(copies, count)),
+    ]
 
 
 def assign_in_order(
-    names: list[str], picture: Likeness, moment: Likeness, choose: Callable[[int], str]
-) -> tuple[list[str], list[str]]:
-    """Return each photo's group and split, in order of arrival.
+    names: list[str], likenesses: Sequence[Likeness], choose: Callable[[int], str]
+) -> tuple[list[str], list[str], list[list[int]]]:
+    """Return each photo's group, split and places of the likenesses that joined it to the group.
 
-    `choose` returns the split of a photo that resembles no earlier one.
+    Photos are in order of arrival. `choose` returns the split of a photo that resembles no earlier
+    one.
     """
     groups: list[str] = []
     splits: list[str] = []
+    joined_by: list[list[int]] = []
     for photo, name in enumerate(names):
-        (first, bits), (other_first, other_bits) = picture.match(photo), moment.match(photo)
-        bits |= other_bits
-        groups.append(groups[min(first, other_first)] if bits else name)
+        matches = [likeness.match(photo) for likeness in likenesses]
+        bits = functools.reduce(operator.or_, (split_bits for _, split_bits in matches), 0)
+        groups.append(groups[min(first for first, _ in matches)] if bits else name)
+        joined_by.append([place for place, (_, split_bits) in enumerate(matches) if split_bits])
         bits = bits or _BITS[choose(photo)]
         splits.append(_SPLIT_OF_BITS.get(bits, ASIDE))
         if splits[-1] != ASIDE:
-            picture.assign(photo, bits)
-            moment.assign(photo, bits)
-    return groups, splits
+            for likeness in likenesses:
+                likeness.assign(photo, bits)
+    return groups, splits, joined_by
 
 
 def choose_split(group: str, fractions: Mapping[str, float], salt: str) -> str:
@@ -156,45 +157,6 @@ def choose_split(group: str, fractions: Mapping[str, float], salt: str) -> str:
     return VALIDATION if place < fractions[TRAIN] + fractions[VALIDATION] else TEST
 
 
-def near_duplicates(hashes: Hashes, max_bits: int) -> Likeness:
-    """Return the likeness of photos whose 64-bit hashes differ in at most `max_bits` bits."""
-    distinct, node = np.unique(hashes, return_inverse=True)
-    links, crowded = _links(distinct, max_bits)
-    starts = np.searchsorted(links, np.arange(len(distinct) + 1) << _LINK_BITS)
-    counts = np.where(crowded, len(distinct), np.diff(starts))
-
-    def neighbours(one: int) -> Nodes:
-        if crowded[one]:
-            return np.flatnonzero(np.bitwise_count(distinct ^ distinct[one]) <= max_bits)
-        return links[starts[one] : starts[one + 1]] & _LOW_BITS
-
-    return Likeness(node, neighbours, counts)
-
-
-def bursts(camera: pd.Series, captured: pd.Series, seconds: float) -> Likeness:
-    """Return the likeness of photos that one camera took within `seconds`.
-
-    There may be others between them: if only neighbours in time were alike, a photo that arrives
-    later would separate the two around it.
-    """
-    time = pd.to_datetime(captured, format="ISO8601")
-    window = pd.Timedelta(seconds=seconds) // pd.Timedelta(1, unit=time.dt.unit)
-    photos = pd.DataFrame({"camera": camera, "time": time}).groupby(["camera", "time"])
-    node = np.asarray(photos.ngroup().fillna(-1), dtype=np.int64)
-    cameras, times = (photos.size().index.get_level_values(name) for name in ("camera", "time"))
-    window_starts = _window_starts(cameras.tolist(), times.astype("int64").tolist(), window)
-    starts = np.fromiter(window_starts, np.int64, len(times))
-    # A moment's window ends with the last moment whose window starts at it or before
-    stops = np.searchsorted(starts, np.arange(len(starts)), side="right")
-    return Likeness(node, lambda one: slice(starts[one], stops[one]), stops - starts)
-
-
-def read_labels_with_splits(labels_file: Path, splits_file: Path) -> pd.DataFrame:
-    """Read the sound labels, with the columns group and split of their photos."""
-    labels, splits = pd.read_parquet(labels_file), pd.read_parquet(splits_file)
-    return labels.merge(splits, on="photo", how="inner", validate="many_to_one")
-
-
 def count_by_split(splits: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Count the photos and groups of each split."""
     return {
@@ -203,64 +165,30 @@ def count_by_split(splits: pd.DataFrame) -> dict[str, dict[str, int]]:
     }
 
 
+def describe_splits(splits: pd.DataFrame) -> dict[str, Any]:
+    """Count the photos and groups of each split, and those that each reason joined.
+
+    The keys are the splits' names, "joined_by" (photos and groups by reason) and "largest_group"
+    (photos).
+    """
+    by_reason = {reason: splits[splits["joined_by"].str.contains(reason)] for reason in REASONS}
+    joined = {
+        reason: {"photos": len(part), "groups": int(part["group"].nunique())}
+        for reason, part in by_reason.items()
+    }
+    largest = int(splits["group"].value_counts().max())
+    return count_by_split(splits) | {"joined_by": joined, "largest_group": largest}
+
+
+def list_groups(splits: pd.DataFrame) -> pd.DataFrame:
+    """List the photos of groups that have several: group, photo, split and joined_by."""
+    several = splits[splits["group"].duplicated(keep=False)]
+    columns = ["group", "photo", "split", "joined_by"]
+    return several.sort_values("group", kind="stable", ignore_index=True)[columns]
+
+
 def _hashes(photos: pd.DataFrame) -> Hashes:
     return np.array([int(text, 16) for text in photos["perceptual_hash"]], dtype=np.uint64)
-
-
-def _links(hashes: Hashes, max_bits: int) -> tuple[Nodes, NDArray[np.bool_]]:
-    """Return links between distinct hashes within `max_bits`, and which hashes are in a crowd.
-
-    A link is node << 32 | other, so that links sort in place; each hash is also linked to itself.
-    Links within a crowd may be missing. Two hashes within `max_bits` agree in at least three of
-    max_bits + 3 bands (pigeonhole), and are linked by the first three.
-    """
-    crowded = np.full(len(hashes), max_bits > _MOST_BITS_IN_BANDS)
-    bands = _bands(0 if crowded.all() else max_bits + _AGREEING_BANDS)
-    parts = [np.arange(len(hashes)) * (1 + (1 << _LINK_BITS))]
-    for chosen in itertools.combinations(bands, _AGREEING_BANDS):
-        others = bands[(bands < chosen[-1]) & ~np.isin(bands, chosen)]
-        for pairs in _equal_pairs(hashes & np.bitwise_or.reduce(chosen), crowded):
-            different = hashes[pairs[0]] ^ hashes[pairs[1]]
-            close = np.flatnonzero(np.bitwise_count(different) <= max_bits)
-            first_three = (different[close] & others[:, None] != 0).all(axis=0)
-            one, other = pairs[:, close[first_three]]
-            parts += [one << _LINK_BITS | other, other << _LINK_BITS | one]
-    links = np.concatenate(parts)
-    links.sort()
-    return links, crowded
-
-
-def _bands(count: int) -> Hashes:
-    """Return masks that divide 64 bits into bands of nearly equal width, the lowest first."""
-    edges = np.linspace(0, _HASH_BITS, count + 1).astype(int)
-    masks = [(1 << int(high)) - (1 << int(low)) for low, high in itertools.pairwise(edges)]
-    return np.array(masks, dtype=np.uint64)
-
-
-def _equal_pairs(values: Hashes, crowded: NDArray[np.bool_]) -> Iterator[Nodes]:
-    """Yield pairs (2, m) of places of equal values; if too many are equal, mark them as crowded."""
-    order = np.argsort(values)
-    in_order = values[order]
-    starts = np.flatnonzero(np.diff(in_order, prepend=~in_order[:1]))
-    lengths = np.diff(starts, append=len(order))
-    crowds = lengths > _CROWD
-    crowded[order[np.repeat(crowds, lengths)]] = True
-    stops = np.repeat(np.where(crowds, 0, starts + lengths), lengths)
-    places = np.arange(len(order))
-    for step in itertools.count(1):
-        places = places[places + step < stops[places]]
-        if not len(places):
-            return
-        yield np.stack([order[places], order[places + step]])
-
-
-def _window_starts(cameras: list[str], times: list[int], window: int) -> Iterator[int]:
-    """Yield the first moment in each moment's window; moments are sorted by camera and time."""
-    start = 0
-    for camera, time in zip(cameras, times, strict=True):
-        while cameras[start] != camera or time - times[start] > window:
-            start += 1
-        yield start
 
 
 def _require_photos(splits: pd.DataFrame) -> None:

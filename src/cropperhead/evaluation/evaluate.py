@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cropperhead.dataset import split
+from cropperhead.dataset import split_labels
 from cropperhead.evaluation import croppers, reference_free, scores
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, SHAPE, SHUFFLED, CropMethod
 from cropperhead.evaluation.reference_free import JudgeTraining, ReferenceFreeScores
@@ -158,7 +158,7 @@ def evaluate_pipeline(
     folder: Path, labels_file: Path, splits_file: Path, model_file: Path, params: EvaluateParams
 ) -> Evaluation:
     """Evaluate the pipeline's model on its test photos, and hash the input files."""
-    labels = split.read_labels_with_splits(labels_file, splits_file)
+    labels = split_labels.read_labels_with_splits(labels_file, splits_file)
     evaluation = evaluate_model(labels, folder, model_file, params)
     files = {"labels": labels_file, "splits": splits_file, "model": model_file}
     hashes = {name: f"sha256 {file_sha256(file)}" for name, file in files.items()}
@@ -178,7 +178,7 @@ def evaluate_model(
     where it is given.
     """
     test_labels, training_labels = (
-        labels[labels["split"] == name] for name in (split.TEST, split.TRAIN)
+        labels[labels["split"] == name] for name in (split_labels.TEST, split_labels.TRAIN)
     )
     photos = labels.groupby("split")["photo"].nunique()
     counts = {str(name): int(count) for name, count in photos.items()}

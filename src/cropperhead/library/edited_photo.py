@@ -45,6 +45,12 @@ _PHOTO_TAGS = (
     "ExifIFD:DateTimeOriginal",
     "ExifIFD:SubSecTimeOriginal",
 )
+# XMP Media Management's names of a document and of what it was made from; of sidecars, too
+DOCUMENT_TAGS = (
+    "XMP-xmpMM:DocumentID",
+    "XMP-xmpMM:OriginalDocumentID",
+    "XMP-xmpMM:DerivedFrom",
+)
 _WITH_CONTAINER_TURN = ("HEIF", "AVIF")  # where EXIF may tell another orientation
 STALE = "stale"  # the kind of a crop that another file overrules
 DAMAGED_JOURNAL = "damaged_journal"  # the kind of lines that are not read
@@ -263,9 +269,9 @@ class _Walk:
         photos = [self._folder / entry.file for entry in entries]
         names = [self._folder / name for entry in entries for name in entry.sidecars]
         sidecars = [file for file in names if settings.is_for_exiftool(file)]
-        wanted = [*settings.photo_tags(), *_PHOTO_TAGS, *extra]
+        wanted = [*settings.photo_tags(), *_PHOTO_TAGS, *DOCUMENT_TAGS, *extra]
         answers = self._reader.read(photos, wanted, with_notes)
-        answers |= self._reader.read(sidecars, [*settings.sidecar_tags(), *extra])
+        answers |= self._reader.read(sidecars, [*settings.sidecar_tags(), *DOCUMENT_TAGS, *extra])
         return {file.relative_to(self._folder).as_posix(): tags for file, tags in answers.items()}
 
     def _attempt(

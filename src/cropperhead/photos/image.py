@@ -78,6 +78,7 @@ class SmallCopy:
     width: int
     height: int
     perceptual_hash: str  # 64 bits as 16 hexadecimal digits
+    features: bytes  # of local_features.LocalFeatures
 
 
 @contextmanager
@@ -162,7 +163,10 @@ def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int)
     `stored_as` is the orientation (1 to 8) in which the stored pixels are displayed. The picture
     cannot be used afterwards: it may itself be small then.
     """
-    import imagehash  # noqa: PLC0415 - SciPy, which suggesting crops does without
+    # SciPy, which suggesting crops does without
+    import imagehash  # noqa: PLC0415
+
+    from cropperhead.photos import local_features  # noqa: PLC0415
 
     shown = upright_copy(image, stored_as, long_side)
     buffer = io.BytesIO()
@@ -173,6 +177,7 @@ def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int)
         width=shown.width,
         height=shown.height,
         perceptual_hash=str(imagehash.phash(shown)),
+        features=local_features.find_features(shown).to_bytes(),
     )
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from cropperhead.dataset.inventory import Inventory, Quartiles, SplitSize
-from cropperhead.dataset.split import TEST, TRAIN, VALIDATION
+from cropperhead.dataset.split_labels import TEST, TRAIN, VALIDATION
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.number_text import (
     DASH,
+    format_count,
     format_number,
     format_share,
     join_words,
@@ -120,6 +121,10 @@ def render_datasheet(sheet: Datasheet) -> str:
         validate_report=sheet.validate_report,
         params=sheet.params,
         splits=_split_table(inventory),
+        joined_groups=[
+            f"{format_count(groups, 'group')} by {reason}"
+            for reason, groups in inventory.joined_groups.items()
+        ],
         limits=_limit_table(inventory.limits),
         counts={
             "Person or version": _count_table("person or version", "crops", inventory.authors),

@@ -23,7 +23,7 @@ COUNT_NAMES = {
     "train": "training photos",
     "validation": "validation photos",
     "test": "test photos, on which all scores above are computed",
-    "groups": "groups of test photos: near-duplicates and bursts form one group, in one split",
+    "groups": "groups of photos: copies, near-duplicates and bursts form a group, in one split",
     "authors": "people or versions with crops of the test photos",
     "random_draws": "random crops for each photo",
 }

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cropperhead.dataset.revisions import DataVersion
-from cropperhead.dataset.split import ASIDE, TEST, TRAIN, VALIDATION
+from cropperhead.dataset.split_labels import ASIDE, TEST, TRAIN, VALIDATION
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.report import distribution_shift

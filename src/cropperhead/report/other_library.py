@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cropperhead.dataset import extract, shards, split
+from cropperhead.dataset import extract, shards, split, split_labels
 from cropperhead.errors import DataError
 from cropperhead.evaluation import evaluate, metrics
 from cropperhead.evaluation.number_text import format_count
@@ -26,10 +26,10 @@ def evaluate_on_library(folder: Path, catalogs: Sequence[Path], out: Path, param
     entries = scan.scan(folder, catalogs, params.extract.tags).entries
     extract.extract_into(out, folder, entries, params.extract)
     labels, pipeline_labels = _split_labels(out / "extracted", params)
-    test_labels = labels[labels["split"] == split.TEST]
+    test_labels = labels[labels["split"] == split_labels.TEST]
     if test_labels.empty:
         raise DataError(f"{folder}: the model was trained on every photo that has a crop.")
-    training_labels = pipeline_labels[pipeline_labels["split"] == split.TRAIN]
+    training_labels = pipeline_labels[pipeline_labels["split"] == split_labels.TRAIN]
     evaluation = evaluate.evaluate_model(
         pd.concat([training_labels, test_labels], ignore_index=True),
         out / "extracted",
@@ -47,9 +47,15 @@ def _split_labels(extracted: Path, params: Params) -> tuple[pd.DataFrame, pd.Dat
     """Read the library's labels, with photos new to the model as test split, and the pipeline's."""
     labels, pipeline_labels = (
         shards.read_labels(extracted),
-        split.read_labels_with_splits(LABELS, SPLITS),
+        split_labels.read_labels_with_splits(LABELS, SPLITS),
     )
-    unseen = split.assign_unseen(labels, pipeline_labels, params.split)
+    unseen = split.assign_unseen(
+        labels,
+        pipeline_labels,
+        params.split,
+        shards.read_features(extracted, labels["photo"]),
+        shards.read_features(EXTRACTED, pipeline_labels["photo"]),
+    )
     return labels.merge(unseen, on="photo"), pipeline_labels
 
 

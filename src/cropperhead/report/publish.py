@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from cropperhead.dataset import shards, split
+from cropperhead.dataset import shards, split_labels
 from cropperhead.dataset.inventory import take_inventory
 from cropperhead.evaluation import corrections, evaluate, metrics
 from cropperhead.evaluation.corrections import Corrections
@@ -66,7 +66,7 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
         inputs.extracted, inputs.labels, inputs.splits, inputs.model, params.evaluate
     )
     metrics.write_numbers(evaluation, outputs.metrics, outputs.scores, outputs.plots)
-    labels = split.read_labels_with_splits(inputs.labels, inputs.splits)
+    labels = split_labels.read_labels_with_splits(inputs.labels, inputs.splits)
     extract_report = _read_json(inputs.extract_report)
     changes = corrections.summarise_corrections(labels, extract_report, params.evaluate)
     comparison = write_report(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cropperhead.dataset import split
+from cropperhead.dataset.split_labels import TRAIN, VALIDATION
 from cropperhead.params import INPUT_SIDE, TrainParams
 from cropperhead.training import batches, straighten
 from cropperhead.training.batches import Examples
@@ -32,11 +32,11 @@ def read_training_data(folder: Path, labels: pd.DataFrame, params: TrainParams) 
     """
     recipe = recipe_for(params)
     size = recipe.image_size(params)
-    rows = {name: labels[labels["split"] == name] for name in (split.TRAIN, split.VALIDATION)}
+    rows = {name: labels[labels["split"] == name] for name in (TRAIN, VALIDATION)}
     training, validation = (batches.read_examples(folder, each, size) for each in rows.values())
     if recipe.limits_only:
         return TrainingData(training, validation)
     sample = straighten.sample_photos(training.photos.names)
-    train = rows[split.TRAIN]
+    train = rows[TRAIN]
     upright = batches.read_examples(folder, train[train["photo"].isin(sample)], INPUT_SIDE)
     return TrainingData(training, validation, upright)
