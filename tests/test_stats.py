@@ -200,6 +200,13 @@ def test_a_statistic_without_a_lower_bound_may_be_far_below_0():
     assert (interval.low, interval.high) == pytest.approx((1 - 1.3714, 1 - 0.1823), abs=1e-3)
 
 
+def test_a_statistic_of_two_groups_that_differ_much_has_a_very_low_end():
+    interval = jackknife(1, 1).statistic_interval(-1e30, np.array([0.0, -1e60]), (-math.inf, 1.0))
+    # -log(1 - x) is 0 and -138: e^-(69 - 12.7 x 69) is more than a float holds
+    assert math.isfinite(interval.low)
+    assert interval.high <= 1
+
+
 def test_a_statistic_that_is_undefined_without_one_group_has_no_interval():
     interval = jackknife(1, 1, 1).statistic_interval(0.5, np.array([0.4, np.nan, 0.6]), (-1, 1))
     assert not interval.has_ends

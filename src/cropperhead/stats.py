@@ -18,6 +18,7 @@ from cropperhead.geometry.crops import Floats
 UNBOUNDED = (-math.inf, math.inf)
 _POWER = 0.8
 _MOST_PARTS = 500  # left out in turn, for statistics other than means
+_MOST_EXPONENT = 700.0  # of e in a float
 _NO_SKEW = 1e-9  # below which the correction for skewness is rounding
 
 
@@ -206,5 +207,5 @@ def _shrink(stretched: float, bounds: tuple[float, float]) -> float:
     """Invert `_stretch`."""
     low, high = bounds
     if not math.isfinite(low):
-        return high - math.exp(-stretched)
+        return high - math.exp(min(-stretched, _MOST_EXPONENT))
     return low + (high - low) * float(expit(stretched))

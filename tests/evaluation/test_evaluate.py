@@ -161,6 +161,15 @@ def test_a_test_set_is_known_by_its_photos_and_crops_in_any_order():
     assert dataclasses.replace(test, labels=other).sha256() != test.sha256()
 
 
+def test_rounding_is_no_gain():
+    evaluation = make_evaluation(0.0)
+    higher = evaluation.scores["iou"].where(
+        evaluation.scores["cropper"] != "cnn", evaluation.scores["iou"] + 2e-16
+    )
+    nearly = dataclasses.replace(evaluation, scores=evaluation.scores.assign(iou=higher))
+    assert (nearly.gain("cnn", "median").low, nearly.gain("cnn", "median").high) == (0, 0)
+
+
 def test_the_gain_is_paired_per_photo():
     evaluation = make_evaluation(0.5)
     values = evaluation.scores.pivot(index="photo", columns="cropper", values="iou")

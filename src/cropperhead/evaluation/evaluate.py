@@ -28,6 +28,7 @@ _SCORE_COLUMNS = [
     *("photo", "author", "group", "cropper", *scores.LIMITS, *scores.SCORES),
     *("iou_best", "area", "invalid", "reference"),
 ]
+_OVERLAP_DIGITS = 9  # further ones are rounding, which must not look like a gain on every photo
 _COMPARED_SIDE = 32  # px of the training photos that are searched for the most similar one
 
 
@@ -105,7 +106,8 @@ class Evaluation:
 
     def differences(self, cropper: str, over: str) -> pd.Series:
         """Return the difference in overlap of one cropper to another, by photo."""
-        return (self.by_photo(cropper, "iou") - self.by_photo(over, "iou")).dropna()
+        differences = self.by_photo(cropper, "iou") - self.by_photo(over, "iou")
+        return differences.dropna().round(_OVERLAP_DIGITS)
 
     def mean(self, values: pd.Series, bounds: tuple[float, float] = UNBOUNDED) -> Interval:
         """Average values by photo, ignoring NaN, with the interval of the mean.
