@@ -35,7 +35,7 @@ def test_dvc_finds_the_project_s_environment_where_none_is_active(copy):
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(ROOT / name, copy / name)
     (copy / ".venv").symlink_to(ENVIRONMENT)
-    (copy / "data").mkdir()
+    (copy / "data" / "extracted").mkdir(parents=True)
     (copy / "reports").mkdir()
     label_table(100).to_parquet(copy / "data" / "labels.parquet")
     dvc = (str(ENVIRONMENT / "bin" / "python"), "-m", "dvc")
