@@ -1,5 +1,6 @@
 """The precision that layers compute in."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,9 +17,13 @@ def choose_precision(params: TrainParams) -> str:
 
     Processors have no instructions for much of half precision; GPUs compute fast in it.
     """
-    if params.precision != "auto":
-        return params.precision
-    return MIXED if tf.config.list_physical_devices("GPU") else "float32"
+    has_gpu = bool(tf.config.list_physical_devices("GPU"))
+    chosen = (MIXED if has_gpu else "float32") if params.precision == "auto" else params.precision
+    if chosen == MIXED and not has_gpu:
+        # Where the processor has AVX512-FP16, TensorFlow asks oneDNN for half precision, which AVX2
+        # does not have. oneDNN reads this before its first computation.
+        os.environ["ONEDNN_MAX_CPU_ISA"] = "DEFAULT"
+    return chosen
 
 
 @contextmanager
