@@ -194,7 +194,8 @@ def _set_aside(experiment_id: str) -> None:
     """Free the name of an experiment that somebody has deleted; it stays deleted."""
     client = mlflow.MlflowClient()
     client.restore_experiment(experiment_id)
-    client.rename_experiment(experiment_id, f"{EXPERIMENT}, deleted {time.strftime('%F %T')}")
+    name = f"{EXPERIMENT}, deleted {time.strftime('%F %T')} ({experiment_id})"  # no name twice
+    client.rename_experiment(experiment_id, name)
     client.delete_experiment(experiment_id)
 
 
