@@ -322,7 +322,7 @@ def test_refits_learn_from_validation_photos_too_each_from_its_own_seed(capsys):
     limits = lower.limits.copy()
     limits[:, [0, 2]] = 0.35, 0.65
     data = TrainingData(examples(30, 1), dataclasses.replace(lower, limits=limits))
-    fitted = train_network(dataclasses.replace(PARAMS, epochs=6, least_steps=10, refits=2), data)
+    fitted = train_network(dataclasses.replace(PARAMS, epochs=6, least_steps=20, refits=2), data)
     assert capsys.readouterr().err.count("Retraining") == 2
     assert fitted.history["epoch"].tolist() == list(range(7))  # the first network's alone
     before = fitted.history["validation_iou"].max()
