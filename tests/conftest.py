@@ -23,6 +23,14 @@ hypothesis_settings.load_profile("repeatable")
 ROOT = Path(__file__).parent.parent
 LONGEST = ("test_pipeline.py", "test_fit.py")
 QUADRANTS = {"top left": "red", "top right": "lime", "bottom left": "blue", "bottom right": "white"}
+MLFLOW_WARNINGS = [
+    # MLflow's own use of what its dependencies have deprecated
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning:mlflow"),
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import MLFLOW_WARNINGS, ROOT
 
 from cropperhead.cli.main import main
 from cropperhead.errors import ModelError, SetupError
@@ -21,14 +21,7 @@ PARAMS = GateParams(tolerance=0.005, confidence=0.95)
 PHOTOS = [f"{letter}.jpg" for letter in "abcdefghij"]
 LIMITS = {"top": 0.1, "left": 0.1, "bottom": 0.9, "right": 0.9, "angle": 1.5}
 
-pytestmark = [
-    # MLflow's own use of what its dependencies have deprecated
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning:mlflow"),
-]
+pytestmark = MLFLOW_WARNINGS
 
 
 def table(overlaps=0.7, median=0.6, photos=PHOTOS, groups=None) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import threading
 import keras
 import mlflow
 import pytest
-from conftest import label_table
+from conftest import MLFLOW_WARNINGS, label_table
 
 from cropperhead.errors import ModelError
 from cropperhead.training import mlflow_store, tracking
@@ -17,14 +17,7 @@ from cropperhead.training import mlflow_store, tracking
 PARAMS = {"train.model": "small", "train.seed": 7}
 AWAY = "http://127.0.0.1:9"  # the port of a service that no machine has any more
 
-pytestmark = [
-    # MLflow's own use of what its dependencies have deprecated
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning:mlflow"),
-]
+pytestmark = MLFLOW_WARNINGS
 
 
 @pytest.fixture(scope="module")

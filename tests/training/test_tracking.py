@@ -5,7 +5,7 @@ import keras
 import mlflow
 import numpy as np
 import pytest
-from conftest import label_table
+from conftest import MLFLOW_WARNINGS, label_table
 
 from cropperhead.training import tracking
 
@@ -15,14 +15,7 @@ EXAMPLE = {
     "aspect": np.ones((2, 1), np.float32),
 }
 
-pytestmark = [
-    # MLflow's own use of what its dependencies have deprecated
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning:mlflow"),
-]
+pytestmark = MLFLOW_WARNINGS
 
 
 @pytest.fixture
