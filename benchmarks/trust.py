@@ -1,4 +1,4 @@
-"""How far intervals and verdicts can be trusted, by simulations of which the truth is known.
+"""How far intervals and verdicts can be trusted: simulations whose truth is known.
 
 python benchmarks/trust.py                  intervals and verdicts by score tables, 3 minutes
 python benchmarks/trust.py --libraries 10   also verdicts on trained networks, a minute each
@@ -46,7 +46,7 @@ Generator = np.random.Generator
 
 
 def normal(generator: Generator, count: int) -> Floats:
-    """Draw gains of which the jackknife's error is all that is to be known."""
+    """Draw gains for which Student's t is exact."""
     return generator.normal(size=count)
 
 
@@ -56,7 +56,7 @@ def laplace(generator: Generator, count: int) -> Floats:
 
 
 def zero_inflated(generator: Generator, count: int) -> Floats:
-    """Draw gains of which half are none at all."""
+    """Draw gains, half of which are zero."""
     return generator.normal(size=count) * (generator.random(count) < 0.5)
 
 
