@@ -3,13 +3,10 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import tempfile
-import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from exiftool.exceptions import ExifToolException
 from cropperhead.errors import SetupError
 from cropperhead.system import filenames
 from cropperhead.system.regular_file import is_irregular
+from cropperhead.system.time_limit import TimeIsUp, time_limit
 
 Tags = Mapping[str, Any]  # "Group:Tag" -> value, as ExifTool's -G1 -n -struct -json gives them
 
@@ -38,7 +36,6 @@ _MARKUP = re.compile(r"<!--[^-]*+(?:-[^-]++)*+-->|<\?[^<]*?\?>")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,16})?", re.ASCII)
 # ExifTool answers in milliseconds; a file that it never finishes must not stop the run.
 _TIME_LIMIT_S, _TIME_LIMIT_PER_FILE_S = 30, 2
-_LOOK_EVERY_S = 0.5
 # Tags without a table get their kind from the first file that a process reads: after one darktable
 # sidecar with an empty history, the histories of all others would not be records, and be lost.
 _TABLES = """
@@ -142,15 +139,15 @@ class TagReader:
             self._restart()
         try:
             seconds = _TIME_LIMIT_S + _TIME_LIMIT_PER_FILE_S * len(files)
-            # PyExifTool warns of a process that has just died
+            # PyExifTool would wait for an answer forever, and warns of a process that has just died
             with (
-                _time_limit(seconds, self._process.has_died),
+                time_limit(seconds, self._process.has_died),
                 warnings.catch_warnings(action="ignore"),
             ):
                 return self._ask(files, wanted, with_notes)
         except (ExifToolException, UnicodeDecodeError, RecursionError):  # records a thousand deep
             pass
-        except (_TooSlow, BrokenPipeError):
+        except (TimeIsUp, BrokenPipeError):
             self._restart()
         if len(files) <= 1:
             return {}
@@ -307,32 +304,3 @@ def _plain(value: Any) -> Any:
 
 def _is_passable(file: Path) -> bool:
     return filenames.has_safe_absolute_path(file) and not is_irregular(file)
-
-
-class _TooSlow(Exception):
-    pass
-
-
-@contextmanager
-def _time_limit(seconds: float, has_died: Callable[[], bool]) -> Iterator[None]:
-    """Raises _TooSlow in the block after so many seconds, or when ExifTool has died.
-
-    Without it, PyExifTool would wait for an answer forever. Does nothing outside the main thread.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    end = time.monotonic() + seconds
-
-    def look(*_: object) -> None:
-        if has_died() or time.monotonic() > end:
-            raise _TooSlow
-
-    before = signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, _LOOK_EVERY_S, _LOOK_EVERY_S)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -2,10 +2,11 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_AGAIN_S = 0.5
+_LOOK_EVERY_S = 0.5
 
 
 class TimeIsUp(BaseException):
@@ -13,21 +14,26 @@ class TimeIsUp(BaseException):
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeIsUp in the block after so many seconds.
+def time_limit(seconds: float, is_hopeless: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Raise TimeIsUp in the block after so many seconds, or before that where it is hopeless.
 
-    Does nothing outside the main thread, where signals cannot be handled.
+    `is_hopeless` is asked twice a second. Does nothing outside the main thread, where signals
+    cannot be handled.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def end(*_: object) -> None:
-        raise TimeIsUp
+    deadline = time.monotonic() + seconds
 
-    before = signal.signal(signal.SIGALRM, end)
+    def look(*_: object) -> None:
+        if time.monotonic() >= deadline or (is_hopeless is not None and is_hopeless()):
+            raise TimeIsUp
+
+    before = signal.signal(signal.SIGALRM, look)
+    first = seconds if is_hopeless is None else _LOOK_EVERY_S
     # again and again, because a destructor within may lose one
-    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_S)
+    signal.setitimer(signal.ITIMER_REAL, first, _LOOK_EVERY_S)
     try:
         yield
     finally:
