@@ -31,8 +31,9 @@ _BROKEN_XMP = "XMP format error"
 _WARNING = "ExifTool:Warning"
 # Comments and processing instructions (XML 1.0, 2.5 and 2.6), which ExifTool 12.57 leaves in an
 # element's text. No `--` is in a comment, and no `<` is expected in an instruction, so that a text
-# of many beginnings is searched in one pass.
-_MARKUP = re.compile(r"<!--[^-]*+(?:-[^-]++)*+-->|<\?[^<]*?\?>")
+# of many beginnings is searched in one pass. Before Python 3.11.5, a possessive quantifier within
+# another one finds nothing here.
+_MARKUP = re.compile(r"<!--[^-]*+(?:-[^-]+)*-->|<\?[^<]*?\?>")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,16})?", re.ASCII)
 # ExifTool answers in milliseconds; a file that it never finishes must not stop the run.
 _TIME_LIMIT_S, _TIME_LIMIT_PER_FILE_S = 30, 2
