@@ -34,10 +34,11 @@ check: setup
 setup: system .venv/installed
 
 # Hashes are checked, so that what is installed is what was tested.
-.venv/installed: requirements.lock pyproject.toml
+.venv/installed: requirements.lock pyproject.toml base/pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --editable ./base --editable .
 	@touch $@
 
 system:
@@ -45,7 +46,8 @@ system:
 
 lock:  ## pin the newest versions of everything; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --no-header --no-emit-index-url --no-emit-find-links --upgrade --extra dev \
+	  --no-header --no-emit-index-url --no-emit-find-links --no-emit-package cropperhead-base \
+	  --upgrade --extra dev \
 	  --output-file requirements.lock pyproject.toml
 
 clean:  ## remove what can be made again, but no trained model and no extracted photo

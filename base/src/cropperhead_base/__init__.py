@@ -1,0 +1,19 @@
+"""Data for CropperHead: what its networks know before they see a photographer's photos.
+
+README.md is the model card: where each file comes from, and under which licence.
+"""
+
+from pathlib import Path
+
+FEATURES_VERSION = "mobilenet_v2-1"  # changes with the file, and so makes stored fields out of date
+
+_FOLDER = Path(__file__).parent
+
+
+def features_file() -> Path:
+    """Return the path of ImageNet's features.
+
+    An archive of NumPy's: the float16 arrays of MobileNetV2 1.0 up to block_12_add, which sorted by
+    name are in the order of Keras's `get_weights()`.
+    """
+    return _FOLDER / "features.npz"
