@@ -9,6 +9,7 @@ CropperheadError                 caught once, where a program ends, and printed 
 ├── TrackingError                MLflow's store of runs cannot be used; nothing else is lost
 ├── BusyError                    a folder in which another run is working
 ├── ModelError                   a trained model that is missing or cannot be used
+├── CollectionError              a collection whose database or object store cannot be used now
 └── RejectedFile                 one file that cannot be used; counted and listed
 """
 
@@ -51,6 +52,10 @@ class BusyError(CropperheadError):
 
 class ModelError(CropperheadError):
     """A trained model that is missing or cannot be used."""
+
+
+class CollectionError(CropperheadError):
+    """A collection whose database or object store cannot be used now; nothing was stored."""
 
 
 def disk_problem(error: OSError) -> str:

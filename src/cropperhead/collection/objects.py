@@ -1,0 +1,215 @@
+"""The photos of a collection: objects named by the SHA-256 of their content.
+
+An object is stored whole or not at all. Storing one again changes nothing, because its name is its
+content's.
+"""
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cropperhead.errors import CollectionError, SetupError, disk_problem
+from cropperhead.system import atomic, regular_file
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_SUFFIX = ".jpg"
+_NAME = re.compile(r"[0-9a-f]{64}")
+_MOST_BYTES = 16 * 2**20  # of an object that is read; photos have at most one of them
+_UNFINISHED_S = 3600.0  # after which an unfinished file is a killed process's
+# A person waits for the answer: short times, few tries
+_TIMEOUT, _CONNECT_TIMEOUT, _RETRIES = "10s", "3s", 2
+_RETRY_S = 8
+
+
+class Objects(Protocol):
+    """Where photos are stored. Every method raises CollectionError if it cannot be reached."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Store an object for good: it outlasts a power loss."""
+
+    def get(self, name: str) -> bytes | None:
+        """Return an object's content; None if there is none."""
+
+    def exists(self, name: str) -> bool:
+        """Return whether an object is stored."""
+
+    def delete(self, name: str) -> None:
+        """Delete an object; one that does not exist is no error."""
+
+    def names(self, least_age_s: float) -> Iterator[str]:
+        """Yield the names of objects that are at least so old."""
+
+
+def open_objects(place: str) -> Objects:
+    """Open the store at a URL (`s3://bucket/prefix` or any other of obstore's), or in a folder.
+
+    Credentials and addresses of a URL come from the environment, such as AWS_ACCESS_KEY_ID and
+    AWS_ENDPOINT_URL. Raises SetupError if obstore is not installed, CollectionError for a URL that
+    it does not know.
+    """
+    if "://" not in place:
+        return FolderObjects(Path(place).expanduser())
+    return RemoteObjects(place)
+
+
+class FolderObjects:
+    """Objects in a folder, in subfolders by the first two digits of their names."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder, whose disk may be full."""
+        return self._folder
+
+    def put(self, name: str, content: bytes) -> None:
+        """See Objects."""
+        file = self._file(name)
+        with _reachable(str(self._folder)):
+            if file.exists():
+                return
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # another name for each writer: two may store one photo at a time
+            unfinished = file.with_suffix(f".{secrets.token_hex(8)}{atomic.UNFINISHED}")
+            try:
+                unfinished.write_bytes(content)
+                atomic.to_disk(unfinished)
+                unfinished.replace(file)
+            except BaseException:
+                with suppress(OSError):
+                    unfinished.unlink(missing_ok=True)
+                raise
+            atomic.to_disk(file.parent)
+
+    def get(self, name: str) -> bytes | None:
+        """See Objects."""
+        with _reachable(str(self._folder)):
+            try:
+                return regular_file.read_bytes(self._file(name), _MOST_BYTES)
+            except FileNotFoundError:
+                return None
+
+    def exists(self, name: str) -> bool:
+        """See Objects."""
+        with _reachable(str(self._folder)):
+            return self._file(name).is_file()
+
+    def delete(self, name: str) -> None:
+        """See Objects."""
+        with _reachable(str(self._folder)):
+            self._file(name).unlink(missing_ok=True)
+
+    def names(self, least_age_s: float) -> Iterator[str]:
+        """See Objects; removes what killed processes left unfinished."""
+        now = time.time()
+        with _reachable(str(self._folder)):
+            for file in sorted(self._folder.glob("??/*")):
+                try:
+                    age = now - file.stat().st_mtime
+                except FileNotFoundError:  # deleted meanwhile
+                    continue
+                if file.suffix == atomic.UNFINISHED and age >= _UNFINISHED_S:
+                    file.unlink(missing_ok=True)
+                elif file.suffix == _SUFFIX and _NAME.fullmatch(file.stem) and age >= least_age_s:
+                    yield file.stem
+
+    def _file(self, name: str) -> Path:
+        _require_name(name)
+        return self._folder / name[:2] / (name + _SUFFIX)
+
+
+class RemoteObjects:
+    """Objects in S3 or another store that obstore knows by its URL."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            import obstore  # noqa: PLC0415 - an extra
+            from obstore.exceptions import BaseError  # noqa: PLC0415
+            from obstore.store import from_url  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise SetupError(
+                f"{url}: object stores need obstore. Install it: pip install 'cropperhead[web]'"
+            ) from error
+        self._obstore, self._error, self._url = obstore, BaseError, url
+        options: dict[str, Any] = {"timeout": _TIMEOUT, "connect_timeout": _CONNECT_TIMEOUT}
+        if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):  # one's own, such as MinIO
+            options["allow_http"] = True
+        retries = {"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_RETRY_S)}
+        open_store: Any = from_url  # typed for each kind of URL
+        with self._reachable():
+            self._store: ObjectStore = open_store(url, client_options=options, retry_config=retries)
+
+    def put(self, name: str, content: bytes) -> None:
+        """See Objects."""
+        with self._reachable():
+            self._obstore.put(self._store, _key(name), content)
+
+    def get(self, name: str) -> bytes | None:
+        """See Objects."""
+        with self._reachable():
+            try:
+                return bytes(self._obstore.get(self._store, _key(name)).bytes())
+            except FileNotFoundError:
+                return None
+
+    def exists(self, name: str) -> bool:
+        """See Objects."""
+        with self._reachable():
+            try:
+                self._obstore.head(self._store, _key(name))
+            except FileNotFoundError:
+                return False
+            return True
+
+    def delete(self, name: str) -> None:
+        """See Objects."""
+        with self._reachable(), suppress(FileNotFoundError):
+            self._obstore.delete(self._store, _key(name))
+
+    def names(self, least_age_s: float) -> Iterator[str]:
+        """See Objects."""
+        latest = time.time() - least_age_s
+        with self._reachable():
+            for page in self._obstore.list(self._store):
+                for each in page:
+                    name = Path(each["path"]).stem
+                    is_old = each["last_modified"].timestamp() <= latest
+                    if is_old and _NAME.fullmatch(name) and each["path"] == _key(name):
+                        yield name
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (self._error, OSError, ValueError, RuntimeError) as error:
+            problem = str(error).strip().splitlines() or [type(error).__name__]
+            raise CollectionError(f"{self._url}: {problem[0][:300]}") from error
+
+
+def _key(name: str) -> str:
+    _require_name(name)
+    return f"{name[:2]}/{name}{_SUFFIX}"
+
+
+def _require_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a SHA-256 in hexadecimal digits")
+
+
+@contextmanager
+def _reachable(place: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CollectionError(f"{place}: {disk_problem(error)}") from error

@@ -1,0 +1,196 @@
+"""The settings of a collection: from the command line, the environment, a file, or the defaults.
+
+What comes first in this list counts. Secrets are in the environment alone: the moderation password,
+and what the database and the object store need.
+"""
+
+import dataclasses
+import math
+import os
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from cropperhead.collection.intake import Collection
+from cropperhead.collection.objects import open_objects
+from cropperhead.collection.tables import Database
+from cropperhead.errors import ParamsError
+from cropperhead.params import parse_yaml
+
+Publish = Literal["accepted", "all"]
+
+ENVIRONMENT = "CROPPERHEAD_COLLECTION_"  # and a setting's name in capitals
+FILE_VARIABLE = ENVIRONMENT + "SETTINGS"
+PASSWORD_VARIABLE = "CROPPERHEAD_MODERATION_PASSWORD"
+PASSWORD_HASH_VARIABLE = "CROPPERHEAD_MODERATION_PASSWORD_HASH"
+DATABASE_FILE, OBJECTS_FOLDER = "collection.sqlite", "objects"
+_OBJECTS_KEY = "objects"
+
+CONSENT = (
+    "I made this crop myself, and I have the right to share this photo. You may keep the small "
+    "copy of the photo and the crop, and learn from them how people crop. Nothing else is sent: no "
+    "name, no place, no time. I can withdraw this at any time with the receipt; the copy and the "
+    "crop are then deleted. Models that have learned from them by then are not changed."
+)
+
+
+@dataclass(frozen=True)
+class CollectionSettings:
+    """What a collection accepts, and where it is.
+
+    `place` is a folder, or a database's URL, whose query may name the object store (`objects=`).
+    """
+
+    place: str = "data/collection"
+    objects: str = ""  # a folder or a URL of an object store; empty: in the place's folder
+    publish: Publish = "accepted"  # accepted: a moderator must; all: crops count at once
+    blind_share: float = 0.5  # of senders, who are shown the whole photo first
+    consent: str = CONSENT  # the text that senders agree to
+    max_photo_kilobytes: int = 1024  # a canvas makes some 120 of 1,024 px
+    body_seconds: float = 15.0  # from a request's headers to its last byte
+    uploads_at_once: int = 8  # of which each holds a photo in memory
+    per_address_hourly: int = 120  # requests that change something; an IPv6 network counts as one
+    total_hourly: int = 3000
+    max_crops: int = 100_000
+    max_gigabytes: float = 20.0  # of all photos
+    min_free_gigabytes: float = 1.0  # of the disk, if photos are in a folder
+    sweep_minutes: float = 60.0  # between two searches for objects without a crop
+
+    def __post_init__(self) -> None:
+        _require("place", self.place, bool(self.place.strip()), "a folder or a database's URL")
+        _require("blind_share", self.blind_share, 0 <= self.blind_share <= 1, "0 to 1")
+        words = len(self.consent.split())
+        _require("consent", self.consent, 5 <= words <= 2000, "a text of 5 to 2,000 words")
+        kilobytes = self.max_photo_kilobytes
+        # a larger form field is written to the temporary folder
+        _require("max_photo_kilobytes", kilobytes, 16 <= kilobytes <= 1024, "16 to 1024")
+        for name in (
+            *("body_seconds", "uploads_at_once", "per_address_hourly", "total_hourly"),
+            *("max_crops", "max_gigabytes", "sweep_minutes"),
+        ):
+            value = getattr(self, name)
+            _require(name, value, value > 0, "above 0")
+        free = self.min_free_gigabytes
+        _require("min_free_gigabytes", free, free >= 0, "0 or more")
+
+    @property
+    def max_photo_bytes(self) -> int:
+        """Return the most bytes of a photo."""
+        return self.max_photo_kilobytes * 1024
+
+
+def load_settings(
+    given: Mapping[str, Any], environment: Mapping[str, str] = os.environ, file: Path | None = None
+) -> CollectionSettings:
+    """Load the settings: `given` counts before the environment's, these before the file's.
+
+    Values of `given` and of the environment are texts, read as YAML. `file` is a YAML file of
+    settings; the environment may name it, too. Raises ParamsError with the name of a setting.
+    """
+    kinds = typing.get_type_hints(CollectionSettings)
+    named = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
+    values = _read_file(named, kinds) if named else {}
+    for name in kinds:
+        text = environment.get(ENVIRONMENT + name.upper())
+        if text is not None:
+            values[name] = _cast(f"{ENVIRONMENT}{name.upper()}", kinds[name], _parse(text))
+    for name, value in given.items():
+        _require_known(name, kinds, "-S")
+        values[name] = _cast(name, kinds[name], _parse(value))
+    return CollectionSettings(**values)
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, str]:
+    """Parse `name=value` texts of a command line. Raises ParamsError."""
+    pairs = [text.partition("=") for text in assignments]
+    for name, equals, _ in pairs:
+        _require(name, name, bool(equals and name), "name=value")
+    return {name.strip(): value for name, _, value in pairs}
+
+
+def describe(settings: CollectionSettings) -> str:
+    """Format what is in force as YAML that can be a settings file; passwords are hidden."""
+    values = dataclasses.asdict(settings)
+    database, objects = locate(settings.place, settings.objects)
+    values["place"] = (
+        settings.place if "://" not in settings.place else Database(database).shown_url
+    )
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    return f"{text}# database: {Database(database).shown_url}\n# objects: {objects}\n"
+
+
+def open_collection(place: str, objects: str = "") -> Collection:
+    """Open a collection; nothing is read or made yet. Raises CollectionError for a bad URL."""
+    database, store = locate(place, objects)
+    return Collection(Database(database), open_objects(store))
+
+
+def locate(place: str, objects: str = "") -> tuple[str, str]:
+    """Return the URL of a place's database, and the folder or URL of its object store.
+
+    Raises ParamsError if a database's URL names no object store, and neither does `objects`.
+    """
+    if "://" not in place:
+        folder = Path(place).expanduser()
+        file = (folder / DATABASE_FILE).absolute()
+        return f"sqlite:///{file}", objects or str(folder / OBJECTS_FOLDER)
+    url = Database(place).url
+    named = url.query.get(_OBJECTS_KEY)
+    store = objects or (named if isinstance(named, str) else "")
+    _require("objects", store, bool(store), "a folder or an object store's URL, as photos need one")
+    plain = url.difference_update_query([_OBJECTS_KEY])
+    return plain.render_as_string(hide_password=False), store
+
+
+def _read_file(file: Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        content = parse_yaml(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParamsError(f"{file}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ParamsError(f"{file}: not readable as YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ParamsError(f"{file}: expected settings, one `name: value` a line")
+    for name in content:
+        _require_known(str(name), kinds, str(file))
+    return {name: _cast(f"{file}: {name}", kinds[name], value) for name, value in content.items()}
+
+
+def _require_known(name: str, kinds: Mapping[str, Any], where: str) -> None:
+    if name not in kinds:
+        raise ParamsError(f"{where}: unknown setting {name!r}, expected {', '.join(kinds)}")
+
+
+def _parse(text: Any) -> Any:
+    """The value of a text as YAML has it; the text itself if it is none."""
+    try:
+        value = parse_yaml(text) if isinstance(text, str) else text
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return text
+    return text if isinstance(value, dict | list) or value is None else value
+
+
+def _cast(where: str, kind: Any, value: Any) -> Any:
+    if typing.get_origin(kind) is Literal:
+        choices = typing.get_args(kind)
+        _require(where, value, value in choices, " or ".join(choices))
+        return value
+    if kind is str:
+        is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
+        _require(where, value, is_text, "a text")
+        return str(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    _require(where, value, is_number and math.isfinite(value), "a number")
+    if kind is int:
+        _require(where, value, float(value).is_integer(), "a whole number")
+    return kind(value)
+
+
+def _require(where: str, value: Any, holds: bool, expected: str) -> None:
+    if not holds:
+        name = where if where.startswith(ENVIRONMENT) or ": " in where else f"collection.{where}"
+        raise ParamsError(f"{name} is {value!r}, expected {expected}")
