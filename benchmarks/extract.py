@@ -167,7 +167,7 @@ def _measure(name: str, photos: Path, out: Path, processes: int) -> dict[str, fl
 def _ours(photos: Path, out: Path, processes: int) -> int:
     """Scan and extract as the pipeline does."""
     chosen = params.ExtractParams(
-        **(params.as_dict(params.load_nearest().extract) | {"workers": processes})
+        **(params.as_dict(params.nearest_extract()) | {"workers": processes})
     )
     out.mkdir(parents=True, exist_ok=True)
     scan.write_manifest(scan.scan(photos).entries, out / "manifest.parquet")
@@ -179,7 +179,7 @@ def _ours(photos: Path, out: Path, processes: int) -> int:
 def _floor(photos: Path, out: Path, processes: int) -> int:
     """Only decode as small as libjpeg can, and encode again."""
     del out
-    chosen = params.load_nearest().extract
+    chosen = params.nearest_extract()
     encode = functools.partial(_encode_again, long_side=chosen.long_side, q=chosen.jpeg_quality)
     files = sorted(photos.glob("*.jpg"))
     with multiprocessing.get_context("spawn").Pool(processes) as pool:

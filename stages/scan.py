@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cropperhead import params
 from cropperhead.demo.default import ensure_library
+from cropperhead.errors import LibraryError, NoPhotosError
 from cropperhead.library import scan
 from cropperhead.system import stage
 
@@ -17,7 +18,13 @@ def main() -> None:
     settings = params.load()
     ensure_library(settings.extract.folder, settings.demo)
     extract = settings.extract
-    result = scan.scan(extract.folder, extract.catalog_files, extract.tags)
+    try:
+        result = scan.scan(extract.folder, extract.catalog_files, extract.tags)
+    except NoPhotosError as error:
+        raise LibraryError(
+            f"{error} Set extract.library in params.yaml to the folder that holds your edited "
+            "photos."
+        ) from error
     scan.write_manifest(result.entries, manifest)
     scan.write_counts(result, counts)
 

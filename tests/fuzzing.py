@@ -42,8 +42,9 @@ from conftest import darktable_xmp, extract_params, picture, save_photo, setting
 from profile_files import format_profile
 from raw_files import save_dng, scene
 
-from cropperhead.dataset import extract, inspect, shards
-from cropperhead.dataset.ledger import CROPPED, REJECTED, SUGGESTED, UNCROPPED, Ledger
+from cropperhead.dataset import extract, inspect, reading, shards
+from cropperhead.dataset.ledger import Ledger
+from cropperhead.dataset.outcome import CROPPED, REJECTED, SUGGESTED, UNCROPPED
 from cropperhead.editors import darktable, lightroom, rawtherapee
 from cropperhead.errors import ModelError, RejectedFile
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop
@@ -683,8 +684,8 @@ def _examined(made: Path, out: Path, seed: int, number: int) -> tuple[Counter[st
     except Exception:  # nothing may leave: the trace is the find
         return Counter(), [traceback.format_exc()]
     finally:  # what an ExifTool has learned from one library must not help with the next
-        extract._tag_reader().close()
-        extract._tag_reader.cache_clear()
+        reading._tag_reader().close()
+        reading._tag_reader.cache_clear()
 
 
 def _most_bytes() -> int:

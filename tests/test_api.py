@@ -193,7 +193,8 @@ def test_an_argument_that_cannot_be_used_is_an_error(cropper, tmp_path):
 
 def test_a_file_that_is_not_a_model_is_an_error(tmp_path):
     keras_file, other = tmp_path / "a.keras", tmp_path / "model.onnx"
-    keras_file.write_text("no model")
+    for file in (keras_file, other):
+        file.write_text("no model")
     for path, message in (
         (tmp_path / "gone.tflite", "gone.tflite: there is no such model"),
         (other, r"model\.onnx: expected a model \(\.tflite or \.keras\)"),

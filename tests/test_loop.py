@@ -13,8 +13,8 @@ from conftest import extract_params, picture, save_photo, settings, xmp
 
 from cropperhead.dataset import extract as extraction
 from cropperhead.dataset import inspect, shards
+from cropperhead.dataset.columns import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.dataset.ledger import Ledger, write_extract_reports
-from cropperhead.dataset.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.editors import darktable, lightroom, suggestion_mark
 from cropperhead.editors.names import WRITABLE_NAMES
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop

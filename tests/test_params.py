@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from pathlib import Path
 
@@ -218,3 +219,10 @@ def test_the_error_names_a_missing_key_a_missing_file_and_broken_yaml(tmp_path):
 def test_a_block_converts_to_plain_values():
     split = params.as_dict(params.load(ROOT / "params.yaml").split)
     assert split["fractions"] == {"train": 0.7, "validation": 0.15, "test": 0.15}
+
+
+def test_without_params_yaml_its_values_for_extraction_apply(tmp_path, monkeypatch):
+    own = params.load(ROOT / "params.yaml").extract
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(params, "FILE", Path("no-such.yaml"))
+    assert params.nearest_extract() == dataclasses.replace(own, library=".")

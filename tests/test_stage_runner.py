@@ -83,7 +83,7 @@ def test_a_stage_that_fails_leaves_its_last_report(copy):
     run(copy, *dvc, "init", "--no-scm").check_returncode()
     done = run(copy, *dvc, "repro", "--single-item", "scan")
     assert done.returncode != 0
-    assert f"{missing} is not a folder" in done.stderr
+    assert f"{missing}: no such folder. Set extract.library in params.yaml" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert report.read_text() == "the last one"
 

@@ -4,11 +4,17 @@ import os
 import shutil
 import subprocess
 import sys
+import venv
 import zipfile
+from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, picture, save_photo, xmp
+from packaging.requirements import Requirement
+
+from cropperhead.cli.main import COMMANDS
 
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 
@@ -59,3 +65,89 @@ def test_the_demo_s_absence_is_one_sentence_that_says_where_to_get_it(wheel, tmp
         "run `make setup` in a checkout of CropperHead's repository.\n"
     )
     assert not (tmp_path / "drawn").exists()
+
+
+def _requirements(package: str) -> Iterator[str]:
+    """The distributions that a package needs without any extra, and what those need."""
+    for text in metadata.requires(package) or ():
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield requirement.name
+            yield from _requirements(requirement.name)
+
+
+@pytest.fixture(scope="module")
+def bare(wheel, tmp_path_factory) -> Path:
+    """The Python of an environment that holds what `pip install cropperhead` brings, no more."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder, with_pip=False)
+    [site] = folder.glob("lib/python*/site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    for name in set(_requirements("cropperhead")):
+        distribution = metadata.distribution(name)
+        for top in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+            if not (site / top).exists():
+                (site / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
+    return folder / "bin" / "python"
+
+
+@pytest.fixture
+def edited(tmp_path) -> Path:
+    """A folder with a cropped photo and one that is not."""
+    values = {"HasCrop": "True", "CropTop": 0.1, "CropLeft": 0.2, "CropBottom": 0.8}
+    save_photo(tmp_path / "photos" / "a.jpg", xmp(values | {"CropRight": 0.9, "CropAngle": 0}))
+    save_photo(tmp_path / "photos" / "b.jpg", image=picture(shade=3))
+    return tmp_path
+
+
+def _run(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    own = {"PYTHONPATH", "VIRTUAL_ENV"}
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    command = [str(python), "-m", "cropperhead.cli", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (["extract", "--dry-run", "photos"], "1 cropped, 1 crops"),
+        (["inspect", "photos/a.jpg"], "photographer, lightroom"),
+        (["convert", "--to", "darktable", "photos"], "1 crops converted to darktable"),
+        (["suggest", "photos", "--model", "model.tflite"], "2 suggested"),
+        (["suggest", "photos", "--model", "model.tflite", "--write", "darktable"], "1 written"),
+        (["suggest", "photos", "--model", "model.tflite", "--apply", "copies"], "copied to copies"),
+        (["suggest", "photos", "--undo"], "restored"),
+    ],
+)
+def test_a_bare_installation_reads_and_suggests_crops(bare, edited, model, command, answer):
+    shutil.copy(model, edited / "model.tflite")
+    done = _run(bare, edited, *command)
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+    assert answer in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["extract", "photos", "--out", "labels"],
+        ["compare", "photos", "--out", "report"],
+        ["data-diff", "HEAD"],
+        ["gate"],
+        ["suggest", "photos", "--model", "models:/cropperhead@champion"],
+        ["suggest", "photos", "--model", "model.keras"],
+    ],
+)
+def test_a_bare_installation_says_what_else_to_install(bare, edited, command):
+    (edited / "model.keras").write_bytes(b"")
+    done = _run(bare, edited, *command)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "cropperhead[pipeline]" in done.stderr
+
+
+def test_every_command_of_a_bare_installation_has_been_tried():
+    tried = {"extract", "inspect", "convert", "suggest", "compare", "data-diff", "gate"}
+    assert set(COMMANDS) - {"demo-library"} == tried  # the demo is not in it

@@ -237,10 +237,10 @@ def _require_outputs(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
 def model_file(path: Path) -> Path:
     """Return the file that `load` loads for a path. Raises ModelError if there is none."""
     if not path.is_dir():
-        if path.suffix not in {EXPORTED, KERAS}:
-            raise ModelError(f"{path}: expected a model ({EXPORTED} or {KERAS}) or its folder")
         if not path.exists():
             raise ModelError(f"{path}: there is no such model")
+        if path.suffix not in {EXPORTED, KERAS}:
+            raise ModelError(f"{path}: expected a model ({EXPORTED} or {KERAS}) or its folder")
         return path
     for suffix in (EXPORTED, KERAS):
         files = sorted(path.glob(f"*{suffix}"))

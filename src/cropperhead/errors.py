@@ -3,6 +3,7 @@
 CropperheadError                 caught once, where a program ends, and printed as one sentence
 ├── ParamsError                  a value in params.yaml, or an argument, that cannot be used
 ├── LibraryError                 a photo library that is missing, empty or without crops
+│   └── NoPhotosError           it is not there, or holds no photo
 ├── SetupError                   a program or package that has to be installed first
 ├── DataError                    too many invalid labels, or too few valid ones, to continue
 ├── WritingError                 one file that could not be written and is unchanged; listed
@@ -28,6 +29,10 @@ class ParamsError(CropperheadError):
 
 class LibraryError(CropperheadError):
     """A photo library that is missing, empty or without crops."""
+
+
+class NoPhotosError(LibraryError):
+    """A photo library that is not there, or holds no photo."""
 
 
 class SetupError(CropperheadError):

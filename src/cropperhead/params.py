@@ -303,18 +303,39 @@ def parse_yaml(text: str) -> Any:
     return yaml.load(text, _Yaml12)
 
 
-def load_nearest() -> Params:
-    """Load params.yaml from the working directory, else from the checkout this code is in."""
-    return load(_nearest())
+def nearest_extract() -> ExtractParams:
+    """Return the values of `extract` of the nearest params.yaml.
+
+    That is the working directory's, else that of the checkout this code is in. An installed package
+    is in none, and uses the values that the project itself has.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    for folder in (Path(), checkout):
+        if (folder / FILE).exists():
+            return load(folder / FILE).extract
+    return _installed_extract()
 
 
-def can_load_nearest() -> bool:
-    """Return whether `load_nearest` has a file to read."""
-    return _nearest().exists()
-
-
-def _nearest() -> Path:
-    return FILE if FILE.exists() else Path(__file__).resolve().parents[2] / FILE
+def _installed_extract() -> ExtractParams:
+    return ExtractParams(
+        library=".",
+        catalogs=(),
+        long_side=512,
+        jpeg_quality=90,
+        max_megapixels=400,
+        batch_files=500,
+        workers=0,
+        tags=types.MappingProxyType(
+            {
+                "EXIF:LensModel": "",
+                "EXIF:FocalLength": 0.0,
+                "EXIF:FNumber": 0.0,
+                "EXIF:ISO": 0,
+                "XMP:Rating": 0,
+                "XMP-crs:Exposure2012": 0.0,
+            }
+        ),
+    )
 
 
 def _block(name: str, kind: Any, content: Any) -> Any:

@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT, extract_params, picture, save_photo, scene, settings, xmp
 from PIL import Image
 
-from cropperhead.dataset import extract, picture_copies, rows, shards
+from cropperhead.dataset import extract, picture_copies, preview, rows, shards
 from cropperhead.dataset.ledger import Ledger, write_extract_reports
 from cropperhead.editors import lightroom
 from cropperhead.editors.base import displayed_crop
@@ -695,7 +695,7 @@ def test_a_preview_counts_what_would_be_found_and_writes_nothing(tmp_path, libra
     save_photo(folder / "odd.jpg", xmp(settings(angle=60)))
     monkeypatch.setattr(image, "small_copy", None)  # no picture is decoded
     before = contents(tmp_path)
-    summary = extract.preview(folder, scan.scan(folder).entries, extract_params(folder))
+    summary = preview.preview(folder, scan.scan(folder).entries, extract_params(folder))
     assert summary.outcomes == {"cropped": 6, "uncropped": 1, "angle": 1}
     assert summary.labels == {"lightroom embedded": 6}
     assert contents(tmp_path) == before

@@ -3,16 +3,8 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cropperhead.dataset.ledger import (
-    CROPPED,
-    REJECTED,
-    UNCROPPED,
-    UNREAD,
-    FileOutcome,
-    Ledger,
-    left_out_versions,
-    write_extract_reports,
-)
+from cropperhead.dataset.ledger import Ledger, left_out_versions, write_extract_reports
+from cropperhead.dataset.outcome import CROPPED, REJECTED, UNCROPPED, UNREAD, FileOutcome
 from cropperhead.editors.base import LeftOut
 
 LEFT_OUT = (LeftOut("a.jpg.pp3", "perspective", "Method is camera_based"),)

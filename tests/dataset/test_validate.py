@@ -12,7 +12,7 @@ from conftest import ROOT
 from PIL import Image
 
 from cropperhead import params
-from cropperhead.dataset import shards
+from cropperhead.dataset import columns, shards
 from cropperhead.errors import DataError
 
 with warnings.catch_warnings():
@@ -374,8 +374,10 @@ class TestStage:
 
 
 def test_the_suggestion_of_a_label_is_not_checked(tmp_path):
-    suggested = dict.fromkeys(shards.SUGGESTED_COLUMNS, 7.0) | {shards.SUGGESTED_BY: "3"}
-    rows = [LABEL | {"image": b""} | columns for columns in (shards.NO_SUGGESTION, suggested)]
+    suggested = dict.fromkeys(columns.SUGGESTED_COLUMNS, 7.0) | {columns.SUGGESTED_BY: "3"}
+    rows = [
+        LABEL | {"image": b""} | suggestion for suggestion in (columns.NO_SUGGESTION, suggested)
+    ]
     rows[1] |= {"photo": "b.jpg", "number": 1}
     shards.write_shard(rows, tmp_path)
     labels = shards.read_labels(tmp_path)
@@ -383,5 +385,5 @@ def test_the_suggestion_of_a_label_is_not_checked(tmp_path):
     sound.to_parquet(tmp_path / "labels.parquet")
     again = pd.read_parquet(tmp_path / "labels.parquet")
     pd.testing.assert_frame_equal(again, labels)
-    assert again[shards.SUGGESTED_BY].tolist() == ["", "3"]
+    assert again[columns.SUGGESTED_BY].tolist() == ["", "3"]
     assert again["suggested_angle"].fillna(-1).tolist() == [-1, 7]

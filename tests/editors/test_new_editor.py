@@ -8,7 +8,7 @@ Studio and Pixelmator measure a crop is not confirmed by any code or files that 
 import pytest
 from conftest import extract_params, save_photo
 
-from cropperhead.dataset import extract, inspect
+from cropperhead.dataset import inspect, preview
 from cropperhead.editors import base, registry
 from cropperhead.editors.base import SidecarRule, State
 from cropperhead.geometry.crops import Rectangle
@@ -66,7 +66,7 @@ def test_its_sidecars_are_found_and_paired(folder):
 
 
 def test_its_crops_are_labels(folder):
-    summary = extract.preview(folder, scan.scan(folder).entries, extract_params(folder))
+    summary = preview.preview(folder, scan.scan(folder).entries, extract_params(folder))
     assert dict(summary.outcomes) == {"cropped": 1}
     assert dict(summary.labels) == {"boxes sidecar": 1}
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT, label_table
 
 from cropperhead import params
-from cropperhead.dataset.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
+from cropperhead.dataset.columns import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.evaluation import corrections
 from cropperhead.geometry.crops import CROP_COLUMNS
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import darktable_xmp, extract_params, picture, settings, xmp
 from heif_files import save_heif
 
-from cropperhead.dataset import extract, inspect
+from cropperhead.dataset import inspect, preview
 from cropperhead.editors import darktable
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry.crops import Crop
@@ -149,7 +149,7 @@ def test_inspect_dry_run_and_extraction_say_the_same(tmp_path):
             save(library / f"{name}{suffix}", container, exif)
             (library / f"{name}{suffix}.xmp").write_bytes(history())
     params = extract_params(library)
-    dry = extract.preview(library, scan.scan(library).entries, params)
+    dry = preview.preview(library, scan.scan(library).entries, params)
     assert dict(dry.outcomes) == {"cropped": 4, "turn": 2}
     texts = [
         inspect.describe(*one)

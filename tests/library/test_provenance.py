@@ -6,7 +6,7 @@ import pytest
 from conftest import darktable_xmp, extract_params, picture, save_photo, settings, xmp
 from raw_files import BYTE, RATIONAL, save_dng
 
-from cropperhead.dataset import extract, inspect
+from cropperhead.dataset import extract, inspect, preview
 from cropperhead.dataset.ledger import Ledger, left_out_versions
 from cropperhead.editors import darktable
 from cropperhead.geometry.crops import Crop
@@ -222,7 +222,7 @@ def test_the_counts_of_a_run_name_automatic_and_stale_crops(tmp_path):
     (tmp_path / "lib" / "b.xmp").write_bytes(packet(OLD, EARLY))
     chosen = extract_params(tmp_path / "lib")
     entries = scan.scan(tmp_path / "lib").entries
-    lines = str(extract.preview(tmp_path / "lib", entries, chosen)).splitlines()
+    lines = str(preview.preview(tmp_path / "lib", entries, chosen)).splitlines()
     assert "        1 cropped by the camera or a preset alone" in lines
     assert "        1 crops that do not count, of photos that are read" in lines
     extract.extract_into(tmp_path / "out", tmp_path / "lib", entries, chosen)

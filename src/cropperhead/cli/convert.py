@@ -40,7 +40,7 @@ def command(
 
     if source == to:
         raise CropperheadError(f"--from and --to are both {to}, expected two editors.")
-    settings = params.load_nearest().extract
+    settings = params.nearest_extract()
     order = convert.ConversionOptions(to, source, overwrite, dry_run)
     summary = convert.convert(paths, order, settings, [*settings.catalog_files, *catalogs])
     click.echo(summary)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cropperhead.cli.options import OUTPUT, PATH, catalog_option
+from cropperhead.errors import LibraryError
 
 
 @click.command
@@ -23,16 +24,20 @@ def command(library: Path, dry_run: bool, out: Path | None, catalogs: tuple[Path
     if dry_run == (out is not None):
         raise click.UsageError("Pass either --dry-run or --out DIR.")
     from cropperhead import params
-    from cropperhead.dataset import extract
+    from cropperhead.dataset import preview
     from cropperhead.library import scan
 
-    settings = params.load_nearest().extract
+    settings = params.nearest_extract()
     found = scan.scan(library, [*settings.catalog_files, *catalogs], settings.tags)
     if out is None:
-        summary = extract.preview(library, found.entries, settings)
+        summary: preview.ExtractionSummary = preview.preview(library, found.entries, settings)
         message = "No picture was decoded, so damaged files and duplicates are counted as photos."
         click.echo(message, err=True)
     else:
+        from cropperhead.dataset import extract  # pandas, which a preview does without
+
         summary = extract.extract_into(out, library, found.entries, settings)
-    lines = [library, summary, extract.describe_other_editors(found.other_editors)]
+    lines = [library, summary, preview.describe_other_editors(found.other_editors)]
     click.echo("\n".join(str(line) for line in lines if str(line)))
+    if not summary.labels:
+        raise LibraryError(preview.NO_CROP)

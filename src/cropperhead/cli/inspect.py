@@ -23,7 +23,7 @@ def command(photos: tuple[Path, ...], draw: Path | None, catalogs: tuple[Path, .
 
     if draw and draw.exists() and not draw.is_dir():
         raise LibraryError(f"--draw: {draw} is a file, expected a folder for the pictures")
-    settings = params.load_nearest().extract
+    settings = params.nearest_extract()
     all_catalogs = [*settings.catalog_files, *catalogs]
     drawn_files: set[Path] = set()
     is_missing = False

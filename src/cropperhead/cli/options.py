@@ -9,18 +9,29 @@ import click
 from cropperhead.system import filenames
 
 
-class _OutputPath(click.Path):
-    """A path to write to, which the writers of tables can take."""
+class _HomePath(click.Path):
+    """A path; a leading ~, which shells leave alone in quotes, is the user's home."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        try:
+            return path.expanduser()
+        except RuntimeError:  # the home of a user who does not exist
+            return path
+
+
+class _OutputPath(_HomePath):
+    """A path to write to, which the writers of tables can take."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path: Path = super().convert(value, param, ctx)
         if not filenames.is_safe_path(path):
             name = filenames.escape_path(path)
             self.fail(f"'{name}' holds a line break or is not valid UTF-8.", param, ctx)
         return path
 
 
-PATH, OUTPUT = click.Path(path_type=Path), _OutputPath(path_type=Path)
+PATH, OUTPUT = _HomePath(path_type=Path), _OutputPath(path_type=Path)
 
 catalog_option = click.option(
     "--catalog",

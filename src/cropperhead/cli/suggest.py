@@ -140,8 +140,7 @@ def _suggest(
     from cropperhead.suggest import run
     from cropperhead.suggest.options import SuggestOptions
 
-    # A small installation has no params.yaml
-    configured = params.load_nearest().extract.catalog_files if params.can_load_nearest() else []
+    configured = params.nearest_extract().catalog_files
     log = run.suggest(files, SuggestOptions(**options), model, [*configured, *catalogs])
     click.echo(log, err=options["json"])
     if log.failed:

@@ -4,54 +4,39 @@ Every file ends as cropped, uncropped, suggested or rejected, and the ledger rec
 interrupted run resumes where it stopped: at most one batch is read again.
 """
 
-import functools
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
-from multiprocessing import util
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
 
-from cropperhead.dataset import rows, shards
+from cropperhead.dataset import reading, rows, shards
 from cropperhead.dataset.ledger import (
-    AUTOMATIC,
-    CROPPED,
-    GONE,
-    REJECTED,
-    SUGGESTED,
-    UNCROPPED,
-    UNREAD,
     Ledger,
     left_out_versions,
     mark_unread,
     write_extract_reports,
 )
+from cropperhead.dataset.outcome import CROPPED, GONE, REJECTED, UNREAD
+from cropperhead.dataset.preview import NO_CROP, ExtractionSummary
 from cropperhead.dataset.rows import Reading
-from cropperhead.errors import LibraryError, RejectedFile
+from cropperhead.errors import LibraryError
 from cropperhead.library import scan
 from cropperhead.library.scan import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
-from cropperhead.system import code_hash, regular_file, worker_pool
+from cropperhead.system import code_hash
 
 # Imported code that does not influence any label
 _WITHOUT_INFLUENCE = frozenset(
     {"__init__.py", "errors.py", "params.py", "dataset/ledger.py", "library/scan.py"}
 )
-# Of what is listed by another name than that of a file in the library
-_OF_NO_FILE = frozenset({"unreadable_name_or_folder", "broken_catalog"})
-# Photos that a worker reads at a time, so that they share the cost of a call to ExifTool
-_CHUNK = 50
-
-Task = tuple[Entry, int]  # a file to read, and its number
-Item = TypeVar("Item")
 
 
 def update_shards(
@@ -81,73 +66,14 @@ def update_shards(
     ledger.save()
     bar: tqdm[Any]
     with tqdm(total=len(places), desc="extract", unit="photo") as bar:
-        readings = _reject_duplicates(_read(folder, tasks, params, bar), past)
-        for batch in _batches(readings, params.batch_files):
-            new_rows = [row for reading in batch for row in reading.rows]
+        readings = _reject_duplicates(reading.read_files(folder, tasks, params, bar), past)
+        for batch in reading.batches(readings, params.batch_files):
+            new_rows = [row for each in batch for row in each.rows]
             if new_rows:
                 shards.write_shard(new_rows, out, params.tags)
-            ledger.append(reading.outcome for reading in batch)
+            ledger.append(each.outcome for each in batch)
     ledger.merge_journal()
     return ledger.table
-
-
-@dataclass(frozen=True)
-class ExtractionSummary:
-    """The files and crops of a library, counted."""
-
-    outcomes: Counter[str]  # of the ledger, but the kind of a rejection
-    labels: Counter[str]  # by source
-    left_out: Counter[str]  # versions that are not used, of photos that are not rejected, by kind
-
-    def __str__(self) -> str:
-        """Format the counts as a few lines of text."""
-        valid = (CROPPED, UNCROPPED, SUGGESTED, AUTOMATIC)
-        rejected = {k: n for k, n in self.outcomes.items() if k not in valid}
-        suggested, automatic = self.outcomes[SUGGESTED], self.outcomes[AUTOMATIC]
-        lines = [
-            f"{self.outcomes.total():>9,} files",
-            f"{self.outcomes[CROPPED]:>9,} cropped, {self.labels.total():,} crops",
-            *_indented(self.labels),
-            f"{self.outcomes[UNCROPPED]:>9,} not cropped",
-            *([f"{suggested:>9,} cropped as CropperHead suggested"] if suggested else []),
-            *([f"{automatic:>9,} cropped by the camera or a preset alone"] if automatic else []),
-            f"{sum(rejected.values()):>9,} rejected",
-            *_indented(rejected),
-        ]
-        if self.left_out:
-            lines += [
-                f"{self.left_out.total():>9,} crops that do not count, of photos that are read"
-            ]
-            lines += _indented(self.left_out)
-        return "\n".join(lines)
-
-
-def describe_other_editors(counts: Mapping[str, int]) -> str:
-    """Format the counts of files of editors that are not supported; empty without any."""
-    if not counts:
-        return ""
-    total = sum(counts.values())
-    head = f"{total:>9,} files of editors whose crops are not read (other_editor)"
-    return "\n".join([head, *_indented(counts)])
-
-
-def _indented(counts: Mapping[str, int]) -> list[str]:
-    return [f"{'':>9} {number:>9,} {name}" for name, number in sorted(counts.items())]
-
-
-def preview(folder: Path, entries: Sequence[Entry], params: ExtractParams) -> ExtractionSummary:
-    """Summarize the metadata of a whole library; decodes no picture and writes no file."""
-    exiftool.require()
-    summary = ExtractionSummary(Counter(), Counter(), Counter())
-    tasks = ((entry, 0) for entry in entries)
-    bar: tqdm[Any]
-    with tqdm(total=len(entries), desc="preview", unit="photo") as bar:
-        for reading in _read(folder, tasks, params, bar, pixels=False):
-            outcome = reading.outcome
-            summary.outcomes[outcome.kind or outcome.outcome] += 1
-            summary.left_out.update(one.kind for one in outcome.left_out)
-            summary.labels.update(row["source"] for row in reading.rows)
-    return summary
 
 
 def extract_into(
@@ -187,9 +113,7 @@ def require_crops(table: pd.DataFrame, folder: Path) -> None:
     """Raise LibraryError if no photo has a usable crop."""
     if _cropped_rows(table).empty:
         raise LibraryError(
-            f"extract.library: {folder} has {len(table)} files, but no photo with a usable "
-            "crop. In Lightroom, select your cropped photos and save their metadata to file "
-            "(Ctrl+S or Cmd+S), or name your catalog in extract.catalogs, then run again. "
+            f"extract.library: {folder} has {len(table)} files. {NO_CROP} "
             "reports/rejected.csv lists what was rejected and why."
         )
 
@@ -250,90 +174,14 @@ class _EarlierRuns:
         self.places = dict(zip(gone["sha256"], places, strict=True))
 
 
-def _read(
-    folder: Path,
-    tasks: Iterable[Task],
-    params: ExtractParams,
-    bar: "tqdm[Any]",
-    pixels: bool = True,
-) -> Iterator[Reading]:
-    """Yield all readings in order, by `params.workers` processes."""
-    params = replace(params, tags=dict(params.tags))  # a mappingproxy cannot be pickled
-    work = functools.partial(_read_chunk, folder, params, pixels)
-    chunks = _batches(iter(tasks), min(_CHUNK, params.batch_files))
-    number = worker_pool.worker_count(params.workers)
-    for readings in worker_pool.map_chunks(work, chunks, number, _failed_reading):
-        for reading in readings:
-            yield _checked(reading, folder)
-        bar.update(len(readings))
-
-
-def _checked(reading: Reading, folder: Path) -> Reading:
-    """Let the next run read a rejected file again if it could not even be opened.
-
-    Raises LibraryError if the whole library is gone, such as a disk that was unplugged.
-    """
-    outcome = reading.outcome
-    is_file = outcome.outcome == REJECTED and outcome.kind not in _OF_NO_FILE
-    problem = _opening_problem(folder / outcome.file) if is_file else None
-    if problem is None:
-        return reading
-    if not _has_content(folder):
-        raise LibraryError(
-            f"extract.library: {folder} is no longer there. Connect its disk, and run again: what "
-            "has been read is kept."
-        )
-    reason = f"it cannot be opened: {problem}"
-    return Reading(replace(outcome, trace="", kind="unreadable", reason=reason))
-
-
-def _opening_problem(file: Path) -> str | None:
-    """Why a file cannot be opened that may be opened by another run; None for any other file."""
-    try:
-        regular_file.open_regular(file).close()
-    except (regular_file.NotRegularError, ValueError):  # it never can, as with a NUL in its name
-        return None
-    except OSError as error:
-        return error.strerror or str(error)
-    return None
-
-
-def _has_content(folder: Path) -> bool:
-    """Whether a folder holds anything; the place where a disk was mounted is empty without it."""
-    try:
-        return any(folder.iterdir())
-    except OSError:
-        return False
-
-
-def _failed_reading(task: Task, error: RejectedFile) -> Reading:
-    entry, number = task
-    return rows.failed_reading(entry, number, error)
-
-
-def _read_chunk(
-    folder: Path, params: ExtractParams, pixels: bool, chunk: Sequence[Task]
-) -> list[Reading]:
-    """Read one chunk in a worker, whose ExifTool keeps running for the next one."""
-    entries, numbers = zip(*chunk, strict=True)
-    return list(rows.read_rows(folder, entries, numbers, _tag_reader(), params, pixels))
-
-
-@functools.cache
-def _tag_reader() -> exiftool.TagReader:
-    reader = exiftool.start_reader()
-    util.Finalize(None, reader.close, exitpriority=1)  # workers do not run atexit's functions
-    return reader
-
-
 def _reject_duplicates(readings: Iterable[Reading], past: _EarlierRuns) -> Iterator[Reading]:
     """Keep the first of byte-identical cropped photos and reject the others."""
-    for reading in readings:
-        outcome = reading.outcome
+    for each in readings:
+        outcome = each.outcome
         digest = outcome.sha256
         first = past.photo_of_digest.setdefault(digest, outcome.file) if digest else outcome.file
         if first == outcome.file:
-            yield _with_origin(reading, past)
+            yield _with_origin(each, past)
             continue
         reason = f"byte-identical to {first}, which is kept"
         yield Reading(
@@ -341,21 +189,16 @@ def _reject_duplicates(readings: Iterable[Reading], past: _EarlierRuns) -> Itera
         )
 
 
-def _with_origin(reading: Reading, past: _EarlierRuns) -> Reading:
+def _with_origin(found: Reading, past: _EarlierRuns) -> Reading:
     """Return the reading with the number and origin that its photo had, even if it has moved.
 
     Splits depend on them, so that tidying up a library moves no photo from training to test.
     """
-    outcome = reading.outcome
+    outcome = found.outcome
     number, origin = outcome.number, past.origins.get(outcome.file, "")
     if outcome.sha256 in past.places:
         number, origin = past.places.pop(outcome.sha256)
     origin = "" if origin == outcome.file else origin
     place = {"number": number} | ({"origin": origin} if origin else {})
-    rows = tuple(row | place for row in reading.rows)
+    rows = tuple(row | place for row in found.rows)
     return Reading(replace(outcome, number=number, origin=origin), rows)
-
-
-def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
-    while batch := list(islice(items, size)):
-        yield batch

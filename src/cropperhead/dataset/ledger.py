@@ -10,7 +10,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,40 +19,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cropperhead.dataset.outcome import (
+    AUTOMATIC,
+    CROPPED,
+    GONE,
+    REJECTED,
+    SUGGESTED,
+    UNCROPPED,
+    UNREAD,
+    FileOutcome,
+)
 from cropperhead.editors.base import LeftOut
 from cropperhead.system import atomic
-
-CROPPED, UNCROPPED, REJECTED = "cropped", "uncropped", "rejected"
-SUGGESTED = "suggested"  # cropped only by a model, exactly as it suggested
-AUTOMATIC = "automatic"  # cropped only by the camera or a preset
-UNREAD = "unread"  # changed, and not yet read again
-GONE = "gone"  # no longer at its path; the run may still find it at another one
 
 # What remains valid when a file must be read again
 _LASTING = ["file", "number", "origin", "sha256", "same_as"]
 _TEXTS = ("file", "trace", "outcome", "kind", "reason", "sha256", "same_as", "left_out", "origin")
 _LINES_AT_ONCE = 5000
 _SCHEMA = pa.schema([("number", pa.int64()), *((name, pa.string()) for name in _TEXTS)])
-
-
-@dataclass(frozen=True)
-class FileOutcome:
-    """The outcome of one file: a row of the ledger."""
-
-    file: str
-    number: int
-    trace: str
-    outcome: str
-    kind: str = ""  # of a rejection: one word, to be counted
-    reason: str = ""  # of a rejection: the full sentence
-    sha256: str = ""  # of a cropped photo or a duplicate
-    same_as: str = ""  # of a duplicate: the photo it is a copy of
-    left_out: tuple[LeftOut, ...] = ()
-    origin: str = ""  # the path at which it arrived, if it has moved since
-
-    def to_row(self) -> dict[str, Any]:
-        """Return the values of the ledger's columns."""
-        return asdict(self) | {"left_out": json.dumps(self.left_out) if self.left_out else ""}
 
 
 class Ledger:

@@ -6,7 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cropperhead.dataset.ledger import (
+from cropperhead.dataset.columns import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
+from cropperhead.dataset.outcome import (
     AUTOMATIC,
     CROPPED,
     REJECTED,
@@ -14,7 +15,6 @@ from cropperhead.dataset.ledger import (
     UNCROPPED,
     FileOutcome,
 )
-from cropperhead.dataset.shards import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.editors import base
 from cropperhead.editors.base import LeftOut
 from cropperhead.errors import RejectedFile

@@ -16,15 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from cropperhead.dataset.columns import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.system import atomic
 
-# The suggestion that a label replaced, and the version of the model that made it
-SUGGESTED_COLUMNS = tuple(name.replace("crop_", "suggested_") for name in CROP_COLUMNS)
-SUGGESTED_BY = "suggested_by"
-NO_SUGGESTION: Mapping[str, str | float] = MappingProxyType(
-    {**dict.fromkeys(SUGGESTED_COLUMNS, float("nan")), SUGGESTED_BY: ""}
-)
 LABEL_FIELDS = [
     ("photo", pa.string()),  # path in the library, forward slashes
     ("origin", pa.string()),  # the path at which the photo arrived, which names its group

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cropperhead.dataset.shards import SUGGESTED_BY, SUGGESTED_COLUMNS
+from cropperhead.dataset.columns import SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.evaluation.scores import BOUNDS
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cropperhead.editors import registry, unsupported
-from cropperhead.errors import LibraryError
+from cropperhead.errors import LibraryError, NoPhotosError
 from cropperhead.library import catalogs as catalog_files
 from cropperhead.library import sidecars
 from cropperhead.system import atomic, filenames
@@ -76,16 +76,14 @@ def scan(
     catalogs: Sequence[Path] = (),
     tags: Collection[str] = (),
 ) -> Scan:
-    """Lists everything in a library, at any depth. Raises LibraryError if it is missing or empty.
+    """Lists everything in a library, at any depth. Raises NoPhotosError if it is missing or empty.
 
     `catalogs` are Lightroom's outside the library, `tags` are read from them besides the crop.
     """
     _refuse_unpassable(folder)
     if not folder.is_dir():
-        raise LibraryError(
-            f"{folder} is not a folder. Set extract.library in params.yaml to the folder that "
-            "holds your photos."
-        )
+        problem = "it is a file, expected a folder" if folder.exists() else "no such folder"
+        raise NoPhotosError(f"{folder}: {problem}.")
     entries: list[Entry] = []
     others: Counter[str] = Counter()
     inside: list[str] = []
@@ -93,9 +91,8 @@ def scan(
         _sort_folder(relative, files, entries, others)
         inside += _catalogs(relative, files)
     if not any(entry.kind == PHOTO for entry in entries):
-        raise LibraryError(
-            f"{folder} holds no photo (JPEG, TIFF, PNG, WebP, HEIC, AVIF or RAW). "
-            "Set extract.library in params.yaml to the folder that holds your edited photos."
+        raise NoPhotosError(
+            f"{folder}: no photo is in it or below it (JPEG, TIFF, PNG, WebP, HEIC, AVIF or RAW)."
         )
     named = {name: folder / name for name in inside} | _by_name_given(catalogs)
     edited, counts = _with_edits(folder, entries, named, tags)
@@ -123,6 +120,8 @@ def find_photos(
         try:
             with os.scandir(folder) as items:
                 files = sorted((item for item in items if not _is_folder(item)), key=_by_name)
+        except (FileNotFoundError, NotADirectoryError):  # each name is reported as lost
+            files = []
         except OSError as error:
             raise LibraryError(f"{folder}: cannot be listed: {error.strerror}") from error
         _sort_folder("", files, entries, Counter())

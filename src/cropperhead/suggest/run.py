@@ -32,6 +32,7 @@ from cropperhead.system.project_files import MODELS
 _CHUNK = 8  # photos that a process takes at a time, of many
 _REGISTRY = "models:/"
 _ID_DIGITS = 12  # of a SHA-256
+_NAMED = 3  # paths in a message
 
 
 def suggest(
@@ -123,8 +124,16 @@ def _list_photos(
     entries = [entry for _, listed in folders for entry in listed]
     log.expect(len(entries))
     if not log.failed and not any(entry.kind == scan.PHOTO for entry in entries):
-        raise LibraryError("No photo was found.")
+        raise LibraryError(_no_photo(paths))
     return folders
+
+
+def _no_photo(paths: Sequence[Path]) -> str:
+    """Say what was typed, and that no photo is there."""
+    named = [filenames.escape_path(path) for path in paths[:_NAMED]]
+    named += ["..."] * (len(paths) > _NAMED)
+    problem = "no photo" if any(path.exists() for path in paths) else "no such file or folder"
+    return f"{', '.join(named)}: {problem}."
 
 
 def _locked(
