@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Tests run in two processes. A file stays in one of them: its tests share what is slow to set up.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow gate check setup system lock clean
+.PHONY: demo test test-slow gate check check-page vendor setup system lock clean
 
 demo: setup  ## draw a photo library, learn from it, compare
 	$(BIN)/dvc repro
@@ -30,6 +30,16 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-page: tools/page/node_modules  ## types of the page's scripts; needs npm
+	tools/page/node_modules/.bin/tsc --project tools/page
+
+vendor: tools/page/node_modules  ## copy the packages that the page uses; needs npm
+	$(PYTHON) tools/page/vendor.py
+
+tools/page/node_modules: tools/page/package-lock.json
+	npm ci --prefix tools/page --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 setup: system .venv/installed
 

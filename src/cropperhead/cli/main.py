@@ -20,6 +20,7 @@ COMMANDS = {
     "inspect": "Show the crops found in a photo.",
     "convert": "Copy crops from one editor to another.",
     "suggest": "Suggest crops and write them to an editor's sidecars.",
+    "serve": "Show predicted crops in the browser, and correct them there.",
     "compare": "Compare the trained model with other croppers on another library.",
     "data-diff": "Show what has changed in the data since an earlier commit.",
     "gate": "Fail if the results are worse than an earlier commit's.",
@@ -28,8 +29,12 @@ COMMANDS = {
 _COMPLETION = "_CROPPERHEAD_COMPLETE"  # a shell asks for completions by this variable
 _ERROR, _INTERRUPTED, _BROKEN_PIPE = 1, 130, 141
 _MISSING_PACKAGE = (
-    "This command needs {}, which is not installed. Install it: pip install 'cropperhead[pipeline]'"
+    "This command needs {}, which is not installed. Install it: pip install 'cropperhead[{}]'"
 )
+_EXTRAS = {  # by the package that it brings; all others come with the pipeline
+    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "multipart"), "web"),
+    **dict.fromkeys(("sqlalchemy", "alembic", "obstore", "psycopg", "argon2"), "web"),
+}
 
 
 class _LazyGroup(click.Group):
@@ -84,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == PROGRAM:
             raise
-        print(_MISSING_PACKAGE.format(error.name), file=sys.stderr)
+        package = error.name.partition(".")[0]
+        extra = _EXTRAS.get(package, "pipeline")
+        print(_MISSING_PACKAGE.format(package, extra), file=sys.stderr)
         return _ERROR
     return 0
 

@@ -1,0 +1,95 @@
+"""The only door to FastAPI: the page's application.
+
+Each use of the page is a router of its own, and `create_app` puts them together. `guard` stands
+before all of them.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from starlette.responses import PlainTextResponse, Response
+
+from cropperhead import __version__
+from cropperhead.web import assets
+from cropperhead.web.assets import Asset
+from cropperhead.web.guard import Guard
+from cropperhead.web.page_model import PageModel
+from cropperhead.web.sidecar import sidecar_router
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+_MOST_BODY_BYTES = 65_536  # of a request to routes that set no limit of their own
+_NOT_CACHED = frozenset({"review.html", "sw.js"})  # by the service worker, for use without a server
+
+
+@dataclass(frozen=True)
+class PageSettings:
+    """What the page is to offer, and to whom.
+
+    `hosts` are the names, without ports, by which it may be addressed. `model` is None where the
+    page is not to predict. `routers` are those of further uses, such as the review of a folder.
+    """
+
+    model: PageModel | None = None
+    hosts: Sequence[str] = LOOPBACK_NAMES
+    routers: Sequence[APIRouter] = field(default=())
+
+
+def create_app(settings: PageSettings) -> FastAPI:
+    """Make the application; it opens no file besides those of the page."""
+    app = FastAPI(
+        title="CropperHead",
+        version=__version__,
+        openapi_url=None,  # no pages of its own, whose scripts come from elsewhere
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=_MOST_BODY_BYTES,
+    )
+    app.add_middleware(Guard, hosts=settings.hosts)
+    for router in (*settings.routers, sidecar_router()):
+        app.include_router(router)
+    app.include_router(_page_router(settings))
+    return app
+
+
+def _page_router(settings: PageSettings) -> APIRouter:
+    router = APIRouter()
+    files = dict(assets.page_assets())
+    if settings.model is not None:
+        files["model.tflite"] = settings.model.asset
+        files["model.json"] = assets.make_asset(_model_facts(settings.model), "json")
+    files["sw.js"] = _service_worker(files)
+
+    @router.get("/healthz")
+    def healthz() -> Response:
+        return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
+
+    @router.api_route("/", methods=["GET", "HEAD"])
+    def index(request: Request) -> Response:
+        return files["index.html"].response(request)
+
+    @router.api_route("/{path:path}", methods=["GET", "HEAD"])
+    def file(request: Request, path: str) -> Response:
+        if path not in files:
+            raise HTTPException(404, "There is no such page.")
+        return files[path].response(request)
+
+    return router
+
+
+def _model_facts(model: PageModel) -> bytes:
+    facts = {"name": model.name, "id": model.fingerprint, "size": model.input_size}
+    return json.dumps(facts).encode()
+
+
+def _service_worker(files: dict[str, Asset]) -> Asset:
+    """The service worker, with the files that it keeps and a name that changes with them."""
+    kept = {path: file.sha256 for path, file in sorted(files.items()) if path not in _NOT_CACHED}
+    version = hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:16]
+    paths = ["/", *(f"/{path}" for path in kept if not path.endswith((".txt", ".map", ".json")))]
+    paths += ["/model.json"] * ("model.json" in kept)
+    head = f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps(paths)};\n"
+    script = assets.page_text("service_worker.js")
+    return assets.make_asset((head + script).encode(), "js")

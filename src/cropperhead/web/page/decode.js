@@ -1,0 +1,158 @@
+/**
+ * Reads a photo that somebody has chosen: what it is, how large, and its pixels as the browser
+ * shows them, upright and in sRGB.
+ */
+
+/**
+ * @typedef {{kind: string, width: number, height: number, exif: Uint8Array | null}} Header
+ *   `kind` is a media type; width and height are the stored ones in px, 0 where they are not known;
+ *   `exif` is a WebP's, which exifr does not find
+ */
+
+/** A photo that cannot be used; the message is for people. */
+export class PhotoError extends Error {}
+
+const MOST_MEGAPIXELS = 200;
+const HEADER_BYTES = 1 << 20;
+
+/**
+ * Reads what a photo's first bytes tell. Raises PhotoError for what no browser shows.
+ * @param {Blob} file @returns {Promise<Header>}
+ */
+export async function readHeader(file) {
+  if (file.size === 0) throw new PhotoError("The file is empty.");
+  const bytes = new Uint8Array(await file.slice(0, HEADER_BYTES).arrayBuffer());
+  const header = parse(bytes);
+  const megapixels = (header.width * header.height) / 1e6;
+  if (megapixels > MOST_MEGAPIXELS) {
+    throw new PhotoError(
+      `The photo has ${Math.round(megapixels)} megapixels; the page takes up to ${MOST_MEGAPIXELS}.`,
+    );
+  }
+  return header;
+}
+
+/**
+ * Decodes a photo. Raises PhotoError if it is damaged.
+ * @param {Blob} file @returns {Promise<ImageBitmap>}
+ */
+export async function decode(file) {
+  try {
+    const bitmap = await createImageBitmap(file, { colorSpaceConversion: "default" });
+    if (bitmap.width * bitmap.height > MOST_MEGAPIXELS * 1e6) {
+      bitmap.close();
+      throw new PhotoError(`The photo has more than ${MOST_MEGAPIXELS} megapixels.`);
+    }
+    return bitmap;
+  } catch (error) {
+    if (error instanceof PhotoError) throw error;
+    throw new PhotoError("The photo cannot be read: it is damaged, or not of the kind it seems.");
+  }
+}
+
+/**
+ * Draws a picture at another size, on white where it is transparent.
+ * @param {CanvasImageSource} source @param {number} width @param {number} height
+ * @param {boolean} [isRead] whether its pixels are to be read
+ */
+export function draw(source, width, height, isRead = false) {
+  const { canvas, context } = blank(width, height, isRead);
+  context.drawImage(source, 0, 0, width, height);
+  return { canvas, context };
+}
+
+/** A white picture. @param {number} width @param {number} height @param {boolean} [isRead] */
+export function blank(width, height, isRead = false) {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d", { willReadFrequently: isRead, alpha: false });
+  if (context === null) throw new PhotoError("The browser has no memory for the photo.");
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
+  return { canvas, context };
+}
+
+/** @param {Uint8Array} bytes @returns {Header} */
+function parse(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = String.fromCharCode(...bytes.subarray(0, 16));
+  if (start.startsWith("\xff\xd8\xff")) return jpeg(view);
+  if (start.startsWith("\x89PNG\r\n\x1a\n")) return png(view);
+  if (start.startsWith("RIFF") && start.slice(8, 12) === "WEBP") return webp(bytes, view);
+  if (start.slice(4, 8) === "ftyp") {
+    const brands = String.fromCharCode(...bytes.subarray(8, 64));
+    if (brands.includes("avif") || brands.includes("avis")) return unknown("image/avif");
+    if (/hei[cfmsx]|hev[cx]|mif1|msf1/.test(brands)) {
+      throw new PhotoError(
+        "Browsers cannot show HEIC photos. Export it as JPEG, or use `cropperhead review FOLDER`, " +
+          "which reads them.",
+      );
+    }
+  }
+  if (start.startsWith("II*\0") || start.startsWith("MM\0*") || start.startsWith("II+\0")) {
+    throw new PhotoError(
+      "Browsers cannot show TIFF and RAW photos. Export it as JPEG, or use " +
+        "`cropperhead review FOLDER`, which reads them.",
+    );
+  }
+  throw new PhotoError("This is not a photo that the page can read: JPEG, PNG, WebP or AVIF.");
+}
+
+/** @param {string} kind @returns {Header} */
+const unknown = (kind) => ({ kind, width: 0, height: 0, exif: null });
+
+/** @param {DataView} view @returns {Header} */
+function jpeg(view) {
+  let at = 2;
+  while (at + 9 < view.byteLength && view.getUint8(at) === 0xff) {
+    const marker = view.getUint8(at + 1);
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+    if (isFrame) {
+      const [height, width] = [view.getUint16(at + 5), view.getUint16(at + 7)];
+      return { kind: "image/jpeg", width, height, exif: null };
+    }
+    at += marker === 0xff ? 1 : 2 + view.getUint16(at + 2);
+  }
+  return unknown("image/jpeg");
+}
+
+/** @param {DataView} view @returns {Header} */
+function png(view) {
+  if (view.byteLength < 24) return unknown("image/png");
+  return {
+    kind: "image/png",
+    width: view.getUint32(16),
+    height: view.getUint32(20),
+    exif: null,
+  };
+}
+
+/** @param {Uint8Array} bytes @param {DataView} view @returns {Header} */
+function webp(bytes, view) {
+  const header = unknown("image/webp");
+  let at = 12;
+  while (at + 18 < bytes.length) {
+    const name = String.fromCharCode(...bytes.subarray(at, at + 4));
+    const size = view.getUint32(at + 4, true);
+    const data = at + 8;
+    if (name === "VP8X") {
+      header.width = 1 + (view.getUint32(data + 4, true) & 0xffffff);
+      header.height = 1 + (view.getUint32(data + 7, true) & 0xffffff);
+    } else if (name === "VP8L" && header.width === 0) {
+      const bits = view.getUint32(data + 1, true);
+      header.width = 1 + (bits & 0x3fff);
+      header.height = 1 + ((bits >> 14) & 0x3fff);
+    } else if (name === "VP8 " && header.width === 0) {
+      header.width = view.getUint16(data + 6, true) & 0x3fff;
+      header.height = view.getUint16(data + 8, true) & 0x3fff;
+    } else if (name === "EXIF") {
+      const content = bytes.subarray(data, data + size);
+      const isPrefixed = String.fromCharCode(...content.subarray(0, 4)) === "Exif";
+      header.exif = content.slice(isPrefixed ? 6 : 0);
+    }
+    at = data + size + (size % 2);
+  }
+  return header;
+}

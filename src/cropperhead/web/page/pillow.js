@@ -1,0 +1,115 @@
+/**
+ * Pillow's resampling (src/libImaging/Resample.c of Pillow 12) on pictures of 8-bit RGB.
+ *
+ * A model sees what Pillow makes of a photo. How it is scaled decides by how much it is turned, so
+ * that a browser's own scaling gives other crops.
+ */
+
+/**
+ * @typedef {{width: number, height: number, data: Uint8Array | Uint8ClampedArray}} Picture in RGB
+ * @typedef {{support: number, weigh: (x: number) => number}} Filter
+ */
+
+const PRECISION_BITS = 22;
+
+/** @param {number} x */
+const sinc = (x) => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
+
+/** @type {Filter} */
+export const LANCZOS = { support: 3, weigh: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) };
+/** @type {Filter} */
+export const BILINEAR = { support: 1, weigh: (x) => Math.max(0, 1 - Math.abs(x)) };
+
+/**
+ * The size of `Image.thumbnail`: at most `side` px on each side.
+ * @param {number} width @param {number} height @param {number} side @returns {[number, number]}
+ */
+export function thumbnailSize(width, height, side) {
+  if (side >= width && side >= height) return [width, height];
+  const aspect = width / height;
+  if (aspect <= 1) return [nearest(side * aspect, (x) => Math.abs(aspect - x / side)), side];
+  return [side, nearest(side / aspect, (y) => (y === 0 ? 0 : Math.abs(aspect - side / y)))];
+}
+
+/** The floor or the ceiling, whichever has the smaller error. @param {number} value @param {(side: number) => number} error */
+function nearest(value, error) {
+  const [low, high] = [Math.floor(value), Math.ceil(value)];
+  return Math.max(error(low) <= error(high) ? low : high, 1);
+}
+
+/**
+ * The picture at another size.
+ * @param {Picture} picture @param {number} width @param {number} height @param {Filter} filter
+ * @returns {Picture}
+ */
+export function resize(picture, width, height, filter) {
+  const across = width === picture.width ? picture : resizeRows(picture, width, filter);
+  return height === picture.height ? across : resizeColumns(across, height, filter);
+}
+
+/**
+ * For each pixel of the result the first pixel that it is made of, and the weights from there on.
+ * @param {number} before @param {number} after @param {Filter} filter
+ */
+function coefficients(before, after, filter) {
+  const scale = before / after;
+  const filterScale = Math.max(scale, 1);
+  const support = filter.support * filterScale;
+  return Array.from({ length: after }, (_, place) => {
+    const centre = (place + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - support + 0.5));
+    const end = Math.min(before, Math.trunc(centre + support + 0.5));
+    const weights = Array.from({ length: end - first }, (_unused, x) =>
+      filter.weigh((x + first - centre + 0.5) / filterScale),
+    );
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    const whole = weights.map((weight) => {
+      const fixed = (weight / sum) * 2 ** PRECISION_BITS;
+      return Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
+    });
+    return { first, weights: Int32Array.from(whole) };
+  });
+}
+
+/** @param {Picture} picture @param {number} width @param {Filter} filter @returns {Picture} */
+function resizeRows({ width: before, height, data }, width, filter) {
+  const result = new Uint8ClampedArray(3 * width * height);
+  coefficients(before, width, filter).forEach(({ first, weights }, x) => {
+    for (let y = 0; y < height; y += 1) {
+      weigh(data, 3 * (y * before + first), 3, weights, result, 3 * (y * width + x));
+    }
+  });
+  return { width, height, data: result };
+}
+
+/** @param {Picture} picture @param {number} height @param {Filter} filter @returns {Picture} */
+function resizeColumns({ width, height: before, data }, height, filter) {
+  const result = new Uint8ClampedArray(3 * width * height);
+  coefficients(before, height, filter).forEach(({ first, weights }, y) => {
+    for (let x = 0; x < width; x += 1) {
+      weigh(data, 3 * (first * width + x), 3 * width, weights, result, 3 * (y * width + x));
+    }
+  });
+  return { width, height, data: result };
+}
+
+/**
+ * One pixel of the result, from pixels that lie `step` numbers apart.
+ * @param {Uint8Array | Uint8ClampedArray} data @param {number} from @param {number} step
+ * @param {Int32Array} weights @param {Uint8ClampedArray} result @param {number} to
+ */
+function weigh(data, from, step, weights, result, to) {
+  const half = 1 << (PRECISION_BITS - 1);
+  let red = half;
+  let green = half;
+  let blue = half;
+  for (let index = 0, at = from; index < weights.length; index += 1, at += step) {
+    const weight = weights[index];
+    red += data[at] * weight;
+    green += data[at + 1] * weight;
+    blue += data[at + 2] * weight;
+  }
+  result[to] = red >> PRECISION_BITS;
+  result[to + 1] = green >> PRECISION_BITS;
+  result[to + 2] = blue >> PRECISION_BITS;
+}

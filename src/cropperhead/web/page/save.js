@@ -1,0 +1,89 @@
+/** Saves a crop: as a cropped copy, made here, or as an editor's sidecar, which the server words. */
+
+import { pixels, radians } from "./crops.js";
+import { PhotoError, blank, decode } from "./decode.js";
+
+/**
+ * @typedef {import("./crops.js").Crop} Crop
+ * @typedef {{name: string, file: Blob, kind: string, stored: import("./own_crop.js").OwnCrop}} Photo
+ */
+
+const QUALITY = 0.95;
+const SUFFIXES = { "image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp" };
+
+/**
+ * The cropped copy at full resolution, without metadata, and its name.
+ * @param {Photo} photo @param {Crop} crop @returns {Promise<{content: Blob, name: string}>}
+ */
+export async function croppedCopy(photo, crop) {
+  const bitmap = await decode(photo.file);
+  const canvas = cutOut(bitmap, crop);
+  bitmap.close();
+  const kind = photo.kind in SUFFIXES ? photo.kind : "image/jpeg";
+  const content = await new Promise((resolve) => canvas.toBlob(resolve, kind, QUALITY));
+  if (!(content instanceof Blob)) throw new PhotoError("The copy is too large for this browser.");
+  const suffix = SUFFIXES[/** @type {keyof typeof SUFFIXES} */ (content.type)] ?? ".jpg";
+  return { content, name: `${stem(photo.name)}-cropped${suffix}` };
+}
+
+/**
+ * Cuts a crop out of an upright photo.
+ * @param {ImageBitmap | HTMLCanvasElement} photo @param {Crop} crop
+ * @param {number} [longSide] of the result in px, at most
+ */
+export function cutOut(photo, crop, longSide = Infinity) {
+  const box = pixels(crop, photo.width, photo.height);
+  const exact = {
+    width: (crop.right - crop.left) * photo.width,
+    height: (crop.bottom - crop.top) * photo.height,
+  };
+  const isLevel = crop.angle === 0;
+  const full = isLevel
+    ? { width: box.right - box.left, height: box.bottom - box.top }
+    : { width: Math.max(1, Math.round(exact.width)), height: Math.max(1, Math.round(exact.height)) };
+  const scale = Math.min(1, longSide / Math.max(full.width, full.height));
+  const width = Math.max(1, Math.round(full.width * scale));
+  const height = Math.max(1, Math.round(full.height * scale));
+  const { canvas, context } = blank(width, height);
+  context.setTransform(width / full.width, 0, 0, height / full.height, 0, 0);
+  if (isLevel) {
+    context.drawImage(photo, -box.left, -box.top);
+    return canvas;
+  }
+  context.translate(full.width / 2, full.height / 2);
+  context.rotate(radians(-crop.angle));
+  const x = ((crop.left + crop.right) / 2) * photo.width;
+  const y = ((crop.top + crop.bottom) / 2) * photo.height;
+  context.drawImage(photo, -x, -y);
+  return canvas;
+}
+
+/**
+ * A sidecar with the crop for an editor, and its name. Only numbers and the photo's name are sent.
+ * @param {Photo} photo @param {Crop} crop @param {string} editor
+ * @returns {Promise<{content: Blob, name: string}>}
+ */
+export async function sidecar(photo, crop, editor) {
+  const { width, height, orientation } = photo.stored;
+  const answer = await fetch("/api/sidecar", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ editor, photo: photo.name, width, height, orientation, crop }),
+  });
+  if (!answer.ok) throw new PhotoError(await reason(answer));
+  return { content: await answer.blob(), name: decodeURIComponent(answer.headers.get("X-File-Name") ?? "sidecar") };
+}
+
+/** What an answer of the server says went wrong. @param {Response} answer */
+export async function reason(answer) {
+  const text = await answer.text();
+  try {
+    const { detail } = JSON.parse(text);
+    return typeof detail === "string" ? detail : detail[0].msg;
+  } catch {
+    return text || `The server answers ${answer.status}.`;
+  }
+}
+
+/** @param {string} name */
+const stem = (name) => name.replace(/\.[^.]*$/, "");

@@ -1,0 +1,243 @@
+/** The page on which somebody tries the model on a photo: choose, see, correct, save. */
+
+import { WHOLE, isSame, overlap } from "./crops.js";
+import { PhotoError, decode, draw, readHeader } from "./decode.js";
+import { download, find, isTyping, make, number } from "./dom.js";
+import { Editor } from "./editor.js";
+import { loadModel } from "./model.js";
+import { readOwnCrop } from "./own_crop.js";
+import { croppedCopy, cutOut, sidecar } from "./save.js";
+import { confidenceOf, suggestCrops } from "./search.js";
+
+/**
+ * @typedef {import("./crops.js").Crop} Crop
+ * @typedef {{label: string, key: string, crop: Crop, confidence: number | null}} Choice
+ */
+
+const SHOWN_SIDE = 2048; // px of the copy in the editor
+const THUMBNAIL_SIDE = 144; // px
+const MOST_SUGGESTIONS = 4;
+const RAW_OR_TIFF = "Lightroom reads no sidecars of JPEG and TIFF files, only of RAW files.";
+
+const editor = new Editor();
+const page = {
+  choose: find("choose", HTMLElement),
+  file: find("file", HTMLInputElement),
+  status: find("status", HTMLElement),
+  problem: find("problem", HTMLElement),
+  work: find("work", HTMLElement),
+  suggestions: find("suggestions", HTMLElement),
+  own: find("own", HTMLElement),
+  model: find("model", HTMLElement),
+  saveCopy: find("save-copy", HTMLButtonElement),
+  saveSidecar: find("save-sidecar", HTMLButtonElement),
+  sidecarEditor: find("sidecar-editor", HTMLSelectElement),
+  sidecarNote: find("sidecar-note", HTMLElement),
+};
+/** @type {import("./save.js").Photo | null} */
+let photo = null;
+/** @type {Choice[]} */
+let choices = [];
+/** @type {import("./model.js").Prediction | null} */
+let prediction = null;
+let turn = 0; // counts the photos that were chosen: an earlier one's result comes too late
+
+/** @param {File} file */
+async function open(file) {
+  const mine = (turn += 1);
+  const isStale = () => mine !== turn;
+  say("Reading the photo…");
+  page.problem.textContent = "";
+  try {
+    const header = await readHeader(file);
+    const bitmap = await decode(file);
+    if (isStale()) return bitmap.close();
+    const { width, height } = bitmap;
+    const shown = shrunk(bitmap);
+    say("Predicting…");
+    const [model, stored] = await Promise.all([
+      loadModel(),
+      readOwnCrop(file, header, width, height),
+    ]);
+    const outputs = await model.predict(bitmap, width, height);
+    bitmap.close();
+    if (isStale()) return;
+    photo = { name: file.name || "photo.jpg", file, kind: header.kind, stored };
+    prediction = outputs;
+    choices = choicesFor(outputs, width / height);
+    show(shown, width, height);
+  } catch (error) {
+    if (isStale()) return;
+    fail(error);
+  }
+}
+
+/** @param {import("./model.js").Prediction} outputs @param {number} aspect @returns {Choice[]} */
+function choicesFor(outputs, aspect) {
+  const found = suggestCrops(outputs, aspect, null, MOST_SUGGESTIONS).map((one, index) => ({
+    label: index === 0 ? "Suggested" : `Alternative ${index}`,
+    key: String(index + 1),
+    ...one,
+  }));
+  const whole = { label: "Leave it", key: "0", crop: { ...WHOLE } };
+  return [...found, { ...whole, confidence: confidenceOf(outputs, aspect, [0, 0, 1, 1]) }];
+}
+
+/** @param {HTMLCanvasElement} picture @param {number} width @param {number} height */
+function show(picture, width, height) {
+  page.work.hidden = false;
+  page.choose.classList.add("is-small");
+  editor.load(picture, width, height, choices[0].crop);
+  page.suggestions.replaceChildren(...choices.map((choice) => card(choice, picture)));
+  showOwnCrop(picture, width / height);
+  const isAvif = photo?.kind === "image/avif";
+  page.saveSidecar.disabled = isAvif;
+  page.sidecarNote.textContent = isAvif
+    ? "Sidecars of AVIF files are written by `cropperhead suggest --write`."
+    : "";
+  mark();
+  say("");
+  editor.stage.element.focus({ preventScroll: true });
+}
+
+/** @param {Choice} choice @param {HTMLCanvasElement} picture */
+function card(choice, picture) {
+  const thumbnail = cutOut(picture, choice.crop, THUMBNAIL_SIDE);
+  thumbnail.setAttribute("aria-hidden", "true");
+  const sure = choice.confidence === null ? "" : `overlap ${number(choice.confidence, 2)}`;
+  const made = make(
+    "button",
+    { type: "button", className: "card", title: `${choice.label} (${choice.key})` },
+    thumbnail,
+    make("span", {}, make("strong", { textContent: choice.label }), make("span", { textContent: sure })),
+  );
+  made.addEventListener("click", () => editor.reset(choice.crop));
+  return made;
+}
+
+/** @param {HTMLCanvasElement} picture @param {number} aspect */
+function showOwnCrop(picture, aspect) {
+  const crop = photo?.stored.crop ?? null;
+  editor.compare(crop);
+  page.own.textContent = "";
+  if (crop === null) return;
+  const choice = { label: "Your own crop", key: "9", crop, confidence: null };
+  choices.push(choice);
+  page.suggestions.append(card(choice, picture));
+  const shared = number(overlap(crop, choices[0].crop, aspect), 2);
+  page.own.textContent =
+    `Lightroom's own crop in this photo is dashed. It overlaps the suggestion by ${shared}.`;
+}
+
+/** Marks the suggestion that the crop is, if any. */
+function mark() {
+  [...page.suggestions.children].forEach((element, index) => {
+    element.setAttribute("aria-pressed", String(isSame(choices[index].crop, editor.crop)));
+  });
+}
+
+/** @param {ImageBitmap} bitmap */
+function shrunk(bitmap) {
+  const scale = Math.min(1, SHOWN_SIDE / Math.max(bitmap.width, bitmap.height));
+  return draw(
+    bitmap,
+    Math.max(1, Math.round(bitmap.width * scale)),
+    Math.max(1, Math.round(bitmap.height * scale)),
+  ).canvas;
+}
+
+/** @param {string} text */
+function say(text) {
+  page.status.textContent = text;
+}
+
+/** @param {unknown} error */
+function fail(error) {
+  say("");
+  const isOurs = error instanceof PhotoError;
+  page.problem.textContent = isOurs ? error.message : `The model cannot be used: ${error}`;
+}
+
+/** @param {(photo: import("./save.js").Photo) => Promise<{content: Blob, name: string}>} make_ @param {HTMLButtonElement} button */
+async function save(make_, button) {
+  if (photo === null) return;
+  button.disabled = true;
+  page.problem.textContent = "";
+  say("Saving…");
+  try {
+    const { content, name } = await make_(photo);
+    download(content, name);
+    say(`Saved ${name}.`);
+  } catch (error) {
+    say("");
+    page.problem.textContent =
+      error instanceof PhotoError ? error.message : `It could not be saved: ${error}`;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** @param {DataTransfer | null} transfer */
+function openFrom(transfer) {
+  const file = [...(transfer?.files ?? [])][0];
+  if (file) open(file);
+  return file !== undefined;
+}
+
+function listen() {
+  page.file.addEventListener("change", () => {
+    const file = page.file.files?.[0];
+    if (file) open(file);
+    page.file.value = "";
+  });
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    page.choose.classList.add("is-over");
+  });
+  document.addEventListener("dragleave", () => page.choose.classList.remove("is-over"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    page.choose.classList.remove("is-over");
+    openFrom(event.dataTransfer);
+  });
+  document.addEventListener("paste", (event) => openFrom(event.clipboardData));
+  document.addEventListener("keydown", (event) => {
+    if (photo === null || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) {
+      if (photo !== null) editor.key(event);
+      return;
+    }
+    const choice = choices.find((one) => one.key === event.key);
+    if (choice) editor.reset(choice.crop);
+    else editor.key(event);
+  });
+  page.saveCopy.addEventListener("click", () =>
+    save((one) => croppedCopy(one, editor.crop), page.saveCopy),
+  );
+  page.saveSidecar.addEventListener("click", () =>
+    save((one) => sidecar(one, editor.crop, page.sidecarEditor.value), page.saveSidecar),
+  );
+  page.sidecarEditor.addEventListener("change", () => {
+    page.sidecarNote.textContent = page.sidecarEditor.value === "lightroom" ? RAW_OR_TIFF : "";
+  });
+  editor.addEventListener("crop", mark);
+  editor.suggestShape = (ratio) => {
+    const isSuggested = choices.some(({ crop }) => isSame(crop, editor.crop));
+    if (ratio === null || prediction === null || !isSuggested) return null;
+    return suggestCrops(prediction, editor.aspect, ratio, 1)[0].crop;
+  };
+}
+
+async function start() {
+  find("editor", HTMLElement).replaceChildren(editor.element);
+  listen();
+  if ("serviceWorker" in navigator) navigator.serviceWorker.register("/sw.js").catch(() => {});
+  try {
+    const { facts } = await loadModel(); // before a photo is chosen: it takes longer than one
+    page.model.textContent = `Model ${facts.name}, ${facts.id}.`;
+  } catch (error) {
+    fail(error);
+  }
+  document.documentElement.dataset.ready = "true";
+}
+
+start();

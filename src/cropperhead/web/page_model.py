@@ -1,0 +1,58 @@
+"""The model that the page predicts with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cropperhead import api
+from cropperhead.errors import ModelError
+from cropperhead.inference import litert
+from cropperhead.suggest import run
+from cropperhead.system import regular_file
+from cropperhead.web import assets
+from cropperhead.web.assets import Asset
+
+_MOST_BYTES = 100_000_000
+
+
+@dataclass(frozen=True)
+class PageModel:
+    """An exported model: its file's name, its content and the side in px of its input."""
+
+    name: str
+    content: bytes
+    fingerprint: str
+    input_size: int
+
+    @cached_property
+    def asset(self) -> Asset:
+        """The file as browsers get it."""
+        return assets.make_asset(self.content, "tflite")
+
+
+@contextmanager
+def find_page_model(name: str | None) -> Iterator[tuple[Path, PageModel]]:
+    """Find the model as `suggest` does, and read it for the page: its file and its content.
+
+    Raises ModelError where there is none, or none that runs in a browser, and SetupError as
+    `run.find_model` does.
+    """
+    with run.find_model(name) as file:
+        yield file, read_page_model(file)
+
+
+def read_page_model(file: Path) -> PageModel:
+    """Read an exported model. Raises ModelError for any other file."""
+    if file.suffix != api.EXPORTED:
+        raise ModelError(
+            f"{file}: a browser cannot run a Keras model. `dvc repro export` exports one "
+            f"({api.EXPORTED})."
+        )
+    try:
+        content = regular_file.read_bytes(file, _MOST_BYTES)
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read: {error.strerror}") from error
+    size = int(litert.read_facts(content, str(file))["inputs"]["image"]["shape"][1])
+    return PageModel(file.name, content, run.model_fingerprint(file), size)
