@@ -4,7 +4,8 @@
 # Photos are mounted: docker run --rm -v ~/Photos:/photos cropperhead suggest /photos
 
 FROM python:3.11-slim AS suggest
-# hadolint ignore=DL3008 - Debian keeps no older version of a package
+# Debian keeps no older version of a package
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libimage-exiftool-perl \
     && rm -rf /var/lib/apt/lists/*
@@ -17,7 +18,8 @@ ENTRYPOINT ["cropperhead"]
 CMD ["--help"]
 
 FROM python:3.11-slim AS pipeline
-# hadolint ignore=DL3008 - Debian keeps no older version of a package
+# Debian keeps no older version of a package
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git libimage-exiftool-perl make \
     && rm -rf /var/lib/apt/lists/*

@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Tests run in two processes. A file stays in one of them: its tests share what is slow to set up.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow gate check check-page vendor setup system lock clean
+.PHONY: demo repro test test-slow gate docs dist check check-page vendor setup system lock clean
 
 demo: setup  ## draw a photo library, learn from it, compare
 	$(BIN)/dvc repro
@@ -15,6 +15,18 @@ demo: setup  ## draw a photo library, learn from it, compare
 	@$(BIN)/python -c "import json; print('The model:', json.load(open('reports/metrics.json'))['outcome'])"
 	@echo "The comparison:  reports/comparison.html  (open it in a browser)"
 	@echo "The runs:        $(BIN)/mlflow ui         (then open the address it prints)"
+
+repro: setup  ## run the pipeline on the library that params.yaml names
+	$(BIN)/dvc repro
+
+docs: setup  ## the documentation as a site, site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+dist: setup  ## both packages, as sdist and wheel, in dist/
+	rm -rf dist
+	$(BIN)/python -m build --quiet --no-isolation --outdir dist base
+	$(BIN)/python -m build --quiet --no-isolation --outdir dist .
+	$(BIN)/twine check --strict dist/*
 
 test: setup check  ## lint, types, import directions, all tests except the slow ones
 	$(PYTEST)

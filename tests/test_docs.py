@@ -1,0 +1,45 @@
+"""The documentation's site."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr  # a broken link ends a strict build
+    return folder
+
+
+def test_every_page_is_in_the_site(site):
+    sources = {file.relative_to(ROOT / "docs") for file in (ROOT / "docs").rglob("*.md")}
+    built = {file.relative_to(site).with_suffix(".md") for file in site.rglob("*.html")}
+    assert len(sources) > 10
+    assert sources <= built
+
+
+def test_the_reference_describes_the_public_api(site):
+    page = (site / "reference.html").read_text(encoding="utf-8")
+    for name in ("load", "Cropper.suggest", "Crop.lightroom", "Crop.pixels"):
+        assert f'id="cropperhead.api.{name}"' in page
+
+
+def test_no_page_loads_anything_from_another_host(site):
+    for file in site.rglob("*.html"):
+        page = file.read_text(encoding="utf-8")
+        assert not re.findall(r'src="(?:https?:)?//[^"]+"', page), file
+        assert not re.findall(r'<link[^>]+rel="stylesheet"[^>]+href="https?:[^"]+"', page), file
