@@ -41,4 +41,4 @@ def test_the_verdict_on_the_demo_library_is_right(policy, outcome, tmp_path):
     fitted = train_network(TRAIN, read_training_data(out / "extracted", dealt, TRAIN))
     keras_model.save_model(fitted.model, out / "model.keras")
     found = evaluate.evaluate_model(dealt, out / "extracted", out / "model.keras", EVALUATE)
-    assert metrics.summary_metrics(found)["outcome"] == outcome
+    assert metrics.headline_metrics(found)["outcome"] == outcome

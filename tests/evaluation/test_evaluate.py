@@ -111,7 +111,10 @@ def test_a_few_photos_give_no_verdict_and_no_number_that_is_none(sizes):
     built = comparison_builder.build_comparison(evaluation, history, images, ALL_PARAMS)
     assert built.verdict.outcome == "too few photos"
     assert {check.passed for check in built.learning_checks} == {None}
-    numbers = json.dumps(metrics.summary_metrics(evaluation), allow_nan=False)
+    numbers = "".join(
+        json.dumps(part(evaluation), allow_nan=False)
+        for part in (metrics.headline_metrics, metrics.detailed_metrics)
+    )
     html = re.sub(r"<(script|style)>.*?</\1>", "", page.render_page(built), flags=re.DOTALL)
     for text in (numbers, page.render_summary(built), html):
         assert re.findall(r"(?i)\bnan\b|\( *\)| [,.)]", text) == []
@@ -179,8 +182,16 @@ def test_the_gain_is_paired_per_photo():
 
 def test_metrics_are_plain_numbers_with_their_intervals():
     evaluation = make_evaluation(0.5)
-    numbers = metrics.summary_metrics(evaluation)
-    assert numbers["outcome"] == "learned"
+    headline, numbers = metrics.headline_metrics(evaluation), metrics.detailed_metrics(evaluation)
+    assert headline["outcome"] == "learned"
+    gain = evaluation.gains().over_median
+    found = (headline["gain"], headline["gain_low"], headline["gain_high"])
+    assert found == pytest.approx((gain.mean, gain.low, gain.high), abs=1e-5)
+    assert (headline["overlap"], headline["random"]) == (
+        numbers["cnn"]["iou"],
+        numbers["random"]["iou"],
+    )
+    assert all(not isinstance(value, dict) for value in headline.values())  # one column each
     assert "human" not in numbers  # the reference has no score of its own
     cnn, interval = numbers["cnn"], evaluation.interval("cnn", "iou")
     limits = (interval.mean, interval.low, interval.high)
@@ -209,7 +220,7 @@ def test_several_people_are_scored_against_each_other():
     labels = pd.concat([base.test.labels, base.test.labels.assign(author="duplicate 01")])
     test = dataclasses.replace(base.test, labels=labels.sort_values("number", ignore_index=True))
     evaluation = evaluate.compare_croppers(test, base.croppers, base.counts, PARAMS)
-    assert metrics.summary_metrics(evaluation)["human"]["iou"] == pytest.approx(1)  # they agree
+    assert metrics.detailed_metrics(evaluation)["human"]["iou"] == pytest.approx(1)  # they agree
 
 
 def test_only_photos_of_several_people_count_for_the_human_row():

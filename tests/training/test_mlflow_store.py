@@ -210,7 +210,7 @@ def test_an_evaluation_is_sent_later_with_the_report_as_it_was(project, monkeypa
     report.write_text("of then")
     go_to(project, monkeypatch, AWAY)
     tracking.log_evaluation(
-        project / "model.keras", project / "dvc.lock", {"seed": 3}, {"iou": 0.5}, [report]
+        project / "model.keras", project / "dvc.lock", {"seed": 3}, {"test.iou": 0.5}, [report]
     )
     err = capsys.readouterr().err
     assert f"MLflow: {AWAY}: Connection refused. The next run logs this evaluation, too." in err

@@ -48,7 +48,7 @@ def test_one_run_holds_training_model_and_evaluation(store):
         tracking.log_model(model, file)
     (store / "dvc.lock").write_text("stages: {train: {cmd: a}, evaluate: {cmd: b}}")
     (store / "comparison.html").write_text("report")
-    numbers = {"cnn.iou.mean": 0.7}
+    numbers = {"test.overlap": 0.7}
     tracking.log_evaluation(
         file, store / "dvc.lock", {"seed": 3}, numbers, [store / "comparison.html"]
     )
@@ -56,7 +56,7 @@ def test_one_run_holds_training_model_and_evaluation(store):
     [run] = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], output_format="list")
     assert run.info.run_name == "small seed 7"
     assert run.data.params == {name: str(value) for name, value in PARAMS.items()}
-    assert run.data.metrics == {"loss": 0.4, "test.cnn.iou.mean": 0.7}
+    assert run.data.metrics == {"loss": 0.4, "test.overlap": 0.7}
     assert run.data.tags["data_sha256"] == "d" * 64
     assert run.data.tags["model_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert (
@@ -86,7 +86,7 @@ def test_the_logged_model_can_be_served(store):
 
 def test_a_model_trained_elsewhere_gets_a_run_of_its_own(store):
     (store / "model.keras").write_bytes(b"model")
-    tracking.log_evaluation(store / "model.keras", store / "dvc.lock", {}, {"x": 1.0}, [])
+    tracking.log_evaluation(store / "model.keras", store / "dvc.lock", {}, {"test.x": 1.0}, [])
     [run] = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], output_format="list")
     assert (run.info.run_name, run.data.metrics) == ("evaluated only", {"test.x": 1.0})
 

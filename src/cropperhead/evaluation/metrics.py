@@ -17,11 +17,15 @@ from cropperhead.stats import Interval
 
 
 def write_numbers(
-    evaluation: Evaluation, metrics_file: Path, scores_file: Path, plots: Path
+    evaluation: Evaluation, metrics_file: Path, details_file: Path, scores_file: Path, plots: Path
 ) -> None:
-    """Write the metrics (JSON), the scores (CSV) and the tables behind the plots (CSV)."""
-    metrics = json.dumps(summary_metrics(evaluation), indent=2, allow_nan=False)
-    metrics_file.write_text(metrics + "\n", encoding="utf-8")
+    """Write the metrics and their details (JSON), the scores and the plots' tables (CSV)."""
+    for file, numbers in (
+        (metrics_file, headline_metrics(evaluation)),
+        (details_file, detailed_metrics(evaluation)),
+    ):
+        text = json.dumps(numbers, indent=2, allow_nan=False)
+        file.write_text(text + "\n", encoding="utf-8")
     plots.mkdir(parents=True, exist_ok=True)
     tables = {scores_file: evaluation.scores, plots / "limits.csv": limits_table(evaluation)}
     tables |= {plots / "overlap.csv": overlap_table(evaluation)}
@@ -29,11 +33,30 @@ def write_numbers(
         table.round(6).to_csv(file, index=False, lineterminator="\n")
 
 
-def summary_metrics(evaluation: Evaluation) -> dict[str, object]:
-    """Return the gains and each cropper's scores: the numbers for `dvc metrics` and MLflow."""
+def headline_metrics(evaluation: Evaluation) -> dict[str, object]:
+    """Return the few numbers that answer whether the model has learned, for `dvc metrics`.
+
+    `gain` is the overlap gained over the median crop, with its interval; `angle` the mean error of
+    the angle in degrees.
+    """
+    gains = evaluation.gains()
+    gain = _rounded(gains.over_median)
+    return {
+        "outcome": conclude(gains),
+        "groups": gains.groups,
+        "overlap": _scores(evaluation, CNN)["iou"],
+        "gain": gain["mean"],
+        "gain_low": gain["low"],
+        "gain_high": gain["high"],
+        "random": _scores(evaluation, RANDOM)["iou"],
+        "angle": _scores(evaluation, CNN)["angle_error"],
+    }
+
+
+def detailed_metrics(evaluation: Evaluation) -> dict[str, object]:
+    """Return the gains over other croppers, each cropper's scores, and those of the judges."""
     gains = evaluation.gains()
     table: dict[str, object] = {
-        "outcome": conclude(gains),
         "test_photos": len(evaluation.test.photos.names),
         "test_groups": gains.groups,
         "gain_over_median": _rounded(gains.over_median),

@@ -37,7 +37,8 @@ def evaluate_on_library(folder: Path, catalogs: Sequence[Path], out: Path, param
         params.evaluate,
         training_folder=EXTRACTED,
     )
-    metrics.write_numbers(evaluation, out / "metrics.json", out / "scores.csv", out / "plots")
+    numbers = (out / "metrics.json", out / "details.json", out / "scores.csv", out / "plots")
+    metrics.write_numbers(evaluation, *numbers)
     page, summary = out / "comparison.html", out / "summary.md"
     publish.write_report(evaluation, out / "extracted", HISTORY, page, summary, params)
     return _describe_report(labels, test_labels, page)

@@ -52,6 +52,7 @@ class Outputs:
     """The files that an evaluation writes; `plots` is a folder."""
 
     metrics: Path
+    details: Path
     scores: Path
     page: Path
     summary: Path
@@ -65,7 +66,9 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     evaluation = evaluate.evaluate_pipeline(
         inputs.extracted, inputs.labels, inputs.splits, inputs.model, params.evaluate
     )
-    metrics.write_numbers(evaluation, outputs.metrics, outputs.scores, outputs.plots)
+    metrics.write_numbers(
+        evaluation, outputs.metrics, outputs.details, outputs.scores, outputs.plots
+    )
     labels = split_labels.read_labels_with_splits(inputs.labels, inputs.splits)
     extract_report = _read_json(inputs.extract_report)
     changes = corrections.summarise_corrections(labels, extract_report, params.evaluate)
@@ -116,13 +119,14 @@ def write_report(
 def _log_evaluation(
     evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params
 ) -> None:
-    summary = metrics.summary_metrics(evaluation)
-    settings = as_dict(params.evaluate) | {"outcome": summary["outcome"]}
+    headline = metrics.headline_metrics(evaluation)
+    settings = as_dict(params.evaluate) | {"outcome": headline["outcome"]}
     artifacts = [
-        *(outputs.page, outputs.metrics, outputs.scores, outputs.summary),
+        *(outputs.page, outputs.metrics, outputs.details, outputs.scores, outputs.summary),
         *(outputs.model_card, outputs.datasheet),
     ]
-    numbers = metrics.flatten_metrics(summary)
+    numbers = metrics.flatten_metrics(headline, "test.")
+    numbers |= metrics.flatten_metrics(metrics.detailed_metrics(evaluation), "test_details.")
     tests = evaluation.test.sha256()
     tracking.log_evaluation(inputs.model, LOCK, settings, numbers, artifacts, tests)
 

@@ -187,8 +187,7 @@ def log_evaluation(
     evaluated = {"commit": commit, "dirty": dirty, **params}
     tags = {f"evaluated.{name}": str(value) for name, value in evaluated.items()}
     tags |= {"dvc_lock_sha256": lock_hash(lock_file), _TEST_SET_TAG: test_set}
-    numbers = {f"test.{name}": value for name, value in metrics.items()}
-    record = EvaluationRecord(file_sha256(model_file), tags, numbers)
+    record = EvaluationRecord(file_sha256(model_file), tags, dict(metrics))
     try:
         mlflow_store.open_experiment()
         unsent.send_all(_send)
