@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from cropperhead import params
-from cropperhead.dataset import extract, ledger, rows, shards
+from cropperhead.dataset import collected, extract, ledger, rows, shards
 from cropperhead.library import scan
 from cropperhead.system import code_hash, stage
 
@@ -19,7 +19,8 @@ def main() -> None:
     before = ledger.Ledger.load(ledger_file, fingerprint)
     manifest = scan.read_manifest(manifest_file)
     outcomes = extract.update_shards(settings.folder, manifest, folder, before, settings)
-    ledger.write_extract_reports(outcomes, shards.count_sources(folder), counts, rejected)
+    labels, sent = shards.count_sources(folder), collected.summarise(manifest)
+    ledger.write_extract_reports(outcomes, labels, counts, rejected, sent)
     extract.require_crops(outcomes, settings.folder)
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from cropperhead import params
+from cropperhead.dataset import collected
 from cropperhead.demo.default import ensure_library
 from cropperhead.errors import LibraryError, NoPhotosError
 from cropperhead.library import scan
@@ -19,7 +20,7 @@ def main() -> None:
     ensure_library(settings.extract.folder, settings.demo)
     extract = settings.extract
     try:
-        result = scan.scan(extract.folder, extract.catalog_files, extract.tags)
+        result = collected.scan_sources(extract)
     except NoPhotosError as error:
         raise LibraryError(
             f"{error} Set extract.library in params.yaml to the folder that holds your edited "

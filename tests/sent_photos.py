@@ -8,7 +8,7 @@ import secrets
 import numpy as np
 from PIL import Image
 
-from cropperhead.collection.intake import hash_consent
+from cropperhead.collection.sent import hash_consent
 from cropperhead.collection.settings import CONSENT
 
 _seeds = itertools.count()

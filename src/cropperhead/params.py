@@ -72,6 +72,7 @@ class ExtractParams:
     workers: int
     tags: Mapping[str, str | int | float]
     automatic: AutomaticCrops = "leave_out"
+    collected: str = ""
 
     @property
     def catalog_files(self) -> list[Path]:
@@ -84,7 +85,8 @@ class ExtractParams:
         return Path(self.library).expanduser()
 
     def __post_init__(self) -> None:
-        _require("extract.library", self.library, bool(self.library.strip()), "a folder")
+        is_given = bool(self.library.strip() or self.collected.strip())
+        _require("extract.library", self.library, is_given, "a folder")
         _require("extract.long_side", self.long_side, self.long_side >= 32, "at least 32 px")
         _require("extract.jpeg_quality", self.jpeg_quality, 1 <= self.jpeg_quality <= 95, "1 to 95")
         _require("extract.max_megapixels", self.max_megapixels, self.max_megapixels > 0, "above 0")

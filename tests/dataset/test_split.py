@@ -302,6 +302,7 @@ def test_reasons_and_the_largest_group_are_counted_and_groups_of_several_listed(
         "capture time": {"photos": 1, "groups": 1},
         "near-duplicate": {"photos": 2, "groups": 1},
         "edited copy": {"photos": 0, "groups": 0},
+        "same sender's scene": {"photos": 0, "groups": 0},
     }
     assert described["largest_group"] == 4
     assert described["test"] == split.count_by_split(splits)["test"]

@@ -10,7 +10,6 @@ Whoever inserts or deletes a photo's row, or deletes its object, holds a lock of
 meanwhile (`Database.writing`). An object without a row is an orphan, which `sweep` deletes.
 """
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -211,11 +210,6 @@ class Collection:
                 return False
             self.objects.delete(photo)
         return True
-
-
-def hash_consent(text: str) -> str:
-    """Return the SHA-256 of a consent's text, by which crops name it."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _id_taken() -> RejectedFile:

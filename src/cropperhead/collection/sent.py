@@ -101,6 +101,11 @@ def hash_key(purpose: str, key: str) -> str:
     return hashlib.sha256(f"cropperhead {purpose}\0{key}".encode()).hexdigest()
 
 
+def hash_consent(text: str) -> str:
+    """Return the SHA-256 of a consent's text, by which crops name it."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def parse_receipt(identity: Any, receipt: Any) -> tuple[str, str]:
     """Return the id of a crop and the hash of the receipt for it. Raises RejectedFile (`field`)."""
     return _match("id", identity, _KEY), hash_key("receipt", _match("receipt", receipt, _KEY))

@@ -95,7 +95,7 @@ def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
 
     `code` are the files of that code. Files that cannot change a label do not count, nor do the
     library's path, the number of workers and the size of a batch. (The manifest contains what
-    catalogs say.)
+    catalogs and the collection say.)
     """
     digest = hashlib.sha256()
     for source in sorted(set(code), key=code_hash.package_path):
@@ -103,7 +103,7 @@ def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
         if name in _WITHOUT_INFLUENCE or source.name == "__init__.py":
             continue
         digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
-    settings = replace(params, library=".", catalogs=(), batch_files=1, workers=1)
+    settings = replace(params, library=".", catalogs=(), collected="", batch_files=1, workers=1)
     digest.update(repr(replace(settings, tags={})).encode())
     digest.update(repr(sorted(params.tags.items())).encode())
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -124,11 +125,16 @@ def left_out_versions(table: pd.DataFrame) -> list[LeftOut]:
 
 
 def write_extract_reports(
-    table: pd.DataFrame, labels: Mapping[str, int], counts_file: Path, rejected_file: Path
+    table: pd.DataFrame,
+    labels: Mapping[str, int],
+    counts_file: Path,
+    rejected_file: Path,
+    collected: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write the counts (JSON), and the rejected files and versions (CSV: file,reason).
 
-    `table` is a ledger's, `labels` the number of labels by source.
+    `table` is a ledger's, `labels` the number of labels by source, `collected` what
+    `collected.summarise` counts.
     """
     rejected = table[table["outcome"] == REJECTED]
     left_out = left_out_versions(table)
@@ -144,6 +150,7 @@ def write_extract_reports(
         "labels": dict(labels),
         "versions_left_out": dict(sorted(Counter(one.kind for one in left_out).items())),
     }
+    counts |= {"collected": dict(collected)} if collected else {}
     text = json.dumps(counts, indent=2) + "\n"
     atomic.replace(counts_file, lambda file: file.write_text(text, encoding="utf-8"))
     files = [LeftOut(*row) for row in rejected[["file", "kind", "reason"]].itertuples(index=False)]

@@ -10,17 +10,18 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from cropperhead.dataset import rows
+from cropperhead.dataset import collected, rows
 from cropperhead.dataset.outcome import REJECTED
 from cropperhead.dataset.rows import Reading
 from cropperhead.errors import LibraryError, RejectedFile
+from cropperhead.library import scan
 from cropperhead.library.scan import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
 from cropperhead.system import regular_file, worker_pool
 
 # Of what is listed by another name than that of a file in the library
-_OF_NO_FILE = frozenset({"unreadable_name_or_folder", "broken_catalog"})
+_OF_NO_FILE = frozenset({"unreadable_name_or_folder", "broken_catalog", collected.MISSING})
 # Photos that a worker reads at a time, so that they share the cost of a call to ExifTool
 _CHUNK = 50
 
@@ -97,8 +98,21 @@ def _read_chunk(
     folder: Path, params: ExtractParams, pixels: bool, chunk: Sequence[Task]
 ) -> list[Reading]:
     """Read one chunk in a worker, whose ExifTool keeps running for the next one."""
-    entries, numbers = zip(*chunk, strict=True)
-    return list(rows.read_rows(folder, entries, numbers, _tag_reader(), params, pixels))
+    sent = [entry.kind == scan.COLLECTED for entry, _ in chunk]
+    from_collection = collected.read_rows(*_unzip(chunk, sent, True), params)
+    library = _unzip(chunk, sent, False)
+    from_library: Iterator[Reading] = iter(())
+    if library[0]:
+        from_library = rows.read_rows(folder, *library, _tag_reader(), params, pixels)
+    return [next(from_collection if is_sent else from_library) for is_sent in sent]
+
+
+def _unzip(
+    chunk: Sequence[Task], sent: Sequence[bool], wanted: bool
+) -> tuple[list[Entry], list[int]]:
+    """Return the entries and the numbers of the tasks that were sent, or of the others."""
+    chosen = [task for task, is_sent in zip(chunk, sent, strict=True) if is_sent == wanted]
+    return [entry for entry, _ in chosen], [number for _, number in chosen]
 
 
 @functools.cache

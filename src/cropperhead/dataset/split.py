@@ -2,7 +2,8 @@
 
 A group must not be divided, or test photos would leak into training. It consists of photos of one
 original, near-duplicates (perceptual hashes that differ in a few bits), edited copies and bursts
-(photos of one camera within seconds). Photos are processed in the order in which they arrived, and
+(photos of one camera within seconds), and of photos of one scene that one person sent to a
+collection. Photos are processed in the order in which they arrived, and
 each joins the group of the first photo that it resembles. Photos that arrive later therefore never
 change the split of an earlier one. A newcomer that resembles photos of two splits would leak in
 either, and is set aside. Groups are never merged: a wrong link moves one photo, and those that
@@ -39,7 +40,8 @@ _SPLIT_OF_BITS = {bits: name for name, bits in _BITS.items()}  # bits of several
 # What joins a photo to a group
 DOCUMENT_ID, CAPTURE_TIME = "document ID", "capture time"
 NEAR_DUPLICATE, EDITED_COPY = "near-duplicate", "edited copy"
-REASONS = (DOCUMENT_ID, CAPTURE_TIME, NEAR_DUPLICATE, EDITED_COPY)
+SAME_SENDER = "same sender's scene"
+REASONS = (DOCUMENT_ID, CAPTURE_TIME, NEAR_DUPLICATE, EDITED_COPY, SAME_SENDER)
 
 
 def assign_splits(
@@ -50,9 +52,9 @@ def assign_splits(
     `group` is the origin of its first photo, `joined_by` has the REASONS why the photo is in it,
     joined by "; ", and is empty for the first. `labels` has a row for each label, with the columns
     photo, origin (the path at which the photo arrived, so that a photo that moves keeps its split),
-    number, perceptual_hash, camera, captured and document_ids. `features` are photos' local
-    features, as `shards.read_features` gives them. The rows are sorted by number. Raises DataError
-    if a split gets no photo.
+    number, perceptual_hash, camera, captured, document_ids, author and source. `features` are
+    photos' local features, as `shards.read_features` gives them. The rows are sorted by number.
+    Raises DataError if a split gets no photo.
     """
     photos = labels.drop_duplicates("photo").sort_values("number", ignore_index=True)
     names = photos["origin"].tolist()
@@ -60,7 +62,8 @@ def assign_splits(
     def choose(photo: int) -> str:
         return choose_split(names[photo], params.fractions, params.salt)
 
-    splits = _split_table(photos, params, choose, _contents(photos, features))
+    scenes = originals.same_senders_scenes(labels, photos)
+    splits = _split_table(photos, params, choose, _contents(photos, features), scenes)
     _require_photos(splits)
     return splits
 
@@ -86,7 +89,8 @@ def assign_unseen(
         return TRAIN if photo < len(before) else TEST
 
     contents = _contents(before, seen_features) + _contents(own, features)
-    table = _split_table(both, params, choose, contents, len(before))
+    no_scenes = np.empty((0, 2), np.int64)  # the other library is nobody's collection
+    table = _split_table(both, params, choose, contents, no_scenes, len(before))
     return table.iloc[len(before) :].reset_index(drop=True)
 
 
@@ -99,10 +103,13 @@ def _split_table(
     params: SplitParams,
     choose: Callable[[int], str],
     features: Sequence[bytes],
+    scenes: originals.Pairs,
     seen: int = 0,
 ) -> pd.DataFrame:
     """Assign photos; the `seen` first ones are not compared with each other by their features."""
-    likenesses = _likenesses(photos, params, picture_copies.find_copies(features, seen))
+    copies = picture_copies.find_copies(features, seen)
+    likenesses = _likenesses(photos, params, copies)
+    likenesses.append((SAME_SENDER, linked(scenes, len(photos))))
     names = photos["origin"].tolist()
     groups, splits, matches = assign_in_order(names, [one for _, one in likenesses], choose)
     reasons = [dict.fromkeys(likenesses[place][0] for place in match) for match in matches]

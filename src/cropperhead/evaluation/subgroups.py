@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from cropperhead.dataset.columns import COLLECTED, SUGGESTED_BY
 from cropperhead.evaluation import scores
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, orientations
 from cropperhead.evaluation.evaluate import Evaluation
@@ -26,6 +27,9 @@ def score_slices(evaluation: Evaluation) -> list[Slice]:
         "Editor": _frequent_values(labels["source"]),
         "Person": _frequent_values(labels["author"]),
     }
+    sources = labels["source"].to_numpy(str)
+    if COLLECTED in sources:
+        properties["Where the crop comes from"] = _origin(sources, labels)
     return [
         each
         for by, values in properties.items()
@@ -67,6 +71,13 @@ def _slices_by(evaluation: Evaluation, by: str, values: np.ndarray) -> list[Slic
 def _tightness(area: Floats) -> np.ndarray:
     inside = [(area >= low) & (area < high) for _, low, high in _TIGHTNESS]
     return np.select(inside, [name for name, _, _ in _TIGHTNESS], _LOOSE)
+
+
+def _origin(sources: np.ndarray, labels: pd.DataFrame) -> np.ndarray:
+    """Tell crops that people sent from the library's, and whether they saw a suggestion first."""
+    anchored = labels[SUGGESTED_BY].to_numpy(str) != ""
+    names = np.where(anchored, "sent, after a suggestion", "sent, without a suggestion")
+    return np.where(sources == COLLECTED, names, "photo library")
 
 
 def _frequent_values(values: pd.Series) -> np.ndarray:

@@ -34,6 +34,7 @@ _PROGRAMS_FOLDER_SUFFIXES = (".lrdata", ".lrcat-data", ".photoslibrary")
 
 PHOTO, ORPHAN, UNREADABLE = "photo", "orphan", "unreadable"
 BROKEN_CATALOG = "broken_catalog"
+COLLECTED = "collected"  # of a collection, not of the library
 LOST = "lost"  # named, and not a photo
 _ODD_NAME = "its name holds a line break or is not valid UTF-8"
 _ENTRIES_AT_ONCE = 1000
@@ -97,6 +98,11 @@ def scan(
     named = {name: folder / name for name in inside} | _by_name_given(catalogs)
     edited, counts = _with_edits(folder, entries, named, tags)
     return Scan(tuple(sorted(edited, key=_by_file)), dict(sorted(others.items())), counts)
+
+
+def with_entries(found: Scan, entries: Iterable[Entry]) -> Scan:
+    """Return a scan with further entries, such as those of a collection."""
+    return replace(found, entries=tuple(sorted([*found.entries, *entries], key=_by_file)))
 
 
 def find_photos(
@@ -179,6 +185,7 @@ def write_counts(found: Scan, file: Path) -> None:
         "unreadable_names_or_folders": kinds[UNREADABLE],
         "other_files": dict(found.others),
         "other_editor": found.other_editors,
+        "collected_photos": kinds[COLLECTED],
         "catalog_images": {name: dict(counts) for name, counts in found.catalogs.items()},
     }
     text = json.dumps(counts, indent=2) + "\n"

@@ -142,6 +142,7 @@ def render_datasheet(sheet: Datasheet) -> str:
         left_out=_descending("kind", "crops", extract_report["versions_left_out"]),
         suggested=extract_report.get("suggested", 0),  # missing in an earlier release's report
         automatic=extract_report.get("automatic", 0),  # also missing there
+        collected=extract_report.get("collected", {}),  # missing without any
         corrections=tables.correction_table(sheet.corrections),
         quarantined=_descending("broken expectation", "crops", sheet.validate_report["failures"]),
     )
