@@ -52,7 +52,7 @@ class CollectionSettings:
     consent: str = CONSENT  # the text that senders agree to
     max_photo_kilobytes: int = 1024  # a canvas makes some 120 of 1,024 px
     body_seconds: float = 15.0  # from a request's headers to its last byte
-    uploads_at_once: int = 8  # of which each holds a photo in memory
+    uploads_at_once: int = 16  # of which each holds a photo in memory
     per_address_hourly: int = 120  # requests that change something; an IPv6 network counts as one
     total_hourly: int = 3000
     max_crops: int = 100_000
