@@ -32,6 +32,8 @@ MLFLOW_WARNINGS = [
     pytest.mark.filterwarnings("ignore::UserWarning:mlflow"),
 ]
 
+pytest_plugins = ["collection_fixtures"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Runs the longest files first: at the end, no process waits for one of them."""

@@ -5,13 +5,15 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
+import uvicorn
 
 _POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 _START_S = 60
@@ -30,6 +32,23 @@ def wait_for(is_ready, process=None) -> None:
         assert process is None or process.poll() is None, "it ended"
         assert time.monotonic() < deadline, "it does not start"
         time.sleep(0.05)
+
+
+@contextmanager
+def serving(app):
+    """A client of an application that runs on a port of the loopback, in a thread."""
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=3))
+    with socket.create_server(("127.0.0.1", 0)) as port:
+        thread = threading.Thread(target=server.run, args=[[port]])
+        thread.start()
+        wait_for(lambda: server.started)
+        address = f"http://127.0.0.1:{port.getsockname()[1]}"
+        try:
+            with httpx.Client(base_url=address, timeout=60) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 class Postgresql:

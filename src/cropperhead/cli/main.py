@@ -22,6 +22,7 @@ COMMANDS = {
     "suggest": "Suggest crops and write them to an editor's sidecars.",
     "serve": "Show predicted crops in the browser, and correct them there.",
     "compare": "Compare the trained model with other croppers on another library.",
+    "collected": "Export or check the crops that people sent.",
     "data-diff": "Show what has changed in the data since an earlier commit.",
     "gate": "Fail if the results are worse than an earlier commit's.",
     "demo-library": "Draw a photo library with crops, for a first try without photos.",
@@ -32,7 +33,7 @@ _MISSING_PACKAGE = (
     "This command needs {}, which is not installed. Install it: pip install 'cropperhead[{}]'"
 )
 _EXTRAS = {  # by the package that it brings; all others come with the pipeline
-    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "multipart"), "web"),
+    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "python_multipart"), "web"),
     **dict.fromkeys(("sqlalchemy", "alembic", "obstore", "psycopg", "argon2"), "web"),
 }
 

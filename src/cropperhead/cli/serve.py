@@ -1,6 +1,17 @@
 """The command `serve`: the page in the browser."""
 
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
+
+from cropperhead.cli.options import PATH
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from cropperhead.collection.settings import CollectionSettings
 
 _PORT = click.IntRange(0, 65535)
 
@@ -27,17 +38,78 @@ _PORT = click.IntRange(0, 65535)
     "be repeated.",
 )
 @click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
-def command(model: str | None, host: str, port: int, names: tuple[str, ...], browser: bool) -> None:
+@click.option(
+    "--collect",
+    "place",
+    is_flag=False,
+    flag_value="",
+    metavar="[PLACE]",
+    help="Let people send their crops, and keep them in this folder, or in the database at this "
+    "URL.  [default: data/collection]",
+)
+@click.option(
+    "-S",
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a setting of the collection, such as publish=all. May be repeated.",
+)
+@click.option(
+    "--settings",
+    "file",
+    type=PATH,
+    metavar="FILE",
+    help="Read settings of the collection from this YAML file.",
+)
+@click.option("--describe", is_flag=True, help="Print the collection's settings, and end.")
+def command(
+    model: str | None,
+    host: str,
+    port: int,
+    names: tuple[str, ...],
+    browser: bool,
+    **collecting: Any,
+) -> None:
     """Show predicted crops of your photos in the browser, and correct them there.
 
-    Photos are read and cropped by the browser: none leaves it. Ctrl-C ends the page.
+    Photos are read and cropped by the browser: none leaves it, unless --collect lets people send
+    small copies of them. Ctrl-C ends the page.
     """
+    if collecting.pop("describe"):
+        from cropperhead.collection import settings
+
+        click.echo(settings.describe(_collection_settings(**collecting)), nl=False)
+        return
     from cropperhead.web import app, page_model, server
 
+    routers = _collection_routers(host in app.LOOPBACK_NAMES, **collecting)
     with page_model.find_page_model(model) as (_, found):
         hosts = (*app.LOOPBACK_NAMES, host, *names)
-        application = app.create_app(app.PageSettings(model=found, hosts=hosts))
+        application = app.create_app(app.PageSettings(found, hosts, routers))
         opened = server.listen(server.Address(host, port))
         address = server.url(opened)
         click.echo(f"The page is at {address} (Ctrl-C ends it).")
         server.run(application, opened, address if browser else None)
+
+
+def _collection_routers(
+    is_local: bool, place: str | None, assignments: tuple[str, ...], file: Path | None
+) -> "list[APIRouter]":
+    """Make the routes of a collection; none without --collect."""
+    if place is None:
+        if assignments or file:
+            raise click.UsageError("-S and --settings are for a collection: pass --collect, too.")
+        return []
+    from cropperhead.web import service
+
+    return service.collection_routers(_collection_settings(place, assignments, file), is_local)
+
+
+def _collection_settings(
+    place: str | None, assignments: tuple[str, ...], file: Path | None
+) -> "CollectionSettings":
+    from cropperhead.collection import settings
+
+    given = settings.parse_assignments(assignments) | ({"place": place} if place else {})
+    return settings.load_settings(given, os.environ, file)

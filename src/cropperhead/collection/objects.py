@@ -7,6 +7,7 @@ content's.
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -66,10 +67,11 @@ class FolderObjects:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    @property
-    def folder(self) -> Path:
-        """Return the folder, whose disk may be full."""
-        return self._folder
+    def free_bytes(self) -> int:
+        """Return how much room the folder's disk has. Raises CollectionError."""
+        with _reachable(str(self._folder)):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return shutil.disk_usage(self._folder).free
 
     def put(self, name: str, content: bytes) -> None:
         """See Objects."""

@@ -3,7 +3,6 @@
 Everything that is refused is counted by its reason, and nothing of it is kept.
 """
 
-import shutil
 import threading
 import time
 from collections import Counter
@@ -77,6 +76,15 @@ class Reception:
         self.count(WITHDRAWN if found else "unknown_receipt")
         return found
 
+    def check(self) -> None:
+        """Raise CollectionError unless the database and the object store can be reached."""
+        self.collection.counts()
+        objects = self.collection.objects
+        if isinstance(objects, FolderObjects):
+            objects.free_bytes()
+        else:
+            objects.exists("0" * 64)
+
     def count(self, outcome: str) -> None:
         """Count an outcome, such as the reason of a refusal."""
         with self._lock:
@@ -95,11 +103,9 @@ class Reception:
         if crops >= settings.max_crops or stored + size > settings.max_gigabytes * _GIGABYTE:
             raise RejectedFile("full", "this collection is full")
         objects = self.collection.objects
-        if isinstance(objects, FolderObjects):
-            objects.folder.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(objects.folder).free
-            if free - size < settings.min_free_gigabytes * _GIGABYTE:
-                raise RejectedFile("full", "this collection's disk is full")
+        least = settings.min_free_gigabytes * _GIGABYTE + size
+        if isinstance(objects, FolderObjects) and objects.free_bytes() < least:
+            raise RejectedFile("full", "this collection's disk is full")
 
     def _current_usage(self) -> Counts:
         now = time.monotonic()

@@ -1,3 +1,5 @@
+"""Fixtures of an empty collection of each kind."""
+
 import pytest
 import servers
 

@@ -1,0 +1,77 @@
+"""The command `collected`: use the crops that people sent."""
+
+from pathlib import Path
+
+import click
+
+from cropperhead.cli.options import OUTPUT
+
+_place = click.option(
+    "--from",
+    "place",
+    metavar="PLACE",
+    help="The folder or URL of a collection.  [default: extract.collected in params.yaml]",
+)
+
+
+@click.group
+def command() -> None:
+    """Use the crops that people sent to a collection (`cropperhead serve --collect`)."""
+
+
+@command.command("export")
+@click.argument("folder", type=OUTPUT, metavar="DIR")
+@_place
+def export(folder: Path, place: str | None) -> None:
+    """Write the accepted crops and their photos to the folder DIR.
+
+    `extract.collected` can name that folder in place of the collection. Exporting again deletes
+    what was withdrawn.
+    """
+    from cropperhead.collection import handover
+
+    photos, crops = handover.export(_chosen(place), folder)
+    click.echo(f"{crops:,} crops of {photos:,} photos are in {folder}")
+
+
+@command.command("check")
+@_place
+@click.option("--sweep", is_flag=True, help="Delete photos that no crop belongs to.")
+def check(place: str | None, sweep: bool) -> None:
+    """Count a collection's crops and check that every photo is there.
+
+    Exits with status 1 if a photo is missing.
+    """
+    from cropperhead.collection import migrate, settings
+
+    collection = settings.open_collection(_chosen(place))
+    migrate.require_current(collection.database)
+    counts, missing = collection.counts(), collection.missing_objects()
+    for status, number in counts.crops.items():
+        click.echo(f"{number:>9,} {status}")
+    click.echo(f"{counts.withdrawn:>9,} withdrawn")
+    click.echo(f"{counts.photos:>9,} photos, {counts.photo_bytes / 1e6:,.1f} MB")
+    if sweep:
+        click.echo(f"{collection.sweep():>9,} photos without a crop deleted")
+    for name in missing:
+        click.echo(f"missing: {name}", err=True)
+    if missing:
+        raise click.exceptions.Exit(1)
+
+
+@command.command("hash-password")
+@click.password_option(help="The password; asked for if it is not given.")
+def hash_password(password: str) -> None:
+    """Print the hash of a moderation password, for CROPPERHEAD_MODERATION_PASSWORD_HASH."""
+    from cropperhead.web import moderation
+
+    click.echo(moderation.hash_password(password))
+
+
+def _chosen(place: str | None) -> str:
+    from cropperhead import params
+
+    chosen = place or params.nearest_extract().collected
+    if not chosen:
+        raise click.UsageError("Pass --from PLACE, or set extract.collected in params.yaml.")
+    return chosen
