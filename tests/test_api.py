@@ -6,7 +6,8 @@ import numpy as np
 import pillow_heif
 import pytest
 import tensorflow as tf
-from conftest import picture, save_photo
+from conftest import picture, save_photo, scene
+from faces import draw_face
 from PIL import Image
 from raw_files import SHORT, save_dng
 from small_networks import PARAMS, PROTOTYPES, START, stir
@@ -18,7 +19,7 @@ from cropperhead.api import Crop
 from cropperhead.editors import lightroom
 from cropperhead.errors import ModelError, ParamsError, RejectedFile, SetupError
 from cropperhead.geometry import crops
-from cropperhead.inference import litert
+from cropperhead.inference import faces, litert
 from cropperhead.training import export, straighten
 from cropperhead.training.networks import keras_model, predecessor
 from cropperhead.training.networks.registry import build_network
@@ -83,6 +84,35 @@ def test_several_crops_are_distinct_and_have_the_aspect_ratio_that_was_asked_for
     overlap = crops.overlap(several[0].limits(), several[1].limits(), 1.5)
     assert overlap < 0.76
     assert several[0] == cropper.suggest(image)[0]
+
+
+def test_the_crop_of_a_framed_picture_is_that_of_the_picture_alone(cropper):
+    inner = scene(4, 400, 240)
+    framed = Image.new("RGB", (500, 300), "white")
+    framed.paste(inner, (60, 20))
+    for aspect in (None, "1:1"):
+        alone, within = cropper.suggest(inner, aspect)[0], cropper.suggest(framed, aspect)[0]
+        # 400 of 500 px wide from 60 px on, 240 of 300 px high from 20 px on
+        expected = alone.limits() * [0.8, 0.8, 0.8, 0.8, 1] + [20 / 300, 0.12, 20 / 300, 0.12, 0]
+        # the copy that a model sees is of another scale: 512 px of 500, and of 400
+        assert within.limits()[:4] == pytest.approx(expected[:4], abs=0.02)
+    shape = aspect_ratio(cropper.suggest(framed, "original")[0], 500, 300)
+    assert shape == pytest.approx(500 / 300)
+
+
+def test_a_crop_cuts_no_face_that_another_crop_near_it_keeps(cropper):
+    top, left, bottom, right = cropper.suggest(Image.new("RGB", (512, 384)))[0].limits()[:4]
+    cut = 0
+    for x, y in ((right * 512, 190), (256, top * 384), (left * 512, 150), (300, bottom * 384)):
+        photo = draw_face((512, 384), x, y, 40)
+        found = faces.find_faces(photo)
+        outputs = cropper._outputs(photo, 512 / 384)
+        cut += faces.are_cut(outputs[0][0], found, 512 / 384).sum()
+        for aspect in (None, "original", "4:5"):
+            for crop in cropper.suggest(photo, aspect, n=2):
+                assert not faces.are_cut(crop.limits(), found, 512 / 384).any()
+                assert crops.outside(crop.limits(), 512 / 384) < 1e-6
+    assert cut > 0  # the model alone would
 
 
 def test_an_image_an_array_and_a_file_of_one_photo_get_the_same_crop(cropper, tmp_path):

@@ -13,7 +13,8 @@ Keras model does.
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,8 +27,8 @@ from cropperhead.editors import lightroom
 from cropperhead.errors import ModelError, ParamsError, SetupError
 from cropperhead.geometry import crops, orientation
 from cropperhead.geometry.crops import Floats
-from cropperhead.inference import litert, search
-from cropperhead.inference.aspect_ratio import FREE
+from cropperhead.inference import borders, faces, litert, search
+from cropperhead.inference.aspect_ratio import FREE, ORIGINAL
 from cropperhead.photos import network_input, photo_file
 from cropperhead.photos.image import cut, upright_copy
 
@@ -105,7 +106,9 @@ class Cropper:
     def suggest(self, photo: Photo, aspect: str | float | None = None, n: int = 1) -> list[Crop]:
         """Return up to `n` crops, the best first, each next one useful if those before are wrong.
 
-        There are fewer than `n` if no other crop is at least half as likely.
+        There are fewer than `n` if no other crop is at least half as likely. A crop leaves out
+        uniform borders around the picture, and cuts no face if another crop can be found close to
+        it; faces are found if the package cropperhead-base is installed.
 
         `aspect` is the aspect ratio of all of them: "4:5" or a number, width / height; "original"
         is the photo's own; None leaves it free. Raises ParamsError for an invalid aspect or an
@@ -121,14 +124,26 @@ class Cropper:
         self, image: Image.Image, frame: float, aspect: str = FREE, n: int = 1
     ) -> list[Crop]:
         """Return crops as `suggest` does, for a photo as returned by `seen`."""
-        outputs = self._outputs(image, frame)
-        [suggestions] = search.suggest_crops(*outputs, [frame], aspect, n)
-        return [_crop(suggestion) for suggestion in suggestions]
+        content = borders.find_content(image)
+        height, width = content[2:] - content[:2]
+        inner = frame * float(width / height)
+        if aspect == ORIGINAL and inner != frame:
+            aspect = _ratio(frame)  # the photo's own, not that of what its borders leave
+        part = borders.cut_out(image, content)
+        found = faces.find_faces(part)
+        [suggestions] = search.suggest_crops(*self._outputs(part, inner), [inner], aspect, n)
+        keep_whole = partial(
+            faces.keep_whole, faces=found, aspect=inner, keeps_shape=aspect != FREE
+        )
+        return [
+            _crop(replace(each, limits=borders.place_back(keep_whole(each.limits), content)))
+            for each in suggestions
+        ]
 
     def straighten_seen(self, image: Image.Image, frame: float) -> Crop:
         """Return the largest crop of the photo's own aspect ratio that straightens it.
 
-        The arguments are a photo as returned by `seen`.
+        The arguments are a photo as returned by `seen`. Borders stay.
         """
         return _crop(search.straighten_only(*self._outputs(image, frame), [frame])[0])
 

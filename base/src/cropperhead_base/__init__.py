@@ -17,3 +17,12 @@ def features_file() -> Path:
     name are in the order of Keras's `get_weights()`.
     """
     return _FOLDER / "features.npz"
+
+
+def faces_file() -> Path:
+    """Return the path of a face detector.
+
+    MediaPipe's BlazeFace for faces up to five metres away ("full range, sparse"), a TFLite file: it
+    takes (1, 192, 192, 3), RGB in [-1, 1], and gives boxes (1, 2304, 16) and scores (1, 2304, 1).
+    """
+    return _FOLDER / "faces.tflite"

@@ -54,3 +54,12 @@ def turn_back(boxes: Floats, angle_deg: float, aspect: float) -> Floats:
     sine, cosine = math.sin(tilt := math.radians(angle_deg)), math.cos(tilt)
     centre = centre * shape @ np.array([(cosine, sine), (-sine, cosine)])
     return np.concatenate([centre - sides * shape / 2, centre + sides * shape / 2], axis=-1)
+
+
+def turn_forth(boxes: Floats, angle_deg: float, aspect: float) -> Floats:
+    """The inverse of `turn_back`: boxes (n, 4) in fractions of the frame's sides."""
+    shape = np.array([1, aspect])
+    centre, sides = centre_and_sides(boxes)
+    sine, cosine = math.sin(tilt := math.radians(angle_deg)), math.cos(tilt)
+    centre = centre @ np.array([(cosine, -sine), (sine, cosine)]) / shape
+    return np.concatenate([centre - sides / shape / 2, centre + sides / shape / 2], axis=-1)

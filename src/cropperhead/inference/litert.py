@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,33 @@ _MOST_SIDE, _MOST_NUMBERS = 1024, 100_000  # of a photo, in px; in an output
 _LONGEST_PROBLEM = 300  # characters of an error, which may quote all of the facts
 
 Facts = Mapping[str, Any]  # of the module's docstring
+
+
+class Network:
+    """A TFLite file of somebody else's: one picture in, several arrays out.
+
+    Threads may share it; it runs on one picture at a time. Raises ValueError, or nearly anything of
+    LiteRT's, for bytes that are not such a network.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._interpreter: Any = Interpreter(model_content=content, num_threads=1)
+        self._interpreter.allocate_tensors()
+        [self._input] = self._interpreter.get_input_details()
+        self._outputs = self._interpreter.get_output_details()
+        self._lock = Lock()
+
+    @property
+    def input_size(self) -> int:
+        """The side in px of the square pictures that it takes."""
+        return int(self._input["shape"][1])
+
+    def run(self, picture: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Its outputs for one picture (1, side, side, 3), in the order of the file."""
+        with self._lock:
+            self._interpreter.set_tensor(self._input["index"], picture)
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(each["index"]) for each in self._outputs]
 
 
 class ExportedModel:
