@@ -21,6 +21,7 @@ COMMANDS = {
     "convert": "Copy crops from one editor to another.",
     "suggest": "Suggest crops and write them to an editor's sidecars.",
     "serve": "Show predicted crops in the browser, and correct them there.",
+    "review": "Go through a folder's suggested crops in the browser.",
     "compare": "Compare the trained model with other croppers on another library.",
     "collected": "Export or check the crops that people sent.",
     "data-diff": "Show what has changed in the data since an earlier commit.",

@@ -117,6 +117,26 @@ def undo(folder: Path) -> UndoResult:
     return result
 
 
+def undo_last(file: Path) -> UndoResult:
+    """Restores one file as it was before the last change here, unless somebody changed it since.
+
+    Raises WritingError, and leaves everything as it was, if that is not possible.
+    """
+    place = file.parent
+    with naming(place / FOLDER), replacing.locked(place) as folder:
+        content = journal_records.read_locked(folder)
+        changes = journal_records.by_file(content.records).get(file.name, [])[-1:]
+        wanted, rest = _undo_file(file, changes)
+        if rest:
+            return UndoResult(kept={file: _CHANGED})
+        remaining = [one for one in content.records if one not in changes]
+        kept = {} if content.damage else _tidy_or_reason(folder, remaining)
+    if wanted is None:
+        return UndoResult(kept=kept)
+    restored, removed = ((), (file,)) if wanted.before is None else ((file,), ())
+    return UndoResult(restored, removed, kept)
+
+
 def _undo_in(place: Path) -> UndoResult:
     """Restores the files of one folder. Raises WritingError for its journal."""
     restored: list[Path] = []

@@ -14,7 +14,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain
@@ -90,6 +90,38 @@ def map_chunks(
                 pool.restart()
             for chunk in suspects:
                 yield [_attempt(pool, item, failed) for item in chunk]
+
+
+class OnDemand(Generic[Item, Result]):
+    """Does `work` on single items when they are asked for, in processes as those of `map_chunks`.
+
+    Several threads may ask at once. Raises as `map_chunks` does.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], list[Result]],
+        workers: int,
+        failed: Callable[[Item, RejectedFile], Result],
+        limit_s: float = TIME_LIMIT_S,
+    ) -> None:
+        self._failed, self._lock = failed, threading.Lock()
+        self._pool = _Pool(work, workers, limit_s)
+
+    def __enter__(self) -> "OnDemand[Item, Result]":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._pool.__exit__(KeyboardInterrupt, *exception[1:])  # nobody waits for what is in work
+
+    def get(self, item: Item) -> Result:
+        """The result for one item."""
+        try:
+            return self._pool.result([item], self._pool.submit([item]))[0]
+        except (BrokenProcessPool, CancelledError, _TimedOut):
+            with self._lock:  # another item may be at fault
+                self._pool.restart()
+                return _attempt(self._pool, item, self._failed)
 
 
 def _attempt(

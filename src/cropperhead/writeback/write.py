@@ -23,11 +23,16 @@ from cropperhead.photos.dng import Box
 
 @dataclass(frozen=True)
 class WantedCrop:
-    """A crop to be written, as displayed by `shown_as`; `model` made it, if it is a suggestion."""
+    """A crop to be written, as displayed by `shown_as`; `model` made it, if it is a suggestion.
+
+    `suggested` is what the model suggested in its place, where a person has corrected it. The mark
+    is then of that, and the crop is read as a person's.
+    """
 
     crop: Crop
     shown_as: int
     model: str | None = None
+    suggested: Crop | None = None
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,7 @@ def _refuse_changed(photo: EditedPhoto, sidecar: Path, before: bytes | None) -> 
 def _mark(wanted: WantedCrop, editor: str) -> Mark | None:
     if wanted.model is None:
         return None
-    return Mark(wanted.model, editor, wanted.crop, wanted.shown_as)
+    return Mark(wanted.model, editor, wanted.suggested or wanted.crop, wanted.shown_as)
 
 
 def _with_crop(

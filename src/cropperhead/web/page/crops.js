@@ -15,7 +15,7 @@
 /** @type {Readonly<Crop>} */
 export const WHOLE = Object.freeze({ top: 0, left: 0, bottom: 1, right: 1, angle: 0 });
 
-const SMALLEST = 1e-12;
+export const SMALLEST = 1e-12;
 
 /** @param {Crop} crop @returns {Box} */
 export const box = (crop) => [crop.top, crop.left, crop.bottom, crop.right];
@@ -133,7 +133,7 @@ export function boxOverlap(one, other) {
 }
 
 /** @param {Box} limits */
-function boxArea([top, left, bottom, right]) {
+export function boxArea([top, left, bottom, right]) {
   return Math.max(bottom - top, 0) * Math.max(right - left, 0);
 }
 

@@ -4,8 +4,9 @@
  */
 
 import { loadAndCompile, loadLiteRt, Tensor } from "./vendor/litert.js";
-import { draw } from "./decode.js";
+import { blank, draw } from "./decode.js";
 import { BILINEAR, LANCZOS, resize, thumbnailSize } from "./pillow.js";
+import { suggestCrops } from "./search.js";
 
 /**
  * @typedef {import("./search.js").Outputs & {aspect: number}} Prediction
@@ -16,6 +17,7 @@ const RUNTIME = "/vendor/litert_wasm_compat_internal.js";
 const LONG_SIDE = 512;
 /** The browser scales to twice the copy: beyond that its own scaling shows in the angle. */
 const DRAWN_SIDE = 2 * LONG_SIDE;
+const WARM_UP = /** @type {const} */ ([768, 512]);
 
 /** @type {Promise<Model> | null} */
 let loading = null;
@@ -37,7 +39,9 @@ async function load() {
   ]);
   const compiled = await loadAndCompile(new Uint8Array(content), { accelerator: "wasm" });
   const model = new Model(facts, compiled);
-  await model.run(new Uint8Array(3 * facts.size ** 2), 1); // sets itself up only now
+  // LiteRT sets itself up only now, and the browser compiles what will be needed
+  const blankPhoto = blank(...WARM_UP).canvas;
+  suggestCrops(await model.predict(blankPhoto, ...WARM_UP), 1.5, null, 2);
   return model;
 }
 

@@ -15,7 +15,7 @@ self.addEventListener("fetch", (event) => {
   const { request } = event;
   const { origin, pathname } = new URL(request.url);
   const isOurs = origin === self.location.origin && FILES.includes(pathname);
-  if (request.method === "GET" && isOurs) event.respondWith(answer(request, pathname));
+  if (request.method === "GET" && isOurs) event.respondWith(answer(event, pathname));
 });
 
 async function fill() {
@@ -29,7 +29,10 @@ async function tidy() {
   await Promise.all(old.map((name) => caches.delete(name)));
 }
 
-async function answer(request, pathname) {
+// A review's page always comes from its server, and so do its scripts: they belong together.
+async function answer({ request, clientId }, pathname) {
+  const client = clientId ? await self.clients.get(clientId) : null;
+  const isReview = client && new URL(client.url).pathname.startsWith("/review");
   const cache = await caches.open(CACHE);
-  return (await cache.match(pathname)) ?? fetch(request);
+  return (isReview ? null : await cache.match(pathname)) ?? fetch(request);
 }

@@ -227,10 +227,21 @@ function listen() {
   };
 }
 
+/** Keeps the page for use without a server; a newer one shows itself, unless a photo is open. */
+function keepForLater() {
+  const workers = navigator.serviceWorker;
+  if (!workers) return;
+  const wasKept = workers.controller !== null;
+  workers.addEventListener("controllerchange", () => {
+    if (wasKept && photo === null) location.reload();
+  });
+  workers.register("/sw.js").catch(() => {}); // a private window has none
+}
+
 async function start() {
   find("editor", HTMLElement).replaceChildren(editor.element);
   listen();
-  if ("serviceWorker" in navigator) navigator.serviceWorker.register("/sw.js").catch(() => {});
+  keepForLater();
   try {
     const { facts } = await loadModel(); // before a photo is chosen: it takes longer than one
     page.model.textContent = `Model ${facts.name}, ${facts.id}.`;

@@ -1,0 +1,64 @@
+"""The command `review`: a folder's suggested crops, decided on in the browser."""
+
+from pathlib import Path
+
+import click
+
+from cropperhead.cli.options import PATH, catalog_option
+from cropperhead.editors.names import WRITABLE_NAMES
+
+
+@click.command
+@click.argument("folder", type=PATH)
+@click.option(
+    "--write",
+    "editor",
+    type=click.Choice(WRITABLE_NAMES),
+    default="darktable",
+    show_default=True,
+    help="Write accepted crops to this editor's sidecars.",
+)
+@click.option(
+    "--model",
+    help="An exported model's file or its folder.  [default: the model in models/]",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Listen at this port."
+)
+@click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
+@catalog_option
+def command(
+    folder: Path,
+    editor: str,
+    model: str | None,
+    port: int,
+    browser: bool,
+    catalogs: tuple[Path, ...],
+) -> None:
+    """Go through the suggested crops of FOLDER's photos in the browser.
+
+    Accept, adjust or reject each by keyboard. Accepted crops are written when you say so, as
+    `suggest --write` does: crops that people made are kept, and `suggest FOLDER --undo` undoes
+    everything. Decisions are kept in FOLDER/.cropperhead. Ctrl-C ends the page.
+    """
+    from cropperhead import params
+    from cropperhead.errors import LibraryError
+    from cropperhead.web import app, page_model, server
+    from cropperhead.web.review import Review
+    from cropperhead.web.review_routes import new_token, review_path, review_router
+
+    if not folder.is_dir():
+        raise LibraryError(f"{folder}: is not a folder.")
+    configured = params.nearest_extract().catalog_files
+    token = new_token()
+    with page_model.find_page_model(model) as (file, found):
+        review = Review(folder, editor, file, found.fingerprint, [*configured, *catalogs])
+        settings = app.PageSettings(model=found, routers=[review_router(review, token)])
+        opened = server.listen(server.Address(port=port))
+        address = server.url(opened, review_path(token))
+        click.echo(f"The review is at {address} (Ctrl-C ends it).")
+        review.start()
+        try:
+            server.run(app.create_app(settings), opened, address if browser else None)
+        finally:
+            review.close()

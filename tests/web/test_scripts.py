@@ -1,0 +1,232 @@
+"""What the browser computes is what Python computes, number for number."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from conftest import scene
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from cropperhead.editors import lightroom
+from cropperhead.errors import RejectedFile
+from cropperhead.geometry import crops, orientation
+from cropperhead.inference import search
+
+NAMES = ("top", "left", "bottom", "right", "angle")
+
+
+@pytest.fixture(scope="module")
+def scripts(browser, address):
+    """A window in which the page's modules can be called."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{address}/vendor/vendor.json")
+    yield page
+    context.close()
+
+
+def call(page, module, function, *arguments):
+    """What an exported function of a module returns."""
+    text = json.dumps(arguments)
+    return page.evaluate(
+        f"async () => (await import('/{module}')).{function}(...JSON.parse({json.dumps(text)}))"
+    )
+
+
+def limits(crop):
+    return [crop[name] for name in NAMES]
+
+
+def random_outputs(seed, prototypes=64):
+    """Outputs as a model may give them: an own crop within the photo, prototypes and shares."""
+    generator = np.random.default_rng(seed)
+    aspect = float(generator.choice([0.4, 2 / 3, 1, 1.5, 2.5]))
+    low = generator.uniform(0, 0.4, (prototypes, 2))
+    high = generator.uniform(0.6, 1, (prototypes, 2))
+    boxes = np.concatenate([low, high], axis=1).astype(np.float32)
+    shares = generator.dirichlet(np.full(prototypes, 0.3)).astype(np.float32)
+    angle = float(generator.choice([0, generator.uniform(-12, 12)]))
+    own = crops.inside_frame(np.append(boxes[0].astype(float), angle), aspect)
+    confidence = float(np.float32(generator.uniform(0.3, 0.9)))
+    return own, boxes.astype(float), shares.astype(float), confidence, aspect
+
+
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("ratio", [None, 1.0, 0.8, 16 / 9])
+def test_the_search_finds_the_same_crops(scripts, seed, ratio):
+    own, boxes, shares, confidence, aspect = random_outputs(seed)
+    notation = "free" if ratio is None else f"{ratio!r}:1"
+    [expected] = search.suggest_crops(
+        own[None], boxes, shares[None], [confidence], [aspect], notation, 4
+    )
+    outputs = {
+        "limits": own.tolist(),
+        "prototypes": boxes.ravel().tolist(),
+        "shares": shares.tolist(),
+        "confidence": confidence,
+    }
+    found = call(scripts, "search.js", "suggestCrops", outputs, aspect, ratio, 4)
+    assert len(found) == len(expected) > 0
+    for one, wanted in zip(found, expected, strict=True):
+        # sums of 65 numbers, in another order
+        assert limits(one["crop"]) == pytest.approx(wanted.limits.tolist(), abs=1e-9)
+        assert one["confidence"] == pytest.approx(wanted.expected_overlap, abs=1e-9)
+    [straightened] = search.straighten_only(own[None], boxes, shares[None], [confidence], [aspect])
+    one = call(scripts, "search.js", "straightenOnly", outputs, aspect)
+    assert limits(one["crop"]) == pytest.approx(straightened.limits.tolist(), abs=1e-9)
+
+
+RESIZE = """async ([width, height, pixels, newWidth, newHeight, filter]) => {
+  const pillow = await import('/pillow.js');
+  const picture = { width, height, data: Uint8Array.from(pixels) };
+  return Array.from(pillow.resize(picture, newWidth, newHeight, pillow[filter]).data);
+}"""
+
+
+@pytest.mark.parametrize("size", [(37, 23), (80, 90), (61, 16)])
+@pytest.mark.parametrize("name", ["LANCZOS", "BILINEAR"])
+def test_pictures_are_scaled_as_pillow_does_to_the_last_bit(scripts, size, name):
+    image = scene(3, 61, 47)
+    expected = image.resize(size, Image.Resampling[name])
+    pixels = np.asarray(image).ravel().tolist()
+    found = scripts.evaluate(RESIZE, [61, 47, pixels, *size, name])
+    assert found == np.asarray(expected).ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    "size", [(6000, 4000), (400, 601), (1000, 999), (513, 3), (3, 2), (9, 999)]
+)
+def test_a_small_copy_has_the_size_that_pillow_gives_it(scripts, size):
+    image = Image.new("1", size)
+    image.thumbnail((512, 512))
+    assert call(scripts, "pillow.js", "thumbnailSize", *size, 512) == list(image.size)
+
+
+def some_crops(count):
+    generator = np.random.default_rng(7)
+    for _ in range(count):
+        aspect = float(generator.uniform(0.3, 3))
+        low, high = generator.uniform(0, 0.45, 2), generator.uniform(0.55, 1, 2)
+        turned = np.array([*low, *high, generator.uniform(-45, 45)])
+        yield crops.inside_frame(turned, aspect), aspect
+
+
+def test_overlaps_of_turned_crops_are_python_s(scripts):
+    pairs = list(some_crops(40))
+    for (one, aspect), (other, _) in pairwise(pairs):
+        second = crops.inside_frame(other, aspect)
+        found = call(
+            scripts,
+            "crops.js",
+            "overlap",
+            dict(zip(NAMES, one.tolist(), strict=True)),
+            dict(zip(NAMES, second.tolist(), strict=True)),
+            aspect,
+        )
+        assert found == pytest.approx(float(crops.overlap(one, second, aspect)), abs=1e-9)
+
+
+@pytest.mark.parametrize("shown_as", orientation.ORIENTATIONS)
+def test_lightroom_s_own_crop_is_read_as_python_reads_it(scripts, shown_as):
+    for number, (one, _) in enumerate(some_crops(10)):
+        width, height = (600, 400) if number % 2 else (400, 600)
+        shown = orientation.displayed_size(width, height, shown_as)
+        wanted = crops.Crop(*crops.inside_frame(one, shown[0] / shown[1]).tolist())
+        stored = lightroom.encode(wanted, width, height, shown_as)
+        found = call(scripts, "crops.js", "lightroomCrop", stored, width, height, shown_as)
+        # six decimals of a fraction, which tilted are of both sides
+        assert limits(found) == pytest.approx(wanted.limits().tolist(), abs=5e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"HasCrop": False},
+        {"AlreadyApplied": True},
+        {"CropAngle": 50},
+        {"CropLeft": "wide"},
+        {"CropRight": 0.1},
+        {"CropBottom": 1.4},
+        {"CropTop": 0, "CropLeft": 0, "CropBottom": 1, "CropRight": 1},
+    ],
+)
+def test_settings_that_are_no_crop_give_none(scripts, change):
+    stored = {"HasCrop": True, "CropAngle": 0}
+    stored |= {"CropTop": 0.1, "CropLeft": 0.2, "CropBottom": 0.8, "CropRight": 0.9}
+    assert call(scripts, "crops.js", "lightroomCrop", stored, 300, 200, 1) is not None
+    assert call(scripts, "crops.js", "lightroomCrop", stored | change, 300, 200, 1) is None
+    with pytest.raises((RejectedFile, AssertionError)):
+        settings_of_python = stored | change
+        assert lightroom.state(settings_of_python) is lightroom.State.CROPPED
+        lightroom.decode(settings_of_python, 300, 200)
+
+
+# What a person may do to a crop: drag a handle, move, scale, turn, shape and type, in any order
+DISTANCE = st.floats(-2, 2)
+HANDLE = st.sampled_from(
+    [{"x": x, "y": y} for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y) != (0, 0)]
+)
+RATIO = st.one_of(st.none(), st.floats(0.2, 5))
+ACTIONS = st.one_of(
+    st.tuples(
+        st.just("dragHandle"),
+        st.tuples(
+            HANDLE,
+            st.fixed_dictionaries({"u": DISTANCE, "v": DISTANCE}),
+            st.fixed_dictionaries({"ratio": RATIO, "centred": st.booleans()}),
+        ),
+    ),
+    st.tuples(
+        st.just("moveCrop"), st.tuples(st.fixed_dictionaries({"u": DISTANCE, "v": DISTANCE}))
+    ),
+    st.tuples(st.just("scaleCrop"), st.tuples(st.floats(0.1, 4))),
+    st.tuples(st.just("turnCrop"), st.tuples(st.floats(-50, 50))),
+    st.tuples(st.just("shapeCrop"), st.tuples(st.floats(0.2, 5))),
+    st.tuples(
+        st.just("setLimits"),
+        st.tuples(st.dictionaries(st.sampled_from(NAMES), st.floats(-1, 2), min_size=1)),
+    ),
+)
+PLAY = """async (text) => {
+  const moves = await import('/moves.js');
+  const { aspect, actions } = JSON.parse(text);
+  let crop = { top: 0.2, left: 0.3, bottom: 0.7, right: 0.8, angle: 0 };
+  return actions.map(([name, [...rest]]) => (crop = moves[name](crop, aspect, ...rest)));
+}"""
+
+
+@settings(max_examples=150)
+@given(st.floats(0.3, 3), st.lists(ACTIONS, min_size=1, max_size=8))
+def test_whatever_a_person_does_the_crop_stays_in_the_turned_photo(scripts, aspect, actions):
+    found = scripts.evaluate(PLAY, json.dumps({"aspect": aspect, "actions": actions}))
+    for crop in found:
+        assert crops.outside(limits(crop), aspect) <= 1e-9
+        # never inside out, and never smaller than can be taken hold of
+        assert crop["right"] - crop["left"] > 0
+        assert crop["bottom"] - crop["top"] > 0
+        assert abs(crop["angle"]) <= 45
+
+
+def test_a_corner_follows_the_pointer_as_far_as_the_photo_goes(scripts):
+    crop = {"top": 0.2, "left": 0.2, "bottom": 0.6, "right": 0.6, "angle": 0}
+    corner = {"x": 1, "y": 1}
+    # in a photo of 3:2 and its heights: 0.3 to the right are 0.2 of its width
+    found = call(scripts, "moves.js", "dragHandle", crop, 1.5, corner, {"u": 0.3, "v": 0.1})
+    assert limits(found) == pytest.approx([0.2, 0.2, 0.7, 0.8, 0])
+    found = call(scripts, "moves.js", "dragHandle", crop, 1.5, corner, {"u": 9, "v": 9})
+    assert limits(found) == [0.2, pytest.approx(0.2), 1, 1, 0]
+
+
+def test_a_shape_is_kept_and_the_centre_with_it(scripts):
+    crop = {"top": 0.4, "left": 0.4, "bottom": 0.6, "right": 0.6, "angle": 0}
+    right = {"x": 1, "y": 0}
+    how = {"ratio": 1, "centred": False}
+    # of a square photo: 0.2 wider, and higher alike about the middle of its left edge
+    found = call(scripts, "moves.js", "dragHandle", crop, 1, right, {"u": 0.2, "v": 0}, how)
+    assert limits(found) == pytest.approx([0.3, 0.4, 0.7, 0.8, 0])
+    how = {"ratio": 1, "centred": True}
+    found = call(scripts, "moves.js", "dragHandle", crop, 1, right, {"u": 0.1, "v": 0}, how)
+    assert limits(found) == pytest.approx([0.3, 0.3, 0.7, 0.7, 0])

@@ -1,0 +1,110 @@
+"""Servers of the page, and a browser that opens it."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:  # few tests need them
+    from fastapi import FastAPI
+    from playwright.sync_api import Browser, Page
+
+    from cropperhead.web.page_model import PageModel
+
+# Where the browser has to be there, as in CI, its absence fails the tests
+REQUIRED = "CROPPERHEAD_BROWSER"
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_AXE = Path(__file__).parent / "web" / "vendor" / "axe.min.js.gz"
+TIMEOUT_MS = 60_000  # no test waits for less: a busy machine is no fault
+
+
+@contextmanager
+def serving(application: FastAPI) -> Iterator[str]:
+    """Serves an application, and gives its address without a slash at the end."""
+    import uvicorn  # noqa: PLC0415
+
+    from cropperhead.web import server  # noqa: PLC0415
+
+    opened = server.listen(server.Address(port=0))
+    running = uvicorn.Server(uvicorn.Config(application, log_level="error", access_log=False))
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [opened]}, daemon=True)
+    thread.start()
+    try:
+        yield server.url(opened, "")
+    finally:
+        running.should_exit = True
+        thread.join()
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def found_model(model) -> PageModel:
+    from cropperhead.web import page_model  # noqa: PLC0415
+
+    return page_model.read_page_model(model)
+
+
+@pytest.fixture(scope="session")
+def address(found_model) -> Iterator[str]:
+    """The address of the page with a small model."""
+    from cropperhead.web import app  # noqa: PLC0415
+
+    with serving(app.create_app(app.PageSettings(model=found_model))) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, _NAMES)), None)
+    if program is None:
+        if os.environ.get(REQUIRED):
+            pytest.fail("Chromium is not installed, and is required here.")
+        pytest.skip("Chromium is not installed: 'apt install chromium' lets this test run.")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    with sync_playwright() as playwright:
+        # as root, and in containers, its own sandbox cannot start
+        found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser) -> Iterator[Page]:
+    """A new, private window; an error or a violation of the security policy fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.set_default_timeout(TIMEOUT_MS)
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda said: errors.append(said.text) if _is_violation(said) else None)
+    yield opened
+    context.close()
+    assert errors == []
+
+
+def _is_violation(said) -> bool:
+    return said.type == "error" and "Content Security Policy" in said.text
+
+
+@pytest.fixture
+def try_page(page, address) -> Page:
+    """The page on which a photo can be chosen, ready to predict."""
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]")
+    return page
+
+
+def axe_violations(page: Page) -> list[str]:
+    """What axe finds wrong with a page, by rule."""
+    page.evaluate(gzip.decompress(_AXE.read_bytes()).decode())
+    found = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in found]
