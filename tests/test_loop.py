@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from dataclasses import astuple
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from catalog_files import REAL_CROP, Photo, make_catalog, real_text
 from conftest import extract_params, picture, save_photo, settings, xmp
+from raw_files import save_dng
 
 from cropperhead.dataset import extract as extraction
 from cropperhead.dataset import inspect, shards
@@ -54,14 +56,15 @@ def lib(tmp_path):
     return folder
 
 
-def suggest(folder: Path, reader, editor: str, crop: Crop = CROP, name: str = "a.jpg") -> Path:
+def suggest(
+    folder: Path, reader, editor: str, crop: Crop = CROP, name: str = "a.jpg", inside: bool = False
+) -> Path:
     [entry] = scan.find_photos(folder, [name], [], ())
     [photo] = edited_photo.read(folder, [entry], reader)
-    result = writings.write_crop(
-        photo, WantedCrop(crop, photo.target_orientation(editor), "model 7"), editor, reader
-    )
+    wanted = WantedCrop(crop, photo.target_orientation(editor), "model 7")
+    result = writings.write_crop(photo, wanted, editor, reader, into_photos=inside)
     assert result.is_written
-    return result.sidecar
+    return result.file
 
 
 def change(file: Path, replaced: list[tuple[str, str]]) -> None:
@@ -131,6 +134,57 @@ def test_a_suggestion_that_was_removed_leaves_the_photo_uncropped(lib, tmp_path,
     change(suggest(lib, reader, editor), REMOVAL[editor])
     assert extract(lib, tmp_path) == {"a.jpg": "uncropped"}
     assert labels(tmp_path).empty
+
+
+@pytest.fixture(params=["a.jpg", "a.tif", "a.dng"])
+def photo_with_suggestion(request, tmp_path, reader):
+    """A photo of which Lightroom reads no sidecar, with a suggestion inside."""
+    file = tmp_path / "lib" / request.param
+    file.parent.mkdir()
+    save_dng(file) if file.suffix == ".dng" else save_photo(file)
+    assert suggest(file.parent, reader, "lightroom", name=file.name, inside=True) == file
+    return file
+
+
+def edit_in_lightroom(file: Path, *tags: str) -> None:
+    """As Lightroom saves metadata to the file: it keeps properties that it does not know."""
+    command = ["exiftool", "-q", "-overwrite_original", *tags, file]
+    subprocess.run(command, check=True)
+
+
+def test_a_suggestion_inside_a_photo_is_no_label_until_a_person_changes_it(
+    photo_with_suggestion, tmp_path
+):
+    file = photo_with_suggestion
+    assert extract(file.parent, tmp_path) == {file.name: "suggested"}
+    assert labels(tmp_path).empty
+    edit_in_lightroom(file, "-XMP-crs:CropTop=0.1")
+    assert extract(file.parent, tmp_path) == {file.name: "cropped"}
+    [row] = labels(tmp_path).to_dict("records")
+    assert row["source"] == "lightroom embedded"
+    assert [row[name] for name in CROP_COLUMNS] == pytest.approx(astuple(CHANGED), abs=1e-6)
+    assert [row[name] for name in SUGGESTED_COLUMNS] == pytest.approx(astuple(CROP), abs=1e-8)
+    assert row[SUGGESTED_BY] == "model 7"
+    done = journal.undo(file.parent)
+    assert dict(done.kept) == {file: "changed since it was written; kept as it is"}
+
+
+def test_a_suggestion_inside_a_photo_that_was_removed_leaves_it_uncropped(
+    photo_with_suggestion, tmp_path
+):
+    file = photo_with_suggestion
+    edit_in_lightroom(file, "-XMP-crs:HasCrop=False")
+    assert extract(file.parent, tmp_path) == {file.name: "uncropped"}
+
+
+def test_a_look_and_an_inspection_tell_of_suggestions_inside(photo_with_suggestion):
+    file = photo_with_suggestion
+    params = extract_params(file.parent)
+    assert extraction.preview(file.parent, scan.scan(file.parent).entries, params).outcomes == {
+        "suggested": 1
+    }
+    [(_, photo)] = inspect.read_photos([file], params, [], pictures=False)
+    assert inspect.describe(file, photo) == f"{file}\n  has only an unedited suggestion"
 
 
 @pytest.mark.parametrize("code", [3, 6, 8])

@@ -160,6 +160,7 @@ CHECKED = {
     ("editors/lightroom_catalog.py", "sqlite3.connect"),  # after its header and its logs
     ("editors/lightroom_catalog.py", "shutil.copyfile"),
     ("library/replacing.py", "os.open"),  # the journal, to append to it
+    ("library/replacing.py", "target.open"),  # a file of its own
     ("suggest/deliver.py", "Image.open"),  # open files
     ("suggest/predict.py", "Path(os.devnull).open"),
     ("inference/litert.py", "archive.open"),

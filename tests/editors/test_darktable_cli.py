@@ -263,7 +263,7 @@ def require_rendered(folder, file, image, crop, code):
         written = write.write_crop(seen, wanted, "darktable", reader, overwrite=True)
     size = orientation.displayed_size(*image.size, code)
     box = orientation.to_stored(crop.in_pixels(*size), *size, orientation=code)
-    require_same(rendered_by(folder, file, written.sidecar), image, box, code)
+    require_same(rendered_by(folder, file, written.file), image, box, code)
 
 
 def require_same(found, image, box, code):

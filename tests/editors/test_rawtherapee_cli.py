@@ -179,7 +179,7 @@ def test_what_is_written_is_rendered_as_the_crop(tmp_path, size, exif, angle):
         )
         wanted = write.WantedCrop(crop, exif)
         written = write.write_crop(seen, wanted, "rawtherapee", reader, overwrite=True)
-    found = rendered_by(tmp_path, file, written.sidecar)
+    found = rendered_by(tmp_path, file, written.file)
     asked = crop.in_pixels(*orientation.displayed_size(*image.size, exif))
     assert found.size == pytest.approx((asked.width, asked.height), abs=2)
     expected = photos.cut(photos.transpose(image, exif), asked)
@@ -193,7 +193,7 @@ def test_a_suggestion_that_rawtherapee_has_saved_is_still_recognised(tmp_path):
         [entry] = scan.find_photos(tmp_path, [file.name], [], ())
         [seen] = edited_photo.read(tmp_path, [entry], reader)
         wanted = write.WantedCrop(Crop(0.3, 0.3, 0.75, 0.7, 4), 6, "model 7")
-        written = write.write_crop(seen, wanted, "rawtherapee", reader).sidecar
+        written = write.write_crop(seen, wanted, "rawtherapee", reader).file
         assert marks.read_mark(written.name, written.read_bytes()).model == "model 7"
         home = {name: str(tmp_path / "home") for name in ("HOME", "XDG_CONFIG_HOME")}
         command = [PROGRAM, "-p", written, "-O", tmp_path / "saved.png", "-n", "-Y", "-c", file]

@@ -4,6 +4,7 @@ from cropperhead.editors import names, registry
 def test_the_names_for_the_command_line_are_those_of_the_registry():
     assert tuple(editor.name for editor in registry.EDITORS) == names.NAMES
     assert tuple(editor.name for editor in registry.writable()) == names.WRITABLE_NAMES
+    assert tuple(editor.name for editor in registry.embedding()) == names.EMBEDDING_NAMES
 
 
 def test_each_editor_is_found_by_its_name_and_by_its_sidecars():

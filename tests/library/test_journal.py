@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, picture, save_photo, settings, xmp
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -63,7 +64,7 @@ def test_a_complete_undo_leaves_the_folder_as_it_was(folder):
     done = journal.undo(folder)
     assert done.restored == (folder / "a.xmp", folder / "below" / "b.pp3")
     assert done.removed == (folder / "c.xmp",)
-    assert str(done) == "2 sidecars restored, 1 removed, 0 kept as they are"
+    assert str(done) == "2 files restored, 1 removed, 0 kept as they are"
     assert state(folder) == before
     assert not (folder / ".cropperhead").exists()
     assert journal.undo(folder) == journal.UndoResult()
@@ -160,10 +161,10 @@ def test_a_full_disk_leaves_the_sidecar_whole(folder):
 
 
 # Copies of a folder, of which the n-th is worked on until the n-th touch of the file system, by the
-# events that Python itself announces. There the process is killed, or a person saves a.xmp and the
-# work goes on. The last copy is worked on to the end.
+# events that Python itself announces. There the process is killed, or a person saves a.xmp (a.jpg
+# where the work is on the photo) and the work goes on. The last copy is worked on to the end.
 DISTURBED = """
-import itertools, os, shutil, signal, sys
+import hashlib, itertools, os, shutil, signal, sys
 from contextlib import suppress
 from pathlib import Path
 from cropperhead.errors import WritingError
@@ -180,13 +181,15 @@ def disturb(folder):
         os.kill(os.getpid(), signal.SIGKILL)
     saved = folder.with_suffix(".saved")
     saved.write_bytes(b"by a person")
-    saved.replace(folder / "a.xmp")
+    saved.replace(folder / ("a.jpg" if "photo" in work else "a.xmp"))
 
 def write(folder, *arguments):
     with suppress(WritingError):
         journal.write_file(folder / arguments[0], *arguments[1:], {})
 
 def start(folder, left):
+    before = hashlib.sha256((folder / "a.jpg").read_bytes()).hexdigest()
+
     def count(event, arguments):
         nonlocal left
         if event in TOUCHES and str(folder) + os.sep in str(arguments[0]) + os.sep:
@@ -195,8 +198,14 @@ def start(folder, left):
                 disturb(folder)
 
     sys.addaudithook(count)
-    if work == "undo":
+    if "undo" in work:
         journal.undo(folder)
+    elif work == "write photo":
+        new = folder / "below" / "new.jpg"
+        with suppress(WritingError):
+            journal.write_photo(
+                folder / "a.jpg", lambda copy: shutil.copyfile(new, copy), before, {}
+            )
     else:
         write(folder, "a.xmp", b"new", b"old\\r\\n")
         write(folder, "c.xmp", b"new", None)
@@ -248,6 +257,103 @@ def test_undoing_that_is_killed_anywhere_is_finished_by_the_next_run(folder):
         assert not (copy / ".cropperhead").exists()
 
 
+@pytest.fixture
+def photos(folder):
+    """Two photos that differ in their XMP alone: of the second, the first is a copy to come."""
+    save_photo(folder / "a.jpg", xmp(settings()))
+    save_photo(folder / "below" / "new.jpg", xmp(settings(top=0.3)))
+    os.utime(folder / "a.jpg", ns=(LONG_AGO_NS, LONG_AGO_NS))
+    return (folder / "a.jpg").read_bytes(), (folder / "below" / "new.jpg").read_bytes()
+
+
+def write_photo(folder, new, note=None):
+    before = sha256((folder / "a.jpg").read_bytes())
+    journal.write_photo(folder / "a.jpg", lambda copy: copy.write_bytes(new), before, note or {})
+
+
+def test_a_photo_is_restored_byte_for_byte(folder, photos):
+    (folder / "a.jpg").chmod(0o640)
+    before = state(folder)
+    write_photo(folder, photos[1])
+    assert (folder / "a.jpg").read_bytes() == photos[1]
+    assert (folder / "a.jpg").stat().st_mode & 0o777 == 0o640
+    assert (folder / "a.jpg").stat().st_mtime_ns > LONG_AGO_NS
+    write_photo(folder, photos[1] + b" ")  # a later change, in bytes that would count
+    assert journal.undo(folder).kept  # the backup of the first lacks them
+    write_photo(folder, photos[1])
+    assert journal.undo(folder).restored == (folder / "a.jpg",)
+    assert state(folder) == before
+    assert not (folder / journal.FOLDER).exists()
+
+
+@pytest.mark.parametrize("work", ["write photo", "undo photo"])
+def test_work_on_a_photo_that_is_killed_anywhere_leaves_the_old_one_or_the_new(
+    folder, photos, work
+):
+    before = state(folder)
+    if work == "undo photo":
+        write_photo(folder, photos[1])
+    copies = disturbed_everywhere(folder, work, "kill")
+    assert len(copies) > 10
+    assert {(copy / "a.jpg").read_bytes() for copy in copies} == set(photos)
+    for copy in copies:
+        assert not journal.undo(copy).kept
+        assert state(copy) == before
+        assert not (copy / journal.FOLDER).exists()
+
+
+@pytest.mark.skipif(sys.platform not in {"linux", "darwin"}, reason="nothing exchanges files")
+@pytest.mark.parametrize("work", ["write photo", "undo photo"])
+def test_a_photo_that_a_person_saves_at_any_moment_is_kept(folder, photos, work):
+    if work == "undo photo":
+        write_photo(folder, photos[1])
+    *copies, undisturbed = disturbed_everywhere(folder, work, "save")
+    assert len(copies) > 10
+    for copy in copies:
+        assert (copy / "a.jpg").read_bytes() == b"by a person"
+        journal.undo(copy)
+        assert (copy / "a.jpg").read_bytes() == b"by a person"
+    assert (undisturbed / "a.jpg").read_bytes() == photos[work == "write photo"]
+
+
+def test_a_photo_is_left_alone_where_it_cannot_be_replaced(folder, photos):
+    before = state(folder)
+
+    def fail(copy):
+        copy.write_bytes(b"half")
+        raise WritingError("a.jpg: unlike")
+
+    with pytest.raises(WritingError, match=r"a\.jpg: unlike"):
+        journal.write_photo(folder / "a.jpg", fail, sha256(photos[0]), {})
+    with pytest.raises(WritingError, match=r"a\.jpg: it has changed meanwhile"):
+        journal.write_photo(folder / "a.jpg", fail, sha256(photos[1]), {})
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for most in (0, 10):  # bytes: no new photo; no backup
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limit[1]))
+        try:
+            with pytest.raises(WritingError, match="File too large"):
+                write_photo(folder, b"new")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert state(folder) == before
+    assert not (folder / journal.FOLDER).exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_photo_is_left_alone(folder, photos):
+    (folder / "a.jpg").chmod(0o440)
+    with pytest.raises(WritingError, match=r"a\.jpg: it is read-only"):
+        write_photo(folder, photos[1])
+
+
+def test_another_name_of_a_photo_keeps_what_it_holds(folder, photos, tmp_path):
+    (tmp_path / "backup.jpg").hardlink_to(folder / "a.jpg")
+    write_photo(folder, photos[1])
+    assert (tmp_path / "backup.jpg").read_bytes() == photos[0]
+    journal.undo(folder)
+    assert (folder / "a.jpg").read_bytes() == (tmp_path / "backup.jpg").read_bytes() == photos[0]
+
+
 @pytest.mark.skipif(sys.platform not in {"linux", "darwin"}, reason="nothing exchanges files")
 @pytest.mark.parametrize("work", ["write", "undo"])
 def test_what_a_person_saves_at_any_moment_is_kept(folder, work):
@@ -290,7 +396,10 @@ def forge(folder, *lines):
     (folder / journal.FOLDER / "journal.jsonl").write_bytes(b"".join(lines))
 
 
-@pytest.mark.parametrize("note", [{}, {"Model": "1"}, {"Source": "/a.jpg", "Trace": "(1, 2)"}])
+NOTES = [{}, {"Model": "1"}, {"Source": "/a.jpg", "Trace": "(1, 2)"}, {"Inside": "XMP"}]
+
+
+@pytest.mark.parametrize("note", NOTES)
 @pytest.mark.parametrize("name", ["a.jpg", "b.NEF", "c.tif", "notes.txt", "d.lrcat", "e"])
 def test_no_entry_makes_undo_touch_a_file_such_as_is_never_written(folder, name, note):
     if name == "a.jpg":
@@ -310,6 +419,60 @@ def test_no_entry_makes_undo_touch_a_file_such_as_is_never_written(folder, name,
     assert (done.restored, done.removed) == ((), ())
     assert list(done.kept) == [folder / name, folder / ("f" + name)]
     assert (folder / name).read_bytes() == (folder / ("f" + name)).read_bytes() == content
+
+
+def _a_link(place):
+    place.symlink_to(place.parent.parent / "below" / "b.pp3")
+
+
+def _a_link_to_a_device(place):
+    place.symlink_to("/dev/zero")
+
+
+def _other_picture(folder):
+    save_photo(folder / "other.jpg", image=picture(shade=9))
+
+
+def _no_picture(folder):
+    (folder / "other.jpg").write_bytes(b"harmless")
+
+
+def _other_exif(folder):
+    save_photo(folder / "other.jpg", exif={0x010F: "A maker"})
+
+
+@pytest.mark.parametrize("make", [_other_picture, _no_picture, _other_exif])
+def test_no_entry_puts_another_photo_in_the_place_of_one(folder, make):
+    content = save_photo(folder / "a.jpg").read_bytes()
+    make(folder)
+    other = (folder / "other.jpg").read_bytes()
+    note = {"Inside": "XMP", "Model": "1"}
+    forge(folder, line(file="a.jpg", before=sha256(other), after=sha256(content), note=note))
+    (folder / journal.FOLDER / f"{sha256(other)}.before").write_bytes(other)
+    done = journal.undo(folder)
+    assert (done.restored, done.removed) == ((), ())
+    [reason] = done.kept.values()
+    assert re.search(r"differs in more than XMP|no JPEG, TIFF or DNG", reason)
+    assert (folder / "a.jpg").read_bytes() == content
+
+
+@pytest.mark.parametrize("make", [_a_link, _a_link_to_a_device, os.mkfifo])
+def test_what_took_the_place_of_a_photo_s_backup_is_not_read(folder, photos, make):
+    write_photo(folder, photos[1])
+    [backup] = (folder / journal.FOLDER).glob("*.before")
+    backup.unlink()
+    make(backup)
+    [reason] = journal.undo(folder).kept.values()
+    assert "expected a file" in reason
+    assert (folder / "a.jpg").read_bytes() == photos[1]
+
+
+def test_a_larger_backup_than_is_ever_kept_is_not_read(folder, photos, monkeypatch):
+    write_photo(folder, photos[1])
+    monkeypatch.setattr(journal, "LARGEST_PHOTO", len(photos[0]) - 1)
+    [reason] = journal.undo(folder).kept.values()
+    assert f"it has more than {len(photos[0]) - 1:,} bytes" in reason
+    assert (folder / "a.jpg").read_bytes() == photos[1]
 
 
 def test_undo_removes_a_copy_that_says_that_it_is_one(folder):
@@ -403,14 +566,6 @@ def test_whatever_a_journal_holds_nothing_but_its_own_sidecars_changes(start, si
         assert names == {"a.jpg", "b.xmp", "a.xmp"}
         assert (folder / "a.jpg").read_bytes() == b"photo"
         assert (folder / "b.xmp").read_bytes() == b"a person's"
-
-
-def _a_link(place):
-    place.symlink_to(place.parent.parent / "below" / "b.pp3")
-
-
-def _a_link_to_a_device(place):
-    place.symlink_to("/dev/zero")
 
 
 def _too_large(place):

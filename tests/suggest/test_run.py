@@ -126,7 +126,30 @@ def test_what_is_written_is_the_suggestion_with_a_mark_and_can_be_undone(model, 
             assert crops[editor].mark.model == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
     assert b"Exposure2012" in (tmp_path / "IMG_2.xmp").read_bytes()
     assert main(["suggest", str(tmp_path), "--undo"]) == 0
-    assert "1 sidecars restored, 5 removed, 0 kept" in capsys.readouterr().out
+    assert "1 files restored, 5 removed, 0 kept" in capsys.readouterr().out
+    assert hashes(tmp_path) == before
+
+
+def test_into_photos_writes_where_lightroom_looks_and_can_be_undone(model, tmp_path, capsys):
+    save_photo(tmp_path / "a.jpg", image=noise(1), exif={ORIENTATION: 6})
+    save_photo(tmp_path / "b.tif", image=noise(2))
+    save_photo(tmp_path / "c.png", image=noise(3))
+    before = hashes(tmp_path)
+    run(capsys, model, tmp_path, "--write", "lightroom")  # sidecars, two of them without effect
+    command = (tmp_path, "--write", "lightroom", "--into-photos")
+    status, out, _ = run(capsys, model, *command, "--dry-run")
+    assert "2 suggested, 2 to be written for lightroom, 1 skipped, 0 failed" in out
+    status, out, err = run(capsys, model, *command)
+    assert (status, "reads no sidecar" in err) == (0, False)
+    assert f"{tmp_path / 'a.jpg'}: the crop inside counts now, and not that in a.xmp" in err
+    assert "2 suggested, 2 written for lightroom, 1 skipped, 0 failed" in out
+    for name in ("a.jpg", "b.tif"):
+        crop = crops_by_editor(tmp_path, name)["lightroom"]
+        assert (crop.version.file, crop.is_untouched) == (name, True)
+    status, out, _ = run(capsys, model, *command)
+    assert "skipped: 3: it already has this model's crop (a.jpg, b.tif, c.png)" in out
+    assert main(["suggest", str(tmp_path), "--undo"]) == 0
+    assert "2 files restored, 3 removed, 0 kept" in capsys.readouterr().out
     assert hashes(tmp_path) == before
 
 
@@ -349,7 +372,7 @@ def test_undo_removes_copies_that_say_what_they_are_and_no_other_picture(model, 
     capsys.readouterr()
     assert main(["suggest", str(out), "--undo"]) == 1
     printed = capsys.readouterr().out
-    assert "0 sidecars restored, 4 removed, 2 kept" in printed
+    assert "0 files restored, 4 removed, 2 kept" in printed
     assert printed.count("nothing in it says that CropperHead made it") == 2
     assert sorted(file.name for file in out.glob("*.*")) == [
         ".cropperhead",

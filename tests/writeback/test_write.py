@@ -9,7 +9,7 @@ import pytest
 from conftest import darktable_xmp, save_photo, settings, xmp
 from raw_files import SHORT, save_dng
 
-from cropperhead.editors import darktable, lightroom, suggestion_mark
+from cropperhead.editors import darktable, lightroom, registry, suggestion_mark
 from cropperhead.editors.names import WRITABLE_NAMES
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.geometry.crops import Crop
@@ -347,8 +347,9 @@ def correct(folder, reader, editor):
     photo = look(folder, reader)
     file = writing.find_target(photo, editor)
     wanted = WantedCrop(Crop(0.25, 0.3, 0.75, 0.7, 0.0), 6, "8")
-    mark = marks.Mark("8", editor, CROP, 6)
-    file.write_bytes(writing._with_crop(photo, wanted, editor, file.read_bytes(), mark))
+    note = marks.Mark("8", editor, CROP, 6).texts()
+    module, new = registry.find_writable(editor), writing._new_crop(photo, wanted, editor)
+    file.write_bytes(module.write(file.read_bytes(), new, note))
 
 
 def test_the_journal_identifies_a_suggestion_whose_mark_was_dropped(tmp_path, reader):
@@ -387,13 +388,13 @@ def test_a_sidecar_of_two_photos_is_not_written_for_the_wrong_one(tmp_path, read
     (tmp_path / "IMG_1.NEF").write_bytes(b"")
     with pytest.raises(WritingError, match=r"IMG_1\.xmp: it would be read for IMG_1\.NEF"):
         write(tmp_path, reader, "lightroom")
-    assert write(tmp_path, reader, "darktable").sidecar == tmp_path / "IMG_1.jpg.xmp"
+    assert write(tmp_path, reader, "darktable").file == tmp_path / "IMG_1.jpg.xmp"
 
 
 def test_a_sidecar_in_another_case_of_letters_is_written(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg")
     (tmp_path / "img_1.XMP").write_bytes(xmp({"Exposure2012": 1}))
-    assert write(tmp_path, reader, "lightroom").sidecar == tmp_path / "img_1.XMP"
+    assert write(tmp_path, reader, "lightroom").file == tmp_path / "img_1.XMP"
     assert not (tmp_path / "IMG_1.xmp").exists()
 
 

@@ -42,3 +42,10 @@ catalog_option = click.option(
     help="Read this Lightroom catalog (.lrcat) in addition to those in params.yaml. May be "
     "repeated.",
 )
+
+into_photos_option = click.option(
+    "--into-photos",
+    is_flag=True,
+    help="For lightroom: write into JPEG, TIFF and DNG files themselves, where Lightroom reads no "
+    "sidecar. Only their XMP changes, and the whole photos are kept for --undo.",
+)

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from cropperhead.cli.options import PATH, catalog_option
-from cropperhead.editors.names import WRITABLE_NAMES
+from cropperhead.cli.options import PATH, catalog_option, into_photos_option
+from cropperhead.editors.names import EMBEDDING_NAMES, WRITABLE_NAMES
 from cropperhead.errors import CropperheadError
 from cropperhead.inference.aspect_ratio import FREE, parse_ratio
 
@@ -42,6 +42,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
     type=click.Choice(WRITABLE_NAMES),
     help="Write the crops to this editor's sidecars.",
 )
+@into_photos_option
 @click.option("--overwrite", is_flag=True, help="With --write: replace crops that people made.")
 @click.option("--json", is_flag=True, help="Print a JSON object for each photo.")
 @click.option("--apply", type=PATH, metavar="DIR", help="Save cropped, straightened copies here.")
@@ -116,10 +117,10 @@ def command(
     """Suggest crops with the trained model.
 
     PATH is a photo, a folder of photos or a pattern; - is the same as --json. Photos are never
-    changed. Crops that people made, in any editor, are kept unless you pass --overwrite.
-    Lightroom reads sidecars of RAW photos, but none of JPEG, TIFF and DNG files. Without
-    --write, --json, --apply or --sheet, each photo's crop is printed. The exit status is 1 if
-    anything failed or no photo was found.
+    changed, unless you pass --into-photos. Crops that people made, in any editor, are kept unless
+    you pass --overwrite. Lightroom reads sidecars of RAW photos, but none of JPEG, TIFF and DNG
+    files: it needs --into-photos for those. Without --write, --json, --apply or --sheet, each
+    photo's crop is printed. The exit status is 1 if anything failed or no photo was found.
     """
     files = [Path(path).expanduser() for path in paths if path != _STANDARD_OUTPUT]
     if not files:
@@ -129,6 +130,8 @@ def command(
         return
     if options["straighten_only"] and (options["aspect"] != FREE or options["alternatives"]):
         raise click.UsageError("--straighten-only excludes --aspect and --alternatives.")
+    if options["into_photos"] and options["write"] not in EMBEDDING_NAMES:
+        raise click.UsageError("--into-photos needs --write lightroom.")
     options["json"] |= _STANDARD_OUTPUT in paths
     _suggest(files, model, catalogs, options)
 

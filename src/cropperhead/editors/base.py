@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -145,6 +146,16 @@ class WritableEditor(Editor, Protocol):
         An empty `mark` removes one. Raises RejectedFile where the editor could not show the crop,
         or `before` cannot be changed.
         """
+
+
+@runtime_checkable
+class EmbeddingEditor(WritableEditor, Protocol):
+    """An editor that keeps its settings inside photos of some formats: `sidecars.unread_for`."""
+
+    def write_inside(
+        self, before: bytes | None, new: CropToWrite, mark: MarkTexts, changed: datetime
+    ) -> bytes:
+        """The packet of XMP for the photo, as `write` gives the sidecar; with the time of it."""
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ crop, so the corners are neither sorted nor made positive.
 """
 
 import math
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,7 +27,7 @@ from cropperhead.editors.base import (
     stored_box,
     tags_in_group,
 )
-from cropperhead.editors.xmp import EMPTY, Name, Packet
+from cropperhead.editors.xmp import EMPTY, EMPTY_INSIDE, Name, Packet
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import FULL_FRAME, Crop, Rectangle
@@ -58,6 +59,7 @@ MAX_ANGLE_DEG = 45.0
 # Fractions reach a little beyond 1 when tilted; anything far above is a count of pixels.
 _LARGEST_FRACTION = 2.0
 _CRS, _ORIENTATION = "XMP-crs:", "XMP-tiff:Orientation"
+_CHANGED = Name("http://ns.adobe.com/xap/1.0/", "xmp", "MetadataDate")
 _TIFF, _PHOTOSHOP = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/photoshop/1.0/"
 # The orientations 5 and 7 are mirrored quarter turns: public readers of catalogs disagree which
 # letters are which of the two, so that the camera's own value goes before a catalog's.
@@ -179,14 +181,31 @@ def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
     A sidecar without any other setting makes Camera Raw drop its own lens defaults.
     """
     packet = Packet(EMPTY if before is None else before)
-    turned = {} if new.shown_now == new.shown_as else {"Orientation": new.shown_as}
-    for tag, value in (encode(new.crop, *new.frame, new.shown_as) | turned).items():
-        packet.set(_property(tag), _text(value))
+    _put_crop(packet, new, mark)
     if before is None:
         extension = PurePosixPath(new.photo).suffix[1:].upper()
         packet.set(Name(_PHOTOSHOP, "photoshop", "SidecarForExtension"), extension)
-    suggestion_mark.put_in_packet(packet, mark)
     return packet.to_bytes()
+
+
+def write_inside(
+    before: bytes | None, new: CropToWrite, mark: MarkTexts, changed: datetime
+) -> bytes:
+    """The packet for a JPEG, TIFF or DNG: see `base.EmbeddingEditor`.
+
+    Lightroom dates every packet (`xmp:MetadataDate`), and tells the latest one by it.
+    """
+    packet = Packet(EMPTY_INSIDE if before is None else before)
+    _put_crop(packet, new, mark)
+    packet.set(_CHANGED, changed.isoformat(timespec="seconds"))
+    return packet.to_bytes()
+
+
+def _put_crop(packet: Packet, new: CropToWrite, mark: MarkTexts) -> None:
+    turned = {} if new.shown_now == new.shown_as else {"Orientation": new.shown_as}
+    for tag, value in (encode(new.crop, *new.frame, new.shown_as) | turned).items():
+        packet.set(_property(tag), _text(value))
+    suggestion_mark.put_in_packet(packet, mark)
 
 
 def _property(tag: str) -> Name:

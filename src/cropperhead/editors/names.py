@@ -5,3 +5,4 @@ A test compares them with the registry.
 
 NAMES = ("lightroom", "darktable", "rawtherapee", "art")
 WRITABLE_NAMES = ("lightroom", "darktable", "rawtherapee")
+EMBEDDING_NAMES = ("lightroom",)

@@ -4,7 +4,7 @@
 """
 
 from cropperhead.editors import art, darktable, lightroom, rawtherapee
-from cropperhead.editors.base import Editor, WritableEditor
+from cropperhead.editors.base import Editor, EmbeddingEditor, WritableEditor
 
 # In order of precedence: the first that has a crop decides how a photo is displayed
 EDITORS: tuple[Editor, ...] = (lightroom, darktable, rawtherapee, art)
@@ -18,6 +18,18 @@ def find_editor(name: str) -> Editor:
 def find_writable(name: str) -> WritableEditor:
     """The editor of a name whose sidecars can be written, one of `names.WRITABLE_NAMES`."""
     return next(editor for editor in writable() if editor.name == name)
+
+
+def find_embedding(name: str, photo_suffix: str) -> EmbeddingEditor | None:
+    """The editor of a name, if it keeps its settings inside photos with this suffix."""
+    editor = find_editor(name)
+    is_inside = photo_suffix in editor.sidecars.unread_for
+    return editor if is_inside and isinstance(editor, EmbeddingEditor) else None
+
+
+def embedding() -> list[EmbeddingEditor]:
+    """The editors whose settings can be written into photos."""
+    return [editor for editor in EDITORS if isinstance(editor, EmbeddingEditor)]
 
 
 def writable() -> list[WritableEditor]:

@@ -24,6 +24,12 @@ EMPTY = f"""<?xml version="1.0" encoding="UTF-8"?>
  </rdf:RDF>
 </x:xmpmeta>
 """.encode()
+# The beginning and the end of a packet inside a photo (XMP specification, part 1, 7.3.2), where no
+# declaration of XML may be, and room for the next program
+_HEAD = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+_TAIL = b'<?xpacket end="w"?>'
+_ROOM = (b" " * 99 + b"\n") * 20
+EMPTY_INSIDE = _HEAD + EMPTY.partition(b"\n")[2] + _ROOM + _TAIL
 
 
 class Name(NamedTuple):

@@ -224,6 +224,11 @@ def find_traces(folder: Path, entry: Entry) -> Mapping[Path, Trace]:
     return {folder / name: _trace(folder / name) for name in (entry.file, *entry.sidecars)}
 
 
+def photo_tags() -> list[str]:
+    """The tags that ExifTool is asked for in every photo."""
+    return [*settings.photo_tags(), *_PHOTO_TAGS, *DOCUMENT_TAGS]
+
+
 class _Walk:
     """Reads photos in batches, because ExifTool answers faster about many."""
 
@@ -269,8 +274,7 @@ class _Walk:
         photos = [self._folder / entry.file for entry in entries]
         names = [self._folder / name for entry in entries for name in entry.sidecars]
         sidecars = [file for file in names if settings.is_for_exiftool(file)]
-        wanted = [*settings.photo_tags(), *_PHOTO_TAGS, *DOCUMENT_TAGS, *extra]
-        answers = self._reader.read(photos, wanted, with_notes)
+        answers = self._reader.read(photos, [*photo_tags(), *extra], with_notes)
         answers |= self._reader.read(sidecars, [*settings.sidecar_tags(), *DOCUMENT_TAGS, *extra])
         return {file.relative_to(self._folder).as_posix(): tags for file, tags in answers.items()}
 
@@ -294,7 +298,9 @@ class _Walk:
             if self._crops_only and not (found.cropped or found.overruled or found.of_others):
                 return None
             photo, turn = opened(), camera()
-            suggestions = suggestion_history.find_suggestions(self._folder, entry, self._journals)
+            suggestions = suggestion_history.find_suggestions(
+                self._folder, entry, self._journals, own
+            )
             shown_as = _shown_as(found, turn)
             crops, errors = _decode_crops(found, photo, shown_as, suggestions)
             if not self._options.keeps_automatic:
@@ -329,7 +335,7 @@ class _Walk:
 
     def _damaged_journal(self, entry: Entry) -> Iterator[LeftOut]:
         file = journal_records.file_in((self._folder / entry.file).parent)
-        if entry.sidecars and file in self._journals.damage:
+        if file in self._journals.damage:
             name, damage = file.relative_to(self._folder).as_posix(), self._journals.damage[file]
             yield LeftOut(name, DAMAGED_JOURNAL, damage)
 

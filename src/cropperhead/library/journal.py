@@ -6,22 +6,27 @@ on the disk before the sidecar is replaced, in one step, by a file prepared in t
 an interruption at any moment a sidecar is the old one or the new one, and their hashes in the
 journal show which; nothing has to be recorded afterwards.
 
+A photo of which only the XMP is changed is kept whole and replaced in the same way.
+
 `undo` goes by the same hashes, so that it can be interrupted and run again. A sidecar that is
 neither what was written nor what was there before has been changed by somebody since, and is kept.
-So is a file such as CropperHead never writes, whatever a journal says of it.
+So is a file such as CropperHead never writes, whatever a journal says of it: a photo is replaced
+only by one that differs in nothing but its XMP.
 
 Whoever reads or changes a journal locks its folder `.cropperhead` meanwhile. Commands that write
 lock the folders that they are given besides, until they end (`folder_lock.hold_trees`).
 """
 
+import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from cropperhead.editors import registry
-from cropperhead.errors import WritingError
+from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.library import journal_records, replacing, sidecars
 from cropperhead.library.journal_records import (
     FOLDER,
@@ -31,12 +36,13 @@ from cropperhead.library.journal_records import (
     digest_of_file,
     naming,
 )
-from cropperhead.photos import copy_mark
+from cropperhead.photos import copy_mark, embedded_xmp
 from cropperhead.system import atomic, filenames, folder_lock, regular_file
 
 _BACKUP, _READY = ".before", ".ready"
 _OURS = (LINES, _BACKUP, _READY, atomic.UNFINISHED)  # how the names in the folder end
 _LARGEST_SIDECAR = 64_000_000  # bytes: larger ones are not read, and so not written
+LARGEST_PHOTO = 1_000_000_000  # bytes of one of which the XMP is changed
 _CHANGED = "changed since it was written; kept as it is"
 
 
@@ -56,7 +62,7 @@ class UndoResult:
         )
 
     def __str__(self) -> str:
-        done = f"{len(self.restored)} sidecars restored, {len(self.removed)} removed"
+        done = f"{len(self.restored)} files restored, {len(self.removed)} removed"
         lines = [filenames.escape_path(f"  {file}: {why}") for file, why in self.kept.items()]
         return "\n".join([f"{done}, {len(self.kept)} kept as they are", *lines])
 
@@ -76,16 +82,42 @@ def write_file(
     """
     expected = digest(before) if replaced is None else replaced
     with naming(file):
-        replacing.require_unchanged(file, expected)
-        if expected is not None and not os.access(file, os.W_OK):
-            raise WritingError(f"{file}: it is read-only. Left as it was.")
+        _require_writable(file, expected)
         with replacing.locked(file.parent, create=True) as place, _tidied_on_failure(place):
-            record = _record(file, content, before, note)
+            record = _record(file, str(digest(content)), digest(before), note)
             if before is not None:
-                replacing.prepare(place / f"{record.before}{_BACKUP}", before, file)
-            ready = replacing.prepare(place / f"{record.after}{_READY}", content, file)
+                fill = _writer(before)
+                replacing.prepare(place / f"{record.before}{_BACKUP}", fill, file)
+            ready = place / f"{record.after}{_READY}"
+            replacing.prepare(ready, _writer(content), file)
             with replacing.line_added(place, record):
                 replacing.put(ready, file, expected)
+
+
+def write_photo(
+    file: Path, make: Callable[[Path], object], before: str, note: Mapping[str, str]
+) -> None:
+    """Replaces a photo by what `make` writes to the path it is given, so that `undo` restores it.
+
+    Only the photo's XMP may differ; `make` raises WritingError otherwise. `before` is the SHA-256
+    of the photo that was read. Raises WritingError, and leaves the photo as it was, as `write_file`
+    does.
+    """
+    with naming(file):
+        _require_writable(file, before)
+        with replacing.locked(file.parent, create=True) as place, _tidied_on_failure(place):
+            ready = place / f"{before}{_READY}"
+            try:
+                replacing.prepare(ready, make, file)
+                note = {**note, **journal_records.inside_note()}
+                record = _record(file, str(digest_of_file(ready)), before, note)
+                backup = place / f"{before}{_BACKUP}"
+                replacing.prepare(backup, partial(replacing.copy, file), file)
+                replacing.require_unchanged(backup, before, file)
+                with replacing.line_added(place, record):
+                    replacing.put(ready, file, before)
+            finally:
+                ready.unlink(missing_ok=True)
 
 
 def read_records(folder: Path) -> Sequence[Record]:
@@ -191,9 +223,15 @@ def _earlier(now: str | None, changes: Sequence[Record]) -> tuple[Record | None,
 def _refuse_foreign(file: Path, change: Record) -> None:
     """Raises WritingError for a file of a kind that CropperHead does not write.
 
-    It writes sidecars of editors, and copies, which say themselves that they are.
+    It writes sidecars of editors, and copies, which say themselves that they are. In photos it
+    changes the XMP, and nothing else.
     """
-    if sidecars.suffix(file.name) in {one.sidecars.suffix for one in registry.writable()}:
+    suffix = sidecars.suffix(file.name)
+    if suffix in {one.sidecars.suffix for one in registry.writable()}:
+        return
+    inside = [one for one in registry.embedding() if suffix in one.sidecars.unread_for]
+    if change.is_inside_photo and inside:
+        _require_same_photo(file, change)
         return
     if change.copied_photo is None or change.before is not None:
         raise WritingError(f"{file}: CropperHead does not write such files. Kept as it is.")
@@ -201,22 +239,53 @@ def _refuse_foreign(file: Path, change: Record) -> None:
         raise WritingError(f"{file}: {copy_mark.MISSING}.")
 
 
+def _require_same_photo(file: Path, change: Record) -> None:
+    """Raises WritingError unless a photo and its backup differ in their XMP alone."""
+    try:
+        is_same = change.before is not None and (
+            embedded_xmp.digest_without_xmp(file)
+            == embedded_xmp.digest_without_xmp(_backup(file, change))
+        )
+    except RejectedFile as error:
+        raise WritingError(f"{file}: it or its backup: {error}. Kept as it is.") from error
+    except OSError as error:
+        raise _unreadable_backup(file, change, error) from error
+    if not is_same:
+        raise WritingError(f"{file}: its backup differs in more than XMP. Kept as it is.")
+
+
+def _backup(file: Path, change: Record) -> Path:
+    return file.parent / FOLDER / f"{change.before}{_BACKUP}"
+
+
+def _unreadable_backup(file: Path, change: Record, error: OSError) -> WritingError:
+    problem = f"its backup {_backup(file, change)} cannot be read: {error.strerror}"
+    return WritingError(f"{file}: {problem}. Kept as it is.")
+
+
 def _restore(file: Path, change: Record, now: str | None) -> None:
     """Makes a file what it was before a change, if it still is what it is `now`."""
     if change.before is None:
         replacing.remove(file, file.parent / FOLDER / f"{now}{_READY}", str(now))
         return
-    folder = file.parent / FOLDER
-    backup = folder / f"{change.before}{_BACKUP}"
+    backup, ready = _backup(file, change), file.parent / FOLDER / f"{change.before}{_READY}"
     try:
-        content = regular_file.read_bytes(backup, _LARGEST_SIDECAR, follow_link=False)
+        _require_readable(backup, LARGEST_PHOTO if change.is_inside_photo else _LARGEST_SIDECAR)
     except OSError as error:
-        problem = f"its backup {backup} cannot be read: {error.strerror}"
-        raise WritingError(f"{file}: {problem}. Kept as it is.") from error
-    if digest(content) != change.before:
+        raise _unreadable_backup(file, change, error) from error
+    replacing.prepare(ready, partial(replacing.copy, backup), file, change)
+    if digest_of_file(ready) != change.before:
+        ready.unlink()
         raise WritingError(f"{file}: its backup {backup} is damaged. Kept as it is.")
-    ready = replacing.prepare(folder / f"{change.before}{_READY}", content, file, change)
     replacing.put(ready, file, now)
+
+
+def _require_readable(file: Path, most_bytes: int) -> None:
+    """Raises OSError for what is not a file, or a larger one."""
+    with regular_file.open_regular(file, follow_link=False) as stream:
+        if os.fstat(stream.fileno()).st_size > most_bytes:
+            problem = f"it has more than {most_bytes:,} bytes"
+            raise regular_file.NotRegularError(errno.EFBIG, problem, str(file))
 
 
 def _tidy_or_reason(folder: Path, remaining: Sequence[Record]) -> Mapping[Path, str]:
@@ -281,9 +350,20 @@ def _tidied_on_failure(place: Path) -> Iterator[None]:
         raise
 
 
-def _record(file: Path, content: bytes, before: bytes | None, note: Mapping[str, str]) -> Record:
+def _require_writable(file: Path, expected: str | None) -> None:
+    """Raises WritingError if a file is not what is expected, or read-only."""
+    replacing.require_unchanged(file, expected)
+    if expected is not None and not os.access(file, os.W_OK):
+        raise WritingError(f"{file}: it is read-only. Left as it was.")
+
+
+def _writer(content: bytes) -> Callable[[Path], object]:
+    return lambda file: file.write_bytes(content)
+
+
+def _record(file: Path, after: str, before: str | None, note: Mapping[str, str]) -> Record:
     old = {}
     if before is not None:
         status = file.stat()
         old = {"mtime_ns": status.st_mtime_ns, "mode": status.st_mode}
-    return Record(file.name, digest(before), str(digest(content)), **old, note=dict(note))
+    return Record(file.name, before, after, **old, note=dict(note))

@@ -29,6 +29,7 @@ _MOST_DAMAGED, _NAMED_LINES = 1000, 3
 _LARGEST_FILE = 2**32  # bytes, the most of a TIFF
 _DIGEST = re.compile("[0-9a-f]{64}")  # a SHA-256
 _COPY_OF = "Source"  # in the note on a cropped copy: the photo
+_INSIDE = "Inside"  # in the note on a photo of which only the XMP was changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,13 @@ class Record:
 
     @property
     def copied_photo(self) -> str | None:
-        """The photo of which the file is a cropped copy; None for a sidecar."""
+        """The photo of which the file is a cropped copy; None for others."""
         return self.note.get(_COPY_OF)
+
+    @property
+    def is_inside_photo(self) -> bool:
+        """Whether the file is a photo, and only its XMP was changed."""
+        return _INSIDE in self.note
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,11 @@ class Journals:
 def copy_note(photo: Path) -> dict[str, str]:
     """The note by which a change is known as that of a cropped copy of this photo."""
     return {_COPY_OF: str(photo.resolve())}
+
+
+def inside_note() -> dict[str, str]:
+    """The note by which a change is known as that of the XMP inside a photo."""
+    return {_INSIDE: "XMP"}
 
 
 def file_in(folder: Path) -> Path:

@@ -50,6 +50,11 @@ def read_provenance(tags: Tags, editor: str) -> Provenance:
     )
 
 
+def is_marked(tags: Tags) -> bool:
+    """Whether a packet holds CropperHead's mark."""
+    return _SUGGESTED_FOR in tags
+
+
 def _parse_time(text: str) -> datetime | None:
     """ExifTool's form of a date; one without a time zone counts as UTC, None for no date."""
     try:

@@ -7,7 +7,7 @@ its content.
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +29,7 @@ from cropperhead.system import atomic, folder_lock, regular_file
 from cropperhead.system.exchange import exchange
 
 _PERMISSIONS = 0o777
+_PIECE = 1 << 20  # bytes that are copied at a time
 _APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -51,14 +52,16 @@ def require_unchanged(file: Path, expected: str | None, named: Path | None = Non
         raise WritingError(f"{named or file}: it has changed meanwhile. Left as it was.")
 
 
-def prepare(ready: Path, content: bytes, like: Path, change: Record | None = None) -> Path:
-    """Writes a file whole, with mode, owner and further attributes of another, if there is one.
+def prepare(
+    ready: Path, fill: Callable[[Path], object], like: Path, change: Record | None = None
+) -> Path:
+    """Lets `fill` write a file whole, and gives it mode, owner and attributes of another, if any.
 
-    With a change, mode and time are what they were before it. Raises OSError.
+    With a change, mode and time are what they were before it. Raises OSError, and what `fill` does.
     """
 
     def write_to(file: Path) -> None:
-        file.write_bytes(content)
+        fill(file)
         if like.exists():
             _copy_attributes(like, file)
         if change is not None:
@@ -67,6 +70,15 @@ def prepare(ready: Path, content: bytes, like: Path, change: Record | None = Non
 
     atomic.replace(ready, write_to)
     return ready
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copies the content of a file, piece by piece. Raises OSError, also for what is not a file."""
+    with (
+        regular_file.open_regular(source, follow_link=False) as content,
+        target.open("wb") as stream,
+    ):
+        shutil.copyfileobj(content, stream, _PIECE)
 
 
 def put(ready: Path, file: Path, expected: str | None) -> None:

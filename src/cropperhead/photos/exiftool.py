@@ -1,4 +1,7 @@
-"""Reads tags of many files at a time; no file can end the run. Nothing else uses ExifTool."""
+"""Reads tags of many files at a time, and writes XMP into a copy of one; no file can end the run.
+
+Nothing else uses ExifTool.
+"""
 
 import json
 import os
@@ -14,7 +17,7 @@ from typing import Any
 import exiftool
 from exiftool.exceptions import ExifToolException
 
-from cropperhead.errors import SetupError
+from cropperhead.errors import RejectedFile, SetupError
 from cropperhead.system import filenames
 from cropperhead.system.regular_file import is_irregular
 from cropperhead.system.time_limit import TimeIsUp, time_limit
@@ -37,6 +40,15 @@ _MARKUP = re.compile(r"<!--[^-]*+(?:-[^-]+)*-->|<\?[^<]*?\?>")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,16})?", re.ASCII)
 # ExifTool answers in milliseconds; a file that it never finishes must not stop the run.
 _TIME_LIMIT_S, _TIME_LIMIT_PER_FILE_S = 30, 2
+_SLOWEST_BYTES_PER_S = 2_000_000  # at which it copies a photo, on a slow network drive
+# With the group; without it, ExifTool looks for XMP in Canon's recipes as well, which are in EXIF,
+# and writes EXIF and the makers' notes anew.
+_PACKET = "-XMP:XMP<="
+# All that is in a photo but XMP, also what ExifTool does not know; not what is true of any file
+_ALL_BUT_XMP = ("-a", "-u", "-G1:4", "--XMP:all", "--File:all", "--System:all", "--Composite:all")
+# How the names of places in the file end: they change with its length
+_PLACES = ("Offset", "Offsets", "Start")
+_COPY = re.compile(r":Copy\d+:")
 # Tags without a table get their kind from the first file that a process reads: after one darktable
 # sidecar with an empty history, the histories of all others would not be records, and be lost.
 _TABLES = """
@@ -154,6 +166,58 @@ class TagReader:
             return {}
         single = (self.read([one], tags, with_notes) for one in files)
         return {file: one for answer in single for file, one in answer.items()}
+
+    def write_xmp(self, photo: Path, packet: bytes, target: Path) -> None:
+        """Writes a copy of a photo to `target`, which does not exist, with this packet of XMP.
+
+        Raises RejectedFile with ExifTool's reason if it does not, or takes too long; a part of the
+        copy may then be there. Raises OSError for what is no file.
+        """
+        if not (_is_passable(photo) and filenames.has_safe_absolute_path(target)):
+            raise RejectedFile("unreadable", "its path is none for ExifTool")
+        seconds = _TIME_LIMIT_S + photo.stat().st_size / _SLOWEST_BYTES_PER_S
+        with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
+            new = Path(folder, "new.xmp")
+            new.write_bytes(packet)
+            names = os.path.abspath(target), os.path.abspath(photo)  # noqa: PTH100 - keeps links
+            said = self._run(seconds, f"{_PACKET}{new}", "-o", *names)
+        if not target.is_file():
+            raise RejectedFile("unreadable", f"ExifTool did not write into it: {said}")
+
+    def read_all_but_xmp(self, photo: Path) -> Mapping[str, Sequence[str]]:
+        """The values of all tags but XMP's, and but those that tell a place in the file.
+
+        By group and name; a tag may have several. Raises RejectedFile if ExifTool cannot read it.
+        """
+        seconds = _TIME_LIMIT_S + photo.stat().st_size / _SLOWEST_BYTES_PER_S
+        name = os.path.abspath(photo)  # noqa: PTH100 - keeps links
+        text = self._run(seconds, "-j", *_ALL_BUT_XMP, name) if _is_passable(photo) else ""
+        try:
+            [answer] = json.loads(text)
+        except ValueError:
+            raise RejectedFile("unreadable", "ExifTool cannot read all of it") from None
+        values: dict[str, list[str]] = {}
+        for tag, value in answer.items():
+            if tag != "SourceFile" and not tag.endswith(_PLACES):
+                values.setdefault(_COPY.sub(":", tag), []).append(repr(value))
+        return {tag: sorted(several) for tag, several in values.items()}
+
+    def _run(self, seconds: float, *params: str) -> str:
+        """What ExifTool prints, or else what is wrong; it is ended if it takes too long."""
+        if self._process.has_died():
+            self._restart()
+        try:
+            with (
+                time_limit(seconds, self._process.has_died),
+                warnings.catch_warnings(action="ignore"),
+            ):
+                printed = str(self._process.execute(*params))
+                return printed or str(self._process.last_stderr).strip()
+        except (ExifToolException, UnicodeDecodeError) as error:
+            return str(error)
+        except (TimeIsUp, BrokenPipeError):
+            self._restart()
+            return f"it ended, or took more than {seconds:.0f} s"
 
     def _restart(self) -> None:
         self._process.kill()

@@ -4,7 +4,8 @@ Source: TIFF 6.0.
 """
 
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from cropperhead.geometry import orientation
@@ -15,12 +16,41 @@ _POINTERS = frozenset({_SUBDIRECTORIES, _EXIF})
 _PLAIN = frozenset({b"II*\0", b"MM\0*"})
 # TIFF's types; a text's numbers are its bytes
 _NUMBERS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 9: "i", 10: "ii", 13: "I"}
+# Bytes of one value of each type: TIFF 6.0, section 2, and 13 of its supplement 1
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _MOST_DIRECTORIES, _MOST_VALUES = 64, 64  # a sound file has a dozen
 _ORDERS = {b"II": "<", b"MM": ">"}
 # What follows the order of bytes: TIFF's 42, and what Olympus and Panasonic write in its place
 _MAGIC = frozenset({b"*\0", b"\0*", b"RO", b"RS", b"OR", b"U\0"})
 
 Directory = Mapping[int, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tag of a directory: its type, the number of its values, and the bytes that they take."""
+
+    tag: int
+    kind: int
+    count: int
+    place: int  # of its first byte in the file
+    size: int
+    order: str  # of the bytes, as `struct` writes it
+
+    def read(self, stream: BinaryIO) -> bytes:
+        """All its bytes. Raises struct.error if they are cut off."""
+        stream.seek(self.place)
+        content = stream.read(self.size)
+        if len(content) < self.size:
+            raise struct.error(f"tag {self.tag} is cut off")
+        return content
+
+    def numbers(self, stream: BinaryIO) -> tuple[int, ...]:
+        """All its values, of whole numbers. Raises struct.error."""
+        layout = {3: "H", 4: "I", 13: "I"}.get(self.kind)
+        if layout is None:
+            raise struct.error(f"tag {self.tag} has the type {self.kind}")
+        return struct.unpack(f"{self.order}{self.count}{layout}", self.read(stream))
 
 
 def is_plain(stream: BinaryIO) -> bool:
@@ -56,6 +86,26 @@ def read_directories(stream: BinaryIO, wanted: Collection[int]) -> list[Director
         exif.update(map(int, directory.get(_EXIF, ())))
         pending += [following, *below, *sorted(exif)]
     return listed
+
+
+def walk(stream: BinaryIO, below: Collection[int]) -> Iterator[list[Entry]]:
+    """All tags of every directory, each followed by those to which its tags `below` lead.
+
+    Raises struct.error if one is cut off, comes twice or has an unknown type, and where there are
+    more of them than a sound file has.
+    """
+    stream.seek(0)
+    order, place = _start(stream)
+    pending, seen = [place], {0}
+    while pending:
+        place = pending.pop(0)
+        if place in seen or len(seen) > _MOST_DIRECTORIES:
+            raise struct.error(f"directory {len(seen)} is one too many")
+        seen.add(place)
+        entries, following = _entries(stream, place, order)
+        inside = [n for one in entries if one.tag in below for n in one.numbers(stream)]
+        pending = [*inside, *([following] if following else []), *pending]
+        yield entries
 
 
 def read_orientation(stream: BinaryIO) -> int | None:
@@ -106,6 +156,24 @@ def _directory(
         if tag in wanted:
             values[tag] = _values(stream, order, kind, length, value)
     return values, following
+
+
+def _entries(stream: BinaryIO, place: int, order: str) -> tuple[list[Entry], int]:
+    """All tags of a directory, and the place of the next directory or 0."""
+    stream.seek(place)
+    count = struct.unpack(order + "H", stream.read(2))[0]
+    packed = stream.read(12 * count)
+    following = struct.unpack(order + "I", stream.read(4).ljust(4, b"\0"))[0]
+    entries = []
+    for number, (tag, kind, length, value) in enumerate(struct.iter_unpack(order + "HHII", packed)):
+        if kind not in _SIZES:
+            raise struct.error(f"tag {tag} has the type {kind}")
+        size = length * _SIZES[kind]
+        inside = place + 2 + 12 * number + 8
+        entries.append(Entry(tag, kind, length, inside if size <= 4 else value, size, order))
+    if len(entries) < count:
+        raise struct.error("a directory is cut off")
+    return entries, following
 
 
 def _values(

@@ -96,15 +96,15 @@ class Delivery:
             return
         plain = Crop(crop.top, crop.left, crop.bottom, crop.right, crop.angle)
         wanted = write.WantedCrop(plain, job.shown_as or job.photo.camera, self._source)
-        overwrite, dry_run = self._options.overwrite, self._options.dry_run
+        how = self._options.overwrite, self._options.dry_run, self._options.into_photos
         editor = str(self._options.write)
-        outcome = write.write_crop(job.photo, wanted, editor, self._reader, overwrite, dry_run)
+        outcome = write.write_crop(job.photo, wanted, editor, self._reader, *how)
         if outcome.reason:
             self._log.skip(job.file, outcome.reason)
         else:
             self._log.written += 1
-            if outcome.caution:
-                self._log.caution(job.file, outcome.caution)
+            if outcome.caution or outcome.overruled:
+                self._log.caution(job.file, outcome.caution or outcome.overruled)
 
     def _write_copy(self, job: Job, prediction: Prediction) -> None:
         if job.copy_to is None or self._copies is None:

@@ -14,6 +14,7 @@ from cropperhead.photos.exiftool import TagReader
 from cropperhead.suggest.copies import CopyFolder, is_copy
 from cropperhead.suggest.options import SuggestLog, SuggestOptions
 from cropperhead.suggest.predict import Job, file_trace
+from cropperhead.writeback import write
 
 _BATCH = 100  # as many files as ExifTool is asked for at a time
 # Kinds of what is wrong with a photo or its journal. Other kinds are of crops that cannot be read,
@@ -94,10 +95,16 @@ class JobFinder:
                 yield self._sidecar_job(file, next(photos))
 
     def _has_written_sidecar(self, folder: Path, entry: Entry) -> bool:
+        targets = [entry.file] if self._goes_inside(entry) else entry.sidecars
         try:
-            return any(self._is_this_suggestion(folder / name) for name in entry.sidecars)
+            return any(self._is_this_suggestion(folder / name) for name in targets)
         except WritingError:  # of the journal, reported when the photo is read
             return False
+
+    def _goes_inside(self, entry: Entry) -> bool:
+        """Whether the crop goes into the photo itself."""
+        is_meant = self.options.into_photos
+        return is_meant and write.keeps_inside(entry.file, str(self.options.write))
 
     def _is_this_suggestion(self, sidecar: Path) -> bool:
         last = self.journals.if_as_written(sidecar)
@@ -128,7 +135,9 @@ class JobFinder:
 
     def _reason_to_skip(self, photo: EditedPhoto) -> str:
         own = [one for one in photo.crops if one.editor_name == self.options.write]
-        if any(one.is_untouched and one.mark and one.mark.model == self.source for one in own):
+        beside = photo.entry.sidecars if self._goes_inside(photo.entry) else ()
+        there = [one.mark for one in own if one.is_untouched and one.version.file not in beside]
+        if any(mark and mark.model == self.source for mark in there):
             return _PRESENT
         if self.options.overwrite:
             return ""

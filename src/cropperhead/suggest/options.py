@@ -37,13 +37,15 @@ class CopySettings:
 class SuggestOptions:
     """Which crops are wanted, and where they go.
 
-    `write` is one of `editors.names.WRITABLE_NAMES`, `apply` the folder for copies, `sheet` a
-    picture file and `aspect` a ratio as in `aspect_ratio.parse_ratio`. `alternatives` is the number
-    of crops wanted in addition to the best one. `quality`, `strip_location` and `strip_all` are
-    those of `CopySettings`.
+    `write` is one of `editors.names.WRITABLE_NAMES`; `into_photos`, for `EMBEDDING_NAMES` there,
+    writes into those photos of which that editor reads no sidecar. `apply` is the folder for
+    copies, `sheet` a picture file and `aspect` a ratio as in `aspect_ratio.parse_ratio`.
+    `alternatives` is the number of crops wanted in addition to the best one. `quality`,
+    `strip_location` and `strip_all` are those of `CopySettings`.
     """
 
     write: str | None = None
+    into_photos: bool = False
     overwrite: bool = False
     json: bool = False
     apply: Path | None = None
@@ -129,7 +131,7 @@ class SuggestLog:
         self.skipped.setdefault(reason, []).append(file)
 
     def caution(self, file: Path, reason: str) -> None:
-        """Print why what was written for a photo will have no effect."""
+        """Print why what was written for a photo has no effect, or what it takes the effect of."""
         self.progress.write(f"{file}: {reason}", file=sys.stderr)
 
     def fail(self, file: Path, reason: str) -> None:

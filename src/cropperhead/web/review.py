@@ -233,7 +233,7 @@ class Review:
         except (WritingError, RejectedFile) as error:
             self._update(photo, problem=str(error))
             return
-        is_there = result.is_written or Journals().if_as_written(result.sidecar) is not None
+        is_there = result.is_written or Journals().if_as_written(result.file) is not None
         if is_there:  # or it was, when an earlier server was killed before it could say so
             self.log.add("written", photo.name, writes=photo.writes + 1)
             self._update(photo, writes=photo.writes + 1, problem=result.caution)

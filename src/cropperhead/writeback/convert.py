@@ -27,10 +27,11 @@ class ConversionLog:
 
     editor: str
     is_dry_run: bool
-    converted: dict[Path, str] = field(default_factory=dict)  # sidecar -> where the crop was
+    converted: dict[Path, str] = field(default_factory=dict)  # written file -> where the crop was
     skipped: dict[Path, str] = field(default_factory=dict)
     failed: dict[Path, str] = field(default_factory=dict)
     cautions: dict[Path, str] = field(default_factory=dict)  # of converted photos
+    overruled: dict[Path, str] = field(default_factory=dict)  # of converted photos
     damaged: dict[Path, str] = field(default_factory=dict)  # journals of which lines were skipped
 
     def __str__(self) -> str:
@@ -43,6 +44,7 @@ class ConversionLog:
         lines += [f"  skipped: {f}: {why}" for f, why in self.skipped.items() if why != _NO_CROP]
         lines += [f"  failed: {file}: {why}" for file, why in self.failed.items()]
         lines += [f"  without effect: {file}: {why}" for file, why in self.cautions.items()]
+        lines += [f"  overruled: {file}: {what}" for file, what in self.overruled.items()]
         lines += [f"  damaged: {file}: {why}" for file, why in self.damaged.items()]
         return "\n".join([counts, *lines])
 
@@ -55,6 +57,7 @@ class ConversionOptions:
     source: str | None = None  # an editor; None: the first of `registry.EDITORS` with a crop
     overwrite: bool = False
     dry_run: bool = False
+    into_photos: bool = False  # where the editor reads no sidecar; for `names.EMBEDDING_NAMES`
 
 
 def convert(
@@ -63,7 +66,7 @@ def convert(
     params: ExtractParams,
     catalogs: Collection[Path] = (),
 ) -> ConversionLog:
-    """Copies the photographer's crops of photos and folders into an editor's sidecars.
+    """Copies the photographer's crops of photos and folders into an editor's sidecars, or photos.
 
     Where several other editors have a crop, the first of `registry.EDITORS` counts. A person's crop
     in the editor itself is kept, unless `overwrite`. A photo that fails is listed, and the rest is
@@ -112,15 +115,17 @@ def _convert(
         return
     try:
         wanted = _wanted_crop(photo, sources[0], options.to)
-        overwrite, dry_run = options.overwrite, options.dry_run
-        result = write.write_crop(photo, wanted, options.to, reader, overwrite, dry_run)
+        how = options.overwrite, options.dry_run, options.into_photos
+        result = write.write_crop(photo, wanted, options.to, reader, *how)
     except (WritingError, RejectedFile) as error:
         log.failed[file] = str(error)
         return
     if result.is_written:
-        log.converted[result.sidecar] = f"{sources[0]}{_differing(sources)}"
+        log.converted[result.file] = f"{sources[0]}{_differing(sources)}"
         if result.caution:
             log.cautions[file] = result.caution
+        if result.overruled:
+            log.overruled[file] = result.overruled
     else:
         log.skipped[file] = result.reason
 

@@ -1,24 +1,29 @@
-"""Writes crops into the sidecars of editors, next to what those already hold.
+"""Writes crops into the sidecars of editors, or into photos, next to what those already hold.
 
-Photos themselves are never written. Before a sidecar is replaced, the readers of this project must
-find in it the crop that was meant; `journal` keeps what was there before. How each editor writes,
-and what it does with the sidecar, is in its module of `editors`.
+A photo is written only where that is asked for, and its editor reads no sidecar of it: `into_photo`
+changes nothing but its XMP. Before a file is replaced, the readers of this project must find in the
+new one the crop that was meant; `journal` keeps what was there before. How each editor writes, and
+what it does with the sidecar, is in its module of `editors`.
 """
 
 import tempfile
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from cropperhead.editors import base, registry
-from cropperhead.editors.base import PHOTOGRAPHER, CropToWrite, Settings, State
+from cropperhead.editors.base import PHOTOGRAPHER, CropToWrite, MarkTexts, Settings, State
 from cropperhead.errors import RejectedFile, WritingError
 from cropperhead.geometry.crops import FULL_FRAME, Crop
 from cropperhead.library import edited_photo, journal, marks, settings, sidecars
 from cropperhead.library.edited_photo import EditedCrop, EditedPhoto
 from cropperhead.library.marks import Mark
 from cropperhead.library.scan import PHOTO, Entry
+from cropperhead.library.settings import FileSettings
 from cropperhead.photos import exiftool
 from cropperhead.photos.dng import Box
+from cropperhead.writeback import into_photo
 
 
 @dataclass(frozen=True)
@@ -37,14 +42,16 @@ class WantedCrop:
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What became of a sidecar, and the reason if nothing was written.
+    """What became of a file, a sidecar or the photo, and the reason if nothing was written.
 
-    `caution` says why the editor will not show what was written; empty if it will.
+    `caution` says why the editor will not show what was written; empty if it will. `overruled`
+    names sidecars whose crop no longer counts.
     """
 
-    sidecar: Path
+    file: Path
     reason: str = ""
     caution: str = ""
+    overruled: str = ""
 
     @property
     def is_written(self) -> bool:
@@ -85,32 +92,81 @@ def write_crop(
     reader: exiftool.TagReader,
     overwrite: bool = False,
     dry_run: bool = False,
+    into_photos: bool = False,
 ) -> WriteResult:
     """Writes a crop for an editor, one of `names.WRITABLE_NAMES`, unless it has a person's crop.
 
-    `overwrite` replaces that too. Raises WritingError, and changes nothing, if the editor would not
-    show the crop as meant, or if the sidecar, its folder or the disk cannot be written.
+    `overwrite` replaces that too. With `into_photos` it is written into the photo itself where the
+    editor reads no sidecar of it. Raises WritingError, and changes nothing, if the editor would not
+    show the crop as meant, or if the file, its folder or the disk cannot be written.
     """
-    sidecar = find_target(photo, editor)
-    reason = _reason_to_skip(photo, wanted, editor, overwrite)
+    is_inside = into_photos and keeps_inside(photo.file.name, editor)
+    file = photo.file if is_inside else find_target(photo, editor)
+    reason = _reason_to_skip(photo, wanted, editor, overwrite, is_inside)
     if reason:
-        return WriteResult(sidecar, reason)
+        return WriteResult(file, reason)
+    write = _write_inside if is_inside else _write_sidecar
     try:
-        _refuse_unreadable(photo, editor, sidecar)
-        before = settings.read_sidecar(sidecar) if sidecar.exists() else None
-        mark = _mark(wanted, editor)
-        after = _with_crop(photo, wanted, editor, before, mark)
-        _require_as_meant(photo, wanted, editor, (sidecar, after), reader)
+        _refuse_unreadable(photo, editor, file)
+        return write(photo, wanted, editor, reader, dry_run)
     except RejectedFile as error:
-        raise WritingError(f"{sidecar}: {error}. Left as it was.") from error
+        raise WritingError(f"{file}: {error}. Left as it was.") from error
     except OSError as error:
-        raise WritingError(f"{sidecar}: cannot be read: {error.strerror}") from error
+        raise WritingError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def keeps_inside(photo: str, editor: str) -> bool:
+    """Whether an editor keeps its settings inside the photo of this name, and reads no sidecar."""
+    return registry.find_embedding(editor, sidecars.suffix(photo)) is not None
+
+
+def _write_sidecar(
+    photo: EditedPhoto, wanted: WantedCrop, editor: str, reader: exiftool.TagReader, dry_run: bool
+) -> WriteResult:
+    sidecar = find_target(photo, editor)
+    before = settings.read_sidecar(sidecar) if sidecar.exists() else None
+    note = _note(wanted, editor)
+    after = registry.find_writable(editor).write(before, _new_crop(photo, wanted, editor), note)
+    _require_as_meant(photo, wanted, editor, _read_back(photo, editor, (sidecar, after), reader))
     if after == before:
         return WriteResult(sidecar, "the sidecar already contains this crop")
     if not dry_run:
         _refuse_changed(photo, sidecar, before)
-        journal.write_file(sidecar, after, before, {} if mark is None else mark.texts())
+        journal.write_file(sidecar, after, before, note)
     return WriteResult(sidecar, caution=_caution(photo.file.name, editor))
+
+
+def _write_inside(
+    photo: EditedPhoto, wanted: WantedCrop, editor: str, reader: exiftool.TagReader, dry_run: bool
+) -> WriteResult:
+    module = registry.find_embedding(editor, sidecars.suffix(photo.file.name))
+    assert module is not None
+    before, packet = into_photo.read_packet(photo.file)
+    note, now = _note(wanted, editor), datetime.now(UTC)
+    after = module.write_inside(packet, _new_crop(photo, wanted, editor), note, now)
+    into_photo.require_room(photo.file, after)
+    # as if it were a sidecar, before anything large is written, and in a dry run
+    like = photo.file.with_suffix(module.sidecars.suffix), after
+    _require_as_meant(photo, wanted, editor, _read_back(photo, editor, like, reader))
+
+    def check(copy: Path) -> None:
+        _require_as_meant(photo, wanted, editor, _read_inside(photo, editor, copy, reader))
+
+    if not dry_run:
+        _refuse_changed(photo, photo.file, None)
+        into_photo.write(photo.file, after, before, note, reader, check)
+    return WriteResult(photo.file, overruled=_overruled(photo, editor))
+
+
+def _overruled(photo: EditedPhoto, editor: str) -> str:
+    """Says of which sidecars the crop no longer counts, once there is one in the photo."""
+    names = [
+        one.file
+        for one in photo.file_settings
+        if one.key == (PHOTOGRAPHER, editor) and one.file in photo.entry.sidecars
+        if not one.error and one.editor.state(one.settings).holds_crop
+    ]
+    return f"the crop inside counts now, and not that in {', '.join(names)}" if names else ""
 
 
 def _caution(photo: str, editor: str) -> str:
@@ -119,28 +175,32 @@ def _caution(photo: str, editor: str) -> str:
         return ""
     return (
         f"{editor} reads no sidecar of a {suffix} file, whose settings it keeps inside; "
-        "it will not show this crop"
+        "it will not show this crop, unless you write it there with --into-photos"
     )
 
 
-def _reason_to_skip(photo: EditedPhoto, wanted: WantedCrop, editor: str, overwrite: bool) -> str:
+def _reason_to_skip(
+    photo: EditedPhoto, wanted: WantedCrop, editor: str, overwrite: bool, is_inside: bool
+) -> str:
     if astuple(wanted.crop) == FULL_FRAME:
         return "it is the whole frame"
     present = _present_crop(photo, editor)
     if present is None:
-        return "" if overwrite else _unreadable_elsewhere(photo, editor)
+        return "" if overwrite else _unreadable_elsewhere(photo, editor, is_inside)
     box = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as)
     if marks.is_same(box, present.box) and present.shown_as == wanted.shown_as:
-        return "it already has the same crop"
+        is_elsewhere = is_inside and present.version.file in photo.entry.sidecars
+        return "" if is_elsewhere else "it already has the same crop"
     by_nobody = present.is_untouched or present.is_automatic
     return "" if by_nobody or overwrite else f"a person has cropped it: {present}"
 
 
-def _unreadable_elsewhere(photo: EditedPhoto, editor: str) -> str:
-    """Names unreadable settings, in a catalog say, whose crop the sidecar might replace."""
+def _unreadable_elsewhere(photo: EditedPhoto, editor: str, is_inside: bool) -> str:
+    """Names unreadable settings, in a catalog say, whose crop the written one might replace."""
+    target = photo.file if is_inside else find_target(photo, editor)
     for one in photo.file_settings:
         is_own = one.author == PHOTOGRAPHER and one.editor.name == editor
-        if is_own and one.error and photo.folder / one.file != find_target(photo, editor):
+        if is_own and one.error and photo.folder / one.file != target:
             return f"the settings of {editor} cannot be read: {one.file}: {one.error}"
     return ""
 
@@ -151,13 +211,13 @@ def _present_crop(photo: EditedPhoto, editor: str) -> EditedCrop | None:
     return next((crop for crop in own if crop.editor_name == editor), None)
 
 
-def _refuse_unreadable(photo: EditedPhoto, editor: str, sidecar: Path) -> None:
-    """Raises RejectedFile if what the sidecar holds so far cannot be read."""
+def _refuse_unreadable(photo: EditedPhoto, editor: str, target: Path) -> None:
+    """Raises RejectedFile if what the file holds so far cannot be read."""
     for settings_of_file in photo.file_settings:
-        if settings_of_file.error and photo.folder / settings_of_file.file == sidecar:
+        if settings_of_file.error and photo.folder / settings_of_file.file == target:
             raise settings_of_file.error
     for one in photo.left_out:
-        if photo.folder / one.file == sidecar:
+        if photo.folder / one.file == target:
             raise RejectedFile(one.kind, one.reason)
     module, now = registry.find_editor(editor), photo.settings_in(editor)
     if module.state(now).holds_crop:
@@ -165,27 +225,30 @@ def _refuse_unreadable(photo: EditedPhoto, editor: str, sidecar: Path) -> None:
         base.decode_in_frame(module, now, photo.frame, exif_orientation, photo.sensor)
 
 
-def _refuse_changed(photo: EditedPhoto, sidecar: Path, before: bytes | None) -> None:
-    """Raises WritingError if the photo or a sidecar of it has changed since it was read."""
+def _refuse_changed(photo: EditedPhoto, target: Path, before: bytes | None) -> None:
+    """Raises WritingError if the photo or a sidecar of it has changed since it was read.
+
+    `before` is what was read of a sidecar that is to be written.
+    """
     now = edited_photo.find_traces(photo.folder, photo.entry)
     changed = [file for file, trace in photo.traces.items() if now[file] != trace]
-    changed += [sidecar] if before is not None and sidecar not in now else []
+    changed += [target] if before is not None and target not in now else []
     if changed:
-        raise WritingError(f"{changed[0]}: has changed meanwhile. {sidecar.name} was not written.")
+        raise WritingError(f"{changed[0]}: has changed meanwhile. {target.name} was not written.")
 
 
-def _mark(wanted: WantedCrop, editor: str) -> Mark | None:
+def _note(wanted: WantedCrop, editor: str) -> MarkTexts:
+    """The mark of a suggestion; empty for a person's crop without one."""
     if wanted.model is None:
-        return None
-    return Mark(wanted.model, editor, wanted.suggested or wanted.crop, wanted.shown_as)
+        return {}
+    suggested = wanted.suggested or wanted.crop
+    return Mark(wanted.model, editor, suggested, wanted.shown_as).texts()
 
 
-def _with_crop(
-    photo: EditedPhoto, wanted: WantedCrop, editor: str, before: bytes | None, mark: Mark | None
-) -> bytes:
-    """The sidecar with the crop. Raises RejectedFile."""
+def _new_crop(photo: EditedPhoto, wanted: WantedCrop, editor: str) -> CropToWrite:
+    """The crop as the editor is given it. Raises RejectedFile."""
     frame, crop = _measured_by(photo, wanted, editor)
-    new = CropToWrite(
+    return CropToWrite(
         photo=photo.file.name,
         frame=frame,
         exif_orientation=photo.exif_orientation(editor),
@@ -194,8 +257,6 @@ def _with_crop(
         crop=crop,
         shown_as=wanted.shown_as,
     )
-    texts = {} if mark is None else mark.texts()
-    return registry.find_writable(editor).write(before, new, texts)
 
 
 def _measured_by(
@@ -212,15 +273,8 @@ def _measured_by(
     return size, base.displayed_crop(box, *size, wanted.shown_as)
 
 
-def _require_as_meant(
-    photo: EditedPhoto,
-    wanted: WantedCrop,
-    editor: str,
-    new_sidecar: tuple[Path, bytes],
-    reader: exiftool.TagReader,
-) -> None:
-    """Raises RejectedFile if the readers would not find the crop in the new sidecar."""
-    now = _read_back(photo, editor, new_sidecar, reader)
+def _require_as_meant(photo: EditedPhoto, wanted: WantedCrop, editor: str, now: Settings) -> None:
+    """Raises RejectedFile if the editor's new settings do not mean the crop."""
     module = registry.find_editor(editor)
     exif_orientation = base.exif_orientation(module, now, photo.file.name, photo.turn)
     is_shown = module.shown_as(now, exif_orientation) == wanted.shown_as
@@ -249,6 +303,33 @@ def _read_back(
         entry = Entry(name, PHOTO, (copy.name,), "")
         new_settings = list(settings.read_settings(Path(folder), entry, tags))
     own = [one for one in new_settings if (one.editor.name, one.file) == (editor, copy.name)]
-    if not own or own[-1].error:
-        raise (own and own[-1].error) or RejectedFile("unlike", "the crop is not found in it")
-    return own[-1].settings
+    return _last(own).settings
+
+
+def _read_inside(
+    photo: EditedPhoto, editor: str, copy: Path, reader: exiftool.TagReader
+) -> Settings:
+    """The settings of an editor that count once the copy is the photo."""
+    name = photo.entry.file
+    answers = reader.read([copy], edited_photo.photo_tags())
+    if copy not in answers:
+        raise RejectedFile("unreadable", "ExifTool cannot read what it has written")
+    entry = replace(photo.entry, edits=())  # a catalog is another place
+    tags = {**photo.tags, name: answers[copy]}
+    new_settings = settings.read_settings(photo.folder, entry, tags)
+    counting = [one for one in new_settings if one.key == (PHOTOGRAPHER, editor)]
+    own = _last([one for one in counting if one.error or _is_stated(one)])
+    if own.file != name:
+        raise RejectedFile("unlike", f"the later settings in {own.file} would count")
+    return own.settings
+
+
+def _is_stated(one: FileSettings) -> bool:
+    return one.editor.state(one.settings) is not State.SILENT
+
+
+def _last(new_settings: Sequence[FileSettings]) -> FileSettings:
+    if not new_settings or new_settings[-1].error:
+        error = new_settings[-1].error if new_settings else None
+        raise error or RejectedFile("unlike", "the crop is not found in it")
+    return new_settings[-1]
