@@ -1,0 +1,188 @@
+"""Checks the statistics of votes on simulated studies with known preferences.
+
+    python benchmarks/study.py [--studies 1000] [--raters 20] [--photos 40]
+
+Each study is designed as a real one and voted on by people whose tastes differ from each other and
+from photo to photo; some are careless, some malicious. Prints how often the intervals contain the
+true values (95 % should), how often a cropper is called preferred where none is (5 % at most), and
+how far careless people move the estimates.
+"""
+
+import argparse
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+from tqdm import tqdm
+
+from cropperhead.stats import holm_correction
+from cropperhead.study import findings, two_way
+from cropperhead.study.attention import CARELESS, rater_weights
+from cropperhead.study.ballots import Plan, StudyPhoto, design_sessions
+from cropperhead.study.preference import Pairs
+from cropperhead.study.votes import LIKE, PLAIN, SPOILED, make_table
+
+CROPPERS = ("human", "cnn", "random")
+_TIES = 0.5  # Davidson's v, of one person on one photo
+_RATER_SPREAD, _PHOTO_SPREAD = 0.4, 0.7  # standard deviations of log strengths
+_SPOILED = -4.0  # the log strength of the catch trials' crop
+_POPULATION = 400_000  # tastes, of which the true shares are the mean
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind of study: log strengths of the croppers, and the shares of raters who do not look."""
+
+    name: str
+    strengths: tuple[float, ...]
+    careless: float = 0.0
+    malicious: float = 0.0
+
+
+CASES = (
+    Case("no preference", (0.0, 0.0, 0.0)),
+    Case("no preference, a fifth careless", (0.0, 0.0, 0.0), 0.2),
+    Case("preferences", (0.5, 0.2, -0.7)),
+    Case("preferences, a fifth careless", (0.5, 0.2, -0.7), 0.2),
+    Case("preferences, careless and malicious", (0.5, 0.2, -0.7), 0.15, 0.1),
+    Case("strong preferences, careless and malicious", (1.5, 0.5, -2.0), 0.15, 0.1),
+)
+
+
+def main() -> None:
+    """Simulate, and print a row for each case."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--studies", type=int, default=1000)
+    parser.add_argument("--raters", type=int, default=20)
+    parser.add_argument("--photos", type=int, default=40)
+    parser.add_argument("--bootstrap", type=int, default=0, help="draws, to compare; slow")
+    arguments = parser.parse_args()
+    studies, rows = _Studies(arguments.raters, arguments.photos), []
+    for case in CASES:
+        seeds = tqdm(range(arguments.studies), case.name, leave=False)
+        results = [_check(studies, case, seed, arguments.bootstrap) for seed in seeds]
+        rows.append({"case": case.name, **pd.DataFrame(results).mean().round(3).to_dict()})
+    print(pd.DataFrame(rows).to_string(index=False))
+
+
+class _Studies:
+    """Studies of one design; what differs between them is what people answer."""
+
+    def __init__(self, raters: int, photos: int) -> None:
+        sessions = design_sessions(_photos(photos), CROPPERS, raters, Plan(), 1)
+        rows = [
+            {
+                **{"rater": f"rater {number:03}", "session": number, "place": place},
+                **{"mode": ballot.mode, "kind": ballot.kind, "photo": ballot.photo},
+                **{"group": ballot.photo, "left": ballot.left, "right": ballot.right},
+                **{"answer": "left", "ms": 2500, "left_overlap": 0.6, "right_overlap": 0.5},
+                "repeats": ballot.repeats,
+            }
+            for number, ballots in enumerate(sessions)
+            for place, ballot in enumerate(ballots)
+        ]
+        self.votes = make_table(rows)
+        self.rater, self.photo = (pd.factorize(self.votes[name])[0] for name in ("rater", "photo"))
+        names = [*CROPPERS, SPOILED]
+        self.sides = np.stack(
+            [pd.Index(names).get_indexer(self.votes[s]) for s in ("left", "right")]
+        )
+        self.is_counted = (self.votes["mode"] == LIKE) & (self.votes["kind"] == PLAIN)
+
+    def vote(self, case: Case, generator: np.random.Generator) -> pd.DataFrame:
+        """Let people vote."""
+        raters, photos = self.rater.max() + 1, self.photo.max() + 1
+        tastes = generator.normal(0, _RATER_SPREAD, (raters, 4))
+        looks = generator.normal(0, _PHOTO_SPREAD, (photos, 4))
+        kind = generator.random(raters)
+        sign = np.where(kind < case.careless, 0.0, 1.0)
+        sign[(kind >= case.careless) & (kind < case.careless + case.malicious)] = -1.0
+        scores = np.array([*case.strengths, _SPOILED])[self.sides]
+        scores = scores + tastes[self.rater, self.sides] + looks[self.photo, self.sides]
+        chances = _outcomes(scores.T * sign[self.rater, None]).cumsum(axis=1)
+        drawn = (generator.random((len(chances), 1)) > chances[:, :2]).sum(axis=1)
+        return self.votes.assign(answer=np.array(["left", "right", "neither"], object)[drawn])
+
+
+def _check(studies: _Studies, case: Case, seed: int, draws: int) -> dict[str, float]:
+    generator = np.random.default_rng([seed, 17])
+    votes = studies.vote(case, generator)
+    weights = rater_weights(votes)
+    liked = votes[studies.is_counted]
+    truth = logit(true_shares(case.strengths))
+    shares, chances = findings.estimate_preferences(liked, weights, CROPPERS)
+    raw, _ = findings.estimate_preferences(liked, weights * 0 + 1, CROPPERS)
+    p_values = holm_correction({str(i): float(p) for i, p in enumerate(chances.p_values())})
+    (low, high), (raw_low, raw_high) = shares.ends(0.95), raw.ends(0.95)
+    row = {
+        "coverage": np.mean((low <= truth) & (truth <= high)),
+        "unweighted": np.mean((raw_low <= truth) & (truth <= raw_high)),
+        "decided": float(min(p_values.values()) < 0.05),
+        "half width": np.mean(expit(high) - expit(low)) / 2,
+        "careless": float((weights < CARELESS).sum()),
+        "moved too far": float((np.abs(expit(shares.value) - expit(truth)).max()) > 0.1),
+    }
+    if draws:
+        row["bootstrap"] = _bootstrap_coverage(liked, weights, truth, draws, generator)
+    return row
+
+
+def _outcomes(scores: np.ndarray) -> np.ndarray:
+    """Return the chances of left, right and a tie, (..., 3), for log strengths (..., 2)."""
+    tie = np.log(_TIES) + scores.mean(axis=-1, keepdims=True)
+    weights = np.exp(np.concatenate([scores, tie], axis=-1))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+@cache
+def true_shares(strengths: tuple[float, ...]) -> tuple[float, ...]:
+    """Return each cropper's share of wins over all the people and photos there could be."""
+    generator = np.random.default_rng(0)
+    spread = np.hypot(_RATER_SPREAD, _PHOTO_SPREAD)
+    scores = np.array(strengths) + generator.normal(0, spread, (_POPULATION, len(strengths)))
+    shares = []
+    for i in range(len(strengths)):
+        others = [j for j in range(len(strengths)) if j != i]
+        chances = [_outcomes(scores[:, [i, j]]) for j in others]
+        shares.append(float(np.mean([each[:, 0] + each[:, 2] / 2 for each in chances])))
+    return tuple(shares)
+
+
+def _bootstrap_coverage(
+    liked: pd.DataFrame,
+    weights: pd.Series,
+    truth: np.ndarray,
+    draws: int,
+    generator: np.random.Generator,
+) -> float:
+    """Return the coverage of Owen's pigeonhole bootstrap, whose units are raters and photos."""
+    pairs = Pairs.of(len(CROPPERS))
+    values = findings.vote_counts(liked, pairs, CROPPERS)
+    values *= weights.reindex(liked["rater"]).to_numpy()[:, None]
+    units = two_way.Units.of(liked["rater"].tolist(), liked["group"].tolist())
+    sums = []
+    for _ in range(draws):
+        drawn = 1.0
+        for members in (units.rater, units.photo):
+            count = members.max() + 1
+            times = np.bincount(generator.integers(0, count, count), minlength=count)
+            drawn = drawn * times[members]
+        sums.append((values * drawn[:, None]).sum(axis=0))
+    shares = findings.preference_statistics(pairs, np.array(sums))[:, : len(CROPPERS)]
+    low, high = np.percentile(shares, [2.5, 97.5], axis=0)
+    return float(np.mean((low <= truth) & (truth <= high)))
+
+
+def _photos(count: int) -> list[StudyPhoto]:
+    limits = {
+        "human": (0.3, 0.3, 0.8, 0.8, 0.0),
+        "cnn": (0.2, 0.3, 0.8, 0.9, 0.0),
+        "random": (0.1, 0.1, 0.9, 0.6, 0.0),
+    }
+    return [StudyPhoto(f"photo {i:03}", f"photo {i:03}", 1.5, limits) for i in range(count)]
+
+
+if __name__ == "__main__":
+    main()
