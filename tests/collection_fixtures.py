@@ -29,9 +29,7 @@ def collection(request, tmp_path, monkeypatch):
         for name, value in store.environment.items():
             monkeypatch.setenv(name, value)
         opened = open_collection(server.url, f"{store.url}/{tmp_path.name}")
-        with opened.database.writing() as connection:
-            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-            connection.exec_driver_sql("CREATE SCHEMA public")
-    migrate.migrate(opened.database)
+        server.empty()
+    migrate.prepare(opened)
     yield opened
     opened.database.close()

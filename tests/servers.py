@@ -75,6 +75,10 @@ class Postgresql:
         settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
         self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", settings, "start")
 
+    def empty(self) -> None:
+        for command in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
+            self._run("psql", "-q", "-c", command, self.url)
+
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", "data", "-w", "-m", mode, "stop")
 

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sent_photos import crop, fields, jpeg, text
 
-from cropperhead.collection import sent, uploads
+from cropperhead.collection import migrate, sent, uploads
 from cropperhead.collection.intake import Outcome
 from cropperhead.collection.objects import FolderObjects
-from cropperhead.collection.settings import CONSENT
+from cropperhead.collection.settings import CONSENT, open_collection
 from cropperhead.errors import CollectionError, RejectedFile
 
 
@@ -165,8 +165,19 @@ def test_the_same_crop_sent_four_times_at_once_is_one_row(collection):
 
 
 def test_without_its_store_a_collection_takes_nothing(collection, tmp_path):
-    (tmp_path / "blocked").write_text("")
-    collection.objects = FolderObjects(tmp_path / "blocked")
-    with pytest.raises(CollectionError, match="blocked"):
+    collection.objects = FolderObjects(tmp_path / "elsewhere")
+    with pytest.raises(CollectionError, match="the collection's photos are not there"):
         send(collection, photo())
     assert collection.counts().all_crops == 0
+
+
+def test_an_empty_folder_in_place_of_the_photos_disk_is_not_filled(tmp_path):
+    opened = open_collection(str(tmp_path))
+    migrate.prepare(opened)
+    one, _ = send(opened, photo())
+    (tmp_path / "objects").rename(tmp_path / "disk")
+    (tmp_path / "objects").mkdir()  # where it was mounted
+    for use in (lambda: migrate.prepare(opened), lambda: opened.withdraw(one.id, one.receipt)):
+        with pytest.raises(CollectionError, match="the collection's photos are not there"):
+            use()
+    opened.database.close()

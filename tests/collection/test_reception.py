@@ -11,7 +11,7 @@ from cropperhead.errors import CollectionError, RejectedFile
 @pytest.fixture
 def receive_with(tmp_path):
     opened = open_collection(str(tmp_path))
-    migrate.migrate(opened.database)
+    migrate.prepare(opened)
     yield lambda **changes: Reception(opened, CollectionSettings(str(tmp_path), **changes))
     opened.database.close()
 

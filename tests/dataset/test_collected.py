@@ -24,7 +24,7 @@ def place(tmp_path):
     """An empty collection: what to send to it, and its folder."""
     folder = tmp_path / "collection"
     opened = open_collection(str(folder))
-    migrate.migrate(opened.database)
+    migrate.prepare(opened)
     yield opened, str(folder)
     opened.database.close()
 

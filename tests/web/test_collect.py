@@ -10,7 +10,6 @@ from servers import serving
 
 from cropperhead.collection import migrate
 from cropperhead.collection.intake import Collection
-from cropperhead.collection.objects import FolderObjects
 from cropperhead.collection.reception import Reception
 from cropperhead.collection.sent import hash_consent
 from cropperhead.collection.settings import CONSENT, CollectionSettings, open_collection
@@ -22,7 +21,7 @@ from cropperhead.web import app, collect, service
 def served(folder, **changes):
     """A client of a real server with a collection in a folder."""
     opened = open_collection(str(folder))
-    migrate.migrate(opened.database)
+    migrate.prepare(opened)
     reception = Reception(opened, CollectionSettings(str(folder), **changes))
     page = app.PageSettings(routers=[collect.make_router(reception)])
     with serving(app.create_app(page)) as client:
@@ -178,16 +177,15 @@ def test_a_collection_s_answers_have_the_page_s_headers(client):
 
 
 def test_a_store_that_goes_away_is_answered_with_try_again(client, tmp_path):
-    (tmp_path / "file").write_text("")
-    collection = client.reception.collection
-    kept, collection.objects = collection.objects, FolderObjects(tmp_path / "file")
+    (tmp_path / "objects").rename(tmp_path / "away")
     answer = send(client)
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
     assert answer.headers["retry-after"]
     assert str(tmp_path) not in answer.text
     assert client.get("/healthz").status_code == 503
-    collection.objects = kept
+    (tmp_path / "away").rename(tmp_path / "objects")
     assert client.get("/healthz").text == "ok\n"
+    assert send(client).status_code == 201
 
 
 def test_metrics_are_for_this_machine(client):
@@ -239,8 +237,9 @@ def test_only_this_machine_may_use_a_collection_without_a_password(tmp_path, mon
 
 def test_what_is_left_over_is_swept_when_the_server_starts(tmp_path):
     opened = open_collection(str(tmp_path))
+    migrate.prepare(opened)
     opened.objects.put("0" * 64, b"left over")
-    (file,) = (tmp_path / "objects").rglob("*.jpg")
+    file = tmp_path / "objects" / "00" / f"{'0' * 64}.jpg"
     os.utime(file, (0, 0))
     with served(tmp_path) as client:
         assert isinstance(client.reception.collection, Collection)

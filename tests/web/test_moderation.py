@@ -22,7 +22,7 @@ def hashed():
 @contextmanager
 def moderating(folder):
     opened = open_collection(str(folder))
-    migrate.migrate(opened.database)
+    migrate.prepare(opened)
     password = moderation.Password(hashed())
     page = app.PageSettings(routers=[moderation.make_router(opened, password)])
     with serving(app.create_app(page)) as client:

@@ -8,11 +8,21 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from cropperhead.collection.intake import Collection
 from cropperhead.collection.tables import Database
 from cropperhead.errors import CollectionError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x43726F70  # any number, the same for every process: two of them may start at a time
+
+
+def prepare(collection: Collection) -> None:
+    """Make a collection ready to take crops in: its tables, and its object store.
+
+    Raises CollectionError if that is not possible, as where the disk of its photos is missing.
+    """
+    migrate(collection.database)
+    collection.objects.prepare(is_new=not collection.counts().photos)
 
 
 def migrate(database: Database) -> None:

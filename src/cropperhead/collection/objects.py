@@ -21,7 +21,7 @@ from cropperhead.system import atomic, regular_file
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_SUFFIX = ".jpg"
+_SUFFIX, _MARK = ".jpg", "collection.txt"
 _NAME = re.compile(r"[0-9a-f]{64}")
 _MOST_BYTES = 16 * 2**20  # of an object that is read; photos have at most one of them
 _UNFINISHED_S = 3600.0  # after which an unfinished file is a killed process's
@@ -32,6 +32,9 @@ _RETRY_S = 8
 
 class Objects(Protocol):
     """Where photos are stored. Every method raises CollectionError if it cannot be reached."""
+
+    def prepare(self, is_new: bool) -> None:
+        """Make the store if it is that of a new collection, and check that it is there."""
 
     def put(self, name: str, content: bytes) -> None:
         """Store an object for good: it outlasts a power loss."""
@@ -65,21 +68,29 @@ class FolderObjects:
     """Objects in a folder, in subfolders by the first two digits of their names."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._mark = folder, folder / _MARK
 
     def free_bytes(self) -> int:
         """Return how much room the folder's disk has. Raises CollectionError."""
-        with _reachable(str(self._folder)):
-            self._folder.mkdir(parents=True, exist_ok=True)
+        with self._there():
             return shutil.disk_usage(self._folder).free
+
+    def prepare(self, is_new: bool) -> None:
+        """See Objects: a mark tells the folder from the empty one where its disk is missing."""
+        with _reachable(str(self._folder)):
+            if is_new and not self._mark.exists():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._mark.write_text("Photos of a collection of CropperHead.\n", encoding="utf-8")
+        with self._there():
+            pass
 
     def put(self, name: str, content: bytes) -> None:
         """See Objects."""
         file = self._file(name)
-        with _reachable(str(self._folder)):
+        with self._there():
             if file.exists():
                 return
-            file.parent.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(exist_ok=True)
             # another name for each writer: two may store one photo at a time
             unfinished = file.with_suffix(f".{secrets.token_hex(8)}{atomic.UNFINISHED}")
             try:
@@ -94,7 +105,7 @@ class FolderObjects:
 
     def get(self, name: str) -> bytes | None:
         """See Objects."""
-        with _reachable(str(self._folder)):
+        with self._there():
             try:
                 return regular_file.read_bytes(self._file(name), _MOST_BYTES)
             except FileNotFoundError:
@@ -102,18 +113,18 @@ class FolderObjects:
 
     def exists(self, name: str) -> bool:
         """See Objects."""
-        with _reachable(str(self._folder)):
+        with self._there():
             return self._file(name).is_file()
 
     def delete(self, name: str) -> None:
         """See Objects."""
-        with _reachable(str(self._folder)):
+        with self._there():
             self._file(name).unlink(missing_ok=True)
 
     def names(self, least_age_s: float) -> Iterator[str]:
         """See Objects; removes what killed processes left unfinished."""
         now = time.time()
-        with _reachable(str(self._folder)):
+        with self._there():
             for file in sorted(self._folder.glob("??/*")):
                 try:
                     age = now - file.stat().st_mtime
@@ -123,6 +134,13 @@ class FolderObjects:
                     file.unlink(missing_ok=True)
                 elif file.suffix == _SUFFIX and _NAME.fullmatch(file.stem) and age >= least_age_s:
                     yield file.stem
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        with _reachable(str(self._folder)):
+            if not self._mark.exists():
+                raise CollectionError(f"{self._folder}: the collection's photos are not there")
+            yield
 
     def _file(self, name: str) -> Path:
         _require_name(name)
@@ -149,6 +167,11 @@ class RemoteObjects:
         open_store: Any = from_url  # typed for each kind of URL
         with self._reachable():
             self._store: ObjectStore = open_store(url, client_options=options, retry_config=retries)
+
+    def prepare(self, is_new: bool) -> None:
+        """See Objects: buckets are made by their owners."""
+        del is_new
+        self.exists("0" * 64)
 
     def put(self, name: str, content: bytes) -> None:
         """See Objects."""

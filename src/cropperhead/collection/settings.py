@@ -17,7 +17,7 @@ import yaml
 
 from cropperhead.collection.intake import Collection
 from cropperhead.collection.objects import open_objects
-from cropperhead.collection.tables import Database
+from cropperhead.collection.tables import Database, parse_url
 from cropperhead.errors import ParamsError
 from cropperhead.params import parse_yaml
 
@@ -116,9 +116,7 @@ def describe(settings: CollectionSettings) -> str:
     """Format what is in force as YAML that can be a settings file; passwords are hidden."""
     values = dataclasses.asdict(settings)
     database, objects = locate(settings.place, settings.objects)
-    values["place"] = (
-        settings.place if "://" not in settings.place else Database(database).shown_url
-    )
+    values["place"] = settings._hide_password(settings.place)
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
     return f"{text}# database: {Database(database).shown_url}\n# objects: {objects}\n"
 
@@ -138,12 +136,16 @@ def locate(place: str, objects: str = "") -> tuple[str, str]:
         folder = Path(place).expanduser()
         file = (folder / DATABASE_FILE).absolute()
         return f"sqlite:///{file}", objects or str(folder / OBJECTS_FOLDER)
-    url = Database(place).url
+    url = parse_url(place)
     named = url.query.get(_OBJECTS_KEY)
     store = objects or (named if isinstance(named, str) else "")
     _require("objects", store, bool(store), "a folder or an object store's URL, as photos need one")
     plain = url.difference_update_query([_OBJECTS_KEY])
     return plain.render_as_string(hide_password=False), store
+
+
+def _hide_password(place: str) -> str:
+    return parse_url(place).render_as_string() if "://" in place else place
 
 
 def _read_file(file: Path, kinds: Mapping[str, Any]) -> dict[str, Any]:

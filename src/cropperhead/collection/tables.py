@@ -94,7 +94,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Connect on first use. Raises CollectionError for a URL that is not one."""
-        self.url = _parse_url(url)
+        self.url = parse_url(url)
         self.shown_url = self.url.render_as_string(hide_password=True)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         try:
@@ -148,7 +148,8 @@ class Database:
             raise CollectionError(f"{self.shown_url}: all its connections are busy") from error
 
 
-def _parse_url(url: str) -> sa.URL:
+def parse_url(url: str) -> sa.URL:
+    """Parse the URL of a database. Raises CollectionError for one that cannot be used."""
     try:
         parsed = sa.make_url(url)
     except (ArgumentError, ValueError) as error:

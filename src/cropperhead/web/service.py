@@ -31,7 +31,7 @@ def collection_routers(settings: CollectionSettings, is_local: bool) -> list[API
             f"{PASSWORD_VARIABLE}."
         )
     collection = open_collection(settings.place, settings.objects)
-    migrate.migrate(collection.database)
+    migrate.prepare(collection)
     _log_to_standard_error()
     routers = [collect.make_router(Reception(collection, settings))]
     if password is not None:
