@@ -119,7 +119,7 @@ def test_an_unchanged_suggestion_that_was_shown_is_no_label(place, project):
     shown, _ = send(place[0], jpeg(1000, 500), crop=suggestion)
     # 0.001 of 1,000 px is 1 px, which an editor's rounding may be
     close, _ = send(place[0], jpeg(1000, 500), crop=suggestion | {"left": 0.101})
-    blind, _ = send(place[0], jpeg(1000, 500), crop=suggestion, shown="whole")
+    blind, _ = send(place[0], jpeg(1000, 500), crop=suggestion, shown="whole", started_from="whole")
     other, _ = send(place[0], jpeg(1000, 500), crop=suggestion | {"left": 0.102})
     labels = project.run()
     assert set(labels["photo"]) == {blind, other}
@@ -128,7 +128,7 @@ def test_an_unchanged_suggestion_that_was_shown_is_no_label(place, project):
 
 
 def test_a_suggestion_that_was_not_shown_first_was_not_corrected(place, project):
-    send(place[0], jpeg(), shown="whole")
+    send(place[0], jpeg(), shown="whole", started_from="whole")
     (label,) = project.run().to_dict("records")
     assert label["suggested_by"] == ""
     assert np.isnan(label["suggested_top"])
@@ -154,7 +154,7 @@ def test_a_photo_that_the_store_has_lost_is_listed_and_read_again(place, project
 
 def test_what_people_agreed_to_is_summarised(place, project):
     send(place[0], jpeg(), sender="01" * 16)
-    send(place[0], jpeg(), shown="whole")
+    send(place[0], jpeg(), shown="whole", started_from="whole")
     project.run()
     assert project.summary == {
         "photos": 2,

@@ -20,7 +20,6 @@ from cropperhead.geometry.crops import Crop
 MAX_BYTES = 4096  # of the JSON text; the page's has some 700
 MIN_SIDE = 0.05  # fraction of the frame's side, as validate.min_side
 MAX_ANGLE_DEG = 45.0
-_CORNER_TOLERANCE = 0.001  # fraction of the side: what rounding to a pixel of 1,024 moves a corner
 
 SUGGESTION, WHOLE, OWN = "suggestion", "whole", "own"
 SHOWN = (SUGGESTION, WHOLE)  # first: the suggested crop, or the whole photo without any
@@ -91,7 +90,7 @@ def check_in_frame(sent: SentCrop, width: int, height: int) -> None:
         if crop is None:
             continue
         excess = crops.outside(crop.limits()[None], np.array([width / height]))[0]
-        if excess > _CORNER_TOLERANCE:
+        if excess > 1 / min(width, height):  # a pixel: the copy's shape is rounded to pixels
             problem = f"{name}: a corner is outside the photo by {excess:.1%} of its side"
             raise RejectedFile("crop", problem)
 

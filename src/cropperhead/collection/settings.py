@@ -116,7 +116,7 @@ def describe(settings: CollectionSettings) -> str:
     """Format what is in force as YAML that can be a settings file; passwords are hidden."""
     values = dataclasses.asdict(settings)
     database, objects = locate(settings.place, settings.objects)
-    values["place"] = settings._hide_password(settings.place)
+    values["place"] = _hide_password(settings.place)
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
     return f"{text}# database: {Database(database).shown_url}\n# objects: {objects}\n"
 

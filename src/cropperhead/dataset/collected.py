@@ -94,7 +94,7 @@ def summarise(manifest: "pa.Table") -> dict[str, Any]:
         "photos": chosen.num_rows,
         "crops": len(crops),
         "senders": len({crop["author"] for crop in crops}),
-        "not_anchored": sum(crop["shown"] != SUGGESTION for crop in crops),
+        "not_anchored": sum(not _saw_suggestion(crop) for crop in crops),
         "consents": dict(sorted(Counter(crop["consent"] for crop in crops).items())),
     }
 
@@ -169,7 +169,7 @@ def _problem(crop: dict[str, Any], size: tuple[int, int]) -> tuple[str, str] | N
     """Why a crop is no label, as a kind and a sentence; None if it is one."""
     if tuple(crop["crop"]) == FULL_FRAME:
         return UNCROPPED, "the whole photo is kept"
-    if crop["shown"] != SUGGESTION or crop["suggested"] is None:
+    if not _saw_suggestion(crop):
         return None
     theirs, ours = (Crop(*crop[name]).in_pixels(*size) for name in ("crop", "suggested"))
     if marks.is_same(theirs, ours):
@@ -177,11 +177,16 @@ def _problem(crop: dict[str, Any], size: tuple[int, int]) -> tuple[str, str] | N
     return None
 
 
+def _saw_suggestion(crop: dict[str, Any]) -> bool:
+    """Whether its author was shown the suggestion first, or started from it later."""
+    return SUGGESTION in (crop["shown"], crop["started_from"])
+
+
 def _label(crop: dict[str, Any]) -> dict[str, Any]:
     """A crop's own columns; a suggestion that its author did not see has not been corrected."""
     limits = dict(zip(CROP_COLUMNS, crop["crop"], strict=True))
     suggestion = dict(NO_SUGGESTION)
-    if crop["shown"] == SUGGESTION and crop["suggested"] is not None:
+    if _saw_suggestion(crop):
         suggestion = dict(zip(SUGGESTED_COLUMNS, crop["suggested"], strict=True))
         suggestion |= {SUGGESTED_BY: crop["suggested_by"]}
     return {"author": crop["author"]} | limits | suggestion

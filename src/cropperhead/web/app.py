@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cropperhead import __version__
 from cropperhead.web import assets
@@ -65,6 +65,10 @@ def _page_router(settings: PageSettings) -> APIRouter:
     @router.get("/healthz")
     def healthz() -> Response:
         return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
+
+    @router.get("/collect/terms")
+    def terms() -> Response:  # of no collection; the routes of one come before this
+        return JSONResponse({}, headers={"Cache-Control": "no-store"})
 
     @router.api_route("/", methods=["GET", "HEAD"])
     def index(request: Request) -> Response:

@@ -8,6 +8,7 @@ import { loadModel } from "./model.js";
 import { readOwnCrop } from "./own_crop.js";
 import { croppedCopy, cutOut, sidecar } from "./save.js";
 import { confidenceOf, suggestCrops } from "./search.js";
+import { Sender, readTerms } from "./send.js";
 
 /**
  * @typedef {import("./crops.js").Crop} Crop
@@ -33,6 +34,10 @@ const page = {
   saveSidecar: find("save-sidecar", HTMLButtonElement),
   sidecarEditor: find("sidecar-editor", HTMLSelectElement),
   sidecarNote: find("sidecar-note", HTMLElement),
+  send: find("send", HTMLElement),
+  blind: find("blind", HTMLElement),
+  reveal: find("reveal", HTMLButtonElement),
+  unless: find("unless", HTMLElement),
 };
 /** @type {import("./save.js").Photo | null} */
 let photo = null;
@@ -40,6 +45,11 @@ let photo = null;
 let choices = [];
 /** @type {import("./model.js").Prediction | null} */
 let prediction = null;
+/** @type {Sender | null} where people can send their crops */
+let sender = null;
+/** @type {Pick<import("./send.js").Work, "picture" | "shown" | "started" | "startedFrom"> | null} */
+let beginning = null;
+let modelName = "";
 let turn = 0; // counts the photos that were chosen: an earlier one's result comes too late
 
 /** @param {File} file */
@@ -87,8 +97,16 @@ function choicesFor(outputs, aspect) {
 function show(picture, width, height) {
   page.work.hidden = false;
   page.choose.classList.add("is-small");
-  editor.load(picture, width, height, choices[0].crop);
+  const isBlind = sender?.isBlind ?? false;
   page.suggestions.replaceChildren(...choices.map((choice) => card(choice, picture)));
+  reveal(!isBlind);
+  beginning = {
+    picture,
+    shown: isBlind ? "whole" : "suggestion",
+    started: isBlind ? { ...WHOLE } : choices[0].crop,
+    startedFrom: isBlind ? "whole" : "suggestion",
+  };
+  editor.load(picture, width, height, beginning.started);
   showOwnCrop(picture, width / height);
   const isAvif = photo?.kind === "image/avif";
   page.saveSidecar.disabled = isAvif;
@@ -98,6 +116,31 @@ function show(picture, width, height) {
   mark();
   say("");
   editor.stage.element.focus({ preventScroll: true });
+}
+
+/** Shows the suggestions, or that they can be shown. @param {boolean} isWanted */
+function reveal(isWanted) {
+  page.suggestions.hidden = !isWanted;
+  page.own.hidden = !isWanted;
+  page.blind.hidden = isWanted;
+}
+
+/** Starts from a suggestion, the whole photo, or the photo's own crop. @param {Choice} choice */
+function take(choice) {
+  reveal(true);
+  if (beginning !== null) {
+    const kinds = /** @type {const} */ ({ 0: "whole", 9: "own" });
+    const startedFrom = kinds[/** @type {"0" | "9"} */ (choice.key)] ?? "suggestion";
+    beginning = { ...beginning, started: choice.crop, startedFrom };
+  }
+  editor.reset(choice.crop);
+}
+
+/** What a person would send now; null without a photo. */
+function workToSend() {
+  if (beginning === null || prediction === null) return null;
+  const { crop, confidence } = choices[0];
+  return { ...beginning, crop: editor.crop, suggested: crop, confidence, model: modelName };
 }
 
 /** @param {Choice} choice @param {HTMLCanvasElement} picture */
@@ -111,7 +154,7 @@ function card(choice, picture) {
     thumbnail,
     make("span", {}, make("strong", { textContent: choice.label }), make("span", { textContent: sure })),
   );
-  made.addEventListener("click", () => editor.reset(choice.crop));
+  made.addEventListener("click", () => take(choice));
   return made;
 }
 
@@ -202,12 +245,13 @@ function listen() {
   });
   document.addEventListener("paste", (event) => openFrom(event.clipboardData));
   document.addEventListener("keydown", (event) => {
+    if (document.querySelector("dialog[open]")) return;
     if (photo === null || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) {
       if (photo !== null) editor.key(event);
       return;
     }
     const choice = choices.find((one) => one.key === event.key);
-    if (choice) editor.reset(choice.crop);
+    if (choice) take(choice);
     else editor.key(event);
   });
   page.saveCopy.addEventListener("click", () =>
@@ -219,6 +263,7 @@ function listen() {
   page.sidecarEditor.addEventListener("change", () => {
     page.sidecarNote.textContent = page.sidecarEditor.value === "lightroom" ? RAW_OR_TIFF : "";
   });
+  page.reveal.addEventListener("click", () => reveal(true));
   editor.addEventListener("crop", mark);
   editor.suggestShape = (ratio) => {
     const isSuggested = choices.some(({ crop }) => isSame(crop, editor.crop));
@@ -243,7 +288,14 @@ async function start() {
   listen();
   keepForLater();
   try {
+    const terms = await readTerms();
+    if (terms !== null) {
+      sender = new Sender(terms, page.send);
+      sender.work = workToSend;
+      page.unless.textContent = " unless you send it";
+    }
     const { facts } = await loadModel(); // before a photo is chosen: it takes longer than one
+    modelName = `${facts.name}:${facts.id}`.replace(/[^\w.:+-]/g, "-").slice(0, 64);
     page.model.textContent = `Model ${facts.name}, ${facts.id}.`;
   } catch (error) {
     fail(error);
