@@ -1,6 +1,6 @@
 """Trains the network that params.yaml chooses, and logs the run in MLflow.
 
-python stages/train.py SHARDS LABELS SPLITS MODEL HISTORY TENSORBOARD UNFINISHED
+python stages/train.py SHARDS LABELS SPLITS FIELDS MODEL HISTORY TENSORBOARD UNFINISHED
 """
 
 import sys
@@ -17,10 +17,11 @@ from cropperhead.training.training_data import read_training_data
 
 
 def main() -> None:
-    folder, labels_file, splits_file, model_file, history_file, logs, kept = map(Path, sys.argv[1:])
+    folder, labels_file, splits_file, fields, *outputs = map(Path, sys.argv[1:])
+    model_file, history_file, logs, kept = outputs
     settings = params.load()
     labels = split_labels.read_labels_with_splits(labels_file, splits_file)
-    data = read_training_data(folder, labels, settings.train)
+    data = read_training_data(folder, labels, settings.train, fields)
     data_hash = file_sha256(labels_file, splits_file, *shards.shard_files(folder))
     code = file_sha256(*code_hash.module_files(fit))
     checkpoint = Checkpoint(kept, f"{settings.train} {data_hash} {code}")

@@ -78,7 +78,7 @@ def comparison(**changes: Any) -> Comparison:
         limits={"human": np.tile(HALF, (4, 1)), "cnn": np.tile(HALF, (4, 1))},
         history=pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0], "validation_loss": [2.0, 1.5]}),
         counts={"train": 1234, "validation": 20, "test": 30, "odd_ones": 4},
-        facts=[("train.model", "small")],
+        facts=[("train.quality", "fast")],
         sampler="Each limit is drawn evenly between two bounds.",
     )
     return dataclasses.replace(base, **changes)

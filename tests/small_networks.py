@@ -11,7 +11,9 @@ from cropperhead.training.straighten import StraighteningHabit
 
 START = np.array([0.1, 0.05, 0.9, 0.95, 1.0])  # its own mirror image, except for the angle
 DEFAULT = params.load().train
-PARAMS = dataclasses.replace(DEFAULT, image_size=32, max_angle_deg=10.0, least_angle_deg=1.0)
+PARAMS = dataclasses.replace(
+    DEFAULT, quality="fast", image_size=32, max_angle_deg=10.0, least_angle_deg=1.0
+)
 # left half, a small one and a smaller one on the left, their mirror images, the whole frame
 PROTOTYPES = np.array(
     [

@@ -20,7 +20,7 @@ def with_values(tmp_path: Path, block: str, **values: object) -> Path:
 
 
 def test_the_project_s_own_params_are_valid():
-    assert params.load(ROOT / "params.yaml").train.model == "small"
+    assert params.load(ROOT / "params.yaml").train.quality == "standard"
 
 
 @pytest.mark.parametrize(
@@ -38,17 +38,20 @@ def test_the_project_s_own_params_are_valid():
         ("validate", {"limits": [1, 0]}, "expected a smaller and a larger number"),
         ("validate", {"limits": [0]}, "expected a list of 2 numbers"),
         ("split", {"salt": 5}, "split.salt is 5, expected text"),
-        ("train", {"model": "large"}, "train.model is 'large', expected one of small, predecessor"),
+        (
+            "train",
+            {"quality": "good"},
+            "train.quality is 'good', expected one of fast, standard, best",
+        ),
         ("train", {"learning_rate": float("nan")}, "expected a finite number"),
         ("train", {"image_size": 100}, "train.image_size is 100, expected one of 32, 64, 128, 256"),
-        ("train", {"weights": " "}, "train.weights is ' ', expected none, imagenet or a file"),
         ("train", {"prototypes": 2}, "train.prototypes is 2, expected at least 3"),
         ("train", {"uncropped_area": 1.1}, "train.uncropped_area is 1.1, expected a share of"),
         ("train", {"least_angle_deg": -1}, "train.least_angle_deg is -1.0, expected 0 or more"),
         ("train", {"max_angle_deg": 13}, "train.max_angle_deg is 13.0, expected 0 to 12"),
         ("train", {"precision": "float16"}, "expected one of auto, float32, mixed_float16"),
         ("train", {"predecessor_loss": "mse"}, "train.predecessor_loss is 'mse', expected one of"),
-        ("train", {"fine_tuning": 1}, "train.fine_tuning: expected the keys image_size, epochs"),
+        ("train", {"fine_tuning": 1}, "train.fine_tuning: expected the keys epochs, least_steps"),
         ("train", {"learnin_rate": 1}, "unknown key learnin_rate"),
         ("gate", {"tolerance": -0.01}, "gate.tolerance is -0.01, expected a share between 0 and 1"),
         ("gate", {"confidence": 1}, "gate.confidence is 1.0, expected in [0.5, 1)"),
@@ -64,7 +67,7 @@ def test_the_error_names_an_unusable_value(tmp_path, block, values, message):
     ("values", "message"),
     [
         ({"epochs": 0}, "train.fine_tuning.epochs is 0, expected above 0"),
-        ({"image_size": 224}, "train.fine_tuning.image_size is 224, expected one of 32, 64"),
+        ({"least_steps": 0}, "train.fine_tuning.least_steps is 0, expected above 0"),
         ({"refits": -1}, "train.fine_tuning.refits is -1, expected 0 or more"),
         ({"dropout": 1}, "train.fine_tuning.dropout is 1.0, expected in [0, 1)"),
         ({"epoch": 3}, "train.fine_tuning: unknown key epoch"),
@@ -77,43 +80,66 @@ def test_the_error_names_an_unusable_nested_value_and_its_block(tmp_path, values
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"source": " "}, "train.features.source is ' ', expected cropperhead-base, imagenet or a"),
+        ({"image_size": 224}, "train.features.image_size is 224, expected one of 32, 64, 128"),
+    ],
+)
+def test_the_error_names_unusable_features(tmp_path, values, message):
+    own = params.as_dict(params.load(ROOT / "params.yaml").train.features)
+    with pytest.raises(ParamsError) as caught:
+        params.load(with_values(tmp_path, "train", features=own | values))
+    assert message in str(caught.value)
+
+
 def load_with(tmp_path, **train):
     return params.load(with_values(tmp_path, "train", **train))
 
 
-TUNING = {
-    **{"image_size": 64, "epochs": 3, "learning_rate": 0.1, "weight_decay": 0.2, "dropout": 0.6},
+HEAD = {
+    **{"epochs": 3, "least_steps": 9, "learning_rate": 0.1, "weight_decay": 0.2, "dropout": 0.6},
     "refits": 3,
 }
+TUNING = {**HEAD, "epochs": 4, "refits": 2}
+BLOCKS = {"head": HEAD, "fine_tuning": TUNING}
 
 
-def test_a_fine_tuned_network_has_its_own_values_and_shares_the_others(tmp_path):
-    values = {"weights": "features.npz", "fine_tuning": TUNING, "batch_size": 5}
-    chosen = load_with(tmp_path, **values).train.for_network()
-    assert {name: getattr(chosen, name) for name in TUNING} == TUNING
-    assert (chosen.batch_size, chosen.weights) == (5, "features.npz")
+@pytest.mark.parametrize(("quality", "own"), [("standard", HEAD), ("best", TUNING)])
+def test_a_network_on_features_has_its_own_values_and_shares_the_others(tmp_path, quality, own):
+    chosen = load_with(tmp_path, quality=quality, batch_size=5, **BLOCKS).train
+    used = chosen.for_network()
+    assert {name: getattr(used, name) for name in own} == own
+    assert (used.batch_size, used.image_size) == (5, chosen.features.image_size)
+    head = chosen.for_head()
+    assert (head.quality, head.epochs, head.refits) == ("standard", 3, 3)
 
 
-@pytest.mark.parametrize("values", [{"weights": "none"}, {"model": "predecessor"}])
-def test_other_networks_ignore_the_values_of_fine_tuning(tmp_path, values):
-    loaded = load_with(
-        tmp_path, **{"weights": "imagenet", "fine_tuning": TUNING, "epochs": 7} | values
-    )
-    assert loaded.train.for_network() == loaded.train
-    assert loaded.train.for_network().epochs == 7
+@pytest.mark.parametrize("quality", ["fast", "predecessor"])
+def test_other_networks_ignore_the_values_of_those_on_features(tmp_path, quality):
+    loaded = load_with(tmp_path, quality=quality, epochs=7, **BLOCKS).train
+    assert loaded.for_network() == loaded
+    assert loaded.for_network().epochs == 7
 
 
 def test_the_effective_values_are_those_that_the_chosen_network_uses(tmp_path):
-    small = params.effective(load_with(tmp_path, weights="none"))
-    tuned = params.effective(load_with(tmp_path, weights="imagenet"))
-    old = params.effective(load_with(tmp_path, model="predecessor"))
-    assert {"train.epochs", "train.precision", "split.salt"} <= set(small)
-    # the values of fine-tuning replace those of the same names
-    assert set(tuned) - set(small) == {f"train.fine_tuning.{name}" for name in TUNING}
-    assert set(small) - set(tuned) == {f"train.{name}" for name in TUNING}
-    assert set(old) - set(small) == {"train.predecessor_loss"}
-    assert {"train.epochs", "train.averaging"} <= set(old)
-    assert {"train.weights", "train.image_size", "train.max_angle_deg"} & set(old) == set()
+    fast, standard, best, old = (
+        set(params.effective(load_with(tmp_path, quality=quality)))
+        for quality in ("fast", "standard", "best", "predecessor")
+    )
+    assert {"train.epochs", "train.precision", "split.salt"} <= fast
+    head, tuning = ({f"train.{block}.{name}" for name in HEAD} for block in BLOCKS)
+    features = {"train.features.source", "train.features.image_size"}
+    # the values of a block replace those of the same names; fields have no colours to change
+    replaced = {"train.image_size", *(f"train.{name}" for name in HEAD)}
+    assert standard - fast == head | features
+    assert fast - standard == replaced | {"train.colour_jitter"}
+    assert best - fast == head | tuning | features
+    assert fast - best == replaced
+    assert old - fast == {"train.predecessor_loss"}
+    assert {"train.epochs", "train.averaging", "train.colour_jitter"} <= old
+    assert not {"train.image_size", "train.max_angle_deg"} & old
 
 
 def test_every_float_can_be_set_to_a_number_that_dvc_writes_with_an_exponent(tmp_path):

@@ -14,16 +14,21 @@ import yaml
 from conftest import ROOT, settings, xmp
 
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+QUICK = {"epochs": 2, "least_steps": 5, "learning_rate": 0.0015, "weight_decay": 0.05}
 SMALL = {
     "demo": {"photos": 60},
-    "train": {"epochs": 2, "image_size": 32, "least_steps": 5},
+    "train": {
+        "features": {"source": "features.npz", "image_size": 32},
+        "head": QUICK | {"dropout": 0.4, "refits": 1},
+    },
     "evaluate": {"random_draws": 10},
     "extract": {"batch_files": 16},
 }
 
 
-def project(folder: Path) -> Path:
-    """A copy of the project with small params, under git and DVC of its own."""
+def project(folder: Path, features: Path) -> Path:
+    """A copy of the project with small params and features, under git and DVC of its own."""
+    shutil.copy(features, folder / "features.npz")
     for name in ("src", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
@@ -59,8 +64,8 @@ def change(folder: Path, block: str, **values: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    folder = project(tmp_path_factory.mktemp("project"))
+def finished(tmp_path_factory, features) -> Path:
+    folder = project(tmp_path_factory.mktemp("project"), features)
     assert stages_run(run(folder, "dvc", "repro")) == STAGES
     return folder
 
@@ -114,9 +119,15 @@ def test_metrics_and_plots_have_something_to_show(finished):
     assert "validation_iou" in page
 
 
+def test_a_network_from_scratch_needs_no_features(copy):
+    (copy / "features.npz").unlink()
+    change(copy, "train", quality="fast", epochs=2, image_size=32, least_steps=5)
+    assert stages_run(run(copy, "dvc", "repro", "train")) == ["scan", "fields", "train"]
+
+
 @pytest.mark.slow
-def test_from_scratch_elsewhere_every_byte_is_the_same(finished, tmp_path):
-    again = project(tmp_path)
+def test_from_scratch_elsewhere_every_byte_is_the_same(finished, features, tmp_path):
+    again = project(tmp_path, features)
     run(again, "dvc", "repro")
     assert (again / "dvc.lock").read_text() == (finished / "dvc.lock").read_text()
 

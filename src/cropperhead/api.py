@@ -235,8 +235,8 @@ def _require_outputs(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
     missing = set(_REQUIRED_OUTPUTS) - set(shapes)
     if missing:
         raise ModelError(
-            f"{file}: has no output {', '.join(sorted(missing))}, which suggesting needs. Train "
-            "with train.model: small."
+            f"{file}: has no output {', '.join(sorted(missing))}, which suggesting needs. Set "
+            "train.quality to fast, standard or best."
         )
     count = shapes["shares"][:1]
     expected = {"limits": (5,), "confidence": (1,), "shares": count, "prototypes": (*count, 4)}

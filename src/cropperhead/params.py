@@ -161,29 +161,42 @@ class SplitParams:
 
 
 @dataclass(frozen=True)
-class FineTuningParams:
-    """The values that a network with ImageNet's features uses instead of TrainParams' own."""
+class FeaturesParams:
+    """The features of ImageNet that networks of the qualities standard and best build on."""
 
+    source: str
     image_size: int
+
+    def __post_init__(self) -> None:
+        source = self.source
+        expected = f"{PACKAGED}, {DOWNLOADED} or a file"
+        _require("train.features.source", source, bool(source.strip()), expected)
+        _require_image_size("train.features", self)
+
+
+@dataclass(frozen=True)
+class FeatureNetworkParams:
+    """The values that a network on features uses instead of TrainParams' own."""
+
     epochs: int
+    least_steps: int
     learning_rate: float
     weight_decay: float
     dropout: float
     refits: int
 
-    def __post_init__(self) -> None:
-        _require_trainable("train.fine_tuning", self)
 
-
-NetworkName = Literal["small", "predecessor"]  # those of training/networks/registry.py
+# `fast`, `standard` and `best` are what users choose between; the predecessor is for comparison
+Quality = Literal["fast", "standard", "best", "predecessor"]
+PACKAGED, DOWNLOADED = "cropperhead-base", "imagenet"  # sources of features that are no file
 
 
 @dataclass(frozen=True)
 class TrainParams:
     """The network and its training."""
 
-    model: NetworkName
-    weights: str
+    quality: Quality
+    features: FeaturesParams
     seed: int
     image_size: int
     epochs: int
@@ -204,30 +217,44 @@ class TrainParams:
     max_angle_deg: float
     precision: Literal["auto", "float32", "mixed_float16"]
     threads: int
-    fine_tuning: FineTuningParams
+    head: FeatureNetworkParams
+    fine_tuning: FeatureNetworkParams
     predecessor_loss: Literal["squared_error", "clip_penalty", "both_penalties"]
 
     @property
-    def fine_tunes(self) -> bool:
-        """Return whether the network starts from ImageNet's features."""
-        return self.model == "small" and self.weights != "none"
+    def uses_features(self) -> bool:
+        """Return whether the network builds on ImageNet's features."""
+        return self.quality in ("standard", "best")
 
     def for_network(self) -> "TrainParams":
-        """Return the values the network uses: those of `fine_tuning` if it fine-tunes features."""
-        if not self.fine_tunes:
+        """Return the values the network uses: those of `head` or `fine_tuning` if it has features.
+
+        Of the quality best, these are the values of the fine-tuning.
+        """
+        if not self.uses_features:
             return self
-        return dataclasses.replace(self, **dataclasses.asdict(self.fine_tuning))
+        own = self.head if self.quality == "standard" else self.fine_tuning
+        values = dataclasses.asdict(own) | {"image_size": self.features.image_size}
+        return dataclasses.replace(self, **values)
+
+    def for_head(self) -> "TrainParams":
+        """Return the values by which a head on features is trained, alone or to be fine-tuned."""
+        return dataclasses.replace(self, quality="standard").for_network()
 
     def __post_init__(self) -> None:
-        _require_trainable("train", self)
-        for name in ("least_steps", "patience", "batch_size", "threads"):
+        _require_image_size("train", self)
+        for where, block in (
+            ("train", self),
+            ("train.head", self.head),
+            ("train.fine_tuning", self.fine_tuning),
+        ):
+            _require_trainable(where, block)
+        for name in ("patience", "batch_size", "threads"):
             value = getattr(self, name)
             _require(f"train.{name}", value, value > 0, "above 0")
         for name in ("colour_jitter", "overlap_weight", "warm_up_epochs", "least_angle_deg"):
             value = getattr(self, name)
             _require(f"train.{name}", value, value >= 0, "0 or more")
-        weights = self.weights
-        _require("train.weights", weights, bool(weights.strip()), "none, imagenet or a file")
         _require("train.averaging", self.averaging, 0 <= self.averaging < 1, "in [0, 1)")
         _require("train.prototypes", self.prototypes, self.prototypes >= 3, "at least 3")
         area = self.uncropped_area
@@ -421,14 +448,17 @@ def _require_rising(where: str, pair: tuple[float, float]) -> None:
     _require(where, list(pair), pair[0] < pair[1], "a smaller and a larger number")
 
 
-def _require_trainable(where: str, block: Any) -> None:
-    """Check the values that TrainParams and FineTuningParams share."""
-    for name in ("epochs", "learning_rate"):
-        value = getattr(block, name)
-        _require(f"{where}.{name}", value, value > 0, "above 0")
+def _require_image_size(where: str, block: Any) -> None:
     size = block.image_size
     sizes = ", ".join(map(str, IMAGE_SIZES))
     _require(f"{where}.image_size", size, size in IMAGE_SIZES, f"one of {sizes} px")
+
+
+def _require_trainable(where: str, block: Any) -> None:
+    """Check the values that TrainParams and FeatureNetworkParams share."""
+    for name in ("epochs", "least_steps", "learning_rate"):
+        value = getattr(block, name)
+        _require(f"{where}.{name}", value, value > 0, "above 0")
     decay = block.weight_decay
     _require(f"{where}.weight_decay", decay, decay >= 0, "0 or more")
     _require(f"{where}.dropout", block.dropout, 0 <= block.dropout < 1, "in [0, 1)")
@@ -452,23 +482,36 @@ def as_dict(block: Any) -> dict[str, Any]:
     }
 
 
-# The values of TrainParams that only one kind of network uses
+# The values of TrainParams that only some networks use
 _PREDECESSOR_ONLY = {"predecessor_loss"}
 _NOT_FOR_PREDECESSOR = {
-    *("weights", "image_size", "overlap_weight", "learning_rate", "warm_up_epochs"),
-    *("weight_decay", "dropout", "prototypes", "uncropped_area", "least_angle_deg"),
-    *("max_angle_deg", "precision", "refits"),
+    *("image_size", "overlap_weight", "learning_rate", "warm_up_epochs", "weight_decay"),
+    *("dropout", "prototypes", "uncropped_area", "least_angle_deg", "max_angle_deg"),
+    *("precision", "refits"),
+}
+_BLOCKS = {"features", "head", "fine_tuning"}
+_BLOCKS_USED: Mapping[Quality, set[str]] = {
+    **{"fast": set(), "predecessor": set()},
+    **{"standard": {"features", "head"}, "best": {"features", "head", "fine_tuning"}},
 }
 
 
 def effective(params: Params) -> dict[str, Any]:
     """Return `flatten`'s values without those that the chosen network ignores."""
     train = params.train
-    own = {field.name for field in dataclasses.fields(FineTuningParams)}
-    unused = _NOT_FOR_PREDECESSOR if train.model == "predecessor" else _PREDECESSOR_ONLY
+    own = {field.name for field in dataclasses.fields(FeatureNetworkParams)}
+    unused = _NOT_FOR_PREDECESSOR if train.quality == "predecessor" else _PREDECESSOR_ONLY
+    if train.uses_features:
+        unused = unused | own | {"image_size"}
+    if train.quality == "standard":  # its photos' fields are computed once, of their own colours
+        unused = unused | {"colour_jitter"}
     names = {f"train.{name}" for name in unused}
-    names |= {f"train.{'' if train.fine_tunes else 'fine_tuning.'}{name}" for name in own}
-    return {name: value for name, value in flatten(params).items() if name not in names}
+    blocks = tuple(f"train.{name}." for name in _BLOCKS - _BLOCKS_USED[train.quality])
+    return {
+        name: value
+        for name, value in flatten(params).items()
+        if name not in names and not name.startswith(blocks)
+    }
 
 
 def flatten(params: Params) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def test_a_file_describes_its_inputs_outputs_and_data(contents):
 
 def test_the_predecessor_is_exported_with_its_limits_alone():
     keras.utils.set_random_seed(1)
-    old = build_network(dataclasses.replace(PARAMS, model="predecessor"), START, PROTOTYPES)
+    old = build_network(dataclasses.replace(PARAMS, quality="predecessor"), START, PROTOTYPES)
     network = litert.parse_model(export.export_model(old, FLOAT32, DATA), "old")
     assert (network.input_size, network.names) == (300, ["limits"])
     image = np.full((1, 300, 300, 3), 90, np.uint8)

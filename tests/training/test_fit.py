@@ -15,11 +15,14 @@ from tensorflow.core.util.event_pb2 import Event
 from cropperhead import params
 from cropperhead.dataset import shards
 from cropperhead.geometry import crops
+from cropperhead.params import FeatureNetworkParams, FeaturesParams
 from cropperhead.training import batches
 from cropperhead.training.checkpoint import Checkpoint
-from cropperhead.training.fit import TrainingResult, train_network
+from cropperhead.training.fields import compute_fields
+from cropperhead.training.fit import Beginning, TrainingResult, train_head, train_network
 from cropperhead.training.loop import compile_network
 from cropperhead.training.networks import keras_model
+from cropperhead.training.networks.features import read_features
 from cropperhead.training.networks.fine_tuned import pretrained_variables
 from cropperhead.training.networks.registry import build_network
 from cropperhead.training.training_data import TrainingData, read_training_data
@@ -31,6 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 CPUS = Path("/proc/cpuinfo")
 PARAMS = dataclasses.replace(
     params.load().train,
+    quality="fast",
     image_size=64,
     epochs=1,
     batch_size=16,
@@ -181,7 +185,7 @@ def test_the_predecessor_trains_by_the_same_function():
         ["a"], np.zeros((1, 300, 300, 3), np.uint8), np.ones(1, np.float32)
     )
     one = batches.Examples(photos, np.array([0]), np.array([[0.1, 0, 0.9, 1, 0]], np.float32))
-    chosen = dataclasses.replace(PARAMS, model="predecessor", batch_size=1)
+    chosen = dataclasses.replace(PARAMS, quality="predecessor", batch_size=1)
     fitted = train_network(chosen, TrainingData(one, one))
     history = fitted.history
     assert keras_model.predict_limits(fitted.model, photos).shape == (1, 5)
@@ -200,6 +204,29 @@ QUICK = dataclasses.replace(
     refits=1,
     prototypes=5,
 )
+
+
+def on_features(file, quality, **values):
+    """Params of a quick training of a network on the features in a file."""
+    own = FeatureNetworkParams(
+        **{"epochs": 4, "least_steps": 3, "learning_rate": 0.005, "weight_decay": 0.05},
+        **{"dropout": 0.3, "refits": 1},
+    )
+    tuning = dataclasses.replace(own, epochs=2)
+    given = {"head": own, "fine_tuning": tuning, "features": FeaturesParams(str(file), 32)}
+    return dataclasses.replace(QUICK, quality=quality, **(given | values))
+
+
+def on_fields(given, chosen):
+    """The same examples, with the fields of their photos."""
+    photos, own = given.photos, chosen.features
+    fields = list(compute_fields(photos.images, read_features(own), own.image_size))
+    arrays = batches.FieldArrays(photos.names, np.stack(fields), photos.aspect)
+    return batches.FieldExamples(arrays, given.photo, given.limits)
+
+
+def field_data(training, validation, chosen):
+    return TrainingData(on_fields(training, chosen), on_fields(validation, chosen))
 
 
 def with_turns(given):
@@ -310,6 +337,64 @@ def test_an_interrupted_training_resumes_and_a_cut_off_checkpoint_is_ignored(res
     assert "Resuming after epoch 2" in third
 
 
+@pytest.fixture(scope="module")
+def head_data(features):
+    """Few photos' fields, and as many photos from which to learn to straighten."""
+    given, chosen = tilted_data(), on_features(features, "standard")
+    data = field_data(given.training, given.validation, chosen)
+    return dataclasses.replace(data, upright=given.upright, pictures=given.validation.photos)
+
+
+def test_a_head_resumes_too_and_ends_with_the_same_bytes(features, head_data, tmp_path):
+    chosen, messages = on_features(features, "standard"), []
+    once = train_network(chosen, head_data, tmp_path / "logs")
+    assert once.model.name == "frozen-features"
+    file = tmp_path / "unfinished.npz"
+    for callbacks in ([Interruption()], []):
+        with suppress(KeyboardInterrupt), redirect_stderr(io.StringIO()) as output:
+            again = train_network(chosen, head_data, None, callbacks, Checkpoint(file, "same"))
+        messages.append(output.getvalue())
+    assert "Resuming after epoch 2" in messages[1]
+    assert saved(again, tmp_path / "one.keras") == saved(once, tmp_path / "two.keras")
+    assert [tag for _, tag, _ in written(tmp_path / "logs")].count("validation_iou") == 4
+
+
+def test_fine_tuning_begins_with_a_trained_head_and_plain_features(features, head_data, tmp_path):
+    given = tilted_data()
+    data = TrainingData(given.training, given.validation, head=head_data)
+    still = FeatureNetworkParams(1, 1, 1e-12, 0.0, 0.0, 0)  # moves nothing
+    head = train_network(on_features(features, "standard", refits=0), head_data).history
+    best = on_features(features, "best", fine_tuning=still)
+    file = tmp_path / "unfinished.npz"
+    fitted = train_network(best, data, checkpoint=Checkpoint(file, "same"))
+    assert fitted.model.name == "fine-tuned"
+    # the best epoch of the head, whose fields are kept in 16 bits
+    start = fitted.history["validation_loss"][0]
+    assert start == pytest.approx(head["validation_loss"].min(), abs=1e-3)
+    with redirect_stderr(io.StringIO()) as output:
+        again = train_network(best, data, checkpoint=Checkpoint(file, "same"))
+    assert output.getvalue().count("Resuming after epoch") == 2  # the head, and its tuning
+    assert saved(again, tmp_path / "one.keras") == saved(fitted, tmp_path / "two.keras")
+
+
+def test_a_head_can_be_trained_alone_and_from_another(features, head_data):
+    chosen = on_features(features, "fast")  # whatever quality the pipeline has
+    prototypes = np.array([[0.1, 0.1, 0.9, 0.9], [0, 0, 1, 1]], np.float32)
+    beginning = Beginning(np.array([0.1, 0.1, 0.9, 0.9, 0.0]), prototypes)
+    head = train_head(chosen, head_data.training, beginning)
+    assert {name: each.shape[1] for name, each in head.output.items()} == {
+        "limits": 5,
+        "likeness": 2,
+    }
+    further = train_head(chosen, head_data.training, dataclasses.replace(beginning, head=head), 0)
+    for one, two in zip(head.get_weights(), further.get_weights(), strict=True):
+        assert np.array_equal(one, two)
+    fields = head_data.training.photos.fields.astype(float)
+    mean, variance = head.get_layer("standard").get_weights()
+    assert mean == pytest.approx(fields.mean(axis=(0, 1, 2, 3)), abs=1e-4)
+    assert variance == pytest.approx(fields.var(axis=(0, 1, 2, 3)), rel=1e-3)
+
+
 def test_the_checkpoints_of_a_finished_training_are_removed_together(resumed):
     assert len(list(resumed.folder.iterdir())) == 2
     resumed.checkpoint.remove()
@@ -413,13 +498,12 @@ def test_training_in_mixed_precision_gives_a_model_that_saves_and_loads(tmp_path
 
 
 def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_statistics(features):
-    tuning = dataclasses.replace(
-        QUICK.fine_tuning, image_size=32, epochs=2, learning_rate=0.003, refits=0
-    )
-    chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning, averaging=0.0)
+    tuning = dataclasses.replace(QUICK.fine_tuning, epochs=2, least_steps=3, learning_rate=0.003)
+    chosen = on_features(features, "best", fine_tuning=tuning, averaging=0.0)
     given = examples(20, 7, size=32)
     before = build_network(chosen, np.median(given.limits, axis=0), np.zeros((3, 4), np.float32))
-    after = train_network(chosen, TrainingData(given, given)).model.get_layer("fine-tuned")
+    data = TrainingData(given, given, head=field_data(given, given, chosen))
+    after = train_network(chosen, data).model.get_layer("fine-tuned")
     one, two = (model.get_layer("mobilenet_v2") for model in (before, after))
     moved = {
         layer.name: any(
@@ -438,8 +522,8 @@ def test_fine_tuning_moves_the_later_features_and_neither_the_first_nor_the_stat
 
 
 def test_features_learn_at_a_third_of_the_rate_of_the_layers_after_them(features):
-    tuning = dataclasses.replace(QUICK.fine_tuning, image_size=32, learning_rate=0.01)
-    chosen = dataclasses.replace(QUICK, weights=str(features), fine_tuning=tuning).for_network()
+    tuning = dataclasses.replace(QUICK.fine_tuning, learning_rate=0.01)
+    chosen = on_features(features, "best", fine_tuning=tuning).for_network()
     chosen = dataclasses.replace(chosen, warm_up_epochs=0, weight_decay=0.0)
     typical, given = np.zeros((3, 4), np.float32), examples(4, 7, size=32)
     network = build_network(chosen, given.limits[0], typical)
@@ -492,13 +576,15 @@ def test_training_data_is_read_at_the_networks_size_and_for_straightening_at_ful
     shards.write_shard([row(number) for number in range(5)], tmp_path)
     labels = shards.read_labels(tmp_path)
     labels["split"] = ["train", "train", "train", "validation", "test"]
-    data = read_training_data(tmp_path, labels, QUICK)
+    nowhere = tmp_path / "no fields"
+    data = read_training_data(tmp_path, labels, QUICK, nowhere)
     assert data.training.photos.names == ["0.jpg", "1.jpg", "2.jpg"]
     assert data.validation.photos.names == ["3.jpg"]
     assert data.training.photos.images.shape == (3, 32, 32, 3)
     assert data.upright.photos.images.shape == (3, 256, 256, 3)
     assert data.upright.photos.names == data.training.photos.names
-    old = read_training_data(tmp_path, labels, dataclasses.replace(QUICK, model="predecessor"))
+    predecessor = dataclasses.replace(QUICK, quality="predecessor")
+    old = read_training_data(tmp_path, labels, predecessor, nowhere)
     assert old.training.photos.images.shape == (3, 300, 300, 3)
     assert old.upright is None
 

@@ -14,7 +14,7 @@ from conftest import MLFLOW_WARNINGS, label_table
 from cropperhead.errors import ModelError
 from cropperhead.training import mlflow_store, tracking
 
-PARAMS = {"train.model": "small", "train.seed": 7}
+PARAMS = {"train.quality": "fast", "train.seed": 7}
 AWAY = "http://127.0.0.1:9"  # the port of a service that no machine has any more
 
 pytestmark = MLFLOW_WARNINGS

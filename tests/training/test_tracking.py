@@ -9,7 +9,7 @@ from conftest import MLFLOW_WARNINGS, label_table
 
 from cropperhead.training import tracking
 
-PARAMS = {"train.model": "small", "train.seed": 7, "train.learning_rate": 0.002}
+PARAMS = {"train.quality": "fast", "train.seed": 7, "train.learning_rate": 0.002}
 EXAMPLE = {
     "image": np.zeros((2, 8, 8, 3), np.uint8),
     "aspect": np.ones((2, 1), np.float32),
@@ -54,7 +54,7 @@ def test_one_run_holds_training_model_and_evaluation(store):
     )
 
     [run] = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], output_format="list")
-    assert run.info.run_name == "small seed 7"
+    assert run.info.run_name == "fast seed 7"
     assert run.data.params == {name: str(value) for name, value in PARAMS.items()}
     assert run.data.metrics == {"loss": 0.4, "test.overlap": 0.7}
     assert run.data.tags["data_sha256"] == "d" * 64

@@ -39,8 +39,8 @@ _OWN_SETTINGS = ("train.", "split.", "evaluate.")
 class ModelFacts:
     """What a trained model consists of.
 
-    `name` is small, fine-tuned or predecessor, `input_size` the side in px of the square photos
-    that it takes, `data_sha256` the hash of everything that it was trained on.
+    `name` is small, frozen-features, fine-tuned or predecessor, `input_size` the side in px of the
+    square photos that it takes, `data_sha256` the hash of everything that it was trained on.
     """
 
     name: str

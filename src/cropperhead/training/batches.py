@@ -8,6 +8,7 @@ Pixels are kept on disk: 100,000 photos of 128 x 128 px are 5 GB.
 
 import io
 import itertools
+import math
 import os
 import shutil
 import tempfile
@@ -18,11 +19,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from PIL import Image
 from tqdm import tqdm
 
@@ -37,22 +38,24 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 
+_ALL = slice(None)
+
 _BATCHES_READ_AHEAD = 2  # reading one takes a twentieth of a step; more only fill the caches
 _DECODED_AHEAD = 64  # photos; a few MB, and enough work for any number of threads
 # For large files. Many systems keep /tmp in memory, for small ones (file-hierarchy(7)).
 _ROOMY = Path("/var/tmp")
 
 
-class PixelFile:
-    """Square pictures of one size in an unnamed file, which the system removes once it is closed.
+class ArrayFile:
+    """Arrays of one shape in an unnamed file, which the system removes once it is closed.
 
-    `shape`: (n, size, size, 3) uint8, like an array's. The pictures are black at first. Slices and
-    arrays of indices read copies, as from an array; pictures are written one by one.
+    `shape`: (n, ...), like an array's. The arrays are zeros at first. Slices and arrays of indices
+    read copies, as from an array; they are written one by one.
     """
 
-    def __init__(self, count: int, size: int) -> None:
-        self.shape = (count, size, size, 3)
-        self._bytes = size * size * 3
+    def __init__(self, count: int, shape: Sequence[int], dtype: DTypeLike) -> None:
+        self.shape, self.dtype = (count, *shape), np.dtype(dtype)
+        self._bytes = math.prod(shape) * self.dtype.itemsize
         folder = _roomy_folder(count * self._bytes)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with this object
         self._file.truncate(count * self._bytes)
@@ -62,21 +65,28 @@ class PixelFile:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, which: "slice | NDArray[np.integer[Any]]") -> Pixels:
+    def __getitem__(self, which: "slice | NDArray[np.integer[Any]]") -> NDArray[Any]:
         places = self._places[which].tolist()
-        pixels = np.empty((len(places), *self.shape[1:]), np.uint8)
-        for picture, place in zip(pixels, places, strict=True):
+        arrays = np.empty((len(places), *self.shape[1:]), self.dtype)
+        for array, place in zip(arrays, places, strict=True):
             # read, not mapped: mapped pages count as this process's memory
-            os.preadv(self._file.fileno(), [picture.data], place * self._bytes)
-        return pixels
+            os.preadv(self._file.fileno(), [array.data], place * self._bytes)
+        return arrays
 
-    def __iter__(self) -> Iterator[Pixels]:
+    def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self[i : i + 1][0] for i in range(len(self)))
 
-    def __setitem__(self, place: int, picture: Pixels) -> None:
+    def __setitem__(self, place: int, array: NDArray[Any]) -> None:
         self._file.seek(int(self._places[place]) * self._bytes)
-        self._file.write(np.ascontiguousarray(picture).data)
+        self._file.write(np.ascontiguousarray(array, self.dtype).data)
         self._file.flush()  # reading bypasses this file's buffer
+
+
+class PixelFile(ArrayFile):
+    """Square pictures of one size, (n, size, size, 3) uint8, black at first."""
+
+    def __init__(self, count: int, size: int) -> None:
+        super().__init__(count, (size, size, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -91,9 +101,26 @@ class PhotoArrays:
     images: Pixels | PixelFile
     aspect: NDArray[np.float32]
 
-    def inputs(self) -> dict[str, NDArray[Any]]:
+    def inputs(self, part: slice = _ALL) -> dict[str, NDArray[Any]]:
         """The inputs by name: `image` (n, size, size, 3), `aspect` (n, 1)."""
-        return {"image": self.images[:], "aspect": self.aspect[:, None]}
+        return {"image": self.images[part], "aspect": self.aspect[part, None]}
+
+    def draw(
+        self, places: NDArray[np.integer[Any]], flipped: NDArray[np.bool_]
+    ) -> tuple[str, NDArray[Any]]:
+        """The input `image` of the photos at `places`, mirrored where `flipped`."""
+        images = self.images[places]
+        _mirror(images, flipped)
+        return "image", images
+
+    def concatenate(self, others: "PhotoArrays") -> "PhotoArrays":
+        """Both as one, these first; copies their pixels on disk."""
+        images = PixelFile(len(self.names) + len(others.names), self.images.shape[1])
+        return PhotoArrays(
+            [*self.names, *others.names],
+            _copy(images, self.images, others.images),
+            np.concatenate([self.aspect, others.aspect]),
+        )
 
     def mirror(self) -> "PhotoArrays":
         """The photos mirrored left to right, in memory."""
@@ -105,13 +132,80 @@ class PhotoArrays:
 
 
 @dataclass(frozen=True)
-class Examples:
+class FieldArrays:
+    """Photos as the inputs of a network on fields, which are computed beforehand.
+
+    `names`, `aspect` as in `PhotoArrays`. `fields`: (n, 2, rows, columns, channels) float16, of
+    each photo and of its mirror image, in memory or on disk.
+    """
+
+    names: list[str]
+    fields: NDArray[np.float16] | ArrayFile
+    aspect: NDArray[np.float32]
+
+    def inputs(self, part: slice = _ALL) -> dict[str, NDArray[Any]]:
+        """The inputs by name: `fields` (n, 2, rows, columns, channels), `aspect` (n, 1)."""
+        return {"fields": self.fields[part], "aspect": self.aspect[part, None]}
+
+    def draw(
+        self, places: NDArray[np.integer[Any]], flipped: NDArray[np.bool_]
+    ) -> tuple[str, NDArray[Any]]:
+        """The fields (n, rows, columns, channels) of photos, of mirror images where `flipped`."""
+        return "fields", self.fields[places][np.arange(len(places)), flipped.astype(int)]
+
+    def first(self, count: int) -> "FieldArrays":
+        """Those of the first `count` photos, or of all if there are fewer, in memory."""
+        return FieldArrays(self.names[:count], self.fields[:count], self.aspect[:count])
+
+    def concatenate(self, others: "FieldArrays") -> "FieldArrays":
+        """Both as one, these first; copies their fields on disk."""
+        fields = ArrayFile(
+            len(self.names) + len(others.names), self.fields.shape[1:], self.fields.dtype
+        )
+        return FieldArrays(
+            [*self.names, *others.names],
+            _copy(fields, self.fields, others.fields),
+            np.concatenate([self.aspect, others.aspect]),
+        )
+
+
+class Photos(Protocol):
+    """What training needs of photos: `PhotoArrays` or `FieldArrays`."""
+
+    @property
+    def names(self) -> list[str]:
+        """The n paths in the library."""
+
+    @property
+    def aspect(self) -> NDArray[np.float32]:
+        """Width / height of the displayed frames, (n,)."""
+
+    def inputs(self, part: slice = _ALL) -> dict[str, NDArray[Any]]:
+        """A finished network's inputs by name, each (n, ...)."""
+
+    def draw(
+        self, places: NDArray[np.integer[Any]], flipped: NDArray[np.bool_]
+    ) -> tuple[str, NDArray[Any]]:
+        """Name and content of the input besides `aspect`, of photos as they are or mirrored."""
+
+    def first(self, count: int) -> Self:
+        """The first `count` photos, or all if there are fewer, in memory."""
+
+    def concatenate(self, others: Self) -> Self:
+        """Both as one, these first."""
+
+
+P = TypeVar("P", bound=Photos)
+
+
+@dataclass(frozen=True)
+class CropExamples(Generic[P]):
     """Crops to learn from: one for each (photo, author), so that a photo may have several.
 
     `photo`: (m,), the index of each crop's photo in `photos`. `limits`: (m, 5) float32.
     """
 
-    photos: PhotoArrays
+    photos: P
     photo: NDArray[np.int64]
     limits: NDArray[np.float32]
 
@@ -124,6 +218,10 @@ class Examples:
         return self.photos.aspect[self.photo]
 
 
+Examples = CropExamples[PhotoArrays]
+FieldExamples = CropExamples[FieldArrays]
+
+
 def read_photos(
     folder: Path, photos: Sequence[str], size: int, threads: int | None = None
 ) -> PhotoArrays:
@@ -134,7 +232,7 @@ def read_photos(
     """
     place = {name: i for i, name in enumerate(photos)}
     images, aspect = PixelFile(len(photos), size), np.zeros(len(photos), np.float32)
-    squares = _decode(shards.iter_images(folder, set(place)), size, threads)
+    squares = decode_squares(shards.iter_images(folder, set(place)), size, threads)
     for name, square, ratio in tqdm(squares, "read", len(photos), unit="photo", delay=2):
         images[place[name]], aspect[place[name]] = square, ratio
     missing = [name for name, ratio in zip(photos, aspect, strict=True) if ratio == 0]
@@ -151,85 +249,97 @@ def read_examples(folder: Path, labels: pd.DataFrame, size: int) -> Examples:
 
     Raises DataError if there is no label or a photo is missing.
     """
+    return join_crops(labels, lambda names: read_photos(folder, names, size))
+
+
+def join_crops(labels: pd.DataFrame, read: Callable[[list[str]], P]) -> CropExamples[P]:
+    """Labels' crops, in their order, with their photos as `read` gives them, each once.
+
+    Raises DataError if there is no label.
+    """
     if labels.empty:
         raise DataError(
-            f"{folder}: no label to learn from. Add photos, or check split in params.yaml."
+            "There is no label to learn from. Add photos, or check split in params.yaml."
         )
     names = list(dict.fromkeys(labels["photo"]))
     place = pd.Index(names).get_indexer(labels["photo"]).astype(np.int64)
     limits = labels[list(CROP_COLUMNS)].to_numpy(np.float32)
-    return Examples(read_photos(folder, names, size), place, limits)
+    return CropExamples(read(names), place, limits)
 
 
-def concatenate(first: Examples, second: Examples) -> Examples:
-    """Both as one, the first ones first; copies their pixels on disk."""
-    photos, others = first.photos, second.photos
-    images = PixelFile(len(photos.names) + len(others.names), photos.images.shape[1])
-    for place, image in enumerate(itertools.chain(photos.images, others.images)):
-        images[place] = image
-    both = PhotoArrays(
-        [*photos.names, *others.names], images, np.concatenate([photos.aspect, others.aspect])
-    )
-    places = np.concatenate([first.photo, second.photo + len(photos.names)])
-    return Examples(both, places, np.concatenate([first.limits, second.limits]))
+def concatenate(first: CropExamples[P], second: CropExamples[P]) -> CropExamples[P]:
+    """Both as one, the first ones first; copies their photos on disk."""
+    places = np.concatenate([first.photo, second.photo + len(first.photos.names)])
+    limits = np.concatenate([first.limits, second.limits])
+    return CropExamples(first.photos.concatenate(second.photos), places, limits)
 
 
 def training_batches(
-    crops: Examples, size: int, jitter: float, seed: int, start: int = 0
+    crops: CropExamples[Any], size: int, jitter: float, seed: int, start: int = 0
 ) -> "tf.data.Dataset":
     """Endless batches of (inputs, limits) from number `start` on, `size` crops each.
 
     Each pass contains every crop once, in an order of its own; a batch may hold the end of one pass
     and the beginning of the next. All batches are of one size: for a small last one, oneDNN picks
-    kernels by the size of the processor's caches. Photos are mirrored and their colours changed at
-    random (see `augment`). A batch depends only on the seed and its number. `image`
-    (n, side, side, 3) and `aspect` (n, 1) float32, limits (n, 5).
+    kernels by the size of the processor's caches. Photos are mirrored at random, and where they are
+    pictures their colours are changed (see `augment`). A batch depends only on the seed and its
+    number. `image` (n, side, side, 3) or `fields` (n, rows, columns, channels), and `aspect`
+    (n, 1), are float32, limits (n, 5).
     """
     import tensorflow as tf  # noqa: PLC0415 - comparing croppers needs no TensorFlow
 
     from cropperhead.training.augment import jitter_colours  # noqa: PLC0415
 
-    shapes = ((size, *crops.photos.images.shape[1:]), (size, 1), (size, 5))
     gather = _batch_gatherer(crops, size, seed)
+    name, first, *_ = gather(0)
+    types = [tf.as_dtype(first.dtype), tf.float32, tf.float32]
+    shapes = (first.shape, (size, 1), (size, 5))
 
     def batch(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         # It is stateless; where results must repeat, TensorFlow reads nothing stateful ahead.
-        arrays = tf.numpy_function(
-            gather, [step], [tf.uint8, tf.float32, tf.float32], stateful=False
-        )
-        images, aspect, limits = map(tf.ensure_shape, arrays, shapes)
-        seeds = tf.stack([tf.constant(seed, tf.int64), step])
-        return {"image": jitter_colours(images, jitter, seeds), "aspect": aspect}, limits
+        arrays = tf.numpy_function(lambda at: gather(at)[1:], [step], types, stateful=False)
+        photos, aspect, limits = map(tf.ensure_shape, arrays, shapes)
+        if name == "image":
+            seeds = tf.stack([tf.constant(seed, tf.int64), step])
+            photos = jitter_colours(photos, jitter, seeds)
+        return {name: tf.cast(photos, tf.float32), "aspect": aspect}, limits
 
     return tf.data.Dataset.counter(start).map(batch).prefetch(_BATCHES_READ_AHEAD)
 
 
-def count_batches(crops: Examples, size: int) -> int:
+def count_batches(crops: CropExamples[Any], size: int) -> int:
     """How many batches of `size` crops hold every crop at least once."""
     return -(-len(crops) // size)
 
 
-def _batch_gatherer(
-    crops: Examples, size: int, seed: int
-) -> Callable[[int], tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]]:
-    """A function of a step: its images (n, side, side, 3), aspect (n, 1) and limits (n, 5)."""
+_Batch = tuple[str, NDArray[Any], NDArray[np.float32], NDArray[np.float32]]
+
+
+def _batch_gatherer(crops: CropExamples[Any], size: int, seed: int) -> Callable[[int], _Batch]:
+    """A function of a step: its photos' name and content, their aspect (n, 1), limits (n, 5)."""
     count = len(crops)
 
     @lru_cache(maxsize=2)  # every batch of a pass needs it
     def order(number: int) -> NDArray[np.int64]:
         return np.random.default_rng([seed, number]).permutation(count)
 
-    def gather(step: int) -> tuple[Pixels, NDArray[np.float32], NDArray[np.float32]]:
+    def gather(step: int) -> _Batch:
         turns = range(int(step) * size, (int(step) + 1) * size)
         rows = np.array([order(turn // count)[turn % count] for turn in turns])
         flipped = np.random.default_rng([seed, int(step), 1]).random(size) < 0.5
         places = crops.photo[rows]
-        images = crops.photos.images[places]
-        _mirror(images, flipped)
+        name, photos = crops.photos.draw(places, flipped)
         limits = np.where(flipped[:, None], mirror(crops.limits[rows]), crops.limits[rows])
-        return images, crops.photos.aspect[places, None], limits.astype(np.float32)
+        return name, photos, crops.photos.aspect[places, None], limits.astype(np.float32)
 
     return gather
+
+
+def _copy(target: ArrayFile, first: Iterable[NDArray[Any]], second: Iterable[NDArray[Any]]) -> Any:
+    """Fills a file with arrays, one after the other."""
+    for place, array in enumerate(itertools.chain(first, second)):
+        target[place] = array
+    return target
 
 
 def _mirror(images: Pixels, flipped: NDArray[np.bool_]) -> None:
@@ -239,7 +349,7 @@ def _mirror(images: Pixels, flipped: NDArray[np.bool_]) -> None:
         images[flipped, :, :, channel] = copies[:, :, ::-1, channel]
 
 
-def _decode(
+def decode_squares(
     jpegs: Iterable[tuple[str, bytes]], size: int, threads: int | None
 ) -> Iterator[tuple[str, Pixels, float]]:
     """Name, square and aspect of each picture, in order, a few in memory at a time."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import Floats
 from cropperhead.training import losses
-from cropperhead.training.batches import Examples
+from cropperhead.training.batches import CropExamples
 from cropperhead.training.networks import keras_model
 from cropperhead.training.networks.finished import Calibration
 
@@ -19,7 +19,7 @@ _ENOUGH_CROPS = 50  # validation crops: with fewer, the slope of the confidence 
 def calibrate(
     model: Any,
     prototypes: NDArray[np.float32],
-    validation: Examples,
+    validation: CropExamples[Any],
     uncropped: NDArray[np.float32],
 ) -> Calibration:
     """Fits temperature, scale and offset of a model's likenesses on the validation crops.

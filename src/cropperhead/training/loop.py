@@ -3,34 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from cropperhead.params import TrainParams
 from cropperhead.training import batches, losses
 from cropperhead.training.averaging import WeightAverager
-from cropperhead.training.batches import Examples
+from cropperhead.training.batches import CropExamples
 from cropperhead.training.networks.registry import recipe_for
 
 _LIKENESS_WEIGHT = 0.3  # of its loss; its layers are its own, so this only changes their pace
 
 
-def make_repeatable(params: TrainParams) -> None:
-    """Fixes everything except the machine that the result depends on.
-
-    Raises RuntimeError after TensorFlow's first use.
-    """
-    tf.config.threading.set_intra_op_parallelism_threads(params.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(params.threads)
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.clear_session()  # layers are numbered from 1 again, and archives hold their names
-    keras.utils.set_random_seed(params.seed)
-
-
 def compile_network(
-    network: Any, params: TrainParams, prototypes: NDArray[np.float32], training: Examples
+    network: Any, params: TrainParams, prototypes: NDArray[np.float32], training: CropExamples[Any]
 ) -> None:
     """Compiles a built network, in place, with its losses and its optimizer.
 
@@ -49,7 +35,7 @@ def compile_network(
 def train_epochs(
     network: Any,
     params: TrainParams,
-    training: Examples,
+    training: CropExamples[Any],
     averager: WeightAverager,
     callbacks: Sequence[Any] = (),
 ) -> None:
@@ -74,5 +60,5 @@ def train_epochs(
     network.set_weights(averager.best)
 
 
-def _steps_per_epoch(params: TrainParams, training: Examples) -> int:
+def _steps_per_epoch(params: TrainParams, training: CropExamples[Any]) -> int:
     return max(params.least_steps, batches.count_batches(training, params.batch_size))

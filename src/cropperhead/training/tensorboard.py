@@ -10,25 +10,31 @@ from PIL import Image
 
 from cropperhead.geometry.crops import Floats
 from cropperhead.photos import drawing
-from cropperhead.training.batches import Examples
+from cropperhead.training.batches import CropExamples, PhotoArrays
 from cropperhead.training.networks import keras_model
 from cropperhead.training.validation import HISTORY_COLUMNS
 
-_PHOTOS = 12  # validation photos in the picture
+SHOWN = 12  # validation photos in the picture
 _COLUMNS = 4
 _SIDE = 240  # px, the longer one
 
 
 class TensorBoard(keras.callbacks.Callback):  # type: ignore[misc]
-    """Writes each epoch's numbers, and a picture of validation photos, to `folder`."""
+    """Writes each epoch's numbers, and a picture of validation photos, to `folder`.
 
-    def __init__(self, folder: Path, validation: Examples, scored_model: Any) -> None:
+    `pictures` are the first `SHOWN` validation photos, in any size.
+    """
+
+    def __init__(
+        self, folder: Path, validation: CropExamples[Any], pictures: PhotoArrays, scored_model: Any
+    ) -> None:
         super().__init__()
         self._folder = folder
         self._scored_model = scored_model
-        self._photos = validation.photos.first(_PHOTOS)
+        self._pictures = pictures
+        self._photos = validation.photos.first(len(pictures.names))
         _, first = np.unique(validation.photo, return_index=True)  # each photo's first author
-        self._human = validation.limits[first[: len(self._photos.names)]]
+        self._human = validation.limits[first[: len(pictures.names)]]
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002 - Keras's signature
         """Opens the folder."""
@@ -48,7 +54,8 @@ class TensorBoard(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _sheet(self) -> Any:
         predicted = keras_model.predict_limits(self._scored_model, self._photos)
-        rows = zip(self._photos.images, self._photos.aspect, self._human, predicted, strict=True)
+        shown = self._pictures
+        rows = zip(shown.images, shown.aspect, self._human, predicted, strict=True)
         pictures = [_draw_crops(*row) for row in rows]
         return np.asarray(drawing.contact_sheet(pictures, _COLUMNS))
 

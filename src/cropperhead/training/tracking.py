@@ -133,7 +133,7 @@ def training_run(params: Mapping[str, Any], data_sha256: str) -> Iterator[str]:
     Where MLflow cannot be used, the id is another, and the next run sends what is logged.
     """
     commit, dirty = _commit()
-    name = f"{params['train.model']} seed {params['train.seed']}"
+    name = f"{params['train.quality']} seed {params['train.seed']}"
     tags = {"git_commit": commit, "git_dirty": dirty, "data_sha256": data_sha256}
     training = _Training(TrainingRecord(name, tags, dict(params)))
     training.start()

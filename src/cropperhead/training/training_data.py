@@ -1,42 +1,71 @@
 """The examples that a network is trained on, and those that it is validated on."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from cropperhead.dataset.split_labels import TRAIN, VALIDATION
 from cropperhead.params import INPUT_SIDE, TrainParams
 from cropperhead.training import batches, straighten
-from cropperhead.training.batches import Examples
+from cropperhead.training.batches import CropExamples, Examples, PhotoArrays
+from cropperhead.training.fields import read_fields
 from cropperhead.training.networks.registry import recipe_for
+from cropperhead.training.tensorboard import SHOWN
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Examples with photos of the network's own size (`Recipe.image_size`).
+    """Examples with photos as the network sees them: pictures of its own size, or fields.
 
     `upright` are training examples with photos of `INPUT_SIDE` px, from which straightening is
-    learned. Without them nothing is straightened.
+    learned. Without them nothing is straightened. `pictures` are the first validation photos, to
+    show them, where those of `validation` are fields. `head` is what a head is trained on that the
+    network begins with, if it begins with one.
     """
 
-    training: Examples
-    validation: Examples
+    training: CropExamples[Any]
+    validation: CropExamples[Any]
     upright: Examples | None = None
+    pictures: PhotoArrays | None = None
+    head: "TrainingData | None" = None
 
 
-def read_training_data(folder: Path, labels: pd.DataFrame, params: TrainParams) -> TrainingData:
+def read_training_data(
+    folder: Path, labels: pd.DataFrame, params: TrainParams, fields: Path
+) -> TrainingData:
     """Reads the photos of labels that have a column `split` from the shards in `folder`.
 
-    Raises DataError where a split has no label or a photo is missing.
+    `fields` is the folder of `fields.update_fields`, which only networks on features need. Raises
+    DataError where a split has no label, or a photo or its fields are missing.
     """
     recipe = recipe_for(params)
     size = recipe.image_size(params)
-    rows = {name: labels[labels["split"] == name] for name in (TRAIN, VALIDATION)}
-    training, validation = (batches.read_examples(folder, each, size) for each in rows.values())
+    rows = [labels[labels["split"] == name] for name in (TRAIN, VALIDATION)]
+    if recipe.on_fields:
+        data = _read_fields(folder, rows, params, fields)
+    else:
+        training, validation = (batches.read_examples(folder, each, size) for each in rows)
+        data = TrainingData(training, validation)
     if recipe.limits_only:
-        return TrainingData(training, validation)
-    sample = straighten.sample_photos(training.photos.names)
-    train = rows[TRAIN]
-    upright = batches.read_examples(folder, train[train["photo"].isin(sample)], INPUT_SIDE)
-    return TrainingData(training, validation, upright)
+        return data
+    sample = straighten.sample_photos(data.training.photos.names)
+    upright = batches.read_examples(folder, rows[0][rows[0]["photo"].isin(sample)], INPUT_SIDE)
+    shown = data.validation.photos.names[:SHOWN]
+    return TrainingData(
+        data.training,
+        data.validation,
+        upright,
+        batches.read_photos(folder, shown, INPUT_SIDE) if recipe.on_fields else None,
+        _read_fields(folder, rows, params, fields) if recipe.from_head else None,
+    )
+
+
+def _read_fields(
+    folder: Path, rows: list[pd.DataFrame], params: TrainParams, fields: Path
+) -> TrainingData:
+    read = partial(read_fields, folder, fields, params=params.features)
+    training, validation = (batches.join_crops(each, read) for each in rows)
+    return TrainingData(training, validation)

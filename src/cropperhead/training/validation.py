@@ -7,7 +7,7 @@ import numpy as np
 from cropperhead.geometry import crops
 from cropperhead.params import TrainParams
 from cropperhead.training.averaging import WeightAverager
-from cropperhead.training.batches import Examples
+from cropperhead.training.batches import CropExamples
 from cropperhead.training.checkpoint import Checkpoint
 from cropperhead.training.networks import keras_model
 from cropperhead.training.networks.registry import recipe_for
@@ -33,7 +33,7 @@ class ValidationMonitor(WeightAverager):
     def __init__(
         self,
         params: TrainParams,
-        validation: Examples,
+        validation: CropExamples[Any],
         scored_model: Any,
         checkpoint: Checkpoint | None = None,
     ) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import types
 import typing
 import zipfile
 from pathlib import Path
@@ -27,10 +28,12 @@ from small_networks import (
 
 from cropperhead.errors import ParamsError
 from cropperhead.geometry import crops
-from cropperhead.params import NetworkName
+from cropperhead.params import PACKAGED, FeaturesParams, Quality
 from cropperhead.training import straighten
-from cropperhead.training.batches import PhotoArrays
+from cropperhead.training.batches import FieldArrays, PhotoArrays
+from cropperhead.training.fields import compute_fields
 from cropperhead.training.networks import keras_model
+from cropperhead.training.networks.features import read_features
 from cropperhead.training.networks.finished import (
     Calibration,
     average_networks,
@@ -38,6 +41,8 @@ from cropperhead.training.networks.finished import (
     finish_model,
     shift_to,
 )
+from cropperhead.training.networks.frozen import join_features
+from cropperhead.training.networks.head import copy_head, standardise
 from cropperhead.training.networks.limits import valid_limits
 from cropperhead.training.networks.registry import RECIPES, build_network, recipe_for
 
@@ -322,12 +327,12 @@ def test_the_confidence_is_the_expected_overlap_put_right_by_a_line(scale, offse
 @pytest.fixture(scope="module")
 def predecessor():
     keras.utils.set_random_seed(1)
-    return build_network(dataclasses.replace(PARAMS, model="predecessor"), START, PROTOTYPES)
+    return build_network(dataclasses.replace(PARAMS, quality="predecessor"), START, PROTOTYPES)
 
 
 def test_the_predecessor_has_its_published_number_of_weights(predecessor):
     assert predecessor.count_params() == 958_789
-    chosen = dataclasses.replace(PARAMS, model="predecessor")
+    chosen = dataclasses.replace(PARAMS, quality="predecessor")
     assert recipe_for(chosen).image_size(chosen) == 300
     assert keras_model.input_size(predecessor) == 300
 
@@ -405,13 +410,13 @@ def test_mixed_precision_makes_limits_of_float32_and_leaves_later_layers_alone()
     )
 
 
-def fine_tuned(weights, size=32):
-    tuning = dataclasses.replace(PARAMS.fine_tuning, image_size=size)
-    return dataclasses.replace(PARAMS, weights=str(weights), fine_tuning=tuning)
+def on_features(file, quality="best", size=32):
+    chosen = FeaturesParams(str(file), size)
+    return dataclasses.replace(PARAMS, quality=quality, features=chosen)
 
 
 def test_a_network_of_features_begins_with_those_of_the_file(features):
-    network = build_network(fine_tuned(features), START, PROTOTYPES)
+    network = build_network(on_features(features), START, PROTOTYPES)
     assert (network.name, keras_model.input_size(network)) == ("fine-tuned", 32)
     first = network.get_layer("mobilenet_v2").get_weights()[0]
     with np.load(features) as archive:
@@ -419,6 +424,41 @@ def test_a_network_of_features_begins_with_those_of_the_file(features):
     whole = finish(network)
     expected = np.tile([*START[:4], 0.0], (2, 1))
     assert keras_model.predict_limits(whole, photos(2, 256)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_head_joined_with_features_sees_photos_as_it_saw_their_fields(features):
+    chosen = on_features(features, "standard")
+    head = stir(build_network(chosen, START, PROTOTYPES))
+    seen = photos(3)
+    both = np.stack(list(compute_fields(seen.images, read_features(chosen.features), 32)))
+    assert both.shape == (3, 2, 2, 2, 96)
+    plain = keras_model.predict_outputs(join_features(head, chosen), seen)
+    fields = {"fields": both[:, 0], "aspect": seen.aspect[:, None]}
+    for name, expected in head.predict_on_batch(fields).items():
+        assert plain[name] == pytest.approx(expected, abs=0.01)  # fields are kept in 16 bits
+    averaged = average_with_mirror_image(head, PROTOTYPES)
+    mirrored = FieldArrays(seen.names, both, seen.aspect)
+    straight = keras_model.predict_limits(averaged, mirrored)
+    turned = FieldArrays(seen.names, both[:, ::-1], seen.aspect)
+    assert crops.mirror(straight) == pytest.approx(
+        keras_model.predict_limits(averaged, turned), abs=1e-5
+    )
+
+
+def test_a_head_standardises_fields_and_a_network_that_begins_with_it_does_alike(features):
+    fast, chosen = on_features(features, "standard"), on_features(features)
+    head = stir(build_network(fast, START, PROTOTYPES))
+    standardise(head, np.full(96, 2.0), np.full(96, 9.0))
+    seen = head.get_layer("standard")(np.full((1, 2, 2, 96), 8.0, np.float32), training=True)
+    assert np.asarray(seen) == pytest.approx(np.full((1, 2, 2, 96), 2.0), abs=1e-3)  # (8 - 2) / 3
+    network = build_network(chosen, START, PROTOTYPES)
+    copy_head(head, network)
+    one, two = (
+        keras_model.predict_outputs(each, photos(3))
+        for each in (join_features(head, fast), network)
+    )
+    assert one["limits"] == pytest.approx(two["limits"], abs=1e-5)
+    assert one["likeness"] == pytest.approx(two["likeness"], abs=1e-4)
 
 
 def test_averaged_networks_give_the_mean_of_their_outputs():
@@ -437,9 +477,9 @@ def test_averaged_networks_give_the_mean_of_their_outputs():
 
 def test_a_finished_model_takes_less_than_five_megabytes_at_two_bytes_a_weight(features):
     many = np.zeros((129, 4), np.float32)  # as many prototypes as the defaults ask for, and one
-    whole = fine_tuned(features, DEFAULT.fine_tuning.image_size)
+    whole = on_features(features, size=256)
     sizes = []
-    for chosen in (DEFAULT, whole):
+    for chosen in (dataclasses.replace(DEFAULT, quality="fast"), whole):
         count = max(1, chosen.for_network().refits)
         network = average_networks([build_network(chosen, START, many) for _ in range(count)])
         model = finish_model(
@@ -455,13 +495,37 @@ def test_features_that_cannot_be_read_are_named(tmp_path, features):
     with np.load(features) as archive:
         np.savez(other, **{name: archive[name] for name in archive.files[:-1]})
     messages = {
-        tmp_path / "gone.npz": r"train\.weights: \S*gone\.npz: not readable: .*No such file",
-        text: r"train\.weights: \S*text\.npz: not readable: File is not a zip file",
+        tmp_path / "gone.npz": r"features\.source: \S*gone\.npz: not readable: .*No such file",
+        text: r"features\.source: \S*text\.npz: not readable: File is not a zip file",
         other: r"other\.npz: 259 arrays that are not those of MobileNetV2 .* expected 260 in",
     }
     for file, message in messages.items():
         with pytest.raises(ParamsError, match=message):
-            build_network(fine_tuned(file), START, PROTOTYPES)
+            build_network(on_features(file), START, PROTOTYPES)
+
+
+def test_features_end_where_the_fields_are_and_a_file_may_end_there_too(tmp_path, features):
+    whole, short = FeaturesParams(str(features), 32), FeaturesParams(str(tmp_path / "f.npz"), 32)
+    weights = read_features(whole).weights
+    assert len(weights) == 195  # of 260
+    named = {f"{place:03d}": array for place, array in enumerate(weights)}
+    np.savez(short.source, **named, version=np.array("1"))
+    assert read_features(short).sha256 == read_features(whole).sha256
+    other = FeaturesParams(str(tmp_path / "other.npz"), 32)
+    np.savez(other.source, **named | {"194": weights[194] + 1})
+    assert read_features(other).sha256 != read_features(whole).sha256
+
+
+def test_a_package_of_features_is_read_or_named_with_what_to_do(monkeypatch, features):
+    chosen = FeaturesParams(PACKAGED, 32)
+    package = types.ModuleType("cropperhead_base")
+    package.features_file = lambda: features
+    monkeypatch.setitem(sys.modules, "cropperhead_base", package)
+    assert read_features(chosen).sha256 == read_features(FeaturesParams(str(features), 32)).sha256
+    monkeypatch.setitem(sys.modules, "cropperhead_base", None)  # as if it were not installed
+    message = r"not installed: run `pip install cropperhead-base`, or set train\.quality to fast\.$"
+    with pytest.raises(ParamsError, match=message):
+        read_features(chosen)
 
 
 def test_a_file_that_holds_something_else_than_arrays_is_named(tmp_path):
@@ -469,8 +533,8 @@ def test_a_file_that_holds_something_else_than_arrays_is_named(tmp_path):
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("readme.txt", "features")
     with pytest.raises(ParamsError, match=r"train\.weights: \S*strange\.npz: not readable"):
-        build_network(fine_tuned(file), START, PROTOTYPES)
+        build_network(on_features(file), START, PROTOTYPES)
 
 
 def test_every_network_that_params_name_has_a_recipe():
-    assert set(RECIPES) == set(typing.get_args(NetworkName))
+    assert set(RECIPES) == set(typing.get_args(Quality))

@@ -15,7 +15,7 @@ Models consist of Keras's own layers and operations, so that a saved one opens a
 without CropperHead. The predecessor's gives limits alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,8 +55,7 @@ def average_networks(networks: Sequence[Any]) -> Any:
     first = networks[0]
     if len(networks) == 1:
         return first
-    image, aspect = network_inputs(int(first.input["image"].shape[1]))
-    inputs = {"image": image, "aspect": aspect}
+    inputs = _inputs_like(first)
     renamed = [
         keras.Model(each.input, each.output, name=f"{each.name}-{number}")
         for number, each in enumerate(networks, 1)
@@ -67,11 +66,20 @@ def average_networks(networks: Sequence[Any]) -> Any:
 
 
 def average_with_mirror_image(network: Any, prototypes: NDArray[np.float32]) -> Any:
-    """A network that averages over photo and mirror image, sharing the given one's weights."""
-    image, aspect = network_inputs(int(network.input["image"].shape[1]))
-    indices = mirror_indices(prototypes)
-    limits, likeness = _averaged_outputs(network, image, aspect, indices)
-    inputs = {"image": image, "aspect": aspect}
+    """A network that averages over photo and mirror image, sharing the given one's weights.
+
+    Of a network on fields, it takes those of both, (n, 2, rows, columns, channels).
+    """
+    aspect, indices = keras.Input((1,), name="aspect"), mirror_indices(prototypes)
+    [(name, one)] = [each for each in network.input.items() if each[0] != "aspect"]
+    if name == "fields":
+        photo = keras.Input((2, *one.shape[1:]), name=name)
+        looks = [photo[:, 0], photo[:, 1]]
+    else:
+        photo = keras.Input(one.shape[1:], name=name)
+        looks = [photo, ops.flip(photo, axis=2)]
+    limits, likeness = _mean_of_looks(network, {name: looks}, aspect, indices)
+    inputs = {name: photo, "aspect": aspect}
     return keras.Model(inputs, {"limits": limits, "likeness": likeness}, name=network.name)
 
 
@@ -133,15 +141,30 @@ def _resized(image: Any, network: Any) -> Any:
     return image if factor == 1 else layers.AveragePooling2D(factor)(image)
 
 
+def _inputs_like(network: Any) -> dict[str, Any]:
+    """New inputs of a network's names and shapes."""
+    return {
+        name: keras.Input(each.shape[1:], name=name) for name, each in sorted(network.input.items())
+    }
+
+
 def _averaged_outputs(
     network: Any, image: Any, aspect: Any, indices: NDArray[np.int64]
 ) -> tuple[Any, Any]:
+    """Mean limits and likenesses of photo and mirror image; see `_mean_of_looks`."""
+    looks = {"image": [image, ops.flip(image, axis=2)]}
+    return _mean_of_looks(network, looks, aspect, indices)
+
+
+def _mean_of_looks(
+    network: Any, looks: Mapping[str, Sequence[Any]], aspect: Any, indices: NDArray[np.int64]
+) -> tuple[Any, Any]:
     """Mean limits and likenesses of photo and mirror image, those of the latter mirrored back.
 
-    `indices` (K,): each prototype's mirror image.
+    `looks` holds, by the name of the input, both. `indices` (K,): each prototype's mirror image.
     """
-    plain = network({"image": image, "aspect": aspect})
-    mirrored = network({"image": ops.flip(image, axis=2), "aspect": aspect})
+    [(name, both)] = looks.items()
+    plain, mirrored = (network({name: look, "aspect": aspect}) for look in both)
     back = mirror_limits(mirrored["limits"])
     likeness = plain["likeness"] + ops.take(mirrored["likeness"], indices, axis=1)
     return (plain["limits"] + back) / 2, likeness / 2

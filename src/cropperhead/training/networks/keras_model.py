@@ -16,7 +16,7 @@ from cropperhead.errors import ModelError
 from cropperhead.geometry.crops import Floats
 from cropperhead.system import atomic
 from cropperhead.system.regular_file import open_regular
-from cropperhead.training.batches import PhotoArrays
+from cropperhead.training.batches import Photos
 
 _BATCH = 32  # photos; the predecessor needs 50 MB for each
 _MOST_BYTES = 1_000_000_000  # unpacked; of the largest network, with its weights, 15 MB
@@ -57,21 +57,17 @@ def input_size(model: Any) -> int:
     return int(model.input["image"].shape[1])
 
 
-def predict_limits(model: Any, photos: PhotoArrays) -> Floats:
+def predict_limits(model: Any, photos: Photos) -> Floats:
     """A model's crops of photos, (n, 5) limits."""
     return predict_outputs(model, photos)["limits"]
 
 
-def predict_outputs(model: Any, photos: PhotoArrays) -> dict[str, Floats]:
+def predict_outputs(model: Any, photos: Photos) -> dict[str, Floats]:
     """All outputs of a model for photos, by name, each (n, ...)."""
-    sides, count = model.input["image"].shape[1:], len(photos.names)
-    slices = [slice(start, start + _BATCH) for start in range(0, count, _BATCH)]
-    parts: Sequence[Any] = [
-        model.predict_on_batch({"image": photos.images[part], "aspect": photos.aspect[part, None]})
-        for part in slices
-    ]
+    slices = [slice(i, i + _BATCH) for i in range(0, len(photos.names), _BATCH)]
+    parts: Sequence[Any] = [model.predict_on_batch(photos.inputs(part)) for part in slices]
     if not parts:
-        nothing = {"image": np.zeros((1, *sides), np.uint8), "aspect": np.ones((1, 1), np.float32)}
+        nothing = {name: np.ones((1, *each.shape[1:])) for name, each in model.input.items()}
         parts = [{k: v[:0] for k, v in model.predict_on_batch(nothing).items()}]
     return {name: np.concatenate([part[name] for part in parts]).astype(float) for name in parts[0]}
 

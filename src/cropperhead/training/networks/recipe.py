@@ -25,6 +25,8 @@ class Recipe:
       be read or downloaded.
     - `crop_loss(params)`: the loss of the limits, for training and for validation.
     - `optimizer(params, steps, network)`: a new optimizer for epochs of so many steps.
+    - `on_fields`: it takes `fields` of features, computed beforehand, in place of `image`.
+    - `from_head`: before it is trained, it gets the weights of a head on the same features.
     - `limits_only`: its limits are the final answer. They are not averaged with those of the mirror
       image, straightened or calibrated, and the network is not refitted.
     """
@@ -33,6 +35,8 @@ class Recipe:
     build: Callable[[TrainParams, Floats, NDArray[np.float32]], Any]
     crop_loss: Callable[[TrainParams], Loss]
     optimizer: Callable[[TrainParams, int, Any], Any]
+    on_fields: bool = False
+    from_head: bool = False
     limits_only: bool = False
 
 

@@ -7,20 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cropperhead.geometry.crops import Floats
-from cropperhead.params import NetworkName, TrainParams
-from cropperhead.training.networks import fine_tuned, predecessor, small
+from cropperhead.params import Quality, TrainParams
+from cropperhead.training.networks import fine_tuned, frozen, predecessor, small
 from cropperhead.training.networks.recipe import Recipe
 
-# A network is one file in this folder, one line here and one name in `params.NetworkName`.
-RECIPES: Mapping[NetworkName, Recipe] = {
-    "small": small.RECIPE,
+# A network is one file in this folder, one line here and one name in `params.Quality`.
+RECIPES: Mapping[Quality, Recipe] = {
+    "fast": small.RECIPE,
+    "standard": frozen.RECIPE,
+    "best": fine_tuned.RECIPE,
     "predecessor": predecessor.RECIPE,
 }
 
 
 def recipe_for(params: TrainParams) -> Recipe:
-    """The recipe of the network that `train.model` and `train.weights` choose."""
-    return fine_tuned.RECIPE if params.fine_tunes else RECIPES[params.model]
+    """The recipe of the network that `train.quality` chooses."""
+    return RECIPES[params.quality]
 
 
 def build_network(params: TrainParams, start: Floats, prototypes: NDArray[np.float32]) -> Any:

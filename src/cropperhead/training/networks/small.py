@@ -1,4 +1,4 @@
-"""The default network: it learns from the photographer's photos alone."""
+"""The network of the quality fast: it learns from the photographer's photos alone."""
 
 from typing import Any
 
