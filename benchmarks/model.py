@@ -1,6 +1,6 @@
 """How well the networks crop photos that they have not seen, by k-fold cross-validation.
 
-python benchmarks/model.py LIBRARY [--weights FILE] [--many-hands FOLDER] [-S train.KEY=VALUE ...]
+python benchmarks/model.py LIBRARY [--features FILE] [--many-hands FOLDER] [-S train.KEY=VALUE ...]
 
 LIBRARY is a photo library with crops. Its photos are divided into folds, like photos together; each
 fold is cropped by a network that was trained on the others, of which a tenth is its validation. So
@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import sys
 import time
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,12 +39,14 @@ SALT = "fold"
 VALIDATION = 0.1  # of the photos that are not held out
 OF_FEW = 0.85  # of a small library, what the pipeline's fractions leave after the test
 VALIDATION_OF_FEW = 0.15 / 0.85
+FEW = (300, 60)  # photos that a photographer may have
 STEPS_TIMED, ROUNDS = 12, 3
 PREDICTED = 512  # photos, to measure how fast
 HEADER = (
-    "| case | folds | overlap | above the median crop, paired | boundary error | tilted photos: "
-    "median angle error | level photos: median angle, median of its size, share turned | "
-    "training s | weights | float16 MB |\n|---|---|---|---|---|---|---|---|---|---|"
+    "| case | folds | overlap | above the median crop, paired | boundary error | mean angle error, "
+    "of leaving alone, difference, paired | photos tilted by 1° or more: error, of leaving alone | "
+    "level photos turned by 1° or more | training s | weights | float16 MB |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -76,12 +79,13 @@ def main() -> None:
     print(f"{len(labels)} crops of {labels['photo'].nunique()} photos", file=sys.stderr)
     all_cases = _cases(settings.train, options)
     cases = {name: case for name, case in all_cases.items() if name in options.cases}
+    _update_fields(labels, cases)
     table = [HEADER]
     details = []
     for name, case in cases.items():
         held = list(_cross_validated(name, case, labels, work, options.folds))
         table.append(_row(name, labels, held, settings))
-        details += _details(name, labels, held)
+        details += _details(name, labels, held, settings)
         print(table[-1], file=sys.stderr, flush=True)
     if cases:
         print("\n".join([*table, "", *details]))
@@ -94,12 +98,13 @@ def main() -> None:
 def _options() -> Any:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("library", type=Path, help="a photo library with crops")
-    parser.add_argument("--weights", help="ImageNet's features: imagenet, or a file of them")
+    parser.add_argument("--features", help="a source of features in place of params.yaml's")
     parser.add_argument("--many-hands", type=Path, help="photos that several people cropped")
     parser.add_argument("--work", type=Path, default=Path("data/benchmark"), help="%(default)s")
     parser.add_argument("--folds", type=int, default=5, help="%(default)s")
-    names = ["default", "300 photos", "60 photos", "imagenet", "predecessor", "speed"]
+    names = [*typing.get_args(params.Quality), *(f"{count} photos" for count in FEW), "speed"]
     parser.add_argument("--cases", nargs="+", default=names, choices=names, metavar="CASE")
+    parser.add_argument("--best-folds", type=int, help="of the slowest but one; all by default")
     parser.add_argument("--predecessor-folds", type=int, default=1, help="%(default)s: it is slow")
     parser.add_argument("-S", dest="set", action="append", default=[], metavar="train.KEY=VALUE")
     return parser.parse_args()
@@ -117,12 +122,15 @@ def _override(settings: Params, overrides: Sequence[str]) -> Params:
 
 
 def _cases(train: TrainParams, options: Any) -> dict[str, Case]:
-    cases = {"default": Case(train)}
-    cases |= {f"{count} photos": Case(train, photos=count) for count in (300, 60)}
-    if options.weights:
-        cases["imagenet"] = Case(replace(train, weights=options.weights))
-    slow = replace(train, model="predecessor")
-    return cases | {"predecessor": Case(slow, folds=options.predecessor_folds)}
+    if options.features:
+        train = replace(train, features=replace(train.features, source=options.features))
+    folds = {"best": options.best_folds, "predecessor": options.predecessor_folds}
+    cases = {
+        quality: Case(replace(train, quality=quality), folds=folds.get(quality))
+        for quality in typing.get_args(params.Quality)
+    }
+    few = {f"{count} photos": replace(cases["standard"], photos=count) for count in FEW}
+    return cases | few
 
 
 def _labels(folder: Path, work: Path, settings: Params) -> pd.DataFrame:
@@ -135,6 +143,24 @@ def _labels(folder: Path, work: Path, settings: Params) -> pd.DataFrame:
     groups = splits.assign_splits(labels, settings.split, features)[["photo", "group"]]
     labels = labels.merge(groups, on="photo", validate="many_to_one")
     return labels.assign(shards=str(out / "extracted"))
+
+
+def _fields_folder(labels: pd.DataFrame) -> Path:
+    return Path(labels["shards"].iloc[0]).parent / "fields"
+
+
+def _update_fields(labels: pd.DataFrame, cases: Mapping[str, Case]) -> None:
+    """Computes what networks on features see of each photo, once for all folds and cases."""
+    using = [case.train for case in cases.values() if case.train.uses_features]
+    if using:
+        from cropperhead.training.fields import update_fields  # noqa: PLC0415
+        from cropperhead.training.repeatable import make_repeatable  # noqa: PLC0415
+
+        make_repeatable(using[0])
+        start = time.perf_counter()
+        count = update_fields(Path(labels["shards"].iloc[0]), _fields_folder(labels), using[0])
+        seconds = time.perf_counter() - start
+        print(f"fields of {count} photos computed in {seconds:.0f} s", file=sys.stderr, flush=True)
 
 
 def _place(name: str, salt: str) -> float:
@@ -198,7 +224,8 @@ def _train_and_predict(case: Case, labels_with_split: pd.DataFrame, kept: Path) 
     from cropperhead.training.training_data import read_training_data  # noqa: PLC0415
 
     folder = Path(labels_with_split["shards"].iloc[0])
-    data = read_training_data(folder, labels_with_split, case.train)
+    fields = _fields_folder(labels_with_split)
+    data = read_training_data(folder, labels_with_split, case.train, fields)
     start = time.perf_counter()
     result = train_network(case.train, data)
     seconds = time.perf_counter() - start
@@ -232,9 +259,7 @@ def _row(name: str, labels: pd.DataFrame, held: Sequence[Held], settings: Params
     overlap = crops.overlap(limits, truth, aspect)
     constant = crops.overlap(crops.inside_frame(medians, aspect), truth, aspect)
     error = crops.boundary_displacement(limits, truth)
-    gain, level = _interval(table, overlap - constant, settings), truth[:, 4] == 0
-    turned = np.abs(limits[~level, 4] - truth[~level, 4])
-    own = limits[level, 4]
+    gain = _interval(table, overlap - constant, settings)
     mean, apart = _interval(table, overlap, settings), _interval(table, error, settings)
     weights = held[0].weights
     cells = [
@@ -243,8 +268,7 @@ def _row(name: str, labels: pd.DataFrame, held: Sequence[Held], settings: Params
         _shown(mean),
         f"**{gain.mean:+.4f}** ({gain.low:+.4f} to {gain.high:+.4f})",
         _shown(apart),
-        f"{np.median(turned):.2f}° (of 0: {np.median(np.abs(truth[~level, 4])):.2f}°)",
-        f"{np.median(own):+.2f}°, {np.median(np.abs(own)):.2f}°, {np.mean(own != 0):.0%}",
+        *_angle_cells(table, limits[:, 4], truth[:, 4], settings),
         f"{np.mean([each.seconds for each in held]):.0f}",
         f"{weights:,}",
         f"{weights * 2 / 1e6:.1f}",
@@ -252,11 +276,25 @@ def _row(name: str, labels: pd.DataFrame, held: Sequence[Held], settings: Params
     return "| " + " | ".join(cells) + " |"
 
 
+def _angle_cells(table: pd.DataFrame, own: Floats, truth: Floats, settings: Params) -> list[str]:
+    """How far angles are from people's, and what is done to photos that people left level."""
+    error, alone = np.abs(own - truth), np.abs(truth)
+    saved = _interval(table, error - alone, settings)
+    tilted, level = alone >= 1, truth == 0
+    return [
+        f"{error.mean():.3f}°, {alone.mean():.3f}°, {saved.mean:+.3f}° "
+        f"({saved.low:+.3f} to {saved.high:+.3f})",
+        f"{error[tilted].mean():.2f}°, {alone[tilted].mean():.2f}°: "
+        f"{error[tilted].mean() / alone[tilted].mean():.2f}",
+        f"{np.mean(np.abs(own[level]) >= 1):.1%}",
+    ]
+
+
 def _shown(interval: Interval) -> str:
     return f"{interval.mean:.4f} ({interval.low:.4f} to {interval.high:.4f})"
 
 
-def _details(name: str, labels: pd.DataFrame, held: Sequence[Held]) -> list[str]:
+def _details(name: str, labels: pd.DataFrame, held: Sequence[Held], settings: Params) -> list[str]:
     """Results besides the crop: how true confidences are, and what the error is made of."""
     table, limits, _ = _gathered(labels, held)
     truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspect_ratios(table)
@@ -270,7 +308,10 @@ def _details(name: str, labels: pd.DataFrame, held: Sequence[Held]) -> list[str]
     order = np.array_split(np.argsort(sure, kind="stable"), 5)
     fifths = ", ".join(f"{sure[part].mean():.3f} → {overlap[part].mean():.3f}" for part in order)
     error = sum(len(p) * abs(sure[p].mean() - overlap[p].mean()) for p in order) / len(sure)
-    lines.append(f"- confidence → overlap, by fifths: {fifths}; calibration error {error:.4f}")
+    lines.append(
+        f"- confidence → overlap, by fifths: {fifths}; calibration error {error:.4f}; best less "
+        f"worst fifth {overlap[order[-1]].mean() - overlap[order[0]].mean():+.4f}"
+    )
     whole = crops.area(truth) >= 0.9
     chance = np.concatenate([each.outputs["uncropped"][:, 0] for each in held])
     base = np.mean((whole - whole.mean()) ** 2)
@@ -278,7 +319,7 @@ def _details(name: str, labels: pd.DataFrame, held: Sequence[Held]) -> list[str]
         f"- left uncropped: expected {chance.mean():.3f}, real {whole.mean():.3f}; Brier score "
         f"{np.mean((whole - chance) ** 2):.4f}, of the mean alone {base:.4f}"
     )
-    return [*lines, _alternatives(held, truth, aspect), ""]
+    return [*lines, _alternatives(held, truth, aspect, table, settings), ""]
 
 
 def _oracles(limits: Floats, truth: Floats) -> Iterator[tuple[str, Floats]]:
@@ -293,9 +334,14 @@ def _oracles(limits: Floats, truth: Floats) -> Iterator[tuple[str, Floats]]:
         yield key, np.concatenate([middle - sides / 2, middle + sides / 2, truth[:, 4:]], axis=1)
 
 
-def _alternatives(held: Sequence[Held], truth: Floats, aspect: Floats) -> str:
-    """The best of three suggestions; and in the frame's own shape, searched for and cut out."""
-    best, shaped, cut, place = [], [], [], 0
+def _alternatives(
+    held: Sequence[Held], truth: Floats, aspect: Floats, table: pd.DataFrame, settings: Params
+) -> str:
+    """The best of three suggestions; in the frame's own shape, searched for and cut out.
+
+    And with the ratio of the photographer's crop given, as croppers that know it are compared.
+    """
+    best, shaped, cut, given, place = [], [], [], [], 0
     for each in held:
         prototypes = each.outputs["prototypes"][0]
         for limits, shares in zip(each.outputs["limits"], each.outputs["shares"], strict=True):
@@ -305,10 +351,15 @@ def _alternatives(held: Sequence[Held], truth: Floats, aspect: Floats) -> str:
             one = search.best_crop_of_ratio(frame, limits, prototypes, shares, frame)
             shaped.append(float(crops.overlap(one.limits, real, frame)))
             cut.append(float(crops.overlap(_cut(limits), real, frame)))
+            ratio = float((real[3] - real[1]) / (real[2] - real[0])) * frame
+            one = search.best_crop_of_ratio(ratio, limits, prototypes, shares, frame)
+            given.append(float(crops.overlap(one.limits, real, frame)))
             place += 1
+    with_ratio = _interval(table, np.array(given), settings)
     return (
         f"- best of three suggestions: {np.mean(best):.4f}; in the frame's own shape, chosen: "
-        f"{np.mean(shaped):.4f}, cut from the crop: {np.mean(cut):.4f}"
+        f"{np.mean(shaped):.4f}, cut from the crop: {np.mean(cut):.4f}\n"
+        f"- with the photographer's ratio given: {_shown(with_ratio)}"
     )
 
 
@@ -337,26 +388,33 @@ def _speed(train: TrainParams) -> tuple[float, float]:
     import tensorflow as tf  # noqa: PLC0415
 
     from cropperhead.training import batches  # noqa: PLC0415
-    from cropperhead.training.loop import compile_network, make_repeatable  # noqa: PLC0415
-    from cropperhead.training.networks import keras_model  # noqa: PLC0415
+    from cropperhead.training.loop import compile_network  # noqa: PLC0415
+    from cropperhead.training.networks import features, keras_model  # noqa: PLC0415
     from cropperhead.training.networks.registry import (  # noqa: PLC0415
         build_network,
-        image_size,
         recipe_for,
     )
     from cropperhead.training.prototypes import find_prototypes  # noqa: PLC0415
+    from cropperhead.training.repeatable import make_repeatable  # noqa: PLC0415
 
     make_repeatable(train)
+    recipe = recipe_for(train)
     generator = np.random.default_rng(1)
     low, high = generator.uniform(0, 0.2, (PREDICTED, 2)), generator.uniform(0.8, 1, (PREDICTED, 2))
     limits = np.concatenate([low, high, np.zeros((PREDICTED, 1))], axis=1)
     prototypes = find_prototypes(limits, train.prototypes, 1)
     network = build_network(train, np.median(limits, axis=0), prototypes)
-    photos = _random_photos(image_size(train))
-    known = batches.Examples(photos, np.arange(PREDICTED), limits.astype(np.float32))
+    photos: Any = _random_photos(recipe.image_size(train))
+    if recipe.on_fields:
+        fields = np.random.default_rng(3).normal(
+            size=(PREDICTED, 2, *features.field_shape(train.features))
+        )
+        photos = batches.FieldArrays(photos.names, fields.astype(np.float16), photos.aspect)
+    known = batches.CropExamples(photos, np.arange(PREDICTED), limits.astype(np.float32))
     compile_network(network, train.for_network(), prototypes, known)
     size = train.batch_size
-    inputs = {k: v[:size].astype(np.float32) for k, v in photos.inputs().items()}
+    name, first = photos.draw(np.arange(size), np.zeros(size, bool))
+    inputs = {name: first.astype(np.float32), "aspect": photos.aspect[:size, None]}
     truth = dict.fromkeys(network.output, known.limits[:size])
     dataset = tf.data.Dataset.from_tensors((inputs, truth)).repeat()
     best = np.inf
@@ -364,7 +422,7 @@ def _speed(train: TrainParams) -> tuple[float, float]:
         start = time.perf_counter()
         network.fit(dataset, steps_per_epoch=STEPS_TIMED, verbose=0)
         best = min(best, time.perf_counter() - start)
-    finished = network if recipe_for(train).limits_only else _finished(network, prototypes, train)
+    finished = network if recipe.limits_only else _finished(network, prototypes, train)
     seen = _random_photos(keras_model.input_size(finished))
     fastest = np.inf
     for _ in range(1 + ROUNDS):
@@ -383,15 +441,21 @@ def _finished(network: Any, prototypes: np.ndarray, train: TrainParams) -> Any:
         average_networks,
         finish_model,
     )
-    from cropperhead.training.networks.registry import build_network  # noqa: PLC0415
+    from cropperhead.training.networks.frozen import join_features  # noqa: PLC0415
+    from cropperhead.training.networks.registry import (  # noqa: PLC0415
+        build_network,
+        recipe_for,
+    )
 
     median = np.array([0.1, 0.1, 0.9, 0.9, 0.0])
     further = [
         build_network(train, median, prototypes) for _ in range(train.for_network().refits - 1)
     ]
+    mean = average_networks([network, *further])
+    if recipe_for(train).on_fields:
+        mean = join_features(mean, train)
     calibration = Calibration(1.0, 1.0, 0.0, np.zeros(len(prototypes), np.float32))
     habit, estimator = straighten.StraighteningHabit(True, 2.6), straighten.build_estimator()
-    mean = average_networks([network, *further])
     return finish_model(mean, estimator, prototypes, calibration, habit, train)
 
 
@@ -418,7 +482,9 @@ def _many_hands(
     hands = shards.read_labels(out / "extracted").assign(group=lambda table: table["photo"])
     kept = work / f"many-hands-{_digest((settings.train, len(labels)))}.keras"
     labels_with_split = _with_split(labels, np.zeros(len(labels)), -1, None)
-    data = read_training_data(Path(labels["shards"].iloc[0]), labels_with_split, settings.train)
+    _update_fields(labels, {"": Case(settings.train)})
+    folder, fields = Path(labels["shards"].iloc[0]), _fields_folder(labels)
+    data = read_training_data(folder, labels_with_split, settings.train, fields)
     if not kept.exists():
         keras_model.save_model(train_network(settings.train, data).model, kept)
     model = keras_model.load_model(kept)

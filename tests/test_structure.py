@@ -80,8 +80,9 @@ def test_every_param_is_a_dependency_of_some_stage_and_is_read():
     files = [file for part in ("src", "stages") for file in (ROOT / part).rglob("*.py")]
     code = "\n".join(file.read_text() for file in files if file.name != "params.py")
     keys = {key for block in params.values() for key in block}
-    # values of nested blocks are read as such, or in place of those of the same names
-    keys |= {key for name in ("features", "head") for key in params["train"][name]}
+    # values of nested blocks are read as such, or stand in place of those of the same names
+    blocks = ("features", "head", "fine_tuning")
+    keys = keys.difference(blocks).union(*(params["train"][name] for name in blocks))
     assert {key for key in keys if not re.search(rf"\.{key}\b", code)} == set()
 
 

@@ -9,8 +9,8 @@ photos go to new files, each of which is complete, so that an interruption loses
 import hashlib
 import io
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -97,23 +97,30 @@ def read_fields(
     return FieldArrays(list(photos), arrays, aspect)
 
 
-def compute_fields(images: Iterable[NDArray[np.uint8]], features: Features, side: int) -> Any:
-    """Yields the fields (2, rows, columns, channels), float16, of each picture (side, side, 3)."""
+def compute_fields(
+    images: Iterable[NDArray[np.uint8]], features: Features, side: int
+) -> Iterator[NDArray[np.float16]]:
+    """Yields the fields (2, rows, columns, channels) of each picture (side, side, 3)."""
+    look, pending = _looking(features, side), iter(images)
+    while part := list(itertools.islice(pending, _BATCH)):
+        filled = np.zeros((_BATCH, side, side, 3), np.uint8)
+        filled[: len(part)] = part
+        both = [look(seen).numpy() for seen in (filled, filled[:, :, ::-1])]
+        yield from np.stack(both, axis=1)[: len(part)].astype(np.float16)
+
+
+@lru_cache(maxsize=1)  # tracing takes as long as a hundred photos
+def _looking(features: Features, side: int) -> Callable[[NDArray[np.uint8]], Any]:
+    """A function from pictures (batch, side, side, 3) to their fields."""
     import tensorflow as tf  # noqa: PLC0415 - reading fields needs none of it
 
     network = build_features(features, side)
 
     @tf.function(input_signature=[tf.TensorSpec((_BATCH, side, side, 3), tf.uint8)])  # type: ignore[untyped-decorator]
-    def run(pictures: Any) -> Any:
-        seen = tf.cast(pictures, tf.float32)
-        both = [fields_of(look, network) for look in (seen, tf.reverse(seen, axis=[2]))]
-        return tf.cast(tf.stack(both, axis=1), tf.float16)
+    def look(pictures: Any) -> Any:
+        return fields_of(tf.cast(pictures, tf.float32), network)
 
-    pending = iter(images)
-    while part := list(itertools.islice(pending, _BATCH)):
-        filled = np.zeros((_BATCH, side, side, 3), np.uint8)
-        filled[: len(part)] = part
-        yield from run(filled).numpy()[: len(part)]
+    return look  # type: ignore[no-any-return]
 
 
 def _version(features: Features, params: FeaturesParams) -> str:

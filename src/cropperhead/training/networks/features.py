@@ -4,8 +4,8 @@ import hashlib
 import importlib
 import warnings
 import zipfile
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,14 @@ _VERSION = "version"  # of the package's archive, an array that holds no weights
 class Features:
     """The weights of MobileNetV2 up to its fields, in the order of Keras's `get_weights`."""
 
-    weights: tuple[NDArray[np.float32], ...]
+    weights: tuple[NDArray[np.float32], ...] = field(compare=False)
+    sha256: str = field(init=False)  # fields of other weights are not comparable
 
-    @cached_property
-    def sha256(self) -> str:
-        """The hash of the weights: fields of others are not comparable."""
+    def __post_init__(self) -> None:
         digest = hashlib.sha256()
         for array in self.weights:
             digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        object.__setattr__(self, "sha256", digest.hexdigest())
 
 
 def field_shape(params: FeaturesParams) -> tuple[int, int, int]:
@@ -112,10 +111,8 @@ def _read_archive(file: Path) -> Features:
         raise ParamsError(
             f"params.yaml: train.features.source: {file}: not readable: {error}"
         ) from error
-    whole = _mobile_net(32)
-    part = keras.Model(whole.input, whole.get_layer(_FIELDS).output)
     shapes = [array.shape for array in arrays]
-    expected, most = ([each.shape for each in network.get_weights()] for network in (part, whole))
+    expected, most = _weight_shapes()
     if shapes not in (expected, most):
         raise ParamsError(
             f"params.yaml: train.features.source: {file}: {len(arrays)} arrays that are not those "
@@ -123,3 +120,12 @@ def _read_archive(file: Path) -> Features:
             f"or the first {len(expected)}"
         )
     return Features(tuple(arrays[: len(expected)]))
+
+
+@cache
+def _weight_shapes() -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+    """The shapes of the weights up to the fields, and of all of them."""
+    whole = _mobile_net(32)
+    part = keras.Model(whole.input, whole.get_layer(_FIELDS).output)
+    upto, every = ([each.shape for each in one.get_weights()] for one in (part, whole))
+    return upto, every
