@@ -13,6 +13,7 @@ from cropperhead.system.file_hash import file_sha256
 from cropperhead.training import fit, tracking
 from cropperhead.training.checkpoint import Checkpoint
 from cropperhead.training.networks import keras_model
+from cropperhead.training.repeatable import make_repeatable
 from cropperhead.training.training_data import read_training_data
 
 
@@ -20,6 +21,7 @@ def main() -> None:
     folder, labels_file, splits_file, fields, *outputs = map(Path, sys.argv[1:])
     model_file, history_file, logs, kept = outputs
     settings = params.load()
+    make_repeatable(settings.train)
     labels = split_labels.read_labels_with_splits(labels_file, splits_file)
     data = read_training_data(folder, labels, settings.train, fields)
     data_hash = file_sha256(labels_file, splits_file, *shards.shard_files(folder))

@@ -339,10 +339,10 @@ def test_an_interrupted_training_resumes_and_a_cut_off_checkpoint_is_ignored(res
 
 @pytest.fixture(scope="module")
 def head_data(features):
-    """Few photos' fields, and as many photos from which to learn to straighten."""
-    given, chosen = tilted_data(), on_features(features, "standard")
-    data = field_data(given.training, given.validation, chosen)
-    return dataclasses.replace(data, upright=given.upright, pictures=given.validation.photos)
+    """Few photos' fields, and their pictures."""
+    training, validation = examples(8, 3, size=32), examples(18, 4, size=32)
+    data = field_data(training, validation, on_features(features, "standard"))
+    return dataclasses.replace(data, pictures=validation.photos)
 
 
 def test_a_head_resumes_too_and_ends_with_the_same_bytes(features, head_data, tmp_path):
@@ -360,8 +360,8 @@ def test_a_head_resumes_too_and_ends_with_the_same_bytes(features, head_data, tm
 
 
 def test_fine_tuning_begins_with_a_trained_head_and_plain_features(features, head_data, tmp_path):
-    given = tilted_data()
-    data = TrainingData(given.training, given.validation, head=head_data)
+    training, validation = examples(8, 3, size=32), examples(18, 4, size=32)
+    data = TrainingData(training, validation, head=head_data)
     still = FeatureNetworkParams(1, 1, 1e-12, 0.0, 0.0, 0)  # moves nothing
     head = train_network(on_features(features, "standard", refits=0), head_data).history
     best = on_features(features, "best", fine_tuning=still)

@@ -65,7 +65,7 @@ def train_network(
     Then its `refits` more networks are trained on training and validation crops, for as many
     epochs as were good for the first one, and replace it. `logs` is a folder for TensorBoard.
     `callbacks` are Keras's; their logs are the history's row of each epoch of the first training.
-    Must come before TensorFlow's first use, which fixes the number of threads.
+    `make_repeatable` must come before TensorFlow's first use, which fixes the number of threads.
     """
     make_repeatable(params)
     recipe, chosen = recipe_for(params), params.for_network()

@@ -38,8 +38,9 @@ def read_training_data(
 ) -> TrainingData:
     """Reads the photos of labels that have a column `split` from the shards in `folder`.
 
-    `fields` is the folder of `fields.update_fields`, which only networks on features need. Raises
-    DataError where a split has no label, or a photo or its fields are missing.
+    `fields` is the folder of `fields.update_fields`, which only networks on features need; reading
+    features uses TensorFlow, so that `make_repeatable` must come first. Raises DataError where a
+    split has no label, or a photo or its fields are missing.
     """
     recipe = recipe_for(params)
     size = recipe.image_size(params)
