@@ -291,8 +291,9 @@ def train_and_evaluate(policy: str, seed: int, work: Path, settings: Params) -> 
     features = shards.read_features(extracted, labels["photo"])
     splits = split.assign_splits(labels, replace(settings.split, fractions=fractions), features)
     labels = labels.merge(splits, on="photo")
-    small = replace(settings.train, image_size=64, epochs=14, seed=seed)
-    model = train_network(small, read_training_data(extracted, labels, small)).model
+    small = replace(settings.train, quality="fast", image_size=64, epochs=14, seed=seed)
+    data = read_training_data(extracted, labels, small, work / "fields")
+    model = train_network(small, data).model
     keras_model.save_model(model, work / "model.keras")
     chosen = replace(settings.evaluate, random_draws=10)
     return evaluate.evaluate_model(labels, extracted, work / "model.keras", chosen).gains()

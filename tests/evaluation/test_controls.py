@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 PARAMS = params.load(ROOT / "params.yaml")
-TRAIN = dataclasses.replace(PARAMS.train, image_size=64, epochs=14)
+TRAIN = dataclasses.replace(PARAMS.train, quality="fast", image_size=64, epochs=14)
 EVALUATE = dataclasses.replace(PARAMS.evaluate, random_draws=10)
 # Small copies, drawn and read in seconds; a third of the photos for the test, to tell more surely
 EXTRACT = dataclasses.replace(PARAMS.extract, long_side=256)
@@ -38,7 +38,8 @@ def test_the_verdict_on_the_demo_library_is_right(policy, outcome, tmp_path):
     extract.extract_into(out, folder, entries, EXTRACT)
     labels = shards.read_labels(out / "extracted")
     dealt = labels.merge(split.assign_splits(labels, SPLIT), on="photo")
-    fitted = train_network(TRAIN, read_training_data(out / "extracted", dealt, TRAIN))
+    data = read_training_data(out / "extracted", dealt, TRAIN, out / "fields")
+    fitted = train_network(TRAIN, data)
     keras_model.save_model(fitted.model, out / "model.keras")
     found = evaluate.evaluate_model(dealt, out / "extracted", out / "model.keras", EVALUATE)
     assert metrics.headline_metrics(found)["outcome"] == outcome

@@ -19,6 +19,7 @@ from cropperhead.training.training_data import TrainingData
 PARAMS = params.load(ROOT / "params.yaml")
 TRAIN = dataclasses.replace(
     PARAMS.train,
+    quality="fast",
     image_size=32,
     epochs=4,
     least_steps=35,
