@@ -14,7 +14,7 @@ from conftest import extract_params, picture, save_photo, settings, xmp
 from raw_files import save_dng
 
 from cropperhead.dataset import extract as extraction
-from cropperhead.dataset import inspect, shards
+from cropperhead.dataset import inspect, preview, shards
 from cropperhead.dataset.columns import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.dataset.ledger import Ledger, write_extract_reports
 from cropperhead.editors import darktable, lightroom, suggestion_mark
@@ -180,7 +180,7 @@ def test_a_suggestion_inside_a_photo_that_was_removed_leaves_it_uncropped(
 def test_a_look_and_an_inspection_tell_of_suggestions_inside(photo_with_suggestion):
     file = photo_with_suggestion
     params = extract_params(file.parent)
-    assert extraction.preview(file.parent, scan.scan(file.parent).entries, params).outcomes == {
+    assert preview.preview(file.parent, scan.scan(file.parent).entries, params).outcomes == {
         "suggested": 1
     }
     [(_, photo)] = inspect.read_photos([file], params, [], pictures=False)
@@ -324,7 +324,7 @@ def test_a_damaged_sidecar_with_a_mark_ends_no_run(lib, tmp_path, reader, damage
 def test_a_look_and_an_inspection_tell_of_suggestions(lib, reader):
     suggest(lib, reader, "darktable")
     params = extract_params(lib)
-    found = extraction.preview(lib, scan.scan(lib).entries, params)
+    found = preview.preview(lib, scan.scan(lib).entries, params)
     assert found.outcomes == {"suggested": 1}
     assert "        1 cropped as CropperHead suggested" in str(found).split("\n")
     [(file, photo)] = inspect.read_photos([lib / "a.jpg"], params, [], pictures=False)

@@ -62,6 +62,9 @@ def flip(bits: int, version: int = 2, **fields) -> dict[str, Any]:
     return entry("flip", version, bits, **fields)
 
 
+NEWER = {"Enabled": 1, "Params": "00"}
+
+
 def settings(*history: dict[str, Any], **tags: Any) -> dict[str, Any]:
     numbered = [{"Num": number, "Multi_priority": 0, **one} for number, one in enumerate(history)]
     return {"Xmp_version": 5, "History": numbered, "History_end": len(numbered)} | tags
@@ -178,6 +181,11 @@ def test_only_enabled_steps_before_the_end_of_the_history_count(values, expected
         ("reframed", settings(crop(), {"Operation": "rotatepixels", "Enabled": 1})),
         ("several_instances", settings(crop(), crop(Multi_priority=1))),
         ("unknown_version", settings(crop(Modversion=4))),
+        *(
+            ("unknown_version", settings(crop(), {"Operation": one, "Modversion": 6, **NEWER}))
+            for one in ("ashift", "clipping")
+        ),
+        ("unknown_version", settings(crop(), {"Operation": "flip", "Modversion": 3, **NEWER})),
         ("unknown_version", settings(clipping(0, 0, 0, 1, 1) | {"Modversion": 1})),
         ("unknown_version", settings(crop(Modversion=None))),
         ("unknown_version", settings(crop(), Xmp_version=6)),

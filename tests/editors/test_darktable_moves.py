@@ -145,10 +145,14 @@ def test_a_lens_that_is_switched_off_does_not_count():
     assert is_read((*lens(5, scale=1.3), 0))
 
 
-def test_a_version_of_the_lens_that_is_not_known_is_refused_by_name():
-    error = rejection(("lens", 11, b"\0" * 400))
+@pytest.mark.parametrize(
+    ("module", "version", "known"),
+    [("lens", 11, "2, 3,"), ("liquify", 2, "1")],
+)
+def test_a_version_that_is_not_known_is_refused_by_name(module, version, known):
+    error = rejection((module, version, b"\0" * 400))
     assert error.kind == "unknown_version"
-    assert str(error).startswith("lens has version 11, expected 2, 3,")
+    assert str(error).startswith(f"{module} has version {version}, expected {known}")
 
 
 def test_a_lens_of_another_size_than_its_version_has_is_refused():
@@ -182,6 +186,12 @@ def test_the_borders_of_a_raw_photo_are_read(version):
     data = struct.pack("<4i4H", 100, 80, 60, 40, *[0] * 4).ljust({1: 28, 2: 32}[version], b"\0")
     assert darktable_moves.read_borders(history(("rawprepare", version, data))) == (100, 80, 60, 40)
     assert darktable_moves.read_borders(history(CROP)) is None
+
+
+def test_borders_of_a_version_that_is_not_known_are_refused_by_name():
+    with pytest.raises(RejectedFile, match="rawprepare has version 3, expected 1, 2") as error:
+        darktable_moves.read_borders(history(("rawprepare", 3, b"\0" * 32)))
+    assert error.value.kind == "unknown_version"
 
 
 def test_modules_that_move_no_frame_are_passed_over():

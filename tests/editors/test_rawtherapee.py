@@ -228,7 +228,7 @@ def test_the_switches_decide_whether_there_is_a_crop(settings, expected):
         ("perspective", profile(LensProfile=ADOBE_FISHEYE | {"LcMode": "lcp"}, Version=VERSION)),
         ("perspective", profile(LensProfile=LENSFUN_FISHEYE, Version={"Version": "1044"})),
         ("unknown_version", profile(Version={"Version": "355"})),
-        ("unknown_version", profile(Version={"Version": "1045"})),
+        ("unknown_version", profile(Version={"Version": "1046"})),
         ("not_a_number", profile(Version={"Version": "new"})),
         ("perspective", profile(Distortion={"Defish": "true"})),
         ("perspective", profile(**{COMMON: {"Scale vertically": "1.2"}})),

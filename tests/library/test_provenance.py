@@ -245,3 +245,61 @@ def test_inspect_says_what_does_not_count(tmp_path):
         "b.jpg\n  not cropped\n  left out: b.xmp: stale: lightroom sidecar holds an earlier crop; "
         "b.jpg counts"
     )
+
+
+SIGNATURE = b"http://ns.adobe.com/xap/1.0/\0"
+WITHOUT_LEFT = {name: value for name, value in settings(0.3).items() if name != "CropLeft"}
+# A packet of its own counts alone: what it lacks is not taken from another
+PACKETS = {
+    "two crops": ([xmp(OLD), xmp(NEW)], 0.1),
+    "in another order": ([xmp(NEW), xmp(OLD)], 0.4),
+    "the last is not cropped": ([xmp(NEW), xmp(UNCROPPED)], None),
+    "the first is not cropped": ([xmp(UNCROPPED), xmp(NEW)], 0.1),
+    "one of another program's": ([xmp(NEW), packet({})], 0.1),
+    "in the other order": ([packet({}), xmp(NEW)], 0.1),
+}
+
+
+def save_jpeg(file, packets):
+    save_photo(file)
+    content = file.read_bytes()
+    parts = [SIGNATURE + one for one in packets]
+    inserted = b"".join(b"\xff\xe1" + (len(one) + 2).to_bytes(2) + one for one in parts)
+    file.write_bytes(content[:2] + inserted + content[2:])
+
+
+def save_tiff(file, packets):
+    """The last packet in the first directory, which counts in a TIFF."""
+    pages = [picture(shade=place) for place, _ in enumerate(packets)]
+    for page, one in zip(pages, reversed(packets), strict=True):
+        page.encoderinfo = {"tiffinfo": {700: one}}
+    pages[0].save(file, save_all=True, append_images=pages[1:], tiffinfo={700: packets[-1]})
+
+
+@pytest.mark.parametrize(("packets", "top"), PACKETS.values(), ids=PACKETS)
+@pytest.mark.parametrize(("name", "save"), [("a.jpg", save_jpeg), ("a.tif", save_tiff)])
+def test_of_several_packets_one_counts_alone(tmp_path, name, save, packets, top):
+    (tmp_path / "lib").mkdir()
+    save(tmp_path / "lib" / name, packets)
+    _, tops, _ = read(tmp_path / "lib", tmp_path / "out")
+    assert tops == ({} if top is None else {(name, "photographer"): top})
+
+
+def rejection(file):
+    [(_, error)] = inspect.read_photos([file], extract_params(file.parent), [], pictures=False)
+    return error
+
+
+def test_a_packet_that_lacks_a_limit_gets_none_from_another(tmp_path):
+    save_jpeg(tmp_path / "a.jpg", [xmp(NEW), xmp(WITHOUT_LEFT)])
+    assert rejection(tmp_path / "a.jpg").kind == "incomplete"
+
+
+def test_several_packets_in_another_format_are_rejected(tmp_path):
+    file = save_photo(tmp_path / "lib" / "a.png", xmp(OLD))
+    chunk = save_photo(tmp_path / "b.png", xmp(NEW)).read_bytes()
+    start = chunk.index(b"iTXt") - 4
+    length = int.from_bytes(chunk[start : start + 4]) + 12
+    content, place = file.read_bytes(), file.read_bytes().index(b"iTXt") - 4
+    file.write_bytes(content[:place] + chunk[start : start + length] + content[place:])
+    assert rejection(file).kind == "several_packets"

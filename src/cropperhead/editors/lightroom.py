@@ -58,7 +58,7 @@ TAGS = (
 MAX_ANGLE_DEG = 45.0
 # Fractions reach a little beyond 1 when tilted; anything far above is a count of pixels.
 _LARGEST_FRACTION = 2.0
-_CRS, _ORIENTATION = "XMP-crs:", "XMP-tiff:Orientation"
+GROUP, _ORIENTATION = "XMP-crs:", "XMP-tiff:Orientation"
 _CHANGED = Name("http://ns.adobe.com/xap/1.0/", "xmp", "MetadataDate")
 _TIFF, _PHOTOSHOP = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/photoshop/1.0/"
 # The orientations 5 and 7 are mirrored quarter turns: public readers of catalogs disagree which
@@ -67,7 +67,7 @@ _UNSURE = (5, 7)
 _IS_OF_CATALOG = "IsOfCatalog"
 
 name = "lightroom"
-tags: tuple[str, ...] = (*(_CRS + tag for tag in TAGS), _ORIENTATION)
+tags: tuple[str, ...] = (*(GROUP + tag for tag in TAGS), _ORIENTATION)
 header_words: tuple[bytes, ...] = (b"camera-raw-settings",)
 embeds_crops = True
 # With many masks, sidecars have a few megabytes.
@@ -84,7 +84,7 @@ read_mark = suggestion_mark.read_packet
 def read_settings(file: Path, tags: Tags) -> Settings:
     """Camera Raw's settings by name, and `Orientation`: the one that the XMP states."""
     del file  # ExifTool has read it
-    return tags_in_group(tags, _CRS) | {"Orientation": tags.get(_ORIENTATION)}
+    return tags_in_group(tags, GROUP) | {"Orientation": tags.get(_ORIENTATION)}
 
 
 def read_catalog_settings(settings: Settings, photo: Tags) -> Settings:
@@ -97,7 +97,7 @@ def read_catalog_settings(settings: Settings, photo: Tags) -> Settings:
 
 def as_tags(settings: Settings) -> Tags:
     """Settings by the names that ExifTool gives them."""
-    return {_CRS + name: value for name, value in settings.items()}
+    return {GROUP + name: value for name, value in settings.items()}
 
 
 def state(settings: Settings) -> State:

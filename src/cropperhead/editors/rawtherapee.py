@@ -47,7 +47,7 @@ MAX_ANGLE_DEG = 45.0
 # Moves corners by 0.6 % of the diagonal, with AutoFill by 1 %; few lenses need more.
 MAX_DISTORTION = 0.05
 # The newest of either editor's profiles whose meaning is known: rtgui/ppversion.h of both
-_NEWEST_VERSION, _NEWEST_OF_ART, _FIRST_OF_ART = 354, 1044, 1000
+_NEWEST_VERSION, _NEWEST_OF_ART, _FIRST_OF_ART = 354, 1045, 1000
 _FIRST_WITH_LENSFUN = 327  # before, a profile of Adobe's was in use wherever one was named
 
 _CROP, _COARSE, _ROTATION = "Crop", "Coarse Transformation", "Rotation"

@@ -4,12 +4,13 @@ Extraction, conversion and suggesting all read photos here.
 """
 
 import hashlib
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from cropperhead.editors import base, registry
+from cropperhead.editors import base, lightroom, registry
 from cropperhead.editors.base import PHOTOGRAPHER, CameraTurn, LeftOut, Settings
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
@@ -28,7 +29,7 @@ from cropperhead.library.scan import Entry
 from cropperhead.library.settings import FileSettings
 from cropperhead.library.suggestion_history import Marks
 from cropperhead.library.versions import PhotoVersions, Version
-from cropperhead.photos import exiftool, image, photo_file, precheck
+from cropperhead.photos import embedded_xmp, exiftool, image, photo_file, precheck
 from cropperhead.photos.image import SmallCopy
 from cropperhead.photos.photo_file import MAX_MEGAPIXELS, PhotoFile
 from cropperhead.photos.sensor import Sensor
@@ -290,7 +291,8 @@ class _Walk:
 
     def _read(self, entry: Entry, tags: Tags, traces: Mapping[Path, Trace]) -> EditedPhoto | None:
         file, most = self._folder / entry.file, self._options.max_megapixels
-        own = _require_photo(tags.get(entry.file))
+        own = self._of_one_packet(file, _require_photo(tags.get(entry.file)))
+        tags = {**tags, entry.file: own}
         file_settings = tuple(settings.read_settings(self._folder, entry, tags))
         with photo_file.open_when_asked(file, most) as opened:
             camera = cache(lambda: _camera_turn(opened(), own))
@@ -332,6 +334,32 @@ class _Walk:
             copy=copy,
             sha256=digest,
         )
+
+    def _of_one_packet(self, file: Path, own: exiftool.Tags) -> exiftool.Tags:
+        """The tags of a photo; of several packets with Lightroom's settings, the one that counts.
+
+        Raises RejectedFile if which one counts is not known.
+        """
+        if not exiftool.has_several(own, lightroom.GROUP):
+            return own
+        try:
+            packets = embedded_xmp.read_xmp(file).packets
+        except RejectedFile as error:
+            problem = "it has several packets of XMP with settings of Lightroom"
+            raise RejectedFile("several_packets", problem) from error
+        words = lightroom.header_words
+        told = [one for one in packets if any(w in one.replace(b"\0", b"") for w in words)]
+        if len(told) <= 1:  # one packet says it twice
+            return own
+        with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
+            packet = Path(folder, "packet.xmp")
+            packet.write_bytes(told[-1])
+            counting = self._reader.read([packet], settings.photo_tags()).get(packet, {})
+        replaced = {tag for tag in own if tag.startswith(lightroom.GROUP)} | {
+            *settings.photo_tags()
+        }
+        rest = {tag: value for tag, value in own.items() if tag not in replaced}
+        return rest | {tag: value for tag, value in counting.items() if tag in replaced}
 
     def _damaged_journal(self, entry: Entry) -> Iterator[LeftOut]:
         file = journal_records.file_in((self._folder / entry.file).parent)

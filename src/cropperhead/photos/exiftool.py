@@ -25,8 +25,9 @@ from cropperhead.system.time_limit import TimeIsUp, time_limit
 Tags = Mapping[str, Any]  # "Group:Tag" -> value, as ExifTool's -G1 -n -struct -json gives them
 
 _COMMON = ["-n", "-struct"]  # plain numbers; lists of records, such as darktable's, kept together
-_GROUPED = "-G1"  # without it, Orientation of XMP and of EXIF have the same name
-_EVERY_WARNING = ("-a", "-G1:4")  # without it, ExifTool gives only the first
+# Without groups, Orientation of XMP and of EXIF have the same name. A tag that is there several
+# times comes as "Group:Copy1:Tag", too: a warning, or what is in several packets of XMP.
+_GROUPED = ("-a", "-G1:4")
 # -fast2 stops before a maker's own notes, which hold no crop; but in a PNG it stops at the pixels,
 # and XMP may come after them.
 _SPEED, _SPEED_WITH_NOTES = "-fast2", "-fast"
@@ -49,6 +50,7 @@ _ALL_BUT_XMP = ("-a", "-u", "-G1:4", "--XMP:all", "--File:all", "--System:all", 
 # How the names of places in the file end: they change with its length
 _PLACES = ("Offset", "Offsets", "Start")
 _COPY = re.compile(r":Copy\d+:")
+_SEVERAL = "ExifTool:Several"  # the names of tags that a file has several times
 # Tags without a table get their kind from the first file that a process reads: after one darktable
 # sidecar with an empty history, the histories of all others would not be records, and be lost.
 _TABLES = """
@@ -243,22 +245,8 @@ class TagReader:
     def _found(self, names: Sequence[str], tags: Sequence[str], speed: str) -> dict[str, Tags]:
         if not names:
             return {}
-        answers = self._process.get_tags(names, tags, params=[speed, _GROUPED])
-        by_name = {answer["SourceFile"]: _without_markup(answer) for answer in answers}
-        warned = {name: answer for name, answer in by_name.items() if _WARNING in answer}
-        return by_name | self._with_worst_warning(warned, speed)
-
-    def _with_worst_warning(self, warned: dict[str, Tags], speed: str) -> dict[str, Tags]:
-        """The same answers; their warning is that of broken XMP if that is one of several."""
-        if not warned:
-            return {}
-        params = [speed, *_EVERY_WARNING]
-        for answer in self._process.get_tags(list(warned), [_WARNING], params=params):
-            first = warned[answer["SourceFile"]]  # ExifTool gives some only once
-            texts = [first[_WARNING], *(t for tag, t in answer.items() if tag.endswith(":Warning"))]
-            worst = min(map(str, texts), key=lambda text: not text.startswith(_BROKEN_XMP))
-            warned[answer["SourceFile"]] = {**first, _WARNING: worst}
-        return warned
+        answers = self._process.get_tags(names, tags, params=[speed, *_GROUPED])
+        return {one["SourceFile"]: _without_markup(_without_copies(one)) for one in answers}
 
 
 def start_reader() -> TagReader:
@@ -316,6 +304,11 @@ def is_broken_xmp(tags: Tags) -> bool:
     return str(tags.get(_WARNING, "")).startswith(_BROKEN_XMP)
 
 
+def has_several(tags: Tags, group: str) -> bool:
+    """Whether a file has a tag of a group, such as `XMP-crs:`, several times."""
+    return any(tag.startswith(group) for tag in tags.get(_SEVERAL, ()))
+
+
 def error_message(tags: Tags) -> str | None:
     """ExifTool's error for a file that is neither a photo nor a sidecar; None for none."""
     message = tags.get("ExifTool:Error")
@@ -343,6 +336,18 @@ def find_value(tags: Tags, tag: str) -> Any:
     # a group of another family, such as MakerNotes, with this as its only answer
     is_common = group in _FAMILIES or group.startswith(_COMMON_GROUPS)
     return tags[named[0]] if len(named) == 1 and not is_common else None
+
+
+def _without_copies(answer: Tags) -> Tags:
+    """Each tag once, the last of several; their warning is that of broken XMP if one of them is."""
+    copies = [tag for tag in answer if _COPY.search(tag)]
+    if not copies:
+        return answer
+    once = {tag: value for tag, value in answer.items() if tag not in copies}
+    names = sorted({_COPY.sub(":", tag) for tag in copies})
+    texts = [str(value) for tag, value in answer.items() if tag.endswith(":Warning")]
+    worst = min(texts, key=lambda text: not text.startswith(_BROKEN_XMP), default=None)
+    return once | {_SEVERAL: names} | ({} if worst is None else {_WARNING: worst})
 
 
 def _without_markup(tags: Tags) -> Tags:
