@@ -356,6 +356,11 @@ def test_a_head_resumes_too_and_ends_with_the_same_bytes(features, head_data, tm
         messages.append(output.getvalue())
     assert "Resuming after epoch 2" in messages[1]
     assert saved(again, tmp_path / "one.keras") == saved(once, tmp_path / "two.keras")
+    seen = large(examples(3, 5, size=32).photos)
+    loaded = keras_model.load_model(tmp_path / "one.keras")
+    assert np.array_equal(
+        keras_model.predict_limits(loaded, seen), keras_model.predict_limits(again.model, seen)
+    )
     assert [tag for _, tag, _ in written(tmp_path / "logs")].count("validation_iou") == 4
 
 

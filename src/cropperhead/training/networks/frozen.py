@@ -38,7 +38,8 @@ def join_features(head: Any, params: TrainParams) -> Any:
     side = params.features.image_size
     image, aspect = network_inputs(side)
     features = build_features(read_features(params.features), side)
-    outputs = head({"fields": fields_of(image, features), "aspect": aspect})
+    plain = keras.Model(head.input, head.output, name="head")  # without its loss and optimizer
+    outputs = plain({"fields": fields_of(image, features), "aspect": aspect})
     return keras.Model({"image": image, "aspect": aspect}, outputs, name=head.name)
 
 
