@@ -292,3 +292,30 @@ def test_two_sets_of_examples_are_one_with_every_crop_on_its_own_photo():
     assert both.photos.images[both.photo][:, 0, 0, 0].tolist() == [10, 10, 10, 90, 90]
     assert both.limits[3:].tolist() == [[1] * 5] * 2
     assert both.limits.dtype == np.float32
+
+
+def test_fields_are_drawn_of_the_mirror_image_where_it_is_flipped():
+    fields = np.arange(3 * 2 * 4, dtype=np.float16).reshape(3, 2, 2, 1, 2)
+    disk = batches.ArrayFile(3, fields.shape[1:], np.float16)
+    for place, each in enumerate(fields):
+        disk[place] = each
+    photos = batches.FieldArrays(list("abc"), disk, np.ones(3, np.float32))
+    name, drawn = photos.draw(np.array([2, 0, 2]), np.array([False, True, True]))
+    assert (name, drawn.dtype) == ("fields", np.float32)
+    assert np.array_equal(drawn, [fields[2, 0], fields[0, 1], fields[2, 1]])
+    both = photos.concatenate(photos.first(1))
+    assert both.names == ["a", "b", "c", "a"]
+    assert np.array_equal(both.inputs(slice(2, 4))["fields"], fields[[2, 0]])
+
+
+def test_batches_of_fields_are_mirrored_with_their_crops():
+    fields = np.zeros((2, 2, 1, 1, 1), np.float16)
+    fields[:, 1] = 1  # of mirror images
+    photos = batches.FieldArrays(["a", "b"], fields, np.array([1.5, 0.5], np.float32))
+    limits = np.tile(np.array([0.1, 0.2, 0.9, 1.0, 0.0], np.float32), (2, 1))
+    crops = batches.FieldExamples(photos, np.arange(2), limits)
+    [(inputs, given)] = list(batches.training_batches(crops, 8, 0.5, 1).take(1))
+    mirrored = inputs["fields"].numpy().reshape(8) == 1  # colours do not change
+    assert 0 < mirrored.sum() < 8
+    # left 0.2 and right 1.0 become 0.0 and 0.8
+    assert np.allclose(given.numpy()[:, 1], np.where(mirrored, 0.0, 0.2))

@@ -145,13 +145,15 @@ class FieldArrays:
 
     def inputs(self, part: slice = _ALL) -> dict[str, NDArray[Any]]:
         """The inputs by name: `fields` (n, 2, rows, columns, channels), `aspect` (n, 1)."""
-        return {"fields": self.fields[part], "aspect": self.aspect[part, None]}
+        fields = self.fields[part].astype(np.float32)  # TensorFlow warns where it widens them
+        return {"fields": fields, "aspect": self.aspect[part, None]}
 
     def draw(
         self, places: NDArray[np.integer[Any]], flipped: NDArray[np.bool_]
     ) -> tuple[str, NDArray[Any]]:
         """The fields (n, rows, columns, channels) of photos, of mirror images where `flipped`."""
-        return "fields", self.fields[places][np.arange(len(places)), flipped.astype(int)]
+        fields = self.fields[places][np.arange(len(places)), flipped.astype(int)]
+        return "fields", fields.astype(np.float32)
 
     def first(self, count: int) -> "FieldArrays":
         """Those of the first `count` photos, or of all if there are fewer, in memory."""
