@@ -455,7 +455,7 @@ def _finished(network: Any, prototypes: np.ndarray, train: TrainParams) -> Any:
     if recipe_for(train).on_fields:
         mean = join_features(mean, train)
     calibration = Calibration(1.0, 1.0, 0.0, np.zeros(len(prototypes), np.float32))
-    habit, estimator = straighten.StraighteningHabit(True, 2.6), straighten.build_estimator()
+    habit, estimator = straighten.StraighteningHabit(0.15, 2.6), straighten.build_estimator()
     return finish_model(mean, estimator, prototypes, calibration, habit, train)
 
 

@@ -11,8 +11,14 @@ from cropperhead.training.straighten import StraighteningHabit
 
 START = np.array([0.1, 0.05, 0.9, 0.95, 1.0])  # its own mirror image, except for the angle
 DEFAULT = params.load().train
+# turns photos by whatever it finds, since untrained straighteners are not sure of anything
 PARAMS = dataclasses.replace(
-    DEFAULT, quality="fast", image_size=32, max_angle_deg=10.0, least_angle_deg=1.0
+    DEFAULT,
+    quality="fast",
+    image_size=32,
+    max_angle_deg=10.0,
+    least_angle_deg=1.0,
+    least_straightening=0.0,
 )
 # left half, a small one and a smaller one on the left, their mirror images, the whole frame
 PROTOTYPES = np.array(
@@ -29,7 +35,7 @@ PROTOTYPES = np.array(
 )
 CALIBRATION = Calibration(1.0, 1.0, 0.0, np.linspace(0, 1, 7, dtype=np.float32))
 CALIBRATION_OF_MANY = Calibration(1.0, 1.0, 0.0, np.zeros(129, np.float32))
-HABIT = StraighteningHabit(straightens=True, spread_deg=3.5)
+HABIT = StraighteningHabit(share=0.5, spread_deg=3.5)
 
 
 def photos(count, size=32):

@@ -107,7 +107,7 @@ def test_a_crop_cuts_no_face_that_another_crop_near_it_keeps(cropper):
         photo = draw_face((512, 384), x, y, 40)
         found = faces.find_faces(photo)
         outputs = cropper._outputs(photo, 512 / 384)
-        cut += faces.are_cut(outputs[0][0], found, 512 / 384).sum()
+        cut += faces.are_cut(outputs["limits"][0], found, 512 / 384).sum()
         for aspect in (None, "original", "4:5"):
             for crop in cropper.suggest(photo, aspect, n=2):
                 assert not faces.are_cut(crop.limits(), found, 512 / 384).any()
@@ -284,6 +284,7 @@ def constant_model(file, **outputs):
             r"its output prototypes is \(2, 4\) for a photo, expected \(3, 4\)",
         ),
         ({"shares": [[0.5], [0.5]]}, r"its output shares is \(2, 1\) for a photo, expected \(2,\)"),
+        ({"straightening": [0.5, 0.5]}, r"its output straightening is \(2,\) for a photo"),
     ],
 )
 def test_a_model_whose_outputs_have_other_shapes_is_an_error(tmp_path, outputs, problem):
@@ -303,6 +304,8 @@ def test_a_model_whose_outputs_have_other_shapes_is_an_error(tmp_path, outputs, 
         ({"limits": [0.1, 0.1, 1e9, 0.9, 0]}, "expected one within the photo"),
         ({"limits": [0.1, 0.9, 0.9, 0.1, 0]}, "expected one with an area"),
         ({"limits": [0.0, 0.0, 1.0, 1.0, 45]}, "expected one within the photo"),
+        ({"unturned": [0.1, 0.5, 0.9, 0.5]}, "expected one with an area"),
+        ({"straightening": [1.5]}, "its output straightening has other values than 0 to 1"),
     ],
 )
 def test_an_impossible_crop_is_an_error(tmp_path, outputs, problem):
@@ -314,6 +317,24 @@ def test_an_impossible_crop_is_an_error(tmp_path, outputs, problem):
 def test_a_crop_within_the_photo_is_given(tmp_path):
     cropper = cropperhead.load(constant_model(tmp_path / "sound.tflite"))
     assert cropper.suggest(picture())[0].limits() == pytest.approx([0.1, 0.1, 0.9, 0.9, 0])
+
+
+def test_a_photo_is_not_turned_where_that_is_not_wanted(tmp_path):
+    turned, unturned = [0.2, 0.2, 0.8, 0.8, 3.0], [0.1, 0.1, 0.9, 0.9]
+    outputs = {"limits": turned, "unturned": unturned, "straightening": [0.75]}
+    cropper = cropperhead.load(constant_model(tmp_path / "model.tflite", **outputs))
+    (straight,), (tilted,) = (cropper.suggest(picture(), straighten=it) for it in (True, False))
+    assert straight.limits() == pytest.approx(turned)
+    assert tilted.limits() == pytest.approx([*unturned, 0])
+    assert straight.straightening == tilted.straightening == 0.75
+
+
+def test_a_model_that_does_not_say_how_sure_it_is_turns_nothing_either(tmp_path):
+    limits = [0.2, 0.2, 0.8, 0.8, 3.0]
+    cropper = cropperhead.load(constant_model(tmp_path / "old.tflite", limits=limits))
+    (crop,) = cropper.suggest(picture(), straighten=False)
+    assert crop.limits() == pytest.approx([*limits[:4], 0])
+    assert crop.straightening is None
 
 
 def without(modules, code, *arguments):

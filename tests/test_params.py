@@ -48,6 +48,7 @@ def test_the_project_s_own_params_are_valid():
         ("train", {"prototypes": 2}, "train.prototypes is 2, expected at least 3"),
         ("train", {"uncropped_area": 1.1}, "train.uncropped_area is 1.1, expected a share of"),
         ("train", {"least_angle_deg": -1}, "train.least_angle_deg is -1.0, expected 0 or more"),
+        ("train", {"least_straightening": 2}, "train.least_straightening is 2.0, expected a prob"),
         ("train", {"max_angle_deg": 13}, "train.max_angle_deg is 13.0, expected 0 to 12"),
         ("train", {"precision": "float16"}, "expected one of auto, float32, mixed_float16"),
         ("train", {"predecessor_loss": "mse"}, "train.predecessor_loss is 'mse', expected one of"),

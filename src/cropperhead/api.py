@@ -38,6 +38,7 @@ EXPORTED, KERAS = ".tflite", ".keras"
 _LONG_SIDE = 512  # px of the copies that a model learns from, unless params.yaml says otherwise
 _ROUNDING = 1e-3  # of a fraction, in files with weights of 16 bits too
 _REQUIRED_OUTPUTS = ("limits", "confidence", "shares", "prototypes")
+_FURTHER_OUTPUTS = ("straightening", "unturned")  # which older models lack
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,13 @@ class Crop(crops.Crop):
 
     They describe the rectangle before it is turned about its centre by `angle` degrees, clockwise
     if positive. `confidence` is the expected overlap (intersection over union, 0 to 1) with the
-    crop that the photographer would make.
+    crop that the photographer would make. `straightening` is the probability (0 to 1) that turning
+    the photo by its estimated tilt brings it nearer to how the photographer would turn it, whether
+    it is turned or not; None if the model, an older one, does not say.
     """
 
     confidence: float
+    straightening: float | None = None
 
     def limits(self) -> Floats:
         """Return top, left, bottom, right and angle as an array, (5,)."""
@@ -103,7 +107,13 @@ class Cropper:
         """The metadata of an exported model, as in `litert`; empty for a Keras model."""
         return self._model.facts
 
-    def suggest(self, photo: Photo, aspect: str | float | None = None, n: int = 1) -> list[Crop]:
+    def suggest(
+        self,
+        photo: Photo,
+        aspect: str | float | None = None,
+        n: int = 1,
+        straighten: bool = True,
+    ) -> list[Crop]:
         """Return up to `n` crops, the best first, each next one useful if those before are wrong.
 
         There are fewer than `n` if no other crop is at least half as likely. A crop leaves out
@@ -111,17 +121,23 @@ class Cropper:
         it; faces are found if the package cropperhead-base is installed.
 
         `aspect` is the aspect ratio of all of them: "4:5" or a number, width / height; "original"
-        is the photo's own; None leaves it free. Raises ParamsError for an invalid aspect or an
-        array that is not a picture, RejectedFile for a path that is not a readable photo,
-        SetupError if its format needs a package that is not installed, and ModelError if the model
-        gives no crop within the photo.
+        is the photo's own; None leaves it free. Without `straighten` the photo is not turned.
+        Raises ParamsError for an invalid aspect or an array that is not a picture, RejectedFile for
+        a path that is not a readable photo, SetupError if its format needs a package that is not
+        installed, and ModelError if the model gives no crop within the photo.
         """
         if n < 1:
             raise ParamsError(f"n is {n}, expected at least 1 crop")
-        return self.suggest_seen(*_read_upright(photo, _LONG_SIDE), _ratio(aspect), n)
+        seen_photo = _read_upright(photo, _LONG_SIDE)
+        return self.suggest_seen(*seen_photo, _ratio(aspect), n, straighten)
 
     def suggest_seen(
-        self, image: Image.Image, frame: float, aspect: str = FREE, n: int = 1
+        self,
+        image: Image.Image,
+        frame: float,
+        aspect: str = FREE,
+        n: int = 1,
+        straighten: bool = True,
     ) -> list[Crop]:
         """Return crops as `suggest` does, for a photo as returned by `seen`."""
         content = borders.find_content(image)
@@ -131,12 +147,16 @@ class Cropper:
             aspect = _ratio(frame)  # the photo's own, not that of what its borders leave
         part = borders.cut_out(image, content)
         found = faces.find_faces(part)
-        [suggestions] = search.suggest_crops(*self._outputs(part, inner), [inner], aspect, n)
+        outputs = self._outputs(part, inner)
+        limits = outputs["limits"] if straighten else _unturned(outputs)
+        [suggestions] = search.suggest_crops(limits, *_for_search(outputs), [inner], aspect, n)
         keep_whole = partial(
             faces.keep_whole, faces=found, aspect=inner, keeps_shape=aspect != FREE
         )
         return [
-            _crop(replace(each, limits=borders.place_back(keep_whole(each.limits), content)))
+            _crop(
+                replace(each, limits=borders.place_back(keep_whole(each.limits), content)), outputs
+            )
             for each in suggestions
         ]
 
@@ -145,15 +165,17 @@ class Cropper:
 
         The arguments are a photo as returned by `seen`. Borders stay.
         """
-        return _crop(search.straighten_only(*self._outputs(image, frame), [frame])[0])
+        outputs = self._outputs(image, frame)
+        limits = outputs["limits"]
+        [suggestion] = search.straighten_only(limits, *_for_search(outputs), [frame])
+        return _crop(suggestion, outputs)
 
-    def _outputs(self, image: Image.Image, frame: float) -> tuple[Floats, Floats, Floats, Floats]:
-        """The model's limits, prototypes, shares and confidence for one photo."""
+    def _outputs(self, image: Image.Image, frame: float) -> dict[str, Floats]:
+        """The model's outputs for one photo, by name, each (1, ...)."""
         pixels = np.asarray(network_input.squash(image, self._model.input_size))
         outputs = self._model.outputs(pixels[None], np.array([frame]))
         _refuse_impossible(self._model.name, outputs, frame)
-        confidence = outputs["confidence"][:, 0]
-        return outputs["limits"], outputs["prototypes"][0], outputs["shares"], confidence
+        return outputs
 
 
 def load(path: str | PathLike[str], threads: int = 1) -> Cropper:
@@ -240,7 +262,8 @@ def _require_outputs(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
         )
     count = shapes["shares"][:1]
     expected = {"limits": (5,), "confidence": (1,), "shares": count, "prototypes": (*count, 4)}
-    wrong = [name for name in _REQUIRED_OUTPUTS if shapes[name] != expected[name]]
+    expected |= {"straightening": (1,), "unturned": (4,)}
+    wrong = [name for name in expected if shapes.get(name, expected[name]) != expected[name]]
     if wrong:
         name = wrong[0]
         raise ModelError(
@@ -323,18 +346,26 @@ def _ratio(aspect: str | float | None) -> str:
 
 def _refuse_impossible(model: str, outputs: Mapping[str, Floats], frame: float) -> None:
     """Raise ModelError for a crop outside the photo, and for shares that are none."""
-    limits = outputs["limits"]
-    shares = {name: outputs[name] for name in _REQUIRED_OUTPUTS if name != "limits"}
+    names = [*_REQUIRED_OUTPUTS, *_FURTHER_OUTPUTS]
+    shares = {name: outputs[name] for name in names if name in outputs and name != "limits"}
     wrong = [name for name, values in shares.items() if not _are_within(values, 0, 1)]
     if wrong:
         problem = f"its output {wrong[0]} has other values than 0 to 1"
-    elif not _are_within(limits, -math.inf, math.inf) or not crops.area(limits)[0] > 0:
-        problem = f"its crop is {limits[0].tolist()}, expected one with an area"
-    elif crops.outside(limits, [frame])[0] > _ROUNDING:
-        problem = f"its crop is {limits[0].tolist()}, expected one within the photo"
     else:
-        return
-    raise ModelError(f"{model}: {problem}. Use another model, or train this one again.")
+        problem = _crop_problem(outputs["limits"], frame)
+        if not problem and "unturned" in outputs:
+            problem = _crop_problem(_unturned(outputs), frame)
+    if problem:
+        raise ModelError(f"{model}: {problem}. Use another model, or train this one again.")
+
+
+def _crop_problem(limits: Floats, frame: float) -> str:
+    """What is wrong with a crop (1, 5) of a photo; empty if nothing is."""
+    if not _are_within(limits, -math.inf, math.inf) or not crops.area(limits)[0] > 0:
+        return f"its crop is {limits[0].tolist()}, expected one with an area"
+    if crops.outside(limits, [frame])[0] > _ROUNDING:
+        return f"its crop is {limits[0].tolist()}, expected one within the photo"
+    return ""
 
 
 def _are_within(values: Floats, least: float, most: float) -> bool:
@@ -342,6 +373,18 @@ def _are_within(values: Floats, least: float, most: float) -> bool:
     return bool(((values >= low) & (values <= high) & np.isfinite(values)).all())
 
 
-def _crop(suggestion: search.Suggestion) -> Crop:
+def _unturned(outputs: Mapping[str, Floats]) -> Floats:
+    """The limits (1, 5) of the model's crop if the photo is not turned."""
+    box = outputs.get("unturned", outputs["limits"][:, :4])
+    return np.concatenate([box, np.zeros((1, 1))], axis=1)
+
+
+def _for_search(outputs: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats]:
+    """Prototypes, shares and confidence, as the functions of `search` take them."""
+    return outputs["prototypes"][0], outputs["shares"], outputs["confidence"][:, 0]
+
+
+def _crop(suggestion: search.Suggestion, outputs: Mapping[str, Floats]) -> Crop:
     top, left, bottom, right, angle = (float(value) for value in suggestion.limits)
-    return Crop(top, left, bottom, right, angle, float(suggestion.expected_overlap))
+    sure = float(outputs["straightening"][0, 0]) if "straightening" in outputs else None
+    return Crop(top, left, bottom, right, angle, float(suggestion.expected_overlap), sure)

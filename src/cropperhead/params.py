@@ -214,6 +214,7 @@ class TrainParams:
     prototypes: int
     uncropped_area: float
     least_angle_deg: float
+    least_straightening: float
     max_angle_deg: float
     precision: Literal["auto", "float32", "mixed_float16"]
     threads: int
@@ -257,6 +258,8 @@ class TrainParams:
             _require(f"train.{name}", value, value >= 0, "0 or more")
         _require("train.averaging", self.averaging, 0 <= self.averaging < 1, "in [0, 1)")
         _require("train.prototypes", self.prototypes, self.prototypes >= 3, "at least 3")
+        least = self.least_straightening
+        _require("train.least_straightening", least, 0 <= least <= 1, "a probability, 0 to 1")
         area = self.uncropped_area
         _require("train.uncropped_area", area, 0 < area <= 1, "a share of the frame, up to 1")
         _require("train.max_angle_deg", self.max_angle_deg, 0 < self.max_angle_deg <= 12, "0 to 12")
@@ -487,7 +490,7 @@ _PREDECESSOR_ONLY = {"predecessor_loss"}
 _NOT_FOR_PREDECESSOR = {
     *("image_size", "overlap_weight", "learning_rate", "warm_up_epochs", "weight_decay"),
     *("dropout", "prototypes", "uncropped_area", "least_angle_deg", "max_angle_deg"),
-    *("precision", "refits"),
+    *("least_straightening", "precision", "refits"),
 }
 _BLOCKS = {"features", "head", "fine_tuning"}
 _BLOCKS_USED: Mapping[Quality, set[str]] = {

@@ -80,14 +80,16 @@ def test_json_has_each_photo_s_crops_as_the_api_returns_them(model, tmp_path, ca
     assert "2 suggested, 0 skipped, 0 failed" in err
     cropper = cropperhead.load(model)
     for one in objects:
-        assert list(one) == ["photo", *LIMITS, "confidence", "alternatives", "model"]
+        names = ["photo", *LIMITS, "confidence", "straightening", "alternatives", "model"]
+        assert list(one) == names
         expected = cropper.suggest(one["photo"], n=3)
         printed = [one, *one["alternatives"]]
         assert len(printed) == len(expected)
         for crop, fields in zip(expected, printed, strict=True):
-            numbers = [fields[name] for name in (*LIMITS, "confidence")]
+            numbers = [fields[name] for name in (*LIMITS, "confidence", "straightening")]
             # rounded to six decimals
-            assert numbers == pytest.approx([*crop.limits(), crop.confidence], abs=1e-6)
+            expected_numbers = [*crop.limits(), crop.confidence, crop.straightening]
+            assert numbers == pytest.approx(expected_numbers, abs=1e-6)
         assert one["model"] == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
     assert (
         run(capsys, model, tmp_path / "a.jpg", "-")[1]
@@ -261,6 +263,30 @@ def test_straighten_only_keeps_the_frame_s_ratio_and_all_that_fits(model, tmp_pa
         assert height == pytest.approx(2 / (2 * math.cos(turn) + 3 * math.sin(turn)), abs=1e-5)
         assert 0 < one["confidence"] <= 1
         assert one["top"] + one["bottom"] == pytest.approx(1, abs=2e-6)
+
+
+def test_no_photo_is_turned_without_straightening(model, tmp_path, capsys):
+    for number in range(6):
+        save_photo(tmp_path / f"{number}.png", image=noise(number))
+    _, turned, _ = run(capsys, model, tmp_path, "--json", "--alternatives", 1)
+    _, level, _ = run(capsys, model, tmp_path, "--no-straighten", "--json", "--alternatives", 1)
+    before, after = ([json.loads(line) for line in out.splitlines()] for out in (turned, level))
+    assert any(one["angle"] for one in before)
+    for one in after:
+        assert {one["angle"], *(each["angle"] for each in one["alternatives"])} == {0.0}
+    sure = [[one["straightening"] for one in each] for each in (before, after)]
+    assert sure[0] == sure[1]
+
+
+def test_a_printed_line_says_how_sure_a_turn_is(model, tmp_path, capsys):
+    for number in range(6):
+        save_photo(tmp_path / f"{number}.png", image=noise(number))
+    lines = run(capsys, model, tmp_path)[1].splitlines()
+    turned = [line for line in lines if "turned by" in line]
+    assert turned
+    assert all(
+        re.search(r"turned by [+-]\d+\.\d° \(\d+% sure\), confidence", line) for line in turned
+    )
 
 
 def test_crops_have_the_aspect_ratio_that_was_asked_for(model, tmp_path, capsys):
@@ -466,6 +492,7 @@ def test_a_dry_run_writes_nothing(model, tmp_path, capsys):
         (("--sheet", "sheet.gif"), "'sheet.gif' does not end in .jpg or .png."),
         (("--undo",), "a.jpg is not a folder."),
         (("--straighten-only", "--aspect", "1:1"), "--straighten-only excludes --aspect"),
+        (("--straighten-only", "--no-straighten"), "--straighten-only excludes --no-straighten"),
     ],
 )
 def test_wrong_usage_ends_with_status_2(tmp_path, capsys, wrong, message):

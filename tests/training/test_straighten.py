@@ -1,9 +1,11 @@
+import dataclasses
 import math
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from small_networks import PARAMS
 
 from cropperhead.params import INPUT_SIDE
 from cropperhead.training import straighten
@@ -14,6 +16,7 @@ from cropperhead.training.straighten import StraighteningHabit
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 CENTRES = (np.arange(64) + 0.5) / 2 - 16  # degrees, of the histogram's bins
+TYPICAL = StraighteningHabit(0.15, 2.6)
 UPRIGHT, LEVEL = 3, 11  # channels: the sum of the three bands, of all edges
 
 
@@ -78,22 +81,62 @@ def believed(**shares):
     return logits(values)
 
 
-SAME = 3.5  # the spread of the tilts that the estimator is trained on: no correction
+def habit(share=0.5, spread=1e3):
+    """A photographer to whom all tilts within the bins' reach are equally likely, and 0 is more."""
+    return StraighteningHabit(share, spread)
 
 
-def test_the_angle_is_the_median_of_what_is_likely():
-    # bins 36 and 37 lie at 2.25 and 2.75 degrees; half of each below it: 0.25 and 0.75
-    found = np.asarray(straighten.straightening_angle(believed(b36=0.5, b37=0.5), SAME, 1.0, 10.0))
-    assert found == pytest.approx(np.array([[2.5]]), abs=1e-3)
+def estimate(logits, habit):
+    tilt, helps = straighten.estimate_tilt(logits, habit)
+    return float(np.asarray(tilt)[0, 0]), float(np.asarray(helps)[0, 0])
 
 
-def test_a_small_angle_is_ignored_and_a_large_one_bounded():
-    small = np.asarray(
-        straighten.straightening_angle(believed(b33=1.0), SAME, 1.0, 10.0)
-    )  # 0.75 degrees
-    large = np.asarray(straighten.straightening_angle(believed(b60=1.0), SAME, 1.0, 10.0))  # 14.25
-    assert small.tolist() == [[0.0]]
-    assert large.tolist() == [[10.0]]
+def test_the_tilt_is_the_median_of_those_to_the_likelier_side():
+    # 2.0 to 2.5 and 2.5 to 3.0 degrees weigh the same, and more than -4.0 to -3.5
+    tilt, helps = estimate(believed(b36=0.4, b37=0.4, b24=0.2), habit())
+    assert tilt == pytest.approx(2.5, abs=1e-3)
+    assert helps == pytest.approx(0.8, abs=1e-3)  # beyond 1.25 degrees to the right
+    tilt, helps = estimate(believed(b36=0.1, b37=0.1, b24=0.8), habit())
+    assert (tilt, helps) == (pytest.approx(-3.75, abs=1e-3), pytest.approx(0.8, abs=1e-3))
+
+
+def test_the_more_photos_are_left_level_the_less_likely_is_it_that_turning_helps():
+    # three times as likely at 2.0 to 2.5 degrees as at -0.5 to 0.5, and nowhere else
+    seen = believed(b31=1.0, b32=1.0, b36=3.0)
+    # beforehand 0 has a half, and each of 64 bins a half of a sixty-fourth
+    _, helps = estimate(seen, habit())
+    assert helps == pytest.approx((3 / 128) / (1 / 2 + 5 / 128), abs=1e-4)
+    _, rarely = estimate(seen, habit(share=0.1))
+    assert rarely == pytest.approx((3 * 0.1 / 64) / (0.9 + 5 * 0.1 / 64), abs=1e-4)
+
+
+def test_one_who_turns_by_little_is_believed_to_have_turned_by_little():
+    unsure = believed(b33=0.4, b44=0.6)  # 0.5 to 1 and 6 to 6.5 degrees
+    assert estimate(unsure, habit(spread=1.0))[0] < 1.5 < estimate(unsure, habit(spread=9.0))[0]
+
+
+def test_evidence_that_tells_nothing_leaves_what_was_known_before():
+    _, helps = estimate(logits(np.ones(64)), habit(share=0.2))
+    # half of the tilts are to the right: of these, three quarters are beyond half their median
+    assert helps == pytest.approx(0.2 * 0.5 * 0.75, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("tilt", "helps", "turned"),
+    [
+        (0.9, 1.0, 0.0),  # small
+        (1.1, 0.7, 1.1),
+        (-1.1, 0.7, -1.1),
+        (5.0, 0.55, 0.0),  # unsure
+        (14.0, 0.7, 10.0),  # more than a network may turn
+        (-14.0, 0.7, -10.0),
+    ],
+)
+def test_photos_are_turned_by_tilts_that_are_large_and_sure_enough(tilt, helps, turned):
+    chosen = dataclasses.replace(PARAMS, least_angle_deg=1.0, least_straightening=0.6)
+    columns = (np.array([[value]], np.float32) for value in (tilt, helps, 1.5))
+    found = np.asarray(straighten.angle_to_rotate(*columns, chosen))
+    assert found.tolist() == [[pytest.approx(turned)]]
 
 
 @pytest.mark.parametrize(
@@ -117,31 +160,21 @@ def test_no_photo_is_levelled_at_the_cost_of_half_of_it(aspect, angle, kept):
     assert np.asarray(found).tolist() == [[pytest.approx(angle) if kept else 0.0]]
 
 
-def test_one_who_turns_little_is_believed_to_have_turned_little():
-    unsure = believed(b33=0.4, b44=0.6)  # 0.75 and 6.25 degrees
-    bold = float(np.asarray(straighten.straightening_angle(unsure, SAME, 0.0, 10.0))[0, 0])
-    careful = float(np.asarray(straighten.straightening_angle(unsure, 1.0, 0.0, 10.0))[0, 0])
-    assert careful < 1.5 < bold
-
-
 @pytest.mark.parametrize(
-    ("angles", "habit"),
+    ("angles", "share", "spread"),
     [
-        ([0.0] * 200, StraighteningHabit(False, 2.0)),
-        (
-            [0.0] * 150 + [2.0] * 1,
-            StraighteningHabit(False, 2.0),
-        ),  # one of 151 is below a hundredth
-        ([0.0] * 50 + [2.0] * 10, StraighteningHabit(True, 2.0)),  # ten are too few for a spread
-        ([0.0] * 50 + [2.0, -4.0] * 20, StraighteningHabit(True, math.sqrt(10))),  # (4 + 16) / 2
+        ([0.0] * 200, 0.0, 2.0),
+        ([0.0] * 150 + [2.0] * 1, 0.0, 2.0),  # one of 151 is below a hundredth
+        # ten are too few for a spread; with 2 of 20 that are assumed, 12 of 80
+        ([0.0] * 50 + [2.0] * 10, 0.15, 2.0),
+        ([0.0] * 40 + [2.0, -4.0] * 20, 0.42, math.sqrt(10)),  # 42 of 100; (4 + 16) / 2
+        ([], 0.0, 2.0),
     ],
 )
-def test_the_habit_is_read_from_the_crops(angles, habit):
+def test_the_habit_is_read_from_the_crops(angles, share, spread):
     measured = straighten.measure_habit(np.array(angles))
-    assert (measured.straightens, measured.spread_deg) == (
-        habit.straightens,
-        pytest.approx(habit.spread_deg),
-    )
+    assert measured.straightens == (share > 0)
+    assert (measured.share, measured.spread_deg) == (pytest.approx(share), pytest.approx(spread))
 
 
 def test_a_photo_is_rotated_clockwise_without_filled_corners():
@@ -184,15 +217,18 @@ def learned():
 
 @pytest.mark.parametrize("tilt", [-4.0, 0.0, 3.0])
 def test_a_horizon_is_found_level_or_tilted(learned, tilt):
-    found = straighten.straightening_angle(learned(evidence([scene(tilt)])), 2.6, 1.0, 10.0)
-    assert float(np.asarray(found)[0, 0]) == pytest.approx(tilt, abs=1.0)
+    found, helps = estimate(learned(evidence([scene(tilt)])), TYPICAL)
+    if tilt:
+        assert found == pytest.approx(tilt, abs=1.0)
+    assert (helps > 0.6) == (tilt != 0)
 
 
 def test_mirrored_photos_are_found_tilted_the_other_way(learned):
     seen = evidence([scene(3.0)])
-    one = straighten.straightening_angle(learned(seen), 2.6, 1.0, 10.0)
-    two = straighten.straightening_angle(learned(straighten.mirror_evidence(seen)), 2.6, 1.0, 10.0)
-    assert np.asarray(one) == pytest.approx(-np.asarray(two), abs=1e-3)
+    one, sure = estimate(learned(seen), TYPICAL)
+    two, as_sure = estimate(learned(straighten.mirror_evidence(seen)), TYPICAL)
+    assert one == pytest.approx(-two, abs=1e-3)
+    assert sure == pytest.approx(as_sure, abs=1e-4)
 
 
 def test_the_estimator_is_small(learned):

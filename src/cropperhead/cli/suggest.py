@@ -89,6 +89,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
     is_flag=True,
     help="Straighten only; crop no more than the rotation requires.",
 )
+@click.option("--no-straighten", is_flag=True, help="Turn no photo.")
 @click.option(
     "--alternatives",
     type=click.IntRange(0, 20),
@@ -132,6 +133,8 @@ def command(
         raise click.UsageError("--straighten-only excludes --aspect and --alternatives.")
     if options["into_photos"] and options["write"] not in EMBEDDING_NAMES:
         raise click.UsageError("--into-photos needs --write lightroom.")
+    if options["straighten_only"] and options["no_straighten"]:
+        raise click.UsageError("--straighten-only excludes --no-straighten.")
     options["json"] |= _STANDARD_OUTPUT in paths
     _suggest(files, model, catalogs, options)
 

@@ -127,13 +127,13 @@ def describe_crop(crop: api.Crop) -> str:
         return f"the whole frame, {confidence}"
     share = (crop.bottom - crop.top) * (crop.right - crop.left)
     sides = ", ".join(f"{name} {getattr(crop, name):.1%}" for name in _LIMITS[:4])
-    rotation = f", turned by {crop.angle:+.1f}°" if crop.angle else ""
+    rotation = f", turned by {crop.angle:+.1f}°{_how_sure(crop)}" if crop.angle else ""
     return f"keeps {share:.0%} ({sides}){rotation}, {confidence}"
 
 
 def sheet_caption(photo: Path, crop: api.Crop) -> str:
-    """The file's name, the crop's confidence and its rotation."""
-    rotation = f" {crop.angle:+.1f}°" if crop.angle else ""
+    """The file's name, the crop's confidence, its rotation and how sure that is."""
+    rotation = f" {crop.angle:+.1f}°{_how_sure(crop)}" if crop.angle else ""
     return f"{photo.name}  {crop.confidence:.2f}{rotation}"
 
 
@@ -155,8 +155,13 @@ def refuse_other_picture(file: Path) -> None:
         )
 
 
+def _how_sure(crop: api.Crop) -> str:
+    return "" if crop.straightening is None else f" ({crop.straightening:.0%} sure)"
+
+
 def _numbers(crop: api.Crop) -> dict[str, float]:
-    return {name: round(float(getattr(crop, name)), _DECIMALS) for name in _LIMITS}
+    names = _LIMITS if crop.straightening is None else (*_LIMITS, "straightening")
+    return {name: round(float(getattr(crop, name)), _DECIMALS) for name in names}
 
 
 def _save_sheet(sheet: Image.Image, as_png: bool, file: Path) -> None:

@@ -56,6 +56,7 @@ class SuggestOptions:
     aspect: str = FREE
     min_confidence: float = 0.0
     straighten_only: bool = False
+    no_straighten: bool = False
     alternatives: int = 0
     dry_run: bool = False
 
@@ -77,6 +78,7 @@ class SuggestOptions:
     def crop_source(self, model_id: str) -> str:
         """Name what the crops are made by: the model, and what is asked of it."""
         requests = [self.aspect] * (self.aspect != FREE) + ["straightened"] * self.straighten_only
+        requests += ["not straightened"] * self.no_straighten
         return ", ".join([model_id, *requests])
 
     def accepts(self, crop: Crop) -> bool:

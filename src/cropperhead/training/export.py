@@ -33,11 +33,11 @@ FLOAT32, FLOAT16 = "float32", "float16"
 # By how much a limit may differ from Keras's, as a fraction of the frame's side. Rounding alone
 # causes it: of sums of 32 bits in another order, and of weights to 11 bits. One of 256 px is 0.004.
 TOLERANCES = {FLOAT32: 0.001, FLOAT16: 0.005}
-_MOST_TURNED_BY_ONE = 0.001  # of the photos; rounding decides only at the least angle
+_MOST_TURNED_BY_ONE = 0.001  # of the photos; rounding decides only at the two thresholds
 _SAME_SCORE = 0.0005  # the same mean overlap to three decimals
 # Tensors with at least as many numbers are stored in 16 bits. Nearly all weights are in such
 # tensors, but not those that find the tilt: there a rounding decides whether a photo at just
-# `train.least_angle_deg` is turned.
+# `train.least_angle_deg` or `train.least_straightening` is turned.
 _LARGE = 8192
 _DECIMALS = 5  # of the report's numbers
 _BATCH = 256  # photos; 50 MB
@@ -54,6 +54,9 @@ _OUTPUTS = {
     "uncropped": "the probability that the photographer would keep (nearly) the whole frame",
     "shares": "the probability that the photographer's crop is like each prototype",
     "prototypes": "typical crops: top, left, bottom, right; the same for every photo",
+    "straightening": "the probability that turning the photo brings it nearer to how the "
+    "photographer would turn it",
+    "unturned": "the crop if the photo is not turned: top, left, bottom, right",
 }
 
 
@@ -63,7 +66,7 @@ class Parity:
 
     `limits` is the largest difference of a limit as a fraction of the frame's side, `angle_deg` of
     an angle in degrees, `others` of any other output. These leave out the `turned_by_one` photos
-    that only one of the two turns, whose tilt is just at the least angle. The overlaps are means
+    that only one of the two turns, which are just at a threshold. The overlaps are means
     over all crops.
     """
 

@@ -20,7 +20,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from cropperhead.geometry.crops import Floats
-from cropperhead.params import INPUT_SIDE
+from cropperhead.params import INPUT_SIDE, TrainParams
 from cropperhead.training import radon
 from cropperhead.training.batches import Examples
 
@@ -38,37 +38,49 @@ _STRAIGHTNESS = (2, 8)
 _COUNTED = 2 * 2 * len(_STRAIGHTNESS) * (_BANDS + 1)  # channels of the histogram
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
-_ROTATIONS = 8  # of each photo
+_ROTATIONS = 4  # of each photo
 _ROTATION_DEG = 3.5  # standard deviation of the angles that photos are rotated by
 _MOST_ROTATION_DEG = 10.0
 _TARGET_DEG = 0.6  # standard deviation of the right answer, about as precise as people are
 _PHOTOS = 1500  # more photos improve little, and their evidence would fill the memory
+# Of those, what is held out to find how far an estimator can be relied on: a tenth, and of few
+# photos more, up to a quarter. Stretches of photos, of which there are so many.
+_HELD_OUT_OF_MANY, _HELD_OUT, _ENOUGH_HELD_OUT, _STRETCHES = 0.1, 0.25, 40, 5
+_POWERS = np.linspace(0, 1, 21)  # of likelihoods
 _PHOTO_BATCH = 32
-_EPOCHS = 8
+_EPOCHS = 12
 _BATCH = 128
 _LEARNING_RATE = 0.003
 # Standard deviation where there are too few crops. It is less than people's 2.6: trained on few
 # photos, the estimator is too sure, and level photos would lose more than tilted ones gain.
 _TYPICAL_TILT_DEG = 2.0
 _FEW = 20  # tilted crops: with fewer, the usual size of tilts is unknown
+_TYPICAL_SHARE = 0.1  # of photos that are straightened: counts as much as `_FEW` photos
 _LARGEST_SHRINKING = math.sqrt(2)  # of sides; 1.29 at 10 degrees in 16:9
 _LEAST_SHARE = 0.01  # of tilted crops: the photos of people who never straighten stay as they are
 
 
 @dataclass(frozen=True)
 class StraighteningHabit:
-    """Whether a photographer straightens photos, and the standard deviation of the angles."""
+    """Which share of photos a photographer straightens, and the angles' standard deviation."""
 
-    straightens: bool
+    share: float
     spread_deg: float
+
+    @property
+    def straightens(self) -> bool:
+        """Whether the photographer straightens photos at all."""
+        return self.share > 0
 
 
 def measure_habit(angles: Floats) -> StraighteningHabit:
     """Measures the habit from the angles of the training crops, (n,) degrees."""
     tilts = angles[angles != 0]
     spread = float(np.sqrt(np.mean(tilts**2))) if len(tilts) >= _FEW else _TYPICAL_TILT_DEG
-    straightens = len(tilts) >= _LEAST_SHARE * len(angles) and len(tilts) > 0
-    return StraighteningHabit(straightens, spread)
+    if len(tilts) < _LEAST_SHARE * len(angles) or len(tilts) == 0:
+        return StraighteningHabit(0.0, spread)
+    share = (len(tilts) + _TYPICAL_SHARE * _FEW) / (len(angles) + _FEW)
+    return StraighteningHabit(share, spread)
 
 
 def sample_photos(photos: list[str]) -> list[str]:
@@ -100,7 +112,8 @@ def mirror_evidence(seen: Any) -> Any:
 def build_estimator() -> Any:
     """The untrained network from evidence (n, bins, channels) to logits (n, bins).
 
-    It averages over the photo and its mirror image, so that it favours neither side.
+    It averages over the photo and its mirror image, so that it favours neither side. Its layer
+    `weigh` is what is trained.
     """
     seen = keras.Input((_BINS, _COUNTED + radon.CHANNELS), name="evidence")
     weigh = keras.Sequential(
@@ -122,20 +135,46 @@ def build_estimator() -> Any:
     return keras.Model(seen, logits / 2, name="estimator")
 
 
-def straightening_angle(logits: Any, spread_deg: float, least_deg: float, most_deg: float) -> Any:
-    """Degrees (n, 1) by which to rotate: the median of likely tilts, or 0 if below `least_deg`.
+def estimate_tilt(logits: Any, habit: StraighteningHabit) -> tuple[Any, Any]:
+    """Degrees (n, 1) by which to rotate, and the probability (n, 1) that this helps.
 
-    The estimator was trained on tilts of `_ROTATION_DEG`; the photographer's have `spread_deg`.
+    `logits` (n, bins) are the logarithms of how likely the evidence is at each tilt. The habit says
+    how likely each tilt is beforehand: most photos are level, and stay as they are. The angle is
+    the median of the tilts to the likelier side. Rotating by it helps where the photographer would
+    rotate by more than half of it: elsewhere the photo is nearer to theirs as it is.
     """
-    prior = _CENTRES**2 * (0.5 / _ROTATION_DEG**2 - 0.5 / spread_deg**2)
-    likely = ops.softmax(logits + prior.astype(np.float32), axis=1)
-    below = ops.cumsum(likely, axis=1) - likely / 2
-    # the median is interpolated between the centres of two bins
-    rise = ops.maximum(below[:, 1:] - below[:, :-1], 1e-9)
-    passed = ops.clip((0.5 - below[:, :-1]) / rise, 0, 1)
-    median = float(_CENTRES[0]) + _STEP_DEG * ops.sum(passed, axis=1, keepdims=True)
-    median = ops.clip(median, -most_deg, most_deg)
-    return ops.where(ops.abs(median) < least_deg, 0.0, median)
+    spread = -0.5 * (_CENTRES / habit.spread_deg) ** 2
+    prior = spread - np.log(np.exp(spread).sum() / habit.share)
+    middle = _BINS // 2
+    level = ops.logsumexp(logits[:, middle - 1 : middle + 1], axis=1, keepdims=True)
+    level = level + math.log((1 - habit.share) / 2)  # the mean of the two bins next to 0
+    all_tilts = ops.softmax(
+        ops.concatenate([logits + prior.astype(np.float32), level], axis=1), axis=1
+    )
+    left, right = ops.flip(all_tilts[:, :middle], axis=1), all_tilts[:, middle:_BINS]
+    is_right = ops.sum(right, axis=1, keepdims=True) >= ops.sum(left, axis=1, keepdims=True)
+    likely = ops.where(is_right, right, left)
+    before = ops.cumsum(likely, axis=1) - likely
+    half = ops.sum(likely, axis=1, keepdims=True) / 2
+    # within a bin, tilts are equally likely
+    passed = ops.clip((half - before) / ops.maximum(likely, 1e-9), 0, 1)
+    bins = ops.sum(passed, axis=1, keepdims=True)
+    ends = ops.arange(1, middle + 1, dtype="float32")
+    beyond = ops.clip(ends - bins / 2, 0, 1)
+    helps = ops.sum(likely * beyond, axis=1, keepdims=True)
+    return ops.where(is_right, bins, -bins) * _STEP_DEG, helps
+
+
+def angle_to_rotate(tilt: Any, helps: Any, aspect: Any, params: TrainParams) -> Any:
+    """Degrees (n, 1) by which photos are rotated, from `estimate_tilt`.
+
+    0 where the tilt is small, where rotating is not likely enough to help, and where it would cost
+    too much of the frame.
+    """
+    angle = ops.clip(tilt, -params.max_angle_deg, params.max_angle_deg)
+    is_small = ops.abs(angle) < params.least_angle_deg
+    is_unsure = helps < params.least_straightening
+    return plausible_angle(ops.where(ops.logical_or(is_small, is_unsure), 0.0, angle), aspect)
 
 
 def plausible_angle(angle: Any, aspect: Any) -> Any:
@@ -152,21 +191,38 @@ def plausible_angle(angle: Any, aspect: Any) -> Any:
 
 
 def train_estimator(examples: Examples, seed: int) -> Any:
-    """Trains an estimator. The examples' photos must be `INPUT_SIDE` px.
+    """Trains a straightener. The examples' photos must be `INPUT_SIDE` px.
+
+    It takes evidence (n, bins, channels) and gives what `estimate_tilt` takes. Some of the photos
+    are held out of the training, and show how far the rest can be relied on.
 
     Seeds Keras; the same examples and seed give the same weights on one machine.
     """
     seen, angles = _rotated_evidence(examples, seed)
-    keras.utils.set_random_seed(seed)
-    model = build_estimator()
-    likely = np.exp(-0.5 * ((angles[:, None] - _CENTRES) / _TARGET_DEG) ** 2)
-    steps = _EPOCHS * -(-len(angles) // _BATCH)
-    rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.AdamW(rate, weight_decay=0.01), loss=loss, jit_compile=False)
-    targets = (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)
-    model.fit(seen, targets, batch_size=_BATCH, epochs=_EPOCHS, verbose=0)
-    return model
+    held = _held_out(seen.shape[1])
+    estimator = _fit(seen[:, ~held], angles[:, ~held], seed)
+    known = np.concatenate(list(seen[:, held]))
+    logits = np.asarray(estimator.predict(known, batch_size=_BATCH, verbose=0), float)
+    return _calibrated(estimator, find_reliance(logits, angles[:, held].ravel()))
+
+
+def find_reliance(logits: Floats, angles: Floats) -> float:
+    """How far an estimator can be relied on, 0 to 1, from photos that it did not learn from.
+
+    An estimator that has seen few photos is too sure. Its likelihoods are raised to this power, so
+    that they are true of other photos: with a power of 0 they say nothing. `logits` (n, bins);
+    `angles` (n,) are the true tilts.
+    """
+    if len(logits) == 0:
+        return 0.0
+    targets, prior = _targets(angles), -0.5 * (_CENTRES / _ROTATION_DEG) ** 2
+    losses = []
+    for power in _POWERS:
+        tempered = power * (logits - prior) + prior
+        tempered = tempered - tempered.max(axis=1, keepdims=True)
+        chances = tempered - np.log(np.exp(tempered).sum(axis=1, keepdims=True))
+        losses.append(-np.mean(np.sum(targets * chances, axis=1)))
+    return float(_POWERS[int(np.argmin(losses))])
 
 
 def rotate_photos(images: Any, angles: Any, aspect: Any) -> Any:
@@ -193,8 +249,56 @@ def rotate_photos(images: Any, angles: Any, aspect: Any) -> Any:
     )
 
 
+def _fit(seen: NDArray[np.float16], angles: Floats, seed: int) -> Any:
+    """A trained estimator, from evidence (rotations, n, bins, channels) and tilts (rotations, n).
+
+    In each epoch, half of the photos are mirrored.
+    """
+    keras.utils.set_random_seed(seed)
+    model = build_estimator()
+    weigh = model.get_layer("weigh")
+    known, tilts = np.concatenate(list(seen)), angles.ravel()
+    mirrored = np.asarray(mirror_evidence(known))
+    steps = _EPOCHS * -(-len(tilts) // _BATCH)
+    rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    weigh.compile(keras.optimizers.AdamW(rate, weight_decay=0.01), loss=loss, jit_compile=False)
+    for epoch in range(_EPOCHS):
+        flipped = np.random.default_rng([seed, epoch]).random(len(tilts)) < 0.5
+        inputs = np.where(flipped[:, None, None], mirrored, known)
+        targets = _targets(np.where(flipped, -tilts, tilts)).astype(np.float32)
+        weigh.fit(inputs, targets, batch_size=_BATCH, epochs=1, verbose=0)
+    return model
+
+
+def _calibrated(estimator: Any, reliance: float) -> Any:
+    """The estimator's logits as logarithms of likelihoods, raised to a power.
+
+    It was trained on tilts with a standard deviation of `_ROTATION_DEG`, and expects them.
+    """
+    expected = -0.5 * (_CENTRES / _ROTATION_DEG) ** 2
+    likely = (estimator.output - expected.astype(np.float32)) * reliance
+    return keras.Model(estimator.input, likely, name="straightener")
+
+
+def _targets(angles: Floats) -> Floats:
+    """The right answer (n, bins) for tilts (n,)."""
+    likely = np.exp(-0.5 * ((angles[:, None] - _CENTRES) / _TARGET_DEG) ** 2)
+    return np.asarray(likely / likely.sum(axis=1, keepdims=True))
+
+
+def _held_out(count: int) -> NDArray[np.bool_]:
+    """Which of `count` photos are held out of training: neighbours, since bursts look alike."""
+    share = min(_HELD_OUT, max(_HELD_OUT_OF_MANY, _ENOUGH_HELD_OUT / max(1, count)))
+    place = np.arange(count) * _STRETCHES / max(1, count) % 1
+    return place >= 1 - share
+
+
 def _rotated_evidence(examples: Examples, seed: int) -> tuple[NDArray[np.float16], Floats]:
-    """The evidence in each photo as it is and rotated `_ROTATIONS` times, and the true tilts."""
+    """The evidence in each photo as it is and rotated, and the true tilts.
+
+    Evidence (rotations, photos, bins, channels), tilts (rotations, photos).
+    """
     photos = examples.photos
     own = np.zeros(len(photos.names))
     own[examples.photo] = examples.limits[:, 4]  # the last author's: they hardly differ
@@ -219,7 +323,7 @@ def _rotated_evidence(examples: Examples, seed: int) -> tuple[NDArray[np.float16
         for place, angles in enumerate(rotations):
             degrees = tf.constant(angles[part], tf.float32)
             seen[place, part] = measure(images, degrees, aspect).numpy()
-    return seen.reshape(-1, *seen.shape[2:]), (rotations + own).ravel()
+    return seen, rotations + own
 
 
 def _directions(slope: Any, aspect: Any) -> Any:

@@ -195,7 +195,7 @@ def test_a_photos_crop_does_not_depend_on_the_photos_next_to_it(stirred):
 
 
 SHAPES = {"limits": (5,), "confidence": (1,), "uncropped": (1,), "shares": (7,)}
-SHAPES["prototypes"] = (7, 4)
+SHAPES |= {"prototypes": (7, 4), "straightening": (1,), "unturned": (4,)}
 
 
 def test_a_finished_model_gives_all_outputs_for_a_photo(straightened):
@@ -206,7 +206,7 @@ def test_a_finished_model_gives_all_outputs_for_a_photo(straightened):
     }
     assert outputs["shares"].sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     assert outputs["shares"].min() >= 0
-    for name in ("confidence", "uncropped"):
+    for name in ("confidence", "uncropped", "straightening"):
         assert ((outputs[name] >= 0) & (outputs[name] <= 1)).all()
     assert outputs["prototypes"] == pytest.approx(np.tile(PROTOTYPES, (3, 1, 1)))
 

@@ -10,6 +10,9 @@ by name:
 - `uncropped` (n, 1): the probability that the photographer would keep (nearly) the whole frame
 - `shares` (n, K): the probability that the photographer's crop is like each prototype
 - `prototypes` (n, K, 4): typical crops, the same for every photo
+- `straightening` (n, 1): the probability that turning the photo brings it nearer to how the
+  photographer would turn it; 0 for a photographer who turns none
+- `unturned` (n, 4): the crop's limits if the photo is not turned
 
 Models consist of Keras's own layers and operations, so that a saved one opens anywhere Keras runs,
 without CropperHead. The predecessor's gives limits alone.
@@ -100,13 +103,12 @@ def finish_model(
     limits, likeness = _averaged_outputs(without_loss(network), small, aspect, indices)
     if calibration.shift:
         limits = shift_limits(limits, calibration.shift)
-    if straightener is None:
-        angle = ops.zeros_like(aspect)
-    else:
+    unturned, helps = limits[:, :4], ops.zeros_like(aspect)
+    angle = helps
+    if straightener is not None:
         logits = without_loss(straightener)(straighten.evidence(image, aspect))
-        least, most = params.least_angle_deg, params.max_angle_deg
-        likely = straighten.straightening_angle(logits, habit.spread_deg, least, most)
-        angle = straighten.plausible_angle(likely, aspect)
+        tilt, helps = straighten.estimate_tilt(logits, habit)
+        angle = straighten.angle_to_rotate(tilt, helps, aspect, params)
     limits = turn_limits(limits, angle, aspect)
     shares = ops.softmax(likeness / calibration.temperature, axis=1)
     raw = ops.sum(shares * losses.overlaps(limits[:, :4], prototypes), axis=1, keepdims=True)
@@ -117,6 +119,8 @@ def finish_model(
         "uncropped": ops.sum(shares * calibration.uncropped, axis=1, keepdims=True),
         "shares": shares,
         "prototypes": ops.ones_like(aspect)[:, :, None] * prototypes[None],
+        "straightening": helps,
+        "unturned": unturned,
     }
     return keras.Model({"image": image, "aspect": aspect}, outputs, name=network.name)
 
