@@ -424,7 +424,7 @@ def test_refits_learn_from_validation_photos_too_each_from_its_own_seed(capsys):
 
 def test_the_finished_model_straightens_if_crops_are_tilted(uninterrupted):
     model = uninterrupted[0].model
-    assert any(layer.name == "estimator" for layer in model.layers)
+    assert any(layer.name == "straightener" for layer in model.layers)
     assert np.isfinite(
         keras_model.predict_limits(model, large(examples(3, 5, size=32).photos))
     ).all()
