@@ -201,6 +201,28 @@ def test_many_photos_are_thinned_out_evenly_and_few_are_all_taken():
     assert straighten.sample_photos(names[:7]) == names[:7]
 
 
+def sure_of(angles):
+    """Logits that are right about tilts (n,)."""
+    return -0.5 * ((angles[:, None] - CENTRES) / 0.6) ** 2  # the breadth that is learned
+
+
+def test_an_estimator_is_relied_on_as_far_as_it_is_right_about_other_photos():
+    tilts = np.tile([2.25, -3.25], 20)
+    assert straighten.find_reliance(sure_of(tilts), tilts) == 1.0
+    assert straighten.find_reliance(sure_of(-tilts), tilts) == 0.0
+    often = np.where(np.arange(40) % 4 == 0, -tilts, tilts)
+    assert 0.0 < straighten.find_reliance(sure_of(often), tilts) < 0.5
+    assert straighten.find_reliance(np.zeros((0, 64)), np.zeros(0)) == 0.0
+
+
+@pytest.mark.parametrize(("count", "held"), [(1000, 100), (240, 40), (40, 10), (1, 0), (0, 0)])
+def test_a_tenth_of_many_photos_and_a_quarter_of_few_is_held_out(count, held):
+    chosen = straighten._held_out(count)
+    assert chosen.sum() == held
+    # in stretches of neighbours
+    assert (np.diff(chosen.astype(int)) == 1).sum() <= 5
+
+
 @pytest.fixture(scope="module")
 def learned():
     """An estimator of a few dozen horizons and masts, some of whose crops say that they tilt."""

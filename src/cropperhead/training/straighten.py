@@ -289,9 +289,8 @@ def _targets(angles: Floats) -> Floats:
 
 def _held_out(count: int) -> NDArray[np.bool_]:
     """Which of `count` photos are held out of training: neighbours, since bursts look alike."""
-    share = min(_HELD_OUT, max(_HELD_OUT_OF_MANY, _ENOUGH_HELD_OUT / max(1, count)))
-    place = np.arange(count) * _STRETCHES / max(1, count) % 1
-    return place >= 1 - share
+    held = min(_HELD_OUT * count, max(_HELD_OUT_OF_MANY * count, _ENOUGH_HELD_OUT))
+    return np.arange(count) * _STRETCHES % max(1, count) >= round(count - held)
 
 
 def _rotated_evidence(examples: Examples, seed: int) -> tuple[NDArray[np.float16], Floats]:
