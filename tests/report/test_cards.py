@@ -94,6 +94,7 @@ PAGES = {
     "card without learning": card(
         "fine-tuned", verdict=Verdict("no evidence", "There is no evidence", "On 6 photos.")
     ),
+    "card of frozen features": card("frozen-features"),
     "card of the predecessor": card(
         "predecessor", verdict=Verdict("worse", "The model crops worse", "On 6 photos.")
     ),
@@ -228,6 +229,8 @@ def test_a_datasheet_does_not_claim_to_know_what_the_people_were_asked():
 
 def test_a_model_card_names_the_source_of_its_features():
     assert "ImageNet" in PAGES["card without learning"]
+    assert "The layers that follow them were trained on" in PAGES["card of frozen features"]
+    assert "(Yang et al. 2020)" in PAGES["card of frozen features"]
     assert "ImageNet" not in PAGES["card"]
 
 
