@@ -55,7 +55,7 @@ def create_app(settings: PageSettings) -> FastAPI:
 
 
 def _page_router(settings: PageSettings) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(include_in_schema=False)
     files = dict(assets.page_assets())
     if settings.model is not None:
         files["model.tflite"] = settings.model.asset
