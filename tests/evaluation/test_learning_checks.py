@@ -183,6 +183,19 @@ def test_slices_count_every_photo_once_by_each_property():
     assert all(each.gain.mean > 0 for each in slices if each.photos > 20)
 
 
+def test_crops_that_people_sent_have_slices_of_their_own():
+    labels = label_table(80)
+    labels.loc[:29, "source"] = "collected"
+    labels["suggested_by"] = ["small-1a2b"] * 10 + [""] * 70
+    slices = subgroups.score_slices(compared(labels, half_way(labels)))
+    by = "Where the crop comes from"
+    assert {each.part: each.photos for each in slices if each.by == by} == {
+        "photo library": 50,
+        "sent, after a suggestion": 10,
+        "sent, without a suggestion": 20,
+    }
+
+
 def test_people_agree_or_not_where_several_cropped_a_photo():
     halves = [(0, 0, 1, 0.5, 0), (0, 0.25, 1, 0.75, 0), (0, 0, 1, 0.5, 0)]
     labels = label_table(1)

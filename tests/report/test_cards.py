@@ -34,6 +34,13 @@ EXTRACTED = {
     "labels": {"lightroom embedded": 40},
     "versions_left_out": {},
 }
+COLLECTED = {
+    "photos": 9,
+    "crops": 12,
+    "senders": 3,
+    "not_anchored": 5,
+    "consents": {"You may learn from it.": 8, "You may keep it\nand learn from it.": 4},
+}
 VALIDATED = {
     "failures": {"crop_left < crop_right": 1, "width above 0": 0},
     "quarantined": 1,
@@ -106,6 +113,10 @@ PAGES = {
     "sheet with suggestions": sheet(EXTRACTED | {"suggested": 7}, corrections=CHANGED),
     "sheet with suggestions that all stand": sheet(EXTRACTED | {"suggested": 7}),
     "sheet with automatic crops": sheet(EXTRACTED | {"automatic": 5}),
+    "sheet with crops that people sent": sheet(EXTRACTED | {"collected": COLLECTED}),
+    "sheet with one crop that was sent": sheet(
+        EXTRACTED | {"collected": {**COLLECTED, **dict.fromkeys(("photos", "crops", "senders"), 1)}}
+    ),
 }
 
 
@@ -171,6 +182,14 @@ def test_a_datasheet_has_the_sections_of_gebru_et_al():
         "## Distribution",
         "## Maintenance",
     ]
+
+
+def test_a_datasheet_quotes_what_people_agreed_to_who_sent_crops():
+    page = PAGES["sheet with crops that people sent"]
+    assert "3 people sent 12 crops of 9 photos" in page
+    assert "5 of the crops are by people who were first shown the whole photo" in page
+    assert "> You may keep it and learn from it.\n\n(4 crops)" in page
+    assert "Crops that people sent" not in PAGES["sheet"]
 
 
 def test_a_model_card_opens_with_the_verdict():
