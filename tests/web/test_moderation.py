@@ -5,6 +5,7 @@ from functools import cache
 import pytest
 from sent_photos import crop, jpeg, text
 from servers import serving
+from web_pages import axe_violations
 
 from cropperhead.collection import migrate, sent, uploads
 from cropperhead.collection.settings import CONSENT, open_collection
@@ -90,6 +91,18 @@ def test_moderators_see_each_crop_on_its_photo(moderator):
     assert (photo.headers["content-type"], photo.content) == ("image/jpeg", upload.jpeg)
     assert one.author[:12] in page
     assert one.author not in page
+
+
+def test_a_browser_logs_in_and_accepts(page, client):
+    one, other = (send(client)[0].id for _ in range(2))
+    page.goto(f"{client.base_url}/moderate")
+    page.fill("#password", PASSWORD)
+    page.click("text=Log in")
+    page.wait_for_selector("li svg image")
+    assert axe_violations(page) == []
+    page.click(f"button[value='accept {one}']")
+    page.wait_for_selector("text=Accepted (1)")
+    assert statuses(client) == {one: "accepted", other: "new"}
 
 
 def test_moderators_accept_reject_and_take_it_back(moderator):

@@ -36,7 +36,12 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
-_HEADERS = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-store",
+    # Without a referrer a browser says that a form comes from nowhere (`Origin: null`)
+    "Referrer-Policy": "same-origin",
+}
 _ACTIONS = {"accept": ACCEPTED, "reject": REJECTED, "wait": NEW}
 
 
