@@ -54,7 +54,9 @@ def test_both_files_predict_what_keras_predicts(model, contents):
             apart = np.abs(outputs[name] - keras_outputs[name])
             if name == "limits":
                 apart[:, 4] *= np.pi / 180
-            assert apart.max() < tolerance, (weights, name)
+            # the logits of the untrained straightener are steep: 0.02 of 10 change 0.5 by 0.005
+            steepness = 4 if name == "straightening" else 1
+            assert apart.max() < steepness * tolerance, (weights, name)
     assert np.ptp(keras_outputs["limits"][:, 0]) > 0.01  # that depends on the photo
     assert np.abs(keras_outputs["limits"][:, 4]).max() > 1
 
