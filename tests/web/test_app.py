@@ -1,0 +1,231 @@
+"""The page's server: what it answers, to whom, and how much it sends."""
+
+import gzip
+import hashlib
+import json
+import threading
+
+import httpx
+import pytest
+from conftest import ROOT, save_photo, scene
+from web_pages import serving
+
+from cropperhead.cli.main import main
+from cropperhead.errors import ModelError
+from cropperhead.web import app, assets, page_model, server
+from cropperhead.web.review import SUGGESTED, Review
+from cropperhead.web.review_routes import new_token, review_path, review_router
+
+VENDORED = [ROOT / "src/cropperhead/web/page/vendor", ROOT / "tests/web/vendor"]
+CROP = {"top": 0.1, "left": 0.2, "bottom": 0.8, "right": 0.9, "angle": 1.5}
+ASKED = {"editor": "darktable", "photo": "a.jpg", "width": 300, "height": 200, "orientation": 1}
+
+
+@pytest.fixture(scope="module")
+def client(found_model):
+    settings = app.PageSettings(model=found_model)
+    with (
+        serving(app.create_app(settings)) as address,
+        httpx.Client(base_url=address, timeout=60) as opened,
+    ):
+        yield opened
+
+
+def test_the_page_and_all_that_it_needs_is_served(client, model):
+    assert client.get("/healthz").text == "ok\n"
+    assert "<title>CropperHead</title>" in client.get("/").text
+    assert client.get("/model.tflite").content == model.read_bytes()
+    facts = client.get("/model.json").json()
+    assert facts["id"] == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
+    wasm = client.get("/vendor/litert_wasm_compat_internal.wasm")
+    assert wasm.headers["content-type"] == "application/wasm"
+    assert wasm.content.startswith(b"\0asm")
+    kept = client.get("/sw.js").text.split("const FILES = ")[1].split(";")[0]
+    for path in json.loads(kept):
+        assert client.get(path).status_code == 200
+
+
+def test_a_browser_that_takes_no_gzip_gets_the_same_bytes(client):
+    plain = client.get("/try.js", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == client.get("/try.js").content
+
+
+def test_what_a_browser_has_is_not_sent_again(client):
+    first = client.get("/editor.js")
+    again = client.get("/editor.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_every_answer_has_the_security_headers(client):
+    for path in ("/", "/none", "/model.tflite", "/sw.js"):
+        headers = client.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe-inline" not in policy
+        assert "'unsafe-eval'" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost:8573@evil.example", "", "[::1"]
+)
+def test_another_host_s_name_is_refused(client, host):
+    answer = client.get("/", headers={"Host": host})
+    assert answer.status_code in {400, 421}  # 400 for what is no name at all
+    assert "title" not in answer.text
+
+
+@pytest.mark.parametrize("host", ["localhost:1234", "127.0.0.1", "[::1]:8573", "LOCALHOST"])
+def test_the_loopback_s_names_are_known(client, host):
+    assert client.get("/", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9999"},  # another server of the same machine
+        {"Origin": "OWN", "Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_another_page_s_request_is_refused(client, headers):
+    home = str(client.base_url).rstrip("/")
+    headers = {name: value.replace("OWN", home) for name, value in headers.items()}
+    answer = client.post("/api/sidecar", json=ASKED | {"crop": CROP}, headers=headers)
+    assert answer.status_code == 403
+    own = {"Origin": home, "Sec-Fetch-Site": "same-origin"}
+    assert client.post("/api/sidecar", json=ASKED | {"crop": CROP}, headers=own).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/../app.py", "/%2e%2e/app.py", "/vendor/../../app.py", "//etc/passwd", "/vendor/"]
+)
+def test_only_the_page_s_own_files_are_served(client, path):
+    assert client.get(path).status_code == 404
+
+
+def test_a_large_request_is_refused(client):
+    answer = client.post("/api/sidecar", json={"photo": "x" * 100_000})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("folder", VENDORED)
+def test_vendored_files_are_those_that_are_listed(folder):
+    listed = json.loads((folder / "vendor.json").read_text())
+    present = {file.name for file in folder.iterdir()} - {"vendor.json"}
+    assert present == set(listed)
+    lock = json.loads((ROOT / "tools/page/package-lock.json").read_text())["packages"]
+    for name, one in listed.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == one["sha256"], name
+        pinned = lock[f"node_modules/{one['package']}"]
+        assert (pinned["version"], pinned["integrity"]) == (one["version"], one["integrity"])
+
+
+def test_a_first_visit_takes_at_most_four_and_a_half_megabytes():
+    # next to a float16 model of 0.72 MB; a larger model is not the page's fault
+    sent = [
+        one for path, one in assets.page_assets().items() if not path.endswith((".txt", ".json"))
+    ]
+    assert sum(len(one.compressed) for one in sent) < 4_500_000 - 720_000
+
+
+def test_a_keras_model_is_one_sentence(tmp_path):
+    file = tmp_path / "model.keras"
+    file.write_bytes(b"")
+    with pytest.raises(ModelError, match="a browser cannot run a Keras model"):
+        page_model.read_page_model(file)
+
+
+def test_a_port_that_is_taken_is_one_sentence(capsys, model):
+    with server.listen(server.Address(port=0)) as taken:
+        port = taken.getsockname()[1]
+        with server.listen(server.Address(port=0)) as other:
+            assert other.getsockname()[1] != port
+        status = main(["serve", "--no-browser", "--port", str(port), "--model", str(model)])
+    assert status == 1
+    assert "Choose another port with --port." in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def reviewed(tmp_path_factory, model):
+    folder = tmp_path_factory.mktemp("reviewed")
+    save_photo(folder / "a.jpg", image=scene(1))
+    review = Review(folder, "darktable", model, "model1")
+    review.start()
+    waiting = threading.Event()
+    while review.photos[0].state != SUGGESTED:
+        waiting.wait(0.05)
+    yield review
+    review.close()
+
+
+@pytest.fixture(scope="module")
+def token():
+    return new_token()
+
+
+@pytest.fixture(scope="module")
+def review_client(reviewed, token):
+    router = review_router(reviewed, token)
+    settings = app.PageSettings(routers=[router])
+    with (
+        serving(app.create_app(settings)) as address,
+        httpx.Client(base_url=address, timeout=60) as opened,
+    ):
+        yield opened
+
+
+def test_a_review_is_reached_by_its_token_alone(review_client, token, reviewed):
+    path = review_path(token)
+    assert review_client.get(path).status_code == 200
+    for other in (new_token(), token[:-1], token + "x", "", "é"):
+        wrong = review_path(other)
+        assert review_client.get(f"{wrong}photos").status_code == 404
+        assert review_client.get(f"{wrong}photos/0/picture").status_code == 404
+        assert review_client.post(f"{wrong}write").status_code in {404, 405}
+        answer = review_client.post(f"{wrong}photos/0/decision", json={"decision": "accepted"})
+        assert answer.status_code in {404, 405}
+    assert reviewed.photos[0].decision == ""
+
+
+@pytest.mark.parametrize(
+    "photo", ["1", "-1", "a.jpg", "..%2f..%2fetc%2fpasswd", "0%00", "99999999999999999999"]
+)
+def test_photos_are_named_by_their_numbers_alone(review_client, token, photo):
+    answer = review_client.get(f"{review_path(token)}photos/{photo}/picture")
+    assert answer.status_code in {404, 422}
+
+
+@pytest.mark.parametrize(
+    "crop",
+    [
+        CROP | {"right": 1.3},
+        CROP | {"left": 0.95},
+        CROP | {"angle": 60},
+        {"top": 0, "left": 0, "bottom": 1, "right": 1, "angle": 0},
+        {"top": 0, "left": 0, "bottom": 1, "right": 1, "angle": 3},
+        CROP | {"top": "nan"},
+    ],
+)
+def test_a_crop_outside_the_photo_is_refused(review_client, token, crop, reviewed):
+    wanted = {"decision": "accepted", "crop": crop}
+    answer = review_client.post(f"{review_path(token)}photos/0/decision", json=wanted)
+    assert answer.status_code == 422
+    assert reviewed.photos[0].decision == ""
+
+
+def test_pictures_are_jpegs_that_are_upright(review_client, token):
+    answer = review_client.get(f"{review_path(token)}photos/0/thumbnail")
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.content.startswith(b"\xff\xd8")
+
+
+def test_the_assets_are_compressed_once_and_alike():
+    content = b"const one = 1;\n" * 100
+    one, other = assets.make_asset(content, "js"), assets.make_asset(content, "js")
+    assert one == other
+    assert gzip.decompress(one.compressed) == content
