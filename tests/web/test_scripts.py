@@ -13,7 +13,7 @@ from PIL import Image
 from cropperhead.editors import lightroom
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import crops, orientation
-from cropperhead.inference import search
+from cropperhead.inference import borders, faces, search
 
 NAMES = ("top", "left", "bottom", "right", "angle")
 
@@ -162,6 +162,52 @@ def test_settings_that_are_no_crop_give_none(scripts, change):
         settings_of_python = stored | change
         assert lightroom.state(settings_of_python) is lightroom.State.CROPPED
         lightroom.decode(settings_of_python, 300, 200)
+
+
+FIND_CONTENT = """async ([width, height, pixels]) => {
+  const { findContent } = await import('/borders.js');
+  return findContent({ width, height, data: Uint8Array.from(pixels) });
+}"""
+
+
+def framed(seed, top, left, bottom, right, colour=(250, 250, 250)):
+    """A scene with a border of so many px on each side."""
+    image = Image.new("RGB", (120, 90), colour)
+    image.paste(scene(seed, 120 - left - right, 90 - top - bottom), (left, top))
+    return image
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        scene(1, 120, 90),
+        framed(2, 9, 9, 9, 9),
+        framed(3, 0, 20, 0, 21, (0, 0, 0)),
+        framed(4, 12, 0, 0, 0),
+        framed(5, 1, 2, 3, 4),
+        Image.new("RGB", (120, 90), (90, 20, 20)),
+        Image.linear_gradient("L").resize((120, 90)).convert("RGB"),
+    ],
+)
+def test_borders_are_found_where_python_finds_them(scripts, image):
+    expected = borders.find_content(image).tolist()
+    found = scripts.evaluate(FIND_CONTENT, [*image.size, np.asarray(image).ravel().tolist()])
+    assert found == expected
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("keeps_shape", [False, True])
+def test_crops_are_moved_off_faces_as_python_moves_them(scripts, seed, keeps_shape):
+    generator = np.random.default_rng(seed)
+    own, _, _, _, aspect = random_outputs(seed)
+    low = generator.uniform(0, 0.8, (int(generator.integers(1, 5)), 2))
+    found_faces = np.concatenate([low, low + generator.uniform(0.05, 0.2, low.shape)], axis=1)
+    expected = faces.keep_whole(own, found_faces, aspect, keeps_shape)
+    crop = dict(zip(NAMES, own.tolist(), strict=True))
+    arguments = crop, found_faces.tolist(), aspect, keeps_shape
+    assert limits(call(scripts, "faces.js", "keepWhole", *arguments)) == pytest.approx(
+        expected.tolist(), abs=1e-9
+    )
 
 
 # What a person may do to a crop: drag a handle, move, scale, turn, shape and type, in any order

@@ -32,6 +32,7 @@ _COMMON_SHAPES = np.array([1, 5 / 4, 4 / 3, 7 / 5, 3 / 2, 16 / 9])
 _SAME_SHAPE = 0.005
 # What each costs, in overlap with the given crop
 _LOST_FACE, _CUT_FACE, _CUT_HEAD = 2.0, 1.0, 0.15
+_DECIMALS = 12  # of a cost: smaller differences are rounding, and the earlier candidate wins
 _NEAREST = 8  # edges of faces that each side of a crop is tried at
 _SCALES = np.geomspace(0.7, 1.8, 81)  # of a crop that keeps its shape: steps of 1.2 %
 
@@ -98,17 +99,23 @@ def _moved(limits: Floats, faces: Floats, aspect: float, keeps_shape: bool) -> F
     cost += _CUT_HEAD * _cut(_inside(candidates, around)).sum(axis=1)
     cost -= overlaps(own, candidates)[0]
     cost[outside > max(outside[0], 1e-9)] = np.inf
-    best = int(cost.argmin())
+    best = int(np.round(cost, _DECIMALS).argmin())
     return limits if best == 0 else tilted[best]
 
 
-@lru_cache(maxsize=1)
-def _network() -> Network | None:
+def network_bytes() -> bytes | None:
+    """The detector's TFLite file; None without the package cropperhead-base."""
     try:
         import cropperhead_base  # noqa: PLC0415 - a package of data, which may be absent
     except ModuleNotFoundError:
         return None
-    return Network(regular_file.read_bytes(cropperhead_base.faces_file(), _MOST_BYTES))
+    return regular_file.read_bytes(cropperhead_base.faces_file(), _MOST_BYTES)
+
+
+@lru_cache(maxsize=1)
+def _network() -> Network | None:
+    content = network_bytes()
+    return None if content is None else Network(content)
 
 
 def _letterbox(image: Image.Image, side: int) -> tuple[NDArray[np.float32], Floats, float]:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cropperhead import __version__
-from cropperhead.web import assets
+from cropperhead.web import assets, page_model
 from cropperhead.web.assets import Asset
 from cropperhead.web.guard import Guard
 from cropperhead.web.page_model import PageModel
@@ -59,7 +59,10 @@ def _page_router(settings: PageSettings) -> APIRouter:
     files = dict(assets.page_assets())
     if settings.model is not None:
         files["model.tflite"] = settings.model.asset
-        files["model.json"] = assets.make_asset(_model_facts(settings.model), "json")
+        faces = page_model.faces_asset()
+        files |= {} if faces is None else {"faces.tflite": faces}
+        facts = _model_facts(settings.model, faces is not None)
+        files["model.json"] = assets.make_asset(facts, "json")
     files["sw.js"] = _service_worker(files)
 
     @router.get("/healthz")
@@ -83,8 +86,9 @@ def _page_router(settings: PageSettings) -> APIRouter:
     return router
 
 
-def _model_facts(model: PageModel) -> bytes:
+def _model_facts(model: PageModel, finds_faces: bool) -> bytes:
     facts = {"name": model.name, "id": model.fingerprint, "size": model.input_size}
+    facts["faces"] = finds_faces
     return json.dumps(facts).encode()
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from cropperhead import api
 from cropperhead.errors import ModelError
-from cropperhead.inference import litert
+from cropperhead.inference import faces, litert
 from cropperhead.suggest import run
 from cropperhead.system import regular_file
 from cropperhead.web import assets
@@ -56,3 +56,10 @@ def read_page_model(file: Path) -> PageModel:
         raise ModelError(f"{file}: cannot be read: {error.strerror}") from error
     size = int(litert.read_facts(content, str(file))["inputs"]["image"]["shape"][1])
     return PageModel(file.name, content, run.model_fingerprint(file), size)
+
+
+@cache
+def faces_asset() -> Asset | None:
+    """The network that finds faces, as browsers get it; None without cropperhead-base."""
+    content = faces.network_bytes()
+    return None if content is None else assets.make_asset(content, "tflite")

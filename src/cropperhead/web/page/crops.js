@@ -124,6 +124,19 @@ export function turnBack([top, left, bottom, right], angle, aspect) {
   return [down - halfHeight, across - halfWidth, down + halfHeight, across + halfWidth];
 }
 
+/** The inverse of `turnBack`: a box in fractions of the photo's sides. @param {Box} limits @param {number} angle @param {number} aspect @returns {Box} */
+export function turnForth([top, left, bottom, right], angle, aspect) {
+  const sine = Math.sin(radians(angle));
+  const cosine = Math.cos(radians(angle));
+  const down = (top + bottom) / 2;
+  const across = (left + right) / 2;
+  const y = down * cosine + across * sine;
+  const x = (across * cosine - down * sine) / aspect;
+  const halfHeight = Math.max(bottom - top, 0) / 2;
+  const halfWidth = Math.max(right - left, 0) / aspect / 2;
+  return [y - halfHeight, x - halfWidth, y + halfHeight, x + halfWidth];
+}
+
 /** The overlap (intersection over union) of two boxes that are not turned. @param {Box} one @param {Box} other */
 export function boxOverlap(one, other) {
   const down = Math.max(Math.min(one[2], other[2]) - Math.max(one[0], other[0]), 0);
@@ -203,6 +216,9 @@ export function roundHalfEven(value) {
   const rounded = Math.round(value);
   return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
+
+/** To twelve decimals: smaller differences are rounding, and must not decide. @param {number} value */
+export const rounded = (value) => roundHalfEven(value * 1e12) / 1e12;
 
 /** @param {number} value @param {number} least @param {number} most */
 export const clamp = (value, least, most) => Math.min(Math.max(value, least), most);

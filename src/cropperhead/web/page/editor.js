@@ -263,6 +263,7 @@ export class Editor extends EventTarget {
   }
 
   #changed() {
+    this.element.dataset.crop = JSON.stringify(this.crop); // in full, for programs
     this.#render();
     this.#fill();
     this.dispatchEvent(new CustomEvent("crop"));

@@ -4,13 +4,18 @@
  */
 
 import { loadAndCompile, loadLiteRt, Tensor } from "./vendor/litert.js";
+import { cutOut, findContent } from "./borders.js";
 import { blank, draw } from "./decode.js";
+import { FaceFinder } from "./faces.js";
 import { BILINEAR, LANCZOS, resize, thumbnailSize } from "./pillow.js";
-import { suggestCrops } from "./search.js";
+import { suggest } from "./suggest.js";
 
 /**
- * @typedef {import("./search.js").Outputs & {aspect: number}} Prediction
- * @typedef {{name: string, id: string, size: number}} ModelFacts
+ * @typedef {import("./search.js").Outputs & {frame: number, aspect: number,
+ *   content: import("./crops.js").Box, faces: import("./crops.js").Box[]}} Prediction
+ *   `frame` is the photo's width / height, `aspect` that of its `content` without borders, to which
+ *   everything else refers
+ * @typedef {{name: string, id: string, size: number, faces: boolean}} ModelFacts
  */
 
 const RUNTIME = "/vendor/litert_wasm_compat_internal.js";
@@ -32,17 +37,23 @@ export function loadModel() {
 }
 
 async function load() {
-  const [facts, content] = await Promise.all([
-    fetched("/model.json").then((answer) => answer.json()),
+  /** @type {ModelFacts} */
+  const facts = await fetched("/model.json").then((answer) => answer.json());
+  const [content, faces] = await Promise.all([
     fetched("/model.tflite").then((answer) => answer.arrayBuffer()),
+    facts.faces ? fetched("/faces.tflite").then((answer) => answer.arrayBuffer()) : null,
     loadLiteRt(RUNTIME),
   ]);
-  const compiled = await loadAndCompile(new Uint8Array(content), { accelerator: "wasm" });
-  const model = new Model(facts, compiled);
+  const model = new Model(facts, await compile(content), faces && new FaceFinder(await compile(faces)));
   // LiteRT sets itself up only now, and the browser compiles what will be needed
   const blankPhoto = blank(...WARM_UP).canvas;
-  suggestCrops(await model.predict(blankPhoto, ...WARM_UP), 1.5, null, 2);
+  suggest(await model.predict(blankPhoto, ...WARM_UP), null, 2);
   return model;
+}
+
+/** @param {ArrayBuffer} content */
+function compile(content) {
+  return loadAndCompile(new Uint8Array(content), { accelerator: "wasm" });
 }
 
 /** @param {string} path */
@@ -54,10 +65,14 @@ async function fetched(path) {
 
 /** A loaded model. */
 export class Model {
-  /** @param {ModelFacts} facts @param {import("./vendor/litert.js").CompiledModel} compiled */
-  constructor(facts, compiled) {
+  /**
+   * @param {ModelFacts} facts @param {import("./vendor/litert.js").CompiledModel} compiled
+   * @param {FaceFinder | null} faceFinder
+   */
+  constructor(facts, compiled, faceFinder) {
     this.facts = facts;
     this.compiled = compiled;
+    this.faceFinder = faceFinder;
   }
 
   /**
@@ -65,11 +80,20 @@ export class Model {
    * @param {CanvasImageSource} photo upright @param {number} width in px @param {number} height
    * @returns {Promise<Prediction>}
    */
-  predict(photo, width, height) {
-    return this.run(square(photo, width, height, this.facts.size), width / height);
+  async predict(photo, width, height) {
+    const copy = smallCopy(photo, width, height);
+    const content = findContent(copy);
+    const [top, left, bottom, right] = content;
+    const frame = width / height;
+    const aspect = frame * ((right - left) / (bottom - top));
+    const part = cutOut(copy, content);
+    const faces = (await this.faceFinder?.find(part)) ?? [];
+    const { size } = this.facts;
+    const outputs = await this.run(resize(part, size, size, BILINEAR).data, aspect);
+    return { ...outputs, frame, aspect, content, faces };
   }
 
-  /** @param {Uint8Array | Uint8ClampedArray} pixels @param {number} aspect @returns {Promise<Prediction>} */
+  /** @param {Uint8Array | Uint8ClampedArray} pixels @param {number} aspect @returns {Promise<import("./search.js").Outputs>} */
   async run(pixels, aspect) {
     const { size } = this.facts;
     const inputs = {
@@ -84,15 +108,14 @@ export class Model {
       prototypes: values("prototypes"),
       shares: values("shares"),
       confidence: values("confidence")[0],
-      aspect,
     };
     for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) tensor.delete();
     return prediction;
   }
 }
 
-/** The square that a model sees, in RGB. @param {CanvasImageSource} photo @param {number} width @param {number} height @param {number} size */
-export function square(photo, width, height, size) {
+/** The copy that is looked at, of at most 512 px. @param {CanvasImageSource} photo @param {number} width @param {number} height */
+function smallCopy(photo, width, height) {
   const scale = Math.min(1, DRAWN_SIDE / Math.max(width, height));
   const drawnWidth = Math.max(1, Math.round(width * scale));
   const drawnHeight = Math.max(1, Math.round(height * scale));
@@ -100,8 +123,7 @@ export function square(photo, width, height, size) {
   const { data } = context.getImageData(0, 0, drawnWidth, drawnHeight);
   const picture = { width: drawnWidth, height: drawnHeight, data: withoutAlpha(data) };
   const [copyWidth, copyHeight] = thumbnailSize(width, height, LONG_SIDE);
-  const copy = resize(picture, copyWidth, copyHeight, LANCZOS);
-  return resize(copy, size, size, BILINEAR).data;
+  return resize(picture, copyWidth, copyHeight, LANCZOS);
 }
 
 /** @param {Uint8ClampedArray} pixels in RGBA */

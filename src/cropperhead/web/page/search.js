@@ -4,7 +4,7 @@
  */
 
 import {
-  SMALLEST, boxArea, boxOverlap, cropOf, fitter, insideFrame, roundHalfEven, turnBack,
+  SMALLEST, boxArea, boxOverlap, cropOf, fitter, insideFrame, rounded, turnBack,
 } from "./crops.js";
 
 /**
@@ -22,7 +22,6 @@ import {
 const OWN_WEIGHT = 0.5;
 const DISTINCT = 0.75;
 const WORTHWHILE = 0.5;
-const DECIMALS = 1e12;
 const STARTS = 4;
 const STEPS = Array.from({ length: 24 }, (_, index) => 0.1 * 0.7 ** index);
 const SIZES = [1, 0.8, 1.25];
@@ -219,9 +218,6 @@ function firstLargest(values) {
   }
   return best;
 }
-
-/** @param {number} value */
-const rounded = (value) => roundHalfEven(value * DECIMALS) / DECIMALS;
 
 /** Every sum of rows, each added, subtracted or left out; the first stays in place. @param {number[][]} rows @returns {Box[]} */
 function moves(rows) {

@@ -7,8 +7,8 @@ import { Editor } from "./editor.js";
 import { loadModel } from "./model.js";
 import { readOwnCrop } from "./own_crop.js";
 import { croppedCopy, cutOut, sidecar } from "./save.js";
-import { confidenceOf, suggestCrops } from "./search.js";
 import { Sender, readTerms } from "./send.js";
+import { confidenceOfWhole, suggest } from "./suggest.js";
 
 /**
  * @typedef {import("./crops.js").Crop} Crop
@@ -74,7 +74,7 @@ async function open(file) {
     if (isStale()) return;
     photo = { name: file.name || "photo.jpg", file, kind: header.kind, stored };
     prediction = outputs;
-    choices = choicesFor(outputs, width / height);
+    choices = choicesFor(outputs);
     show(shown, width, height);
   } catch (error) {
     if (isStale()) return;
@@ -82,15 +82,15 @@ async function open(file) {
   }
 }
 
-/** @param {import("./model.js").Prediction} outputs @param {number} aspect @returns {Choice[]} */
-function choicesFor(outputs, aspect) {
-  const found = suggestCrops(outputs, aspect, null, MOST_SUGGESTIONS).map((one, index) => ({
+/** @param {import("./model.js").Prediction} outputs @returns {Choice[]} */
+function choicesFor(outputs) {
+  const found = suggest(outputs, null, MOST_SUGGESTIONS).map((one, index) => ({
     label: index === 0 ? "Suggested" : `Alternative ${index}`,
     key: String(index + 1),
     ...one,
   }));
   const whole = { label: "Leave it", key: "0", crop: { ...WHOLE } };
-  return [...found, { ...whole, confidence: confidenceOf(outputs, aspect, [0, 0, 1, 1]) }];
+  return [...found, { ...whole, confidence: confidenceOfWhole(outputs) }];
 }
 
 /** @param {HTMLCanvasElement} picture @param {number} width @param {number} height */
@@ -268,7 +268,7 @@ function listen() {
   editor.suggestShape = (ratio) => {
     const isSuggested = choices.some(({ crop }) => isSame(crop, editor.crop));
     if (ratio === null || prediction === null || !isSuggested) return null;
-    return suggestCrops(prediction, editor.aspect, ratio, 1)[0].crop;
+    return suggest(prediction, ratio, 1)[0].crop;
   };
 }
 
