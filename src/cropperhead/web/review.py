@@ -368,7 +368,7 @@ class Review:
             self._update(photo, state=FAILED, reason=result.failure)
             return
         self._update(photo, state=SUGGESTED, crops=result.crops)
-        crops = [list(astuple(crop)) for crop in result.crops]
+        crops = [[*crop.limits().tolist(), crop.confidence] for crop in result.crops]
         trace = list(result.trace or ())
         self.log.add("crops", photo.name, model=self.source, trace=trace, crops=crops)
 
