@@ -14,6 +14,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
+import numpy as np
+
 from cropperhead import api
 from cropperhead.errors import CropperheadError, LibraryError, RejectedFile, WritingError
 from cropperhead.geometry import orientation
@@ -355,10 +357,10 @@ class Review:
         try:
             if (event["model"], event["trace"]) != (self.source, _trace(photo.file)):
                 return False
-            crops = tuple(api.Crop(*(float(one) for one in crop)) for crop in event["crops"])
+            crops = tuple(api.Crop(*map(_number, crop)) for crop in event["crops"])
         except (KeyError, TypeError, ValueError, OSError):
             return False
-        if not crops:
+        if not crops or not all(np.isfinite(crop.limits()).all() for crop in crops):
             return False
         self._update(photo, state=SUGGESTED, crops=crops)
         return True
@@ -368,7 +370,7 @@ class Review:
             self._update(photo, state=FAILED, reason=result.failure)
             return
         self._update(photo, state=SUGGESTED, crops=result.crops)
-        crops = [[*crop.limits().tolist(), crop.confidence] for crop in result.crops]
+        crops = [list(astuple(crop)) for crop in result.crops]
         trace = list(result.trace or ())
         self.log.add("crops", photo.name, model=self.source, trace=trace, crops=crops)
 
@@ -421,6 +423,11 @@ def _is_same(one: Crop, other: Crop) -> bool:
 def _numbers(crop: Crop) -> dict[str, float]:
     names = ("top", "left", "bottom", "right", "angle")
     return dict(zip(names, astuple(_plain(crop)), strict=True))
+
+
+def _number(value: Any) -> Any:
+    """A number, or None where a model gives none. Raises TypeError and ValueError."""
+    return None if value is None else float(value)
 
 
 def _trace(file: Path) -> list[int]:

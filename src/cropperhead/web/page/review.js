@@ -126,7 +126,7 @@ function compare(one, other) {
 function fillCell(photo) {
   const cell = cells.get(photo.index) ?? newCell(photo);
   const button = /** @type {HTMLButtonElement} */ (cell.firstElementChild);
-  button.setAttribute("aria-label", `${photo.name}, ${describe(photo)}`);
+  /** @type {HTMLElement} */ (button.querySelector(".said")).textContent = describe(photo);
   button.dataset.state = photo.written ? "written" : photo.decision || photo.state;
   const frame = /** @type {HTMLElement} */ (button.querySelector(".frame"));
   const image = /** @type {HTMLImageElement} */ (button.querySelector("img"));
@@ -147,7 +147,15 @@ function fillCell(photo) {
 function newCell(photo) {
   const image = make("img", { alt: "", loading: "lazy", decoding: "async" });
   const picture = make("span", { className: "thumbnail" }, image, make("span", { className: "frame" }));
-  const caption = make("span", { className: "caption" }, make("span", { textContent: photo.name }), make("span", { className: "mark" }));
+  const caption = make(
+    "span",
+    { className: "caption" },
+    make("span", { textContent: photo.name }),
+    " ",
+    make("span", { className: "mark" }),
+    " ",
+    make("span", { className: "said" }), // for screen readers
+  );
   const button = make("button", { type: "button", className: "cell" }, picture, caption);
   button.addEventListener("click", () => show(photo.index));
   const cell = make("li", {}, button);
