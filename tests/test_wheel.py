@@ -150,17 +150,24 @@ def test_a_bare_installation_says_what_else_to_install(bare, edited, command):
     assert "cropperhead[pipeline]" in done.stderr
 
 
-@pytest.mark.parametrize("command", [["serve"], ["review", "photos"]])
-def test_the_page_says_what_else_to_install(bare, edited, command):
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [
+        (["serve"], "fastapi"),
+        (["review", "photos"], "fastapi"),
+        (["collected", "export", "sent", "--from", "crops"], "sqlalchemy"),
+    ],
+)
+def test_the_page_says_what_else_to_install(bare, edited, command, package):
     done = _run(bare, edited, *command)
     assert done.returncode == 1
     assert done.stderr == (
-        "This command needs fastapi, which is not installed. "
+        f"This command needs {package}, which is not installed. "
         "Install it: pip install 'cropperhead[web]'\n"
     )
 
 
 def test_every_command_of_a_bare_installation_has_been_tried():
     tried = {"extract", "inspect", "convert", "suggest", "compare", "data-diff", "gate"}
-    tried |= {"serve", "review"}
+    tried |= {"serve", "review", "collected"}
     assert set(COMMANDS) - {"demo-library"} == tried  # the demo is not in it
