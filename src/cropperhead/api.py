@@ -49,11 +49,13 @@ class Crop(crops.Crop):
     if positive. `confidence` is the expected overlap (intersection over union, 0 to 1) with the
     crop that the photographer would make. `straightening` is the probability (0 to 1) that turning
     the photo by its estimated tilt brings it nearer to how the photographer would turn it, whether
-    it is turned or not; None if the model, an older one, does not say.
+    it is turned or not; None if the model, an older one, does not say. If the photo is `unlike`
+    those that the model learned from, the crop is timid.
     """
 
     confidence: float
     straightening: float | None = None
+    unlike: bool = False
 
     def limits(self) -> Floats:
         """Return top, left, bottom, right and angle as an array, (5,)."""
@@ -387,4 +389,5 @@ def _for_search(outputs: Mapping[str, Floats]) -> tuple[Floats, Floats, Floats]:
 def _crop(suggestion: search.Suggestion, outputs: Mapping[str, Floats]) -> Crop:
     top, left, bottom, right, angle = (float(value) for value in suggestion.limits)
     sure = float(outputs["straightening"][0, 0]) if "straightening" in outputs else None
-    return Crop(top, left, bottom, right, angle, float(suggestion.expected_overlap), sure)
+    unlike = "unlike" in outputs and bool(outputs["unlike"].max() > 1)
+    return Crop(top, left, bottom, right, angle, float(suggestion.expected_overlap), sure, unlike)

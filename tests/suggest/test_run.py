@@ -80,7 +80,7 @@ def test_json_has_each_photo_s_crops_as_the_api_returns_them(model, tmp_path, ca
     assert "2 suggested, 0 skipped, 0 failed" in err
     cropper = cropperhead.load(model)
     for one in objects:
-        names = ["photo", *LIMITS, "confidence", "straightening", "alternatives", "model"]
+        names = ["photo", *LIMITS, "confidence", "straightening", "unlike", "alternatives", "model"]
         assert list(one) == names
         expected = cropper.suggest(one["photo"], n=3)
         printed = [one, *one["alternatives"]]

@@ -117,12 +117,21 @@ class Delivery:
 def json_fields(photo: Path, crops: Sequence[api.Crop], model_id: str) -> dict[str, Any]:
     """The best crop, with the others as `alternatives`, in the displayed frame, as `api.Crop`."""
     best, *others = map(_numbers, crops)
-    return {"photo": str(photo), **best, "alternatives": others, "model": model_id}
+    unlike = crops[0].unlike
+    return {
+        "photo": str(photo),
+        **best,
+        "unlike": unlike,
+        "alternatives": others,
+        "model": model_id,
+    }
 
 
 def describe_crop(crop: api.Crop) -> str:
     """Describe in words how much of the photo a crop keeps, and where."""
     confidence = f"confidence {crop.confidence:.2f}"
+    if crop.unlike:
+        confidence += ", unlike the photos that the model learned from"
     if is_whole_frame(crop):
         return f"the whole frame, {confidence}"
     share = (crop.bottom - crop.top) * (crop.right - crop.left)

@@ -9,6 +9,7 @@ from cropperhead.geometry import crops
 from cropperhead.geometry.crops import Floats
 from cropperhead.training import losses
 from cropperhead.training.batches import CropExamples
+from cropperhead.training.difficulty import Difficulty, summarise
 from cropperhead.training.networks import keras_model
 from cropperhead.training.networks.finished import Calibration
 
@@ -21,10 +22,12 @@ def calibrate(
     prototypes: NDArray[np.float32],
     validation: CropExamples[Any],
     uncropped: NDArray[np.float32],
+    difficulty: Difficulty | None = None,
 ) -> Calibration:
     """Fits temperature, scale and offset of a model's likenesses on the validation crops.
 
-    `prototypes` (K, 4) are typical crops, `uncropped` (K,) as in `Calibration`.
+    `prototypes` (K, 4) are typical crops, `uncropped` (K,) as in `Calibration`. With a difficulty,
+    which is calibrated itself, only the offset of the expected overlap is fitted.
     """
     outputs = keras_model.predict_outputs(model, validation.photos)
     truth = validation.limits.astype(np.float32)
@@ -40,8 +43,12 @@ def calibrate(
         shares * np.asarray(losses.overlaps(limits[:, :4].astype(np.float32), prototypes))
     ).sum(1)
     actual = crops.overlap(limits, validation.limits, validation.aspect)
-    scale, offset = _fit_line(expected.astype(float), actual)
-    return Calibration(temperature, scale, offset, uncropped)
+    if difficulty is None:
+        scale, offset = _fit_line(expected.astype(float), actual)
+        return Calibration(temperature, scale, offset, uncropped)
+    known = summarise(validation.photos)[validation.photo]
+    offset = float(np.mean(actual - difficulty.overlap(known)))
+    return Calibration(temperature, 1.0, offset, uncropped, difficulty=difficulty)
 
 
 def _fit_line(expected: Floats, actual: Floats) -> tuple[float, float]:

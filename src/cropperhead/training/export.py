@@ -57,6 +57,7 @@ _OUTPUTS = {
     "straightening": "the probability that turning the photo brings it nearer to how the "
     "photographer would turn it",
     "unturned": "the crop if the photo is not turned: top, left, bottom, right",
+    "unlike": "how unlike all known photos the photo is; above 1, more than nearly all of them",
 }
 
 

@@ -24,6 +24,7 @@ from cropperhead.training.averaging import WeightAverager
 from cropperhead.training.batches import CropExamples
 from cropperhead.training.calibration import calibrate
 from cropperhead.training.checkpoint import Checkpoint
+from cropperhead.training.difficulty import learn_difficulty
 from cropperhead.training.loop import compile_network, train_epochs
 from cropperhead.training.networks import finished
 from cropperhead.training.networks.frozen import join_features
@@ -168,7 +169,10 @@ def _calibrate(
 ) -> finished.Calibration:
     known = data.training.limits.astype(float)
     uncropped = uncropped_shares(prototypes, known, params.uncropped_area)
-    calibration = calibrate(model, prototypes, data.validation, uncropped)
+    difficulty = None
+    if recipe_for(params).on_fields:
+        difficulty = learn_difficulty(data.training, params.seed)
+    calibration = calibrate(model, prototypes, data.validation, uncropped, difficulty)
     if trained:  # it can tell left from right, and needs no shift
         return calibration
     return dataclasses.replace(calibration, shift=finished.shift_to(np.median(known, axis=0)))

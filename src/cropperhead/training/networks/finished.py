@@ -13,6 +13,8 @@ by name:
 - `straightening` (n, 1): the probability that turning the photo brings it nearer to how the
   photographer would turn it; 0 for a photographer who turns none
 - `unturned` (n, 4): the crop's limits if the photo is not turned
+- `unlike` (n, 1): how unlike all known photos the photo is; above 1, more than nearly all of them,
+  and the crop is on the way to the whole frame. A network on frozen features alone knows it.
 
 Models consist of Keras's own layers and operations, so that a saved one opens anywhere Keras runs,
 without CropperHead. The predecessor's gives limits alone.
@@ -27,13 +29,16 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from cropperhead.geometry.crops import Floats
+from cropperhead.geometry.crops import FULL_FRAME, Floats
 from cropperhead.params import INPUT_SIDE, TrainParams
 from cropperhead.training import losses, straighten
+from cropperhead.training.difficulty import SHAPE_MARGIN, Difficulty
 from cropperhead.training.networks.limits import mirror_limits, shift_limits, turn_limits
 from cropperhead.training.networks.recipe import network_inputs
 from cropperhead.training.prototypes import mirror_indices
 from cropperhead.training.straighten import StraighteningHabit
+
+_TIMID_BEYOND = 0.2  # of `unlike`, from 1 on
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Calibration:
     Likenesses are divided by `temperature`. The expected overlap is `scale` times the raw one plus
     `offset`. All three are fitted on the validation photos. `uncropped` (K,): the share of the
     training crops like each prototype that keeps the frame. `shift`: how far crops are moved to the
-    right, as a fraction of the frame's width (see `shift_to`).
+    right, as a fraction of the frame's width (see `shift_to`). With a `difficulty`, what is scaled
+    is not the likenesses' expected overlap, but what that gives.
     """
 
     temperature: float
@@ -51,6 +57,7 @@ class Calibration:
     offset: float
     uncropped: NDArray[np.float32]
     shift: float = 0.0
+    difficulty: Difficulty | None = None
 
 
 def average_networks(networks: Sequence[Any]) -> Any:
@@ -81,9 +88,8 @@ def average_with_mirror_image(network: Any, prototypes: NDArray[np.float32]) -> 
     else:
         photo = keras.Input(one.shape[1:], name=name)
         looks = [photo, ops.flip(photo, axis=2)]
-    limits, likeness = _mean_of_looks(network, {name: looks}, aspect, indices)
-    inputs = {name: photo, "aspect": aspect}
-    return keras.Model(inputs, {"limits": limits, "likeness": likeness}, name=network.name)
+    outputs = _mean_of_looks(network, {name: looks}, aspect, indices)
+    return keras.Model({name: photo, "aspect": aspect}, outputs, name=network.name)
 
 
 def finish_model(
@@ -100,9 +106,15 @@ def finish_model(
     """
     image, aspect = network_inputs(INPUT_SIDE)
     small, indices = _resized(image, network), mirror_indices(prototypes)
-    limits, likeness = _averaged_outputs(without_loss(network), small, aspect, indices)
+    mean = _averaged_outputs(without_loss(network), small, aspect, indices)
+    limits, likeness = mean["limits"], mean["likeness"]
     if calibration.shift:
         limits = shift_limits(limits, calibration.shift)
+    difficulty = calibration.difficulty
+    if difficulty:
+        apart = _summary(mean["means"], aspect) - difficulty.centre.astype(np.float32)
+        unlike = _unlike(apart, aspect, difficulty)
+        limits = _timid(limits, unlike)
     unturned, helps = limits[:, :4], ops.zeros_like(aspect)
     angle = helps
     if straightener is not None:
@@ -111,7 +123,10 @@ def finish_model(
         angle = straighten.angle_to_rotate(tilt, helps, aspect, params)
     limits = turn_limits(limits, angle, aspect)
     shares = ops.softmax(likeness / calibration.temperature, axis=1)
-    raw = ops.sum(shares * losses.overlaps(limits[:, :4], prototypes), axis=1, keepdims=True)
+    if difficulty:
+        raw = ops.sum(apart * difficulty.weights.astype(np.float32), axis=1, keepdims=True)
+    else:
+        raw = ops.sum(shares * losses.overlaps(limits[:, :4], prototypes), axis=1, keepdims=True)
     confidence = ops.clip(calibration.scale * raw + calibration.offset, 0, 1)
     outputs = {
         "limits": limits,
@@ -122,6 +137,8 @@ def finish_model(
         "straightening": helps,
         "unturned": unturned,
     }
+    if difficulty:
+        outputs["unlike"] = unlike
     return keras.Model({"image": image, "aspect": aspect}, outputs, name=network.name)
 
 
@@ -154,16 +171,16 @@ def _inputs_like(network: Any) -> dict[str, Any]:
 
 def _averaged_outputs(
     network: Any, image: Any, aspect: Any, indices: NDArray[np.int64]
-) -> tuple[Any, Any]:
-    """Mean limits and likenesses of photo and mirror image; see `_mean_of_looks`."""
+) -> dict[str, Any]:
+    """Mean outputs of photo and mirror image; see `_mean_of_looks`."""
     looks = {"image": [image, ops.flip(image, axis=2)]}
     return _mean_of_looks(network, looks, aspect, indices)
 
 
 def _mean_of_looks(
     network: Any, looks: Mapping[str, Sequence[Any]], aspect: Any, indices: NDArray[np.int64]
-) -> tuple[Any, Any]:
-    """Mean limits and likenesses of photo and mirror image, those of the latter mirrored back.
+) -> dict[str, Any]:
+    """Mean outputs of photo and mirror image, those of the latter mirrored back.
 
     `looks` holds, by the name of the input, both. `indices` (K,): each prototype's mirror image.
     """
@@ -171,4 +188,33 @@ def _mean_of_looks(
     plain, mirrored = (network({name: look, "aspect": aspect}) for look in both)
     back = mirror_limits(mirrored["limits"])
     likeness = plain["likeness"] + ops.take(mirrored["likeness"], indices, axis=1)
-    return (plain["limits"] + back) / 2, likeness / 2
+    outputs = {"limits": (plain["limits"] + back) / 2, "likeness": likeness / 2}
+    if "means" in plain:
+        outputs["means"] = (plain["means"] + mirrored["means"]) / 2
+    return outputs
+
+
+def _summary(means: Any, aspect: Any) -> Any:
+    """As `difficulty.summarise`, from the means of photo and mirror image, (n, channels + 2)."""
+    shape = ops.log(aspect)
+    return ops.concatenate([means, shape, ops.abs(shape)], axis=1)
+
+
+def _unlike(apart: Any, aspect: Any, difficulty: Difficulty) -> Any:
+    """As `Difficulty.unlike`, (n, 1), from a summary's difference from the centre."""
+    away = ops.matmul(apart, difficulty.whitening.astype(np.float32))
+    distance = ops.sqrt(ops.sum(ops.square(away), axis=1, keepdims=True))
+    low, high = (float(end) for end in difficulty.shapes)
+    shape = ops.log(aspect)
+    beyond = ops.maximum(low - shape, shape - high) / SHAPE_MARGIN
+    return ops.maximum(distance, beyond)
+
+
+def _timid(limits: Any, unlike: Any) -> Any:
+    """Limits (n, 5) on the way to the whole frame, as far as the photo is unlike known ones.
+
+    Half of it at most; gradually, so that roundings decide nothing.
+    """
+    part = ops.clip((unlike - 1) / _TIMID_BEYOND, 0, 1) / 2
+    sides = limits[:, :4] - part * (limits[:, :4] - np.array(FULL_FRAME[:4], np.float32))
+    return ops.concatenate([sides, limits[:, 4:]], axis=1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 from numpy.typing import NDArray
 
 from cropperhead.geometry.crops import Floats
@@ -33,14 +34,19 @@ def build(params: TrainParams, start: Floats, prototypes: NDArray[np.float32]) -
 def join_features(head: Any, params: TrainParams) -> Any:
     """The network that takes `image` in place of `fields`: features, then the head.
 
-    Raises ParamsError where the features cannot be read.
+    It has one more output, `means` (n, channels): each channel's mean over the places. Raises
+    ParamsError where the features cannot be read.
     """
     side = params.features.image_size
     image, aspect = network_inputs(side)
     features = build_features(read_features(params.features), side)
     plain = keras.Model(head.input, head.output, name="head")  # without its loss and optimizer
-    outputs = plain({"fields": fields_of(image, features), "aspect": aspect})
-    return keras.Model({"image": image, "aspect": aspect}, outputs, name=head.name)
+    fields = fields_of(image, features)
+    outputs = plain({"fields": fields, "aspect": aspect})
+    means = ops.mean(ops.cast(fields, "float32"), axis=(1, 2))
+    return keras.Model(
+        {"image": image, "aspect": aspect}, {**outputs, "means": means}, name=head.name
+    )
 
 
 RECIPE = Recipe(
