@@ -115,6 +115,20 @@ def test_a_crop_cuts_no_face_that_another_crop_near_it_keeps(cropper):
     assert cut > 0  # the model alone would
 
 
+def test_tighter_and_looser_crops_have_the_same_centre_and_shape(cropper):
+    photo = scene(4, 400, 240)
+    [own] = cropper.suggest(photo, "4:5")
+    [tight] = cropper.suggest(photo, "4:5", size=0.9)
+    box, smaller = own.in_pixels(400, 240), tight.in_pixels(400, 240)
+    assert smaller.width == pytest.approx(0.9 * box.width)
+    assert smaller.height == pytest.approx(0.9 * box.height)
+    assert (smaller.centre_x, smaller.centre_y) == pytest.approx((box.centre_x, box.centre_y))
+    [loose] = cropper.suggest(photo, size=5.0)  # as large as its tilt allows
+    assert crops.outside(loose.limits(), 400 / 240) < 1e-6
+    with pytest.raises(ParamsError, match="size is 0, expected a factor above 0"):
+        cropper.suggest(photo, size=0)
+
+
 def test_an_image_an_array_and_a_file_of_one_photo_get_the_same_crop(cropper, tmp_path):
     file = save_photo(tmp_path / "a.png", image=picture(300, 200))
     image = Image.open(file)

@@ -13,8 +13,7 @@ Keras model does.
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,7 +26,7 @@ from cropperhead.editors import lightroom
 from cropperhead.errors import ModelError, ParamsError, SetupError
 from cropperhead.geometry import crops, orientation
 from cropperhead.geometry.crops import Floats
-from cropperhead.inference import borders, faces, litert, search
+from cropperhead.inference import borders, boxes, faces, litert, search
 from cropperhead.inference.aspect_ratio import FREE, ORIGINAL
 from cropperhead.photos import network_input, photo_file
 from cropperhead.photos.image import cut, upright_copy
@@ -55,7 +54,7 @@ class Crop(crops.Crop):
 
     confidence: float
     straightening: float | None = None
-    unlike: bool = False
+    unlike: bool = field(default=False, kw_only=True)
 
     def limits(self) -> Floats:
         """Return top, left, bottom, right and angle as an array, (5,)."""
@@ -115,6 +114,7 @@ class Cropper:
         aspect: str | float | None = None,
         n: int = 1,
         straighten: bool = True,
+        size: float = 1.0,
     ) -> list[Crop]:
         """Return up to `n` crops, the best first, each next one useful if those before are wrong.
 
@@ -124,14 +124,17 @@ class Cropper:
 
         `aspect` is the aspect ratio of all of them: "4:5" or a number, width / height; "original"
         is the photo's own; None leaves it free. Without `straighten` the photo is not turned.
-        Raises ParamsError for an invalid aspect or an array that is not a picture, RejectedFile for
-        a path that is not a readable photo, SetupError if its format needs a package that is not
-        installed, and ModelError if the model gives no crop within the photo.
+        `size` multiplies the crops' sides: below 1 for tighter ones, above 1 for looser ones.
+        Raises ParamsError for an invalid aspect or size or an array that is not a picture,
+        RejectedFile for a path that is not a readable photo, SetupError if its format needs a
+        package that is not installed, and ModelError if the model gives no crop within the photo.
         """
         if n < 1:
             raise ParamsError(f"n is {n}, expected at least 1 crop")
+        if not 0 < size < math.inf:
+            raise ParamsError(f"size is {size}, expected a factor above 0, such as 0.9")
         seen_photo = _read_upright(photo, _LONG_SIDE)
-        return self.suggest_seen(*seen_photo, _ratio(aspect), n, straighten)
+        return self.suggest_seen(*seen_photo, _ratio(aspect), n, straighten, size)
 
     def suggest_seen(
         self,
@@ -140,6 +143,7 @@ class Cropper:
         aspect: str = FREE,
         n: int = 1,
         straighten: bool = True,
+        size: float = 1.0,
     ) -> list[Crop]:
         """Return crops as `suggest` does, for a photo as returned by `seen`."""
         content = borders.find_content(image)
@@ -152,15 +156,14 @@ class Cropper:
         outputs = self._outputs(part, inner)
         limits = outputs["limits"] if straighten else _unturned(outputs)
         [suggestions] = search.suggest_crops(limits, *_for_search(outputs), [inner], aspect, n)
-        keep_whole = partial(
-            faces.keep_whole, faces=found, aspect=inner, keeps_shape=aspect != FREE
-        )
-        return [
-            _crop(
-                replace(each, limits=borders.place_back(keep_whole(each.limits), content)), outputs
-            )
-            for each in suggestions
-        ]
+
+        def adjust(limits: Floats) -> Floats:
+            if size != 1:
+                limits = boxes.resize(limits, size, inner)
+            whole = faces.keep_whole(limits, found, inner, keeps_shape=aspect != FREE)
+            return borders.place_back(whole, content)
+
+        return [_crop(replace(each, limits=adjust(each.limits)), outputs) for each in suggestions]
 
     def straighten_seen(self, image: Image.Image, frame: float) -> Crop:
         """Return the largest crop of the photo's own aspect ratio that straightens it.
@@ -390,4 +393,5 @@ def _crop(suggestion: search.Suggestion, outputs: Mapping[str, Floats]) -> Crop:
     top, left, bottom, right, angle = (float(value) for value in suggestion.limits)
     sure = float(outputs["straightening"][0, 0]) if "straightening" in outputs else None
     unlike = "unlike" in outputs and bool(outputs["unlike"].max() > 1)
-    return Crop(top, left, bottom, right, angle, float(suggestion.expected_overlap), sure, unlike)
+    overlap = float(suggestion.expected_overlap)
+    return Crop(top, left, bottom, right, angle, overlap, sure, unlike=unlike)

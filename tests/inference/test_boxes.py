@@ -1,7 +1,20 @@
 import numpy as np
 import pytest
 
+from cropperhead.geometry import crops
 from cropperhead.inference import boxes
+
+
+def test_a_crop_grows_about_its_centre_as_far_as_the_frame_allows():
+    # sides of 0.4 and 0.6 become 0.5 and 0.75; at the left edge it moves in
+    grown = boxes.resize(np.array([0.3, 0.2, 0.7, 0.8, 0.0]), 1.25, 1.5)
+    assert grown == pytest.approx([0.25, 0.125, 0.75, 0.875, 0])
+    moved = boxes.resize(np.array([0.3, 0.0, 0.7, 0.6, 0.0]), 1.25, 1.5)
+    assert moved == pytest.approx([0.25, 0, 0.75, 0.75, 0])
+    whole = boxes.resize(np.array([0.1, 0.1, 0.9, 0.9, 0.0]), 1.5, 1.5)
+    assert whole == pytest.approx([0, 0, 1, 1, 0])
+    tilted = boxes.resize(np.array([0.1, 0.1, 0.9, 0.9, 5.0]), 1.2, 1.5)
+    assert crops.outside(tilted[None], [1.5])[0] < 1e-9
 
 
 @pytest.mark.parametrize("angle", [-20.0, 0.0, 7.5])

@@ -97,6 +97,15 @@ def test_json_has_each_photo_s_crops_as_the_api_returns_them(model, tmp_path, ca
     )
 
 
+def test_tighter_crops_keep_a_fifth_less(model, tmp_path, capsys):
+    save_photo(tmp_path / "a.jpg", image=noise(1))
+    areas = []
+    for option in ((), ("--tighter",)):
+        one = json.loads(run(capsys, model, tmp_path, "--json", *option)[1])
+        areas.append((one["bottom"] - one["top"]) * (one["right"] - one["left"]))
+    assert areas[1] == pytest.approx(0.81 * areas[0], rel=1e-4)
+
+
 def test_without_any_output_each_photo_has_a_line(model, tmp_path, capsys):
     save_photo(tmp_path / "a.jpg", image=noise(1))
     before = hashes(tmp_path)
@@ -493,6 +502,7 @@ def test_a_dry_run_writes_nothing(model, tmp_path, capsys):
         (("--undo",), "a.jpg is not a folder."),
         (("--straighten-only", "--aspect", "1:1"), "--straighten-only excludes --aspect"),
         (("--straighten-only", "--no-straighten"), "--straighten-only excludes --no-straighten"),
+        (("--straighten-only", "--tighter"), "--straighten-only excludes --aspect"),
     ],
 )
 def test_wrong_usage_ends_with_status_2(tmp_path, capsys, wrong, message):

@@ -44,6 +44,14 @@ def fit_into_frame(boxes: Floats, angle_deg: float, aspect: float) -> Floats:
     return np.concatenate([centre - half, centre + half], axis=-1)
 
 
+def resize(limits: Floats, factor: float, aspect: float) -> Floats:
+    """A crop (5,) with its sides multiplied, about its centre as far as the frame allows."""
+    centre, sides = centre_and_sides(limits[:4])
+    half = sides * factor / 2
+    box = np.concatenate([centre - half, centre + half])
+    return np.append(fit_into_frame(box, float(limits[4]), aspect), limits[4])
+
+
 def turn_back(boxes: Floats, angle_deg: float, aspect: float) -> Floats:
     """Boxes (n, 4) tilted by one angle, in axes tilted alike, in which they are upright, (n, 4).
 

@@ -40,8 +40,8 @@ class SuggestOptions:
     `write` is one of `editors.names.WRITABLE_NAMES`; `into_photos`, for `EMBEDDING_NAMES` there,
     writes into those photos of which that editor reads no sidecar. `apply` is the folder for
     copies, `sheet` a picture file and `aspect` a ratio as in `aspect_ratio.parse_ratio`.
-    `alternatives` is the number of crops wanted in addition to the best one. `quality`,
-    `strip_location` and `strip_all` are those of `CopySettings`.
+    `alternatives` is the number of crops wanted in addition to the best one, and `size` multiplies
+    the crops' sides. `quality`, `strip_location` and `strip_all` are those of `CopySettings`.
     """
 
     write: str | None = None
@@ -59,6 +59,7 @@ class SuggestOptions:
     no_straighten: bool = False
     alternatives: int = 0
     dry_run: bool = False
+    size: float = 1.0
 
     @property
     def copy_settings(self) -> CopySettings:
@@ -79,6 +80,7 @@ class SuggestOptions:
         """Name what the crops are made by: the model, and what is asked of it."""
         requests = [self.aspect] * (self.aspect != FREE) + ["straightened"] * self.straighten_only
         requests += ["not straightened"] * self.no_straighten
+        requests += [f"size {self.size:g}"] * (self.size != 1)
         return ", ".join([model_id, *requests])
 
     def accepts(self, crop: Crop) -> bool:

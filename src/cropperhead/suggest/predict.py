@@ -125,7 +125,7 @@ def _predict(cropper: Cropper, options: SuggestOptions, job: Job) -> Prediction:
         crops = [cropper.straighten_seen(image, frame)]
     else:
         count, straighten = 1 + options.alternatives, not options.no_straighten
-        crops = cropper.suggest_seen(image, frame, options.aspect, count, straighten)
+        crops = cropper.suggest_seen(image, frame, options.aspect, count, straighten, options.size)
     best, picture, copy = crops[0], b"", b""
     is_wanted = options.accepts(best) and not is_whole_frame(best)
     if job.copy_to is not None and is_wanted and not options.dry_run:
