@@ -35,7 +35,7 @@ _MISSING_PACKAGE = (
 )
 _EXTRAS = {  # by the package that it brings; all others come with the pipeline
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "python_multipart"), "web"),
-    **dict.fromkeys(("sqlalchemy", "alembic", "obstore", "psycopg", "argon2"), "web"),
+    **dict.fromkeys(("sqlalchemy", "alembic", "obstore", "psycopg", "argon2", "jinja2"), "web"),
 }
 
 
