@@ -79,6 +79,7 @@ class _Studies:
                 **{"group": ballot.photo, "left": ballot.left, "right": ballot.right},
                 **{"answer": "left", "ms": 2500, "left_overlap": 0.6, "right_overlap": 0.5},
                 "repeats": ballot.repeats,
+                "model": "simulated",
             }
             for number, ballots in enumerate(sessions)
             for place, ballot in enumerate(ballots)

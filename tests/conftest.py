@@ -33,7 +33,7 @@ MLFLOW_WARNINGS = [
     pytest.mark.filterwarnings("ignore::UserWarning:mlflow"),
 ]
 
-pytest_plugins = ["collection_fixtures"]
+pytest_plugins = ["collection_fixtures", "study_fixtures"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

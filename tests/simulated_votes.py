@@ -44,7 +44,7 @@ def simulate(
                     **{"rater": f"rater {number:02}", "session": number, "place": place},
                     **{"mode": ballot.mode, "kind": ballot.kind, "photo": ballot.photo},
                     **{"group": ballot.photo, "left": ballot.left, "right": ballot.right},
-                    **{"answer": answer, "ms": 1500, "repeats": ballot.repeats},
+                    **{"answer": answer, "ms": 1500, "repeats": ballot.repeats, "model": ""},
                     **{"left_overlap": 0.7 if ballot.left == "cnn" else 0.5},
                     **{"right_overlap": 0.7 if ballot.right == "cnn" else 0.5},
                 }

@@ -10,7 +10,7 @@ import re
 import types
 import typing
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ import yaml
 from cropperhead.errors import ParamsError
 
 FILE = Path("params.yaml")
+_NEW_BLOCKS = frozenset({"study"})  # that an earlier release's file does not have
 
 # A tag's name after its group's, as ExifTool writes them. Without a group it could be one of
 # ExifTool's options, some of which write files
@@ -288,6 +289,20 @@ class EvaluateParams:
 
 
 @dataclass(frozen=True)
+class StudyParams:
+    """A study in which people vote on crops."""
+
+    folder: str = "data/study"
+    croppers: tuple[str, ...] = ("human", "cnn", "random")
+    seed: int = 5
+
+    def __post_init__(self) -> None:
+        names = self.croppers
+        fits = "human" in names and len(set(names)) == len(names) >= 2
+        _require("study.croppers", list(names), fits, "human and at least one other, once each")
+
+
+@dataclass(frozen=True)
 class GateParams:
     """When results count as worse than those of another commit."""
 
@@ -310,6 +325,7 @@ class Params:
     train: TrainParams
     evaluate: EvaluateParams
     gate: GateParams
+    study: StudyParams = field(default_factory=StudyParams)
 
 
 def load(file: Path = FILE) -> Params:
@@ -326,8 +342,9 @@ def load(file: Path = FILE) -> Params:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ParamsError(f"{file}: not readable as YAML: {error}") from error
     blocks = typing.get_type_hints(Params)
-    _require_keys(file.name, content, blocks)
-    return Params(**{name: _block(name, kind, content[name]) for name, kind in blocks.items()})
+    _require_keys(file.name, content, blocks, new=_NEW_BLOCKS)
+    given = {name: kind for name, kind in blocks.items() if name in content}
+    return Params(**{name: _block(name, kind, content[name]) for name, kind in given.items()})
 
 
 def parse_yaml(text: str) -> Any:

@@ -110,7 +110,7 @@ def test_hasty_votes_do_not_count():
 def test_a_repeat_with_swapped_sides_is_the_same_answer():
     row = {
         **{"rater": "a", "session": 0, "mode": "like", "photo": "p", "group": "p", "ms": 900},
-        **{"left_overlap": 1.0, "right_overlap": 0.5},
+        **{"left_overlap": 1.0, "right_overlap": 0.5, "model": ""},
     }
     first = {"place": 0, "kind": "plain", "left": "human", "right": "cnn", "repeats": -1}
     again = {"place": 9, "kind": "repeat", "left": "cnn", "right": "human", "repeats": 0}

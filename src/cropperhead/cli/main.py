@@ -24,6 +24,7 @@ COMMANDS = {
     "review": "Go through a folder's suggested crops in the browser.",
     "compare": "Compare the trained model with other croppers on another library.",
     "collected": "Export or check the crops that people sent.",
+    "study": "Let people vote on crops without knowing who made them.",
     "data-diff": "Show what has changed in the data since an earlier commit.",
     "gate": "Fail if the results are worse than an earlier commit's.",
     "demo-library": "Draw a photo library with crops, for a first try without photos.",

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,20 @@ from cropperhead.stats import Interval
 
 
 def write_numbers(
-    evaluation: Evaluation, metrics_file: Path, details_file: Path, scores_file: Path, plots: Path
+    evaluation: Evaluation,
+    metrics_file: Path,
+    details_file: Path,
+    scores_file: Path,
+    plots: Path,
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
-    """Write the metrics and their details (JSON), the scores and the plots' tables (CSV)."""
+    """Write the metrics and their details (JSON), the scores and the plots' tables (CSV).
+
+    `more` are further details.
+    """
     for file, numbers in (
         (metrics_file, headline_metrics(evaluation)),
-        (details_file, detailed_metrics(evaluation)),
+        (details_file, detailed_metrics(evaluation) | dict(more)),
     ):
         text = json.dumps(numbers, indent=2, allow_nan=False)
         file.write_text(text + "\n", encoding="utf-8")

@@ -17,6 +17,7 @@ from cropperhead.evaluation.findings import (
 from cropperhead.evaluation.verdict import Verdict
 from cropperhead.geometry.crops import Floats
 from cropperhead.report.gallery import Picture
+from cropperhead.report.votes_section import VotesSection
 from cropperhead.stats import Interval
 
 COUNT_NAMES = {
@@ -86,6 +87,7 @@ class Comparison:
     failure_pictures: Sequence[Picture] = ()
     corrections: Corrections | None = None
     automatic: int = 0  # photos of the library with only a crop that nobody made
+    votes: VotesSection | None = None  # of people on crops; None where there can be none
 
     @property
     def is_retrained(self) -> bool:

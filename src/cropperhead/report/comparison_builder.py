@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 
 import pandas as pd
@@ -29,6 +30,7 @@ from cropperhead.params import EvaluateParams, Params, effective
 from cropperhead.report.comparison import Comparison, CropperScores
 from cropperhead.report.gallery import Picture
 from cropperhead.report.tables import explain_judges
+from cropperhead.report.votes_section import VotesSection
 
 _GALLERY_CROPPERS = (CNN, RANDOM, MEDIAN)
 _BLOCKS = ("extract", "split", "train", "evaluate")  # of params.yaml, listed in the report
@@ -41,10 +43,12 @@ def build_comparison(
     images: Mapping[str, bytes],
     params: Params,
     corrections: Corrections | None = None,
+    votes: VotesSection | None = None,
 ) -> Comparison:
     """Collect everything that the report shows.
 
-    `images` are the JPEGs of at least the photos in `gallery_photos`.
+    `images` are the JPEGs of at least the photos in `gallery_photos`. The pictures of `votes` are
+    added here.
     """
     photos, settings = len(evaluation.test.photos.names), params.evaluate
     sample, worst = _sample_photos(evaluation, settings), failures.find_failures(evaluation)
@@ -74,13 +78,35 @@ def build_comparison(
             if each.photo not in sample
         ],
         corrections=corrections,
+        votes=votes
+        and replace(
+            votes,
+            pictures=[
+                _picture(evaluation, name, images[name]) for name in voted_photos(evaluation, votes)
+            ],
+        ),
     )
 
 
-def gallery_photos(evaluation: Evaluation, params: EvaluateParams) -> list[str]:
-    """List the photos that are shown: those of the gallery and those on which the network fails."""
+def gallery_photos(
+    evaluation: Evaluation, params: EvaluateParams, votes: VotesSection | None = None
+) -> list[str]:
+    """List the photos that are shown: of the gallery, where the network fails, and of the votes."""
     worst = {each.photo for each in failures.find_failures(evaluation)}
-    return sorted({*_sample_photos(evaluation, params), *worst})
+    voted = voted_photos(evaluation, votes) if votes else []
+    return sorted({*_sample_photos(evaluation, params), *worst, *voted})
+
+
+def voted_photos(evaluation: Evaluation, votes: VotesSection) -> list[str]:
+    """List the photos on which people liked this model's crop most and least."""
+    found = votes.findings
+    if found is None or not votes.is_current:
+        return []
+    return [
+        each.photo
+        for each in (*found.preferred, *found.despised)
+        if each.photo in evaluation.test.groups
+    ]
 
 
 def _sample_photos(evaluation: Evaluation, params: EvaluateParams) -> list[str]:

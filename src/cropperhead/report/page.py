@@ -14,7 +14,7 @@ from cropperhead.evaluation.number_text import format_confidence
 from cropperhead.evaluation.verdict import Verdict
 from cropperhead.geometry.crops import Floats
 from cropperhead.photos import drawing
-from cropperhead.report import charts, gallery, markdown, tables
+from cropperhead.report import charts, gallery, markdown, tables, votes_section
 from cropperhead.report.comparison import COUNT_NAMES, Comparison
 from cropperhead.report.rendering import render_template
 from cropperhead.report.table import Table, without_details
@@ -39,6 +39,7 @@ def render_page(comparison: Comparison) -> str:
         overlap_examples=_overlap_examples(),
         typical=gallery.enlarge_exhibit(typical, comparison.pictures) if typical else None,
         **_table_values(comparison),
+        **_vote_values(comparison),
         **_photo_values(exhibits, comparison),
         **_chart_values(comparison),
     )
@@ -59,8 +60,18 @@ def render_scores(comparison: Comparison) -> str:
         "\n".join(f"- {markdown.escape_text(line)}" for line in comparison.evidence),
         "\n".join(_format_check(check) for check in comparison.learning_checks),
         markdown.format_table(scores),
+        _format_votes(comparison),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _format_votes(comparison: Comparison) -> str:
+    """Say what people like; nothing where nobody has voted."""
+    if comparison.votes is None or comparison.votes.findings is None:
+        return ""
+    labels = {row.cropper: row.label for row in comparison.rows}
+    sentence = markdown.escape_text(votes_section.headline(comparison.votes, labels))
+    return f"Whose crop do people like? {sentence}"
 
 
 def _format_verdict(verdict: Verdict) -> str:
@@ -85,6 +96,36 @@ def _table_values(comparison: Comparison) -> dict[str, Table | None]:
         "agreements": tables.agreement_table(comparison.agreements, labels),
         "corrections": tables.correction_table(comparison.corrections),
         "limits": tables.limit_table(comparison.limits),
+    }
+
+
+def _vote_values(comparison: Comparison) -> dict[str, Any]:
+    """The values of the section on votes; none of them where there can be no votes."""
+    section, labels = comparison.votes, {row.cropper: row.label for row in comparison.rows}
+    if section is None:
+        return {"votes": None}
+    found = section.findings
+    if found is None or not found.shares:
+        sentence = votes_section.headline(section, labels)
+        return {"votes": section, "votes_headline": sentence, "votes_table": None}
+    pictures = section.pictures
+    exhibits = gallery.make_exhibits(pictures, repeats=len(comparison.pictures))
+    by_name = {exhibit.photo: exhibit for exhibit in exhibits}
+    liked, despised = (
+        [
+            (by_name[each.photo], votes_section.explain_photo(each))
+            for each in part
+            if each.photo in by_name
+        ]
+        for part in (found.preferred, found.despised)
+    )
+    return {
+        "votes": section,
+        "votes_headline": votes_section.headline(section, labels),
+        "votes_table": votes_section.votes_table(found, labels, comparison.judge_scores),
+        "votes_facts": votes_section.facts(found),
+        "votes_liked": liked,
+        "votes_despised": despised,
     }
 
 

@@ -13,10 +13,13 @@ from cropperhead.evaluation import corrections, evaluate, metrics
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.evaluate import Evaluation
 from cropperhead.params import Params, as_dict
-from cropperhead.report import cards, chart_images, page
+from cropperhead.report import cards, chart_images, page, votes_section
 from cropperhead.report.cards import Datasheet, ModelCard
 from cropperhead.report.comparison import Comparison
 from cropperhead.report.comparison_builder import build_comparison, gallery_photos
+from cropperhead.report.votes_section import VotesSection
+from cropperhead.study import findings as study_findings
+from cropperhead.study import votes as study_votes
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.system.project_files import LOCK
 from cropperhead.training import tracking
@@ -37,14 +40,16 @@ class Inputs:
     history: Path
     extract_report: Path
     validate_report: Path
+    votes: Path
 
 
 @dataclass(frozen=True)
 class LibraryNotes:
-    """What the report tells of the library besides its scores."""
+    """What the report tells besides scores, of the library and of votes."""
 
     corrections: Corrections | None = None
     automatic: int = 0  # photos with only a crop that nobody made
+    votes: VotesSection | None = None
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,9 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     evaluation = evaluate.evaluate_pipeline(
         inputs.extracted, inputs.labels, inputs.splits, inputs.model, params.evaluate
     )
-    metrics.write_numbers(
-        evaluation, outputs.metrics, outputs.details, outputs.scores, outputs.plots
-    )
+    votes = _read_votes(inputs, params)
+    files = (outputs.metrics, outputs.details, outputs.scores, outputs.plots)
+    metrics.write_numbers(evaluation, *files, more=_vote_metrics(votes))
     labels = split_labels.read_labels_with_splits(inputs.labels, inputs.splits)
     extract_report = _read_json(inputs.extract_report)
     changes = corrections.summarise_corrections(labels, extract_report, params.evaluate)
@@ -79,7 +84,7 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
         outputs.page,
         outputs.summary,
         params,
-        LibraryNotes(changes, int(extract_report.get("automatic", 0))),
+        LibraryNotes(changes, int(extract_report.get("automatic", 0)), votes),
     )
     chart_images.write_plots(comparison, outputs.plots)
     inventory = take_inventory(labels, params.train.uncropped_area)
@@ -89,7 +94,7 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     facts = cards.read_model_facts(inputs.model, _data_sha256(inputs))
     card = ModelCard(facts, comparison, inventory)
     outputs.model_card.write_text(cards.render_model_card(card), encoding="utf-8")
-    _log_evaluation(evaluation, inputs, outputs, params)
+    _log_evaluation(evaluation, inputs, outputs, params, votes)
 
 
 def write_report(
@@ -105,19 +110,34 @@ def write_report(
 
     Photos are read from the shards in `folder`.
     """
-    photos = gallery_photos(evaluation, params.evaluate)
-    images = dict(shards.iter_images(folder, photos))
     notes = notes or LibraryNotes()
+    photos = gallery_photos(evaluation, params.evaluate, notes.votes)
+    images = dict(shards.iter_images(folder, photos))
     history = pd.read_csv(history_file)
-    built = build_comparison(evaluation, history, images, params, notes.corrections)
+    built = build_comparison(evaluation, history, images, params, notes.corrections, notes.votes)
     comparison = replace(built, automatic=notes.automatic)
     page_file.write_text(page.render_page(comparison), encoding="utf-8")
     summary_file.write_text(page.render_summary(comparison), encoding="utf-8")
     return comparison
 
 
+def _read_votes(inputs: Inputs, params: Params) -> VotesSection:
+    """Read the votes on crops, and compute what they say; there may be none."""
+    table = study_votes.read_votes(inputs.votes)
+    if table.empty:
+        return VotesSection(None)
+    found = study_findings.summarise(table, params.evaluate.confidence)
+    is_current = set(table["model"]) == {file_sha256(inputs.model)}
+    return VotesSection(found, is_current)
+
+
+def _vote_metrics(votes: VotesSection) -> dict[str, object]:
+    """Return the numbers of the votes; none where nobody has voted."""
+    return {} if votes.findings is None else {"votes": votes_section.metrics(votes.findings)}
+
+
 def _log_evaluation(
-    evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params
+    evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params, votes: VotesSection
 ) -> None:
     headline = metrics.headline_metrics(evaluation)
     settings = as_dict(params.evaluate) | {"outcome": headline["outcome"]}
@@ -126,7 +146,8 @@ def _log_evaluation(
         *(outputs.model_card, outputs.datasheet),
     ]
     numbers = metrics.flatten_metrics(headline, "test.")
-    numbers |= metrics.flatten_metrics(metrics.detailed_metrics(evaluation), "test_details.")
+    details = metrics.detailed_metrics(evaluation) | _vote_metrics(votes)
+    numbers |= metrics.flatten_metrics(details, "test_details.")
     tests = evaluation.test.sha256()
     tracking.log_evaluation(inputs.model, LOCK, settings, numbers, artifacts, tests)
 

@@ -3,8 +3,9 @@
 Columns: `rater`, `session`, `place` (of the ballot in the session), `mode` (like: which do you like
 best; tell: which one did a person make), `kind` (plain, catch, repeat), `photo`, `group` (copies
 and bursts are one), `left`, `right` (croppers), `answer` (left, right, neither), `ms` (from the
-crops' appearance to the vote), `left_overlap`, `right_overlap` (with the human crop) and `repeats`
-(the place of the ballot that is asked again, or -1).
+crops' appearance to the vote), `left_overlap`, `right_overlap` (with the human crop), `repeats`
+(the place of the ballot that is asked again, or -1) and `model` (the hash of the network whose
+crops were shown).
 """
 
 from pathlib import Path
@@ -30,6 +31,7 @@ COLUMNS = {
     "left_overlap": float,
     "right_overlap": float,
     "repeats": int,
+    "model": str,
 }
 
 

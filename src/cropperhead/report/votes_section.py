@@ -1,0 +1,178 @@
+"""The report's section on whose crops people like: its sentence, table and pictures."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cropperhead.evaluation.croppers import CNN, HUMAN
+from cropperhead.evaluation.findings import JudgeScore
+from cropperhead.evaluation.number_text import (
+    format_count,
+    format_number,
+    format_percent,
+    format_range,
+    join_words,
+)
+from cropperhead.report import charts
+from cropperhead.report.gallery import Picture
+from cropperhead.report.table import NO_VALUE, Cell, Column, Row, Table
+from cropperhead.stats import Interval
+from cropperhead.study.findings import PairFinding, PhotoVotes, StudyFindings, planned_votes
+
+_CROPPERS_PLANNED = 3
+_NAMES = {HUMAN: "the photographer’s crops", CNN: "the CNN’s crops"}
+
+
+@dataclass(frozen=True)
+class VotesSection:
+    """What the report tells of votes; `findings` is None where nobody has voted.
+
+    `pictures` are the photos of `findings.preferred` and `.despised`, where the votes are on the
+    crops of this model (`is_current`).
+    """
+
+    findings: StudyFindings | None
+    is_current: bool = True
+    pictures: Sequence[Picture] = ()
+
+
+def headline(section: VotesSection, labels: Mapping[str, str]) -> str:
+    """Say in one or two sentences what the votes show, and no more than they show."""
+    found = section.findings
+    if found is None:
+        return f"Nobody has voted yet. About {planned_votes(_CROPPERS_PLANNED):,} votes are needed."
+    cast = (
+        f"{format_count(found.votes, 'vote')} by {format_count(found.raters, 'person', 'people')}"
+    )
+    needed = f"About {found.votes_needed:,} are needed until a difference of ten points shows."
+    if not found.has_enough_raters or not found.shares:
+        return f"{cast}: nothing can be said yet. {needed}"
+    if found.decided:
+        said = join_words(_describe(pair, labels) for pair in found.decided)
+        return f"{cast}: people prefer {said}."
+    if found.is_enough:
+        return f"{cast} show no preference. A difference of ten points would probably have shown."
+    return f"{cast} show no preference yet. {needed}"
+
+
+def votes_table(
+    found: StudyFindings, labels: Mapping[str, str], judges: Sequence[JudgeScore]
+) -> Table:
+    """Make the table of win shares, with a forest plot, and of who can tell crops apart."""
+    told = {each.cropper: each.accuracy for each in found.told}
+    blind = {each.cropper: each.auc for each in judges}
+    head = (
+        Column("Cropper", is_text=True),
+        Column("Preferred", hint="to another’s crop; ties count half", better="higher"),
+        Column("All raters alike", hint="the careless ones, too"),
+        Column("Told by people", hint="from a human crop; 50 % is guessing"),
+        Column("Told by the blind judge", hint="AUC; 0.50 is guessing", short="Blind judge"),
+    )
+    rows = tuple(
+        Row(
+            _label(key, labels),
+            (
+                _percent_cell(share),
+                _percent_cell(found.unweighted[key]),
+                _percent_cell(told.get(key)),
+                _share_cell(blind.get(key)),
+            ),
+            key,
+            bar=charts.bar(key, _label(key, labels), _in_percent(share)),
+        )
+        for key, share in found.shares.items()
+    )
+    return Table(head, rows, charts.forest([row.bar for row in rows if row.bar], 50.0, (40, 60)))
+
+
+def facts(found: StudyFindings) -> list[str]:
+    """List what else the votes say: agreement, ties, overlap, careless raters, telling apart."""
+    lines = []
+    if found.careless:
+        lines.append(
+            f"{format_count(found.careless, 'person', 'people')} of {found.raters} failed the "
+            "catch trials, repeats or times; their votes weigh less than half."
+        )
+    lines.append(
+        f"People saw no difference in {format_percent(found.ties)} of the votes. Agreement between "
+        f"people (Krippendorff’s alpha) is {format_number(found.alpha, 2)}: 1 is agreement, 0 "
+        "what chance gives."
+    )
+    if found.self_agreement is not None:
+        lines.append(
+            "Asked again, people gave the same answer in "
+            f"{format_percent(found.self_agreement.mean)} of the cases."
+        )
+    if found.overlap_correlation is not None:
+        lines.append(
+            "Votes between two machines’ crops correlate with the difference of their overlaps "
+            f"with the human crop by {_estimate(found.overlap_correlation)}: 0 means that overlap "
+            "does not measure what people like."
+        )
+    return lines
+
+
+def explain_photo(votes: PhotoVotes) -> str:
+    """Count the votes on a photo."""
+    ties = f", {votes.tied} undecided" if votes.tied else ""
+    return f"{votes.won} for the CNN’s crop, {votes.lost} against it{ties}"
+
+
+def metrics(found: StudyFindings) -> dict[str, object]:
+    """Return the numbers for `dvc metrics` and MLflow."""
+    table: dict[str, object] = {
+        "votes": found.votes,
+        "raters": found.raters,
+        "careless": found.careless,
+        "votes_needed": found.votes_needed,
+        "alpha": _rounded(found.alpha),
+        "preferred": {key: _rounded_ends(share) for key, share in found.shares.items()},
+        "told": {each.cropper: _rounded_ends(each.accuracy) for each in found.told},
+    }
+    return table
+
+
+def _describe(pair: PairFinding, labels: Mapping[str, str]) -> str:
+    chance, better, worse = pair.chance, pair.first, pair.second
+    if chance.mean < 0.5:
+        better, worse = worse, better
+        chance = Interval(1 - chance.mean, 1 - chance.high, 1 - chance.low)
+    names = [_NAMES.get(key, f"“{_label(key, labels)}”") for key in (better, worse)]
+    return f"{names[0]} to {names[1]} ({_percent(chance)})"
+
+
+def _label(key: str, labels: Mapping[str, str]) -> str:
+    return labels.get(key, key)
+
+
+def _in_percent(share: Interval) -> Interval:
+    return Interval(share.mean * 100, share.low * 100, share.high * 100)
+
+
+def _percent_cell(share: Interval | None) -> Cell:
+    if share is None:
+        return NO_VALUE
+    return Cell(format_percent(share.mean), format_range(_in_percent(share), 0, unit=" %"))
+
+
+def _share_cell(share: Interval | None) -> Cell:
+    return NO_VALUE if share is None else Cell(format_number(share.mean, 2), format_range(share, 2))
+
+
+def _percent(share: Interval) -> str:
+    ends = format_range(_in_percent(share), 0)
+    return f"{format_percent(share.mean)}, {ends}" if ends else format_percent(share.mean)
+
+
+def _estimate(value: Interval) -> str:
+    ends = format_range(value, 2)
+    mean = format_number(value.mean, 2)
+    return f"{mean} ({ends})" if ends else mean
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def _rounded_ends(share: Interval) -> dict[str, float | None]:
+    return {name: _rounded(getattr(share, name)) for name in ("mean", "low", "high")}

@@ -1,0 +1,46 @@
+"""Writes a study as static files, which any web server or a folder on disk can show.
+
+A session's crops are copied under names of the session's own, so that neither names nor how often
+one occurs say whose crop is whose. The key stays in the study's folder.
+"""
+
+import json
+import os
+import shutil
+from importlib import resources
+from pathlib import Path
+
+from cropperhead.errors import DataError
+from cropperhead.study import folder as folders
+
+_PAGE = ("index.html", "study.css", "study.js")
+_TIME = (978_307_200, 978_307_200)  # of every file: 2001, whatever the order of writing
+
+
+def export(folder: Path, target: Path) -> int:
+    """Write the study in `folder` to the new or empty folder `target`; return its sessions.
+
+    Raises DataError if `target` has files.
+    """
+    study = folders.load(folder)
+    if target.exists() and any(target.iterdir()):
+        raise DataError(f"{target}: it is not empty. Choose a new folder.")
+    for name in ("crops", "sessions"):
+        (target / name).mkdir(parents=True, exist_ok=True)
+    page = resources.files(__package__) / "page"
+    for name in _PAGE:
+        (target / name).write_bytes((page / name).read_bytes())
+    facts = {"id": study.id, "sessions": study.sessions}
+    _write_script(target / "sessions.js", "study", facts)
+    for session in range(study.sessions):
+        content = folders.session_content(study, session)
+        _write_script(target / "sessions" / f"{session + 1}.js", "session", content)
+        for name, file in folders.session_crops(folder, study, session):
+            shutil.copyfile(file, target / "crops" / f"{name}.jpg")
+    for file in sorted(target.rglob("*")):
+        os.utime(file, _TIME)
+    return study.sessions
+
+
+def _write_script(file: Path, name: str, value: object) -> None:
+    file.write_text(f"window.{name} = {json.dumps(value)};\n", encoding="utf-8")

@@ -1,0 +1,154 @@
+"""The page of a study in a real browser, from a web server and from a folder on disk."""
+
+import functools
+import http.server
+import json
+import threading
+
+import pytest
+from web_pages import axe_violations
+
+from cropperhead.study import export, folder, returned
+
+PHONE = {"width": 390, "height": 780}
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def exported(study_made, tmp_path_factory):
+    target = tmp_path_factory.mktemp("exported") / "page"
+    export.export(study_made[0], target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def site(exported):
+    handler = functools.partial(_Quiet, directory=str(exported))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _vote(page, count, how):
+    """Votes that many times, whatever is asked."""
+    for _ in range(count):
+        if page.locator("#between").is_visible():
+            page.click("#continue")
+        place = page.locator("#count").text_content()
+        page.wait_for_function("!document.getElementById('vote').hidden")
+        page.wait_for_timeout(30)
+        how(page)
+        page.wait_for_function(
+            "place => document.getElementById('vote').hidden"
+            " || document.getElementById('count').textContent !== place",
+            arg=place,
+        )
+
+
+def _by_key(page):
+    page.keyboard.press("1")
+
+
+def _by_touch(page):
+    page.locator("#right").click()
+
+
+def _saved(page, tmp_path):
+    page.wait_for_selector("#thanks:not([hidden])")
+    with page.expect_download() as download:
+        page.click("#save")
+    file = tmp_path / "votes.json"
+    download.value.save_as(file)
+    return file
+
+
+def test_a_session_by_keyboard_from_a_folder_on_disk(page, exported, study_made, tmp_path):
+    page.goto(f"{(exported / 'index.html').as_uri()}?session=2")
+    page.click("#begin")
+    total = len(study_made[1].design[1])
+    _vote(page, total, _by_key)
+    given = returned.parse(_saved(page, tmp_path).read_bytes(), study_made[1])
+    assert given.session == 1
+    assert [given.votes[i][0] for i in range(total)] == ["left"] * total
+
+
+def test_a_session_goes_on_after_a_reload_and_without_the_server(page, site, study_made, tmp_path):
+    page.set_viewport_size(PHONE)
+    page.goto(f"{site}/index.html?session=1")
+    page.click("#begin")
+    _vote(page, 5, _by_touch)
+    page.reload()
+    assert "5 times" in page.locator("#extent").text_content()
+    page.click("#begin")
+    page.wait_for_selector("html[data-loaded]")  # all crops are there
+    page.context.set_offline(True)
+    total = len(study_made[1].design[0])
+    _vote(page, total - 5, _by_touch)
+    given = returned.parse(_saved(page, tmp_path).read_bytes(), study_made[1])
+    assert len(given.votes) == total
+    assert {answer for answer, _ in given.votes.values()} == {"right"}
+
+
+def test_who_cannot_tell_apart_says_so_only_where_that_is_an_answer(page, site, study_made):
+    page.goto(f"{site}/index.html?session=3")
+    page.click("#begin")
+    modes = [ballot.mode for ballot in study_made[1].design[2]]
+    like = modes.index("tell")
+    _vote(page, like, lambda each: each.keyboard.press("0"))
+    page.click("#continue")
+    page.wait_for_selector("#vote:not([hidden])")
+    page.keyboard.press("0")
+    assert page.locator("#count").text_content() == f"{like + 1} of {len(modes)}"
+    assert not page.locator("#neither").is_visible()
+
+
+def test_both_crops_are_shown_at_the_same_height(page, site):
+    for size in ({"width": 1280, "height": 900}, PHONE):
+        page.set_viewport_size(size)
+        page.goto(f"{site}/index.html?session=4")
+        page.click("#begin")
+        page.wait_for_selector("#vote:not([hidden]) #right img")
+        heights = [
+            page.locator(f"#{side} img").bounding_box()["height"] for side in ("left", "right")
+        ]
+        assert heights[0] == pytest.approx(heights[1], abs=1.5)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= size["width"]
+
+
+def test_a_paused_vote_takes_no_time_and_nothing_is_voted(page, site):
+    page.goto(f"{site}/index.html?session=4")
+    page.click("#begin")
+    page.wait_for_selector("#vote:not([hidden])")
+    page.click("#pause")
+    page.keyboard.press("1")
+    stored = page.evaluate("Object.values(localStorage)[0]")
+    assert json.loads(stored)["votes"] == []
+    page.click("#resume")
+    page.wait_for_selector("#vote:not([hidden])")
+
+
+def test_the_page_is_accessible(page, site):
+    page.goto(f"{site}/index.html?session=4")
+    page.wait_for_selector("#start:not([hidden])")
+    assert axe_violations(page) == []
+
+
+def test_nothing_else_is_requested_than_the_page_itself(page, site, study_made):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{site}/index.html?session=1")
+    page.click("#begin")
+    page.wait_for_selector("html[data-loaded]")
+    named = {name for name, _ in folder.session_crops(study_made[0], study_made[1], 0)}
+    assert all(url.startswith(site) or url == "data:," for url in asked)
+    crops = {url.rsplit("/", 1)[1].removesuffix(".jpg") for url in asked if "/crops/" in url}
+    assert crops == named

@@ -1,0 +1,162 @@
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from PIL import Image
+from simulated_votes import CROPPERS
+
+from cropperhead.errors import DataError, RejectedFile
+from cropperhead.study import export, findings, folder, returned
+
+
+@pytest.fixture
+def own(study_made, tmp_path):
+    """A copy of the study, to put votes into."""
+    shutil.copytree(study_made[0], tmp_path / "study")
+    return tmp_path / "study", study_made[1]
+
+
+def _file(place, study, session=0, rater="0123456789abcdef", votes=None, **changes):
+    ballots = folder.session_content(study, session)["ballots"]
+    if votes is None:
+        votes = [{"ballot": each["ballot"], "answer": "left", "ms": 900} for each in ballots]
+    content = {"study": study.id, "session": session, "rater": rater, "votes": votes} | changes
+    file = place / f"{rater}.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+def test_a_study_is_read_as_it_was_study_made(study_made):
+    assert folder.load(study_made[0]) == study_made[1]
+
+
+def test_a_second_study_does_not_replace_the_first(study_made):
+    with pytest.raises(DataError, match="it has a study already"):
+        folder.create(
+            study_made[0], pd.DataFrame(), study_made[0], "", CROPPERS, seed=0, sessions=1
+        )
+
+
+def test_what_voters_get_names_neither_photos_nor_croppers(study_made, tmp_path):
+    export.export(study_made[0], tmp_path / "out")
+    texts = [f.read_text() for f in (tmp_path / "out").rglob("*.js") if f.name != "study.js"]
+    names = [file.name for file in (tmp_path / "out").rglob("*")]
+    for word in ("human", "cnn", "random", "spoiled", "catch", "repeat", "photo "):
+        assert not any(word in text for text in (*texts, *names)), word
+    assert study_made[1].secret not in "".join(texts)
+
+
+def test_crops_have_one_height_and_no_metadata(study_made, tmp_path):
+    export.export(study_made[0], tmp_path / "out")
+    files = sorted((tmp_path / "out" / "crops").iterdir())
+    assert files
+    for file in files[:40]:
+        with Image.open(file) as image:
+            assert image.height == folder.HEIGHT
+            assert image.format == "JPEG"
+            assert not image.getexif()
+            assert "comment" not in image.info
+    assert len({file.stat().st_mtime_ns for file in files}) == 1
+
+
+def test_a_crop_has_another_name_in_each_session(study_made):
+    _, study = study_made
+    one, two = (
+        {name for name, _ in folder.session_crops(study_made[0], study, session)}
+        for session in (0, 1)
+    )
+    assert one
+    assert not one & two
+
+
+def test_votes_that_come_back_become_the_table(own):
+    place, study = own
+    done = returned.import_files([_file(place, study)], place)
+    table, rejected = returned.read_table(place)
+    assert (done.new, done.known, rejected) == (len(study.design[0]), 0, [])
+    assert table["left"].tolist() == [ballot.left for ballot in study.design[0]]
+    assert table["photo"].tolist() == [ballot.photo for ballot in study.design[0]]
+    assert set(table["model"]) == {"abc"}
+
+
+def test_importing_twice_counts_once_and_the_first_vote_stays(own):
+    place, study = own
+    file = _file(place, study)
+    returned.import_files([file], place)
+    changed = json.loads(file.read_text())
+    for vote in changed["votes"]:
+        vote["answer"] = "right"
+    file.write_text(json.dumps(changed))
+    done = returned.import_files([file], place)
+    assert (done.new, done.known) == (0, len(study.design[0]))
+    assert set(returned.read_table(place)[0]["answer"]) == {"left"}
+
+
+def test_a_ballot_has_one_vote(own):
+    place, study = own
+    token = study.ballot_token(0, 0)
+    votes = [{"ballot": token, "answer": answer, "ms": 900} for answer in ("right", "left")]
+    returned.import_files([_file(place, study, votes=votes)], place)
+    assert returned.read_table(place)[0]["answer"].tolist() == ["right"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"study": "another"}, "is of the study"),
+        ({"session": 4}, "expected 0 to 3"),
+        ({"session": True}, "session is True"),
+        ({"rater": "../../etc/passwd"}, "rater is not"),
+        ({"votes": [{"ballot": "f" * 32, "answer": "left", "ms": 1}]}, "was not made here"),
+        ({"votes": [7]}, "a vote is 7"),
+        ({"votes": {}}, "expected an object"),
+    ],
+)
+def test_what_was_not_made_here_is_rejected_with_a_reason(study_made, tmp_path, changes, reason):
+    content = json.loads(_file(tmp_path, study_made[1]).read_text()) | changes
+    with pytest.raises(RejectedFile, match=reason):
+        returned.parse(json.dumps(content).encode(), study_made[1])
+
+
+@pytest.mark.parametrize("ms", [-1, 1e300, "900", None, True, float("nan")])
+def test_a_time_that_is_none_is_rejected(study_made, ms):
+    vote = {"ballot": study_made[1].ballot_token(0, 0), "answer": "left", "ms": ms}
+    content = {"study": study_made[1].id, "session": 0, "rater": "a" * 16, "votes": [vote]}
+    with pytest.raises(RejectedFile, match="expected milliseconds"):
+        returned.parse(json.dumps(content).encode(), study_made[1])
+
+
+def test_a_ballot_of_another_session_does_not_count(study_made):
+    vote = {"ballot": study_made[1].ballot_token(1, 0), "answer": "left", "ms": 900}
+    content = {"study": study_made[1].id, "session": 0, "rater": "a" * 16, "votes": [vote]}
+    with pytest.raises(RejectedFile, match="was not made here"):
+        returned.parse(json.dumps(content).encode(), study_made[1])
+
+
+def test_a_bad_file_does_not_stop_the_others(own):
+    place, study = own
+    bad = place / "bad.json"
+    bad.write_bytes(b"{")
+    done = returned.import_files([bad, place / "none.json", _file(place, study)], place)
+    assert len(done.rejected) == 2
+    assert done.new == len(study.design[0])
+
+
+def test_without_a_study_there_are_no_votes(tmp_path):
+    returned.write_table(tmp_path / "none", tmp_path / "votes.csv", tmp_path / "votes.json")
+    assert json.loads((tmp_path / "votes.json").read_text())["votes"] == 0
+    table, _ = returned.read_table(tmp_path / "none")
+    assert findings.summarise(table, 0.95).raters == 0
+
+
+def test_the_same_votes_give_the_same_bytes_in_any_order_of_import(study_made, tmp_path):
+    outputs = []
+    for order in (1, -1):
+        place = tmp_path / f"study{order}"
+        shutil.copytree(study_made[0], place)
+        files = [_file(place, study_made[1], i, rater=f"{i}" * 16) for i in range(3)][::order]
+        returned.import_files(files, place)
+        returned.write_table(place, place / "votes.csv", place / "votes.json")
+        outputs.append((place / "votes.csv").read_bytes())
+    assert outputs[0] == outputs[1]
