@@ -132,21 +132,21 @@ def test_from_scratch_elsewhere_every_byte_is_the_same(finished, features, tmp_p
     assert (again / "dvc.lock").read_text() == (finished / "dvc.lock").read_text()
 
 
-def test_nothing_but_the_look_at_the_library_is_repeated(copy):
+def test_nothing_but_the_look_at_library_and_votes_is_repeated(copy):
     lock = (copy / "dvc.lock").read_text()
-    assert stages_run(run(copy, "dvc", "repro")) == ["scan"]
+    assert stages_run(run(copy, "dvc", "repro")) == ["scan", "votes"]
     assert (copy / "dvc.lock").read_text() == lock
 
 
 def test_a_changed_param_reruns_the_stages_that_depend_on_it(copy):
     params = (copy / "params.yaml").read_text()
     change(copy, "evaluate", seed=99)
-    assert stages_run(run(copy, "dvc", "repro", "--dry")) == ["scan", "evaluate"]
+    assert stages_run(run(copy, "dvc", "repro", "--dry")) == ["scan", "votes", "evaluate"]
     (copy / "params.yaml").write_text(params)
     change(copy, "validate", min_side=0.01)
     # the same labels come out of validation, so that nothing is split or trained anew; but the
     # datasheet tells the bounds
-    assert stages_run(run(copy, "dvc", "repro")) == ["scan", "validate", "evaluate"]
+    assert stages_run(run(copy, "dvc", "repro")) == ["scan", "validate", "votes", "evaluate"]
 
 
 def test_of_a_grown_library_only_the_new_photos_are_read(copy):
