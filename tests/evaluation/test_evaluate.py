@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, label_table
 from sample_comparison import jpeg
+from simulated_votes import simulate
 
 from cropperhead import params
 from cropperhead.evaluation import croppers, evaluate, metrics
@@ -15,8 +16,9 @@ from cropperhead.evaluation.findings import LearningCheck
 from cropperhead.evaluation.verdict import Gains
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS
-from cropperhead.report import comparison_builder, page
+from cropperhead.report import comparison_builder, page, votes_section
 from cropperhead.stats import Interval
+from cropperhead.study import findings as study_findings
 from cropperhead.training.batches import PhotoArrays
 
 ALL_PARAMS = params.load(ROOT / "params.yaml")
@@ -306,3 +308,27 @@ def test_plots_tables_hold_every_limit_and_every_photo():
     overlap = metrics.overlap_table(evaluation)
     assert overlap["share"].tolist() == pytest.approx(np.linspace(0, 1, 60))
     assert (np.diff(overlap["cnn"]) >= 0).all()
+
+
+def test_photos_that_people_liked_are_shown_if_the_votes_are_on_this_model(tmp_path):
+    evaluation = make_evaluation(0.5)
+    names = evaluation.test.photos.names
+    table = simulate(6, {"human": 0.5, "cnn": 0.0, "random": -1.0})
+    table["photo"] = table["photo"].map(lambda name: names[int(name.removesuffix(".jpg"))])
+    found = study_findings.summarise(table, 0.95)
+    voted = [each.photo for each in (*found.preferred, *found.despised)]
+    history = pd.DataFrame({"epoch": [1], "loss": [1.0], "validation_loss": [1.0]})
+    for is_current, shown in ((True, voted), (False, [])):
+        section = votes_section.VotesSection(found, is_current)
+        photos = comparison_builder.gallery_photos(evaluation, PARAMS, section)
+        assert set(photos) >= set(shown)
+        images = dict.fromkeys(photos, jpeg())
+        built = comparison_builder.build_comparison(
+            evaluation, history, images, ALL_PARAMS, votes=section
+        )
+        assert [each.photo for each in built.votes.pictures] == shown
+        assert ("despised" in page.render_page(built)) == bool(shown)
+    files = [tmp_path / name for name in ("metrics", "details", "scores")]
+    numbers = {"votes": votes_section.metrics(found)}
+    metrics.write_numbers(evaluation, *files, tmp_path / "plots", numbers)
+    assert json.loads(files[1].read_text())["votes"]["votes"] == 6 * 36
