@@ -4,6 +4,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from keras import layers, ops
 from small_networks import PARAMS, PROTOTYPES, START, finish, photos, stir
 
 from cropperhead import __version__
@@ -13,6 +14,7 @@ from cropperhead.training import export, straighten
 from cropperhead.training.batches import Examples
 from cropperhead.training.export import FLOAT16, FLOAT32, Parity
 from cropperhead.training.networks import keras_model
+from cropperhead.training.networks.recipe import network_inputs
 from cropperhead.training.networks.registry import build_network
 
 # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
@@ -59,6 +61,19 @@ def test_both_files_predict_what_keras_predicts(model, contents):
             assert apart.max() < steepness * tolerance, (weights, name)
     assert np.ptp(keras_outputs["limits"][:, 0]) > 0.01  # that depends on the photo
     assert np.abs(keras_outputs["limits"][:, 4]).max() > 1
+
+
+def test_a_bias_of_large_weights_may_equal_small_weights():
+    """The converter stores 576 ones once: the former go to 16 bits, and the latter do not."""
+    image, aspect = network_inputs(32)
+    x = layers.Dense(576, bias_initializer="ones")(layers.Flatten()(image) / 255)
+    x = layers.Dense(96)(ops.tanh(x)) + aspect
+    limits = layers.Dense(6, kernel_initializer="ones", use_bias=False)(ops.tanh(x))
+    network = keras.Model({"image": image, "aspect": aspect}, {"limits": limits}, name="two")
+    lite = litert.parse_model(export.export_model(network, FLOAT16, DATA), "two")
+    seen = photos(3, 32)
+    expected = keras_model.predict_outputs(network, seen)["limits"]
+    assert export.predict_outputs(lite, seen)["limits"] == pytest.approx(expected, rel=0.02)
 
 
 def test_a_photo_alone_is_predicted_the_same_as_among_others(model):

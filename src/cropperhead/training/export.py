@@ -141,6 +141,7 @@ def halve_weights(content: bytes) -> bytes:
     model = flatbuffer_utils.convert_bytearray_to_object(content)
     graph = model.subgraphs[0]
     large = _large_weights(model)
+    _unshare_buffers(model, large)
     for buffer in {
         tensor.buffer: model.buffers[tensor.buffer] for tensor in large.values()
     }.values():
@@ -261,6 +262,21 @@ def _large_weights(model: Any) -> dict[int, Any]:
         if large.intersection(operator.inputs):
             large.update(place for place in operator.inputs if count_constants(place))
     return {place: graph.tensors[place] for place in sorted(large)}
+
+
+def _unshare_buffers(model: Any, large: Mapping[int, Any]) -> None:
+    """Gives large tensors buffers of their own where they share one with a tensor of 32 bits.
+
+    The converter stores equal contents once, such as biases of zeros.
+    """
+    tensors = enumerate(model.subgraphs[0].tensors)
+    wide = {tensor.buffer for place, tensor in tensors if place not in large}
+    copies: dict[int, int] = {}
+    for tensor in large.values():
+        if tensor.buffer in wide and tensor.buffer not in copies:
+            copies[tensor.buffer] = len(model.buffers)
+            model.buffers.append(copy.copy(model.buffers[tensor.buffer]))
+        tensor.buffer = copies.get(tensor.buffer, tensor.buffer)
 
 
 def _narrow(tensor: Any) -> Any:
