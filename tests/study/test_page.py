@@ -6,7 +6,7 @@ import json
 import threading
 
 import pytest
-from web_pages import axe_violations
+from web_pages import TIMEOUT_MS, axe_violations
 
 from cropperhead.study import export, folder, returned
 
@@ -42,15 +42,17 @@ def _vote(page, count, how):
     for _ in range(count):
         if page.locator("#between").is_visible():
             page.click("#continue")
+        page.wait_for_selector("#vote:not([hidden])")
         place = page.locator("#count").text_content()
-        page.wait_for_function("!document.getElementById('vote').hidden")
         page.wait_for_timeout(30)
         how(page)
-        page.wait_for_function(
-            "place => document.getElementById('vote').hidden"
-            " || document.getElementById('count').textContent !== place",
-            arg=place,
-        )
+        # not wait_for_function, which evaluates text: the page's policy forbids that
+        for _ in range(TIMEOUT_MS // 20):
+            if not page.locator("#vote").is_visible():
+                break
+            if page.locator("#count").text_content() != place:
+                break
+            page.wait_for_timeout(20)
 
 
 def _by_key(page):
