@@ -295,7 +295,7 @@ def train_and_evaluate(policy: str, seed: int, work: Path, settings: Params) -> 
     data = read_training_data(extracted, labels, small, work / "fields")
     model = train_network(small, data).model
     keras_model.save_model(model, work / "model.keras")
-    chosen = replace(settings.evaluate, random_draws=10)
+    chosen = replace(settings, evaluate=replace(settings.evaluate, random_draws=10))
     return evaluate.evaluate_model(labels, extracted, work / "model.keras", chosen).gains()
 
 

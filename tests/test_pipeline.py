@@ -20,6 +20,7 @@ SMALL = {
     "train": {
         "features": {"source": "features.npz", "image_size": 32},
         "head": QUICK | {"dropout": 0.4, "refits": 1},
+        "base": "none",  # its fields are of 256 px
     },
     "evaluate": {"random_draws": 10},
     "extract": {"batch_files": 16},
@@ -29,7 +30,7 @@ SMALL = {
 def project(folder: Path, features: Path) -> Path:
     """A copy of the project with small params and features, under git and DVC of its own."""
     shutil.copy(features, folder / "features.npz")
-    for name in ("src", "stages"):
+    for name in ("src", "stages", "base"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)

@@ -12,7 +12,7 @@ Keras model does.
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -30,6 +30,7 @@ from cropperhead.inference import borders, boxes, faces, litert, search
 from cropperhead.inference.aspect_ratio import FREE, ORIGINAL
 from cropperhead.photos import network_input, photo_file
 from cropperhead.photos.image import cut, upright_copy
+from cropperhead.system.project_files import MODELS
 
 Photo = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
@@ -183,16 +184,16 @@ class Cropper:
         return outputs
 
 
-def load(path: str | PathLike[str], threads: int = 1) -> Cropper:
+def load(path: str | PathLike[str] | None = None, threads: int = 1) -> Cropper:
     """Load a trained model, ready to suggest crops.
 
     `path` is an exported model (.tflite), a Keras model (.keras), or a folder with one of them;
-    `model.tflite` is preferred. An exported model serves up to `threads` threads of the caller's
-    at once. Raises ModelError for what is not a model of CropperHead's, or has no other output
-    than limits, as the predecessor's, and SetupError if a Keras model needs a TensorFlow that is
-    not installed.
+    `model.tflite` is preferred. Without a path, it is the model of `default_model_file`. An
+    exported model serves up to `threads` threads of the caller's at once. Raises ModelError for
+    what is not a model of CropperHead's, or has no other output than limits, as the predecessor's,
+    and SetupError if a Keras model needs a TensorFlow that is not installed.
     """
-    file = model_file(Path(path))
+    file = default_model_file() if path is None else model_file(Path(path))
     model = _keras(file) if file.suffix == KERAS else litert.load_model(file, threads)
     _require_outputs(file, model.shapes)
     return Cropper(model)
@@ -291,6 +292,28 @@ def model_file(path: Path) -> Path:
             preferred = path / f"model{suffix}"
             return preferred if preferred in files else files[0]
     raise ModelError(f"{path}: no model in this folder, expected a {EXPORTED} or {KERAS} file")
+
+
+def default_model_file() -> Path:
+    """Return the model that is loaded where none is named.
+
+    That is the project's, in the current folder or else of the checkout that this code is in. Where
+    none was trained yet, it is the base model, which learned from many people's crops. Raises
+    ModelError where the package of the base model is not installed.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    for folder in (MODELS, checkout / MODELS):
+        if folder.is_dir():
+            with suppress(ModelError):
+                return model_file(folder)
+    try:
+        import cropperhead_base  # noqa: PLC0415 - a package of data, which may be absent
+    except ModuleNotFoundError:
+        raise ModelError(
+            f"{MODELS}: no model is there. Train one with `dvc repro`, name one, or install "
+            "cropperhead-base for one that learned from many people's crops."
+        ) from None
+    return Path(cropperhead_base.model_file())
 
 
 def _read_upright(photo: Photo, long_side: int | None) -> tuple[Image.Image, float]:

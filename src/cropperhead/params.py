@@ -222,6 +222,7 @@ class TrainParams:
     head: FeatureNetworkParams
     fine_tuning: FeatureNetworkParams
     predecessor_loss: Literal["squared_error", "clip_penalty", "both_penalties"]
+    base: str = "none"
 
     @property
     def uses_features(self) -> bool:
@@ -257,6 +258,7 @@ class TrainParams:
         for name in ("colour_jitter", "overlap_weight", "warm_up_epochs", "least_angle_deg"):
             value = getattr(self, name)
             _require(f"train.{name}", value, value >= 0, "0 or more")
+        _require("train.base", self.base, bool(self.base.strip()), f"{PACKAGED}, none or a folder")
         _require("train.averaging", self.averaging, 0 <= self.averaging < 1, "in [0, 1)")
         _require("train.prototypes", self.prototypes, self.prototypes >= 3, "at least 3")
         least = self.least_straightening
@@ -521,6 +523,8 @@ def effective(params: Params) -> dict[str, Any]:
     train = params.train
     own = {field.name for field in dataclasses.fields(FeatureNetworkParams)}
     unused = _NOT_FOR_PREDECESSOR if train.quality == "predecessor" else _PREDECESSOR_ONLY
+    if not train.uses_features:
+        unused = unused | {"base"}
     if train.uses_features:
         unused = unused | own | {"image_size"}
     if train.quality == "standard":  # its photos' fields are computed once, of their own colours

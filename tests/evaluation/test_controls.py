@@ -22,7 +22,9 @@ pytestmark = [
 
 PARAMS = params.load(ROOT / "params.yaml")
 TRAIN = dataclasses.replace(PARAMS.train, quality="fast", image_size=64, epochs=14)
-EVALUATE = dataclasses.replace(PARAMS.evaluate, random_draws=10)
+SETTINGS = dataclasses.replace(
+    PARAMS, evaluate=dataclasses.replace(PARAMS.evaluate, random_draws=10)
+)
 # Small copies, drawn and read in seconds; a third of the photos for the test, to tell more surely
 EXTRACT = dataclasses.replace(PARAMS.extract, long_side=256)
 SPLIT = dataclasses.replace(
@@ -41,5 +43,5 @@ def test_the_verdict_on_the_demo_library_is_right(policy, outcome, tmp_path):
     data = read_training_data(out / "extracted", dealt, TRAIN, out / "fields")
     fitted = train_network(TRAIN, data)
     keras_model.save_model(fitted.model, out / "model.keras")
-    found = evaluate.evaluate_model(dealt, out / "extracted", out / "model.keras", EVALUATE)
+    found = evaluate.evaluate_model(dealt, out / "extracted", out / "model.keras", SETTINGS)
     assert metrics.headline_metrics(found)["outcome"] == outcome

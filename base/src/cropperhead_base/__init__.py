@@ -26,3 +26,18 @@ def faces_file() -> Path:
     takes (1, 192, 192, 3), RGB in [-1, 1], and gives boxes (1, 2304, 16) and scores (1, 2304, 1).
     """
     return _FOLDER / "faces.tflite"
+
+
+def head_file() -> Path:
+    """Return the path of the base model's head, as CropperHead's training.base_model reads it."""
+    return _FOLDER / "head.npz"
+
+
+def hashes_file() -> Path:
+    """Return the path of the perceptual hashes of the photos that the base model learned from."""
+    return _FOLDER / "hashes.npz"
+
+
+def model_file() -> Path:
+    """Return the path of the base model as an exported model, which suggests crops by itself."""
+    return _FOLDER / "base.tflite"

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "Compare the trained model with other croppers on another library.",
     "collected": "Export or check the crops that people sent.",
     "study": "Let people vote on crops without knowing who made them.",
+    "base": "Make a base model from a photo library, for others to start from.",
     "data-diff": "Show what has changed in the data since an earlier commit.",
     "gate": "Fail if the results are worse than an earlier commit's.",
     "demo-library": "Draw a photo library with crops, for a first try without photos.",

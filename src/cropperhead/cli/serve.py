@@ -19,7 +19,8 @@ _PORT = click.IntRange(0, 65535)
 @click.command
 @click.option(
     "--model",
-    help="An exported model's file or its folder.  [default: the model in models/]",
+    help="An exported model's file or its folder.  [default: the model in models/, else the base "
+    "model]",
 )
 @click.option(
     "--host",

@@ -117,7 +117,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
 @click.option(
     "--model",
     help="A model's file or folder, or its name in MLflow's registry, such as "
-    "models:/cropperhead@champion.  [default: the model in models/]",
+    "models:/cropperhead@champion.  [default: the model in models/, else the base model]",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
 @click.option(

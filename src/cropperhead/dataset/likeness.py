@@ -83,6 +83,14 @@ def near_duplicates(hashes: Hashes, max_bits: int) -> Likeness:
     return Likeness(node, neighbours, counts)
 
 
+def known_hashes(hashes: Hashes, known: Hashes, max_bits: int) -> NDArray[np.bool_]:
+    """Return which hashes (n,) differ from a known one (k,) in at most `max_bits` bits, (n,)."""
+    found = np.zeros(len(hashes), bool)
+    for place, one in enumerate(hashes):
+        found[place] = (np.bitwise_count(known ^ one) <= max_bits).any()
+    return found
+
+
 def linked(pairs: Nodes, photos: int) -> Likeness:
     """Return the likeness of photos that are linked by pairs (n, 2) of their places."""
     loops = np.repeat(np.arange(photos, dtype=np.int64), 2).reshape(-1, 2)

@@ -17,10 +17,11 @@ from cropperhead.evaluation.reference_free import JudgeTraining, ReferenceFreeSc
 from cropperhead.evaluation.third_party import rival_croppers
 from cropperhead.evaluation.verdict import Gains
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
-from cropperhead.params import INPUT_SIDE, EvaluateParams
+from cropperhead.params import INPUT_SIDE, EvaluateParams, Params
 from cropperhead.stats import UNBOUNDED, Interval, Jackknife, holm_correction
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.training import batches
+from cropperhead.training.base_model import without_known
 from cropperhead.training.batches import PhotoArrays
 from cropperhead.training.networks import keras_model
 
@@ -157,7 +158,7 @@ class Evaluation:
 
 
 def evaluate_pipeline(
-    folder: Path, labels_file: Path, splits_file: Path, model_file: Path, params: EvaluateParams
+    folder: Path, labels_file: Path, splits_file: Path, model_file: Path, params: Params
 ) -> Evaluation:
     """Evaluate the pipeline's model on its test photos, and hash the input files."""
     labels = split_labels.read_labels_with_splits(labels_file, splits_file)
@@ -171,28 +172,31 @@ def evaluate_model(
     labels: pd.DataFrame,
     folder: Path,
     model_file: Path,
-    params: EvaluateParams,
+    params: Params,
     training_folder: Path | None = None,
 ) -> Evaluation:
     """Evaluate a trained network and simpler croppers on the test photos of split labels.
 
     Photos are read from the shards in `folder`, training photos from those in `training_folder`
-    where it is given.
+    where it is given. Photos that a base model has seen are left out where the model took something
+    from it, see `base_model.without_known`.
     """
+    model, settings = keras_model.load_model(model_file), params.evaluate
+    labels = without_known(labels, model.name, params)
     test_labels, training_labels = (
         labels[labels["split"] == name] for name in (split_labels.TEST, split_labels.TRAIN)
     )
     photos = labels.groupby("split")["photo"].nunique()
     counts = {str(name): int(count) for name, count in photos.items()}
-    model, training_folder = keras_model.load_model(model_file), training_folder or folder
+    training_folder = training_folder or folder
     test = _read_test_photos(folder, test_labels, keras_model.input_size(model))
     predict = partial(keras_model.predict_limits, model)
-    methods = _croppers(predict, model.name, training_labels, params)
+    methods = _croppers(predict, model.name, training_labels, settings)
     methods.append(_similar_cropper(training_folder, training_labels))
-    if params.predecessor:
-        methods.insert(1, _predecessor_cropper(folder, test_labels, params.predecessor))
-    evaluation = compare_croppers(test, methods, counts, params)
-    training = _judge_training(training_folder, training_labels, params.seed)
+    if settings.predecessor:
+        methods.insert(1, _predecessor_cropper(folder, test_labels, settings.predecessor))
+    evaluation = compare_croppers(test, methods, counts, settings)
+    training = _judge_training(training_folder, training_labels, settings.seed)
     metrics = _score_without_reference(evaluation, predict, training)
     return replace(evaluation, reference_free=metrics)
 

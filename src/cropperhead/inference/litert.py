@@ -9,6 +9,7 @@ archive's one member is `cropperhead.json`:
 - `kind`: the network's name
 - `weights`: float32 or float16
 - `data_sha256`: the data that it was trained on, as in the model card
+- `learned_from`, of a base model: that data in words
 - `inputs`, `outputs`: by name a `shape`, and what the numbers mean
 
 A file may come from anybody. Before the model runs, the facts have to agree with it, and neither

@@ -34,7 +34,7 @@ def evaluate_on_library(folder: Path, catalogs: Sequence[Path], out: Path, param
         pd.concat([training_labels, test_labels], ignore_index=True),
         out / "extracted",
         MODEL,
-        params.evaluate,
+        params,
         training_folder=EXTRACTED,
     )
     numbers = (out / "metrics.json", out / "details.json", out / "scores.csv", out / "plots")

@@ -1,6 +1,7 @@
 """The report of an evaluation on disk: page, summary, plots, model card and datasheet."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,15 @@ from cropperhead.study import votes as study_votes
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.system.project_files import LOCK
 from cropperhead.training import tracking
+from cropperhead.training.choice_report import explain_choice
 
 
 @dataclass(frozen=True)
 class Inputs:
     """The pipeline's files that an evaluation reads.
 
-    `extracted` is the folder of shards, `history` the training's log; `extract_report` and
-    `validate_report` are the JSON reports of those stages.
+    `extracted` is the folder of shards, `history` the training's log and `choice` what it chose
+    between; `extract_report` and `validate_report` are the JSON reports of those stages.
     """
 
     extracted: Path
@@ -38,6 +40,7 @@ class Inputs:
     splits: Path
     model: Path
     history: Path
+    choice: Path
     extract_report: Path
     validate_report: Path
     votes: Path
@@ -50,6 +53,7 @@ class LibraryNotes:
     corrections: Corrections | None = None
     automatic: int = 0  # photos with only a crop that nobody made
     votes: VotesSection | None = None
+    choice: Sequence[str] = ()  # sentences on the choice between base model and own networks
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Outputs:
 def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> None:
     """Evaluate the pipeline's model, write all outputs, and log the evaluation in MLflow."""
     evaluation = evaluate.evaluate_pipeline(
-        inputs.extracted, inputs.labels, inputs.splits, inputs.model, params.evaluate
+        inputs.extracted, inputs.labels, inputs.splits, inputs.model, params
     )
     votes = _read_votes(inputs, params)
     files = (outputs.metrics, outputs.details, outputs.scores, outputs.plots)
@@ -84,7 +88,12 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
         outputs.page,
         outputs.summary,
         params,
-        LibraryNotes(changes, int(extract_report.get("automatic", 0)), votes),
+        LibraryNotes(
+            changes,
+            int(extract_report.get("automatic", 0)),
+            votes,
+            explain_choice(_read_json(inputs.choice)),
+        ),
     )
     chart_images.write_plots(comparison, outputs.plots)
     inventory = take_inventory(labels, params.train.uncropped_area)
@@ -115,7 +124,8 @@ def write_report(
     images = dict(shards.iter_images(folder, photos))
     history = pd.read_csv(history_file)
     built = build_comparison(evaluation, history, images, params, notes.corrections, notes.votes)
-    comparison = replace(built, automatic=notes.automatic)
+    evidence = [*notes.choice, *built.evidence]
+    comparison = replace(built, automatic=notes.automatic, evidence=evidence)
     page_file.write_text(page.render_page(comparison), encoding="utf-8")
     summary_file.write_text(page.render_summary(comparison), encoding="utf-8")
     return comparison

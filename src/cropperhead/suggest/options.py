@@ -130,6 +130,10 @@ class SuggestLog:
         self.progress.write(line, file=sys.stdout)
         sys.stdout.flush()
 
+    def remark(self, line: str) -> None:
+        """Print a line for people on standard error."""
+        self.progress.write(line, file=sys.stderr)
+
     def skip(self, file: Path, reason: str) -> None:
         """Note a photo for which something is not done."""
         self.skipped.setdefault(reason, []).append(file)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cropperhead import api
-from cropperhead.errors import LibraryError, ModelError, SetupError
+from cropperhead.errors import LibraryError, SetupError
 from cropperhead.library import scan, selection
 from cropperhead.library.journal_records import Journals
 from cropperhead.library.scan import Entry
@@ -27,12 +27,12 @@ from cropperhead.suggest.options import SuggestLog, SuggestOptions
 from cropperhead.suggest.predict import Job
 from cropperhead.system import filenames, folder_lock, worker_pool
 from cropperhead.system.file_hash import file_sha256
-from cropperhead.system.project_files import MODELS
 
 _CHUNK = 8  # photos that a process takes at a time, of many
 _REGISTRY = "models:/"
 _ID_DIGITS = 12  # of a SHA-256
 _NAMED = 3  # paths in a message
+_ABOUT_BASE = "You have no model of your own yet: this one learned from {}."
 
 
 def suggest(
@@ -43,18 +43,21 @@ def suggest(
 ) -> SuggestLog:
     """Suggest crops for photos, folders and patterns, and deliver them as the options say.
 
-    `model` is a path or a name in MLflow's registry, None for the project's. `catalogs` are
-    Lightroom's, in which people's crops may be. Raises ModelError for what is not a model,
-    LibraryError where no photo is found or the sheet would replace another picture, BusyError where
-    another run is writing in one of the folders, and SetupError where something has to be installed
-    first.
+    `model` is a path or a name in MLflow's registry, None for the project's or the base model.
+    `catalogs` are Lightroom's, in which people's crops may be. Raises ModelError for what is not a
+    model, LibraryError where no photo is found or the sheet would replace another picture,
+    BusyError where another run is writing in one of the folders, and SetupError where something has
+    to be installed first.
     """
     if options.sheet is not None and not options.dry_run:
         refuse_other_picture(options.sheet)
     with ExitStack() as stack:
         model_file = stack.enter_context(find_model(model))
-        predict.load_cropper(model_file)  # an unusable model is reported before anything is done
+        # An unusable model is reported before anything is done
+        facts = predict.load_cropper(model_file).facts
         log = SuggestLog(options, stack.enter_context(tqdm(unit="photo", disable=None)))
+        if model is None and "learned_from" in facts:
+            log.remark(_ABOUT_BASE.format(facts["learned_from"]))
         folders = _list_photos(paths, log, catalogs)
         stack.enter_context(_locked(folders, options))
         model_id, journals, copies = model_fingerprint(model_file), Journals(), None
@@ -74,30 +77,19 @@ def suggest(
 def find_model(name: str | None) -> Iterator[Path]:
     """Find a model's file by its path, its folder or its name in MLflow's registry.
 
-    None stands for the model in the current folder, or else of the installed project. Raises
-    ModelError where there is none, SetupError where MLflow is needed and not installed.
+    None stands for the project's model, or else for the base model. Raises ModelError where there
+    is none, SetupError where MLflow is needed and not installed.
     """
     if name is not None and name.startswith(_REGISTRY):
         with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
             yield _downloaded_model(name, Path(folder))
     else:
-        yield api.model_file(_models_folder() if name is None else Path(name).expanduser())
+        yield api.default_model_file() if name is None else api.model_file(Path(name).expanduser())
 
 
 def model_fingerprint(file: Path) -> str:
     """Identify a model by the beginning of its file's SHA-256."""
     return file_sha256(file)[:_ID_DIGITS]
-
-
-def _models_folder() -> Path:
-    installed = Path(__file__).resolve().parents[3] / MODELS
-    folder = MODELS if MODELS.is_dir() or not installed.is_dir() else installed
-    if not folder.is_dir():
-        raise ModelError(
-            f"{MODELS}: there is no such folder. Train a model with `dvc repro`, or name one with "
-            "--model."
-        )
-    return folder
 
 
 def _downloaded_model(name: str, folder: Path) -> Path:

@@ -157,7 +157,9 @@ def halve_weights(content: bytes) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def model_facts(model: Any, weights: str, data_sha256: str) -> Facts:
+def model_facts(
+    model: Any, weights: str, data_sha256: str, learned_from: str | None = None
+) -> Facts:
     """The facts that an exported model carries, as in `litert`."""
     size = keras_model.input_size(model)
     shapes = {"image": [1, size, size, 3], "aspect": [1, 1]}
@@ -166,6 +168,7 @@ def model_facts(model: Any, weights: str, data_sha256: str) -> Facts:
         "kind": model.name,
         "weights": weights,
         "data_sha256": data_sha256,
+        **({"learned_from": learned_from} if learned_from else {}),
         "inputs": {
             name: {"shape": shapes[name], "meaning": text} for name, text in _INPUTS.items()
         },
@@ -177,11 +180,13 @@ def model_facts(model: Any, weights: str, data_sha256: str) -> Facts:
     }
 
 
-def export_model(model: Any, weights: str, data_sha256: str) -> bytes:
+def export_model(
+    model: Any, weights: str, data_sha256: str, learned_from: str | None = None
+) -> bytes:
     """The bytes of an exported file: the model and the facts about it."""
     content = convert_model(model)
     content = halve_weights(content) if weights == FLOAT16 else content
-    return litert.append_facts(content, model_facts(model, weights, data_sha256))
+    return litert.append_facts(content, model_facts(model, weights, data_sha256, learned_from))
 
 
 def predict_outputs(model: ExportedModel, photos: PhotoArrays) -> dict[str, Floats]:

@@ -1,6 +1,7 @@
 """The examples that a network is trained on, and those that it is validated on."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 from cropperhead.dataset.split_labels import TRAIN, VALIDATION
 from cropperhead.params import INPUT_SIDE, TrainParams
 from cropperhead.training import batches, straighten
-from cropperhead.training.batches import CropExamples, Examples, PhotoArrays
+from cropperhead.training.batches import CropExamples, Examples, FieldExamples, PhotoArrays
 from cropperhead.training.fields import read_fields
 from cropperhead.training.networks.registry import recipe_for
 from cropperhead.training.tensorboard import SHOWN
@@ -23,7 +24,8 @@ class TrainingData:
     `upright` are training examples with photos of `INPUT_SIDE` px, from which straightening is
     learned. Without them nothing is straightened. `pictures` are the first validation photos, to
     show them, where those of `validation` are fields. `head` is what a head is trained on that the
-    network begins with, if it begins with one.
+    network begins with, if it begins with one. `groups` has the group of each photo that is in one
+    with others; `known` are the photos that the base model learned from.
     """
 
     training: CropExamples[Any]
@@ -31,16 +33,33 @@ class TrainingData:
     upright: Examples | None = None
     pictures: PhotoArrays | None = None
     head: "TrainingData | None" = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+
+    @property
+    def of_fields(self) -> list[FieldExamples]:
+        """Training and validation examples whose photos are fields."""
+        data = self.head or self
+        return [data.training, data.validation]
+
+    def group(self, photo: str) -> str:
+        """The group of a photo: its own name, if it is in none with others."""
+        return self.groups.get(photo, photo)
 
 
 def read_training_data(
-    folder: Path, labels: pd.DataFrame, params: TrainParams, fields: Path
+    folder: Path,
+    labels: pd.DataFrame,
+    params: TrainParams,
+    fields: Path,
+    known: frozenset[str] = frozenset(),
 ) -> TrainingData:
     """Reads the photos of labels that have a column `split` from the shards in `folder`.
 
     `fields` is the folder of `fields.update_fields`, which only networks on features need; reading
-    features uses TensorFlow, so that `make_repeatable` must come first. Raises DataError where a
-    split has no label, or a photo or its fields are missing.
+    features uses TensorFlow, so that `make_repeatable` must come first. `known` as in
+    `TrainingData`. Raises DataError where a split has no label, or a photo or its fields are
+    missing.
     """
     recipe = recipe_for(params)
     size = recipe.image_size(params)
@@ -55,12 +74,13 @@ def read_training_data(
     sample = straighten.sample_photos(data.training.photos.names)
     upright = batches.read_examples(folder, rows[0][rows[0]["photo"].isin(sample)], INPUT_SIDE)
     shown = data.validation.photos.names[:SHOWN]
-    return TrainingData(
-        data.training,
-        data.validation,
-        upright,
-        batches.read_photos(folder, shown, INPUT_SIDE) if recipe.on_fields else None,
-        _read_fields(folder, rows, params, fields) if recipe.from_head else None,
+    return replace(
+        data,
+        upright=upright,
+        pictures=batches.read_photos(folder, shown, INPUT_SIDE) if recipe.on_fields else None,
+        head=_read_fields(folder, rows, params, fields) if recipe.from_head else None,
+        groups=dict(zip(labels["photo"], labels.get("group", labels["photo"]), strict=True)),
+        known=known,
     )
 
 

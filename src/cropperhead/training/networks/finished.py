@@ -21,7 +21,7 @@ without CropperHead. The predecessor's gives limits alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -35,6 +35,7 @@ from cropperhead.training import losses, straighten
 from cropperhead.training.difficulty import SHAPE_MARGIN, Difficulty
 from cropperhead.training.networks.limits import mirror_limits, shift_limits, turn_limits
 from cropperhead.training.networks.recipe import network_inputs
+from cropperhead.training.personal import NO_STEP, PersonalStep, take_step
 from cropperhead.training.prototypes import mirror_indices
 from cropperhead.training.straighten import StraighteningHabit
 
@@ -92,6 +93,19 @@ def average_with_mirror_image(network: Any, prototypes: NDArray[np.float32]) -> 
     return keras.Model({name: photo, "aspect": aspect}, outputs, name=network.name)
 
 
+def with_step(network: Any, step: PersonalStep) -> Any:
+    """A network that gives another's crops after a personal step."""
+    inputs = _inputs_like(network)
+    outputs = network(inputs)
+    limits = _after_step(outputs["limits"], inputs["aspect"], step)
+    return keras.Model(inputs, {**outputs, "limits": limits}, name=network.name)
+
+
+def after_step(prototypes: NDArray[np.float32], step: PersonalStep) -> NDArray[np.float32]:
+    """Prototypes (K, 4) after a personal step, of any ratio: they are the same for every frame."""
+    return np.asarray(take_step(prototypes, 1.0, replace(step, ratio=None)), np.float32)
+
+
 def finish_model(
     network: Any,
     straightener: Any | None,
@@ -99,10 +113,12 @@ def finish_model(
     calibration: Calibration,
     habit: StraighteningHabit,
     params: TrainParams,
+    step: PersonalStep = NO_STEP,
 ) -> Any:
     """The model of the module's docstring, from a trained network and straightener.
 
-    Without a straightener all angles are 0.
+    Without a straightener all angles are 0. The crops, and the prototypes, are those after the
+    personal `step`; only crops keep its ratio.
     """
     image, aspect = network_inputs(INPUT_SIDE)
     small, indices = _resized(image, network), mirror_indices(prototypes)
@@ -110,6 +126,8 @@ def finish_model(
     limits, likeness = mean["limits"], mean["likeness"]
     if calibration.shift:
         limits = shift_limits(limits, calibration.shift)
+    limits = _after_step(limits, aspect, step)
+    prototypes = after_step(prototypes, step)
     difficulty = calibration.difficulty
     if difficulty:
         apart = _summary(mean["means"], aspect) - difficulty.centre.astype(np.float32)
@@ -140,6 +158,13 @@ def finish_model(
     if difficulty:
         outputs["unlike"] = unlike
     return keras.Model({"image": image, "aspect": aspect}, outputs, name=network.name)
+
+
+def _after_step(limits: Any, aspect: Any, step: PersonalStep) -> Any:
+    """Limits (n, 5) after a personal step, which leaves the angle as it is."""
+    if step == NO_STEP:
+        return limits
+    return ops.concatenate([take_step(limits[:, :4], aspect, step, ops), limits[:, 4:]], axis=1)
 
 
 def shift_to(median: Floats) -> float:
