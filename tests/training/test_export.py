@@ -190,3 +190,17 @@ def test_a_file_that_predicts_something_else_raises_after_its_report(model, tmp_
     with pytest.raises(ModelError, match=message):
         export.export_files(tmp_path / "model.keras", examples(), DATA, files, report)
     assert json.loads(report.read_text())["float16"]["photos"] == 2
+
+
+def test_weights_that_16_bits_cannot_hold_stay_as_they_are():
+    image, aspect = network_inputs(32)
+    x = layers.Dense(16)(layers.Flatten()(image) / 255) + aspect
+    wide = keras.initializers.Constant(1e6)  # the largest number of 16 bits is 65,504
+    limits = layers.Dense(600, kernel_initializer=wide, use_bias=False)(ops.tanh(x))
+    network = keras.Model({"image": image, "aspect": aspect}, {"limits": limits}, name="wide")
+    lite = litert.parse_model(export.export_model(network, FLOAT16, DATA), "wide")
+    seen = photos(3, 32)
+    expected = keras_model.predict_outputs(network, seen)["limits"]
+    found = export.predict_outputs(lite, seen)["limits"]
+    # 16 numbers of at most 1, which 16 bits for the first layer change by up to a thousandth
+    assert found == pytest.approx(expected, abs=16 * 1e6 * 2e-3)

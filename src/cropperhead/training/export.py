@@ -252,8 +252,9 @@ def export_files(
 def _large_weights(model: Any) -> dict[int, Any]:
     """The tensors of a TFLite model to store in 16 bits, by index.
 
-    Large ones, and those added to their products: LiteRT's fast arithmetic (XNNPACK) accepts
-    weights of 16 bits only with such biases, and runs the rest at two thirds of the speed.
+    Large ones, unless 16 bits cannot hold them, and those added to their products: LiteRT's fast
+    arithmetic (XNNPACK) accepts weights of 16 bits only with such biases, and runs the rest at two
+    thirds of the speed.
     """
     graph = model.subgraphs[0]
 
@@ -262,7 +263,12 @@ def _large_weights(model: Any) -> dict[int, Any]:
         constant = data is not None and graph.tensors[index].type == schema.TensorType.FLOAT32
         return len(data) // 4 if constant else 0
 
-    large = {place for place in range(len(graph.tensors)) if count_constants(place) >= _LARGE}
+    def fits(index: int) -> bool:
+        data = bytes(model.buffers[graph.tensors[index].buffer].data)
+        return bool(np.abs(np.frombuffer(data, "<f4")).max() <= np.finfo(np.float16).max)
+
+    places = range(len(graph.tensors))
+    large = {place for place in places if count_constants(place) >= _LARGE and fits(place)}
     for operator in graph.operators:
         if large.intersection(operator.inputs):
             large.update(place for place in operator.inputs if count_constants(place))
