@@ -121,6 +121,7 @@ def _run(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedPro
         (["suggest", "photos", "--model", "model.tflite"], "2 suggested"),
         (["suggest", "photos", "--model", "model.tflite", "--write", "darktable"], "1 written"),
         (["suggest", "photos", "--model", "model.tflite", "--apply", "copies"], "copied to copies"),
+        (["suggest", "photos"], "2 suggested"),  # by the base model
         (["suggest", "photos", "--undo"], "restored"),
     ],
 )
@@ -138,6 +139,8 @@ def test_a_bare_installation_reads_and_suggests_crops(bare, edited, model, comma
         ["compare", "photos", "--out", "report"],
         ["data-diff", "HEAD"],
         ["gate"],
+        ["base", "build", "photos", "--out", "base"],
+        ["study", "new"],
         ["suggest", "photos", "--model", "models:/cropperhead@champion"],
         ["suggest", "photos", "--model", "model.keras"],
     ],
@@ -169,5 +172,5 @@ def test_the_page_says_what_else_to_install(bare, edited, command, package):
 
 def test_every_command_of_a_bare_installation_has_been_tried():
     tried = {"extract", "inspect", "convert", "suggest", "compare", "data-diff", "gate"}
-    tried |= {"serve", "review", "collected"}
+    tried |= {"serve", "review", "collected", "study", "base"}
     assert set(COMMANDS) - {"demo-library"} == tried  # the demo is not in it
