@@ -49,7 +49,7 @@ _PACKET = "-XMP:XMP<="
 _ALL_BUT_XMP = ("-a", "-u", "-G1:4", "--XMP:all", "--File:all", "--System:all", "--Composite:all")
 # How the names of places in the file end: they change with its length
 _PLACES = ("Offset", "Offsets", "Start")
-_COPY = re.compile(r":Copy\d+:")
+_COPY = re.compile(r":Copy(\d+):")
 _SEVERAL = "ExifTool:Several"  # the names of tags that a file has several times
 # Tags without a table get their kind from the first file that a process reads: after one darktable
 # sidecar with an empty history, the histories of all others would not be records, and be lost.
@@ -339,15 +339,30 @@ def find_value(tags: Tags, tag: str) -> Any:
 
 
 def _without_copies(answer: Tags) -> Tags:
-    """Each tag once, the last of several; their warning is that of broken XMP if one of them is."""
+    """Each tag once, the last of several; their warning is that of broken XMP if one of them is.
+
+    ExifTool numbers copies by the tag's name alone: where IFD0 and XMP-tiff both give an
+    Orientation, one of them is a copy, and the only one of its group.
+    """
     copies = [tag for tag in answer if _COPY.search(tag)]
     if not copies:
         return answer
     once = {tag: value for tag, value in answer.items() if tag not in copies}
-    names = sorted({_COPY.sub(":", tag) for tag in copies})
+    several = set()
+    for copy in sorted(copies, key=_copy_number, reverse=True):  # what is found last comes first
+        name = _COPY.sub(":", copy)
+        if name in once:
+            several.add(name)
+        else:
+            once[name] = answer[copy]
     texts = [str(value) for tag, value in answer.items() if tag.endswith(":Warning")]
     worst = min(texts, key=lambda text: not text.startswith(_BROKEN_XMP), default=None)
-    return once | {_SEVERAL: names} | ({} if worst is None else {_WARNING: worst})
+    return once | {_SEVERAL: sorted(several)} | ({} if worst is None else {_WARNING: worst})
+
+
+def _copy_number(tag: str) -> int:
+    found = _COPY.search(tag)
+    return int(found[1]) if found else 0
 
 
 def _without_markup(tags: Tags) -> Tags:
