@@ -357,7 +357,10 @@ class Review:
         try:
             if (event["model"], event["trace"]) != (self.source, _trace(photo.file)):
                 return False
-            crops = tuple(api.Crop(*map(_number, crop)) for crop in event["crops"])
+            crops = tuple(
+                api.Crop(*map(_number, numbers), unlike=bool(unlike))
+                for *numbers, unlike in event["crops"]
+            )
         except (KeyError, TypeError, ValueError, OSError):
             return False
         if not crops or not all(np.isfinite(crop.limits()).all() for crop in crops):
