@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cropperhead.errors import LibraryError
+from cropperhead.errors import NoPhotosError
 from cropperhead.library import scan as library
 
 
@@ -128,8 +128,16 @@ def test_a_manifest_reads_back_and_is_the_same_bytes(tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-@pytest.mark.parametrize("prepare", [lambda _: None, Path.mkdir, lambda path: touch(path, "a.txt")])
-def test_the_error_for_a_missing_or_empty_library_says_what_to_do(tmp_path, prepare):
+@pytest.mark.parametrize(
+    ("prepare", "problem"),
+    [
+        (lambda _: None, "no such folder"),
+        (Path.mkdir, "no photo is in it or below it"),
+        (lambda path: touch(path, "a.txt"), "no photo is in it or below it"),
+        (Path.touch, "it is a file, expected a folder"),
+    ],
+)
+def test_the_error_for_a_missing_or_empty_library_says_what_is_there(tmp_path, prepare, problem):
     prepare(tmp_path / "library")
-    with pytest.raises(LibraryError, match=r"in params\.yaml to the folder that holds your"):
+    with pytest.raises(NoPhotosError, match=f"library: {problem}"):
         library.scan(tmp_path / "library")
