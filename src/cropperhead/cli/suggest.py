@@ -11,7 +11,7 @@ from cropperhead.editors.names import EMBEDDING_NAMES, WRITABLE_NAMES
 from cropperhead.errors import CropperheadError
 from cropperhead.inference.aspect_ratio import FREE, parse_ratio
 
-_STANDARD_OUTPUT = "-"  # as a path: the same as --json
+_STANDARD_OUTPUT = Path("-")  # the same as --json
 _TIGHTER, _LOOSER = 0.9, 1.12  # times the sides: 0.81 and 1.25 of the area
 _SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -37,7 +37,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
 
 
 @click.command
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", type=PATH, nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--write",
     type=click.Choice(WRITABLE_NAMES),
@@ -125,7 +125,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
 )
 @catalog_option
 def command(
-    paths: tuple[str, ...],
+    paths: tuple[Path, ...],
     model: str | None,
     undo: bool,
     catalogs: tuple[Path, ...],
@@ -139,7 +139,7 @@ def command(
     files: it needs --into-photos for those. Without --write, --json, --apply or --sheet, each
     photo's crop is printed. The exit status is 1 if anything failed or no photo was found.
     """
-    files = [Path(path).expanduser() for path in paths if path != _STANDARD_OUTPUT]
+    files = [path for path in paths if path != _STANDARD_OUTPUT]
     if not files:
         raise click.UsageError("Pass a photo, a folder or a pattern.")
     if undo:
