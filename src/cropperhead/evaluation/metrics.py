@@ -48,17 +48,17 @@ def headline_metrics(evaluation: Evaluation) -> dict[str, object]:
     `gain` is the overlap gained over the median crop, with its interval; `angle` the mean error of
     the angle in degrees.
     """
-    gains = evaluation.gains()
+    gains, network = evaluation.gains(), _scores(evaluation, CNN)
     gain = _rounded(gains.over_median)
     return {
         "outcome": conclude(gains),
         "groups": gains.groups,
-        "overlap": _scores(evaluation, CNN)["iou"],
+        "overlap": network["iou"],
         "gain": gain["mean"],
         "gain_low": gain["low"],
         "gain_high": gain["high"],
         "random": _scores(evaluation, RANDOM)["iou"],
-        "angle": _scores(evaluation, CNN)["angle_error"],
+        "angle": network["angle_error"],
     }
 
 

@@ -103,7 +103,7 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     facts = cards.read_model_facts(inputs.model, _data_sha256(inputs))
     card = ModelCard(facts, comparison, inventory)
     outputs.model_card.write_text(cards.render_model_card(card), encoding="utf-8")
-    _log_evaluation(evaluation, inputs, outputs, params, votes)
+    _log_evaluation(evaluation, inputs, outputs, params)
 
 
 def write_report(
@@ -147,16 +147,15 @@ def _vote_metrics(votes: VotesSection) -> dict[str, object]:
 
 
 def _log_evaluation(
-    evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params, votes: VotesSection
+    evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params
 ) -> None:
-    headline = metrics.headline_metrics(evaluation)
+    headline, details = _read_json(outputs.metrics), _read_json(outputs.details)
     settings = as_dict(params.evaluate) | {"outcome": headline["outcome"]}
     artifacts = [
         *(outputs.page, outputs.metrics, outputs.details, outputs.scores, outputs.summary),
         *(outputs.model_card, outputs.datasheet),
     ]
     numbers = metrics.flatten_metrics(headline, "test.")
-    details = metrics.detailed_metrics(evaluation) | _vote_metrics(votes)
     numbers |= metrics.flatten_metrics(details, "test_details.")
     tests = evaluation.test.sha256()
     tracking.log_evaluation(inputs.model, LOCK, settings, numbers, artifacts, tests)
