@@ -150,15 +150,8 @@ class TagReader:
         """
         files = [file for file in files if _is_passable(file)]
         wanted = [*tags, _WARNING, "ExifTool:Error"]
-        if self._process.has_died():
-            self._restart()
         try:
-            seconds = _TIME_LIMIT_S + _TIME_LIMIT_PER_FILE_S * len(files)
-            # PyExifTool would wait for an answer forever, and warns of a process that has just died
-            with (
-                time_limit(seconds, self._process.has_died),
-                warnings.catch_warnings(action="ignore"),
-            ):
+            with self._limited(_TIME_LIMIT_S + _TIME_LIMIT_PER_FILE_S * len(files)):
                 return self._ask(files, wanted, with_notes)
         except (ExifToolException, UnicodeDecodeError, RecursionError):  # records a thousand deep
             pass
@@ -206,13 +199,8 @@ class TagReader:
 
     def _run(self, seconds: float, *params: str) -> str:
         """What ExifTool prints, or else what is wrong; it is ended if it takes too long."""
-        if self._process.has_died():
-            self._restart()
         try:
-            with (
-                time_limit(seconds, self._process.has_died),
-                warnings.catch_warnings(action="ignore"),
-            ):
+            with self._limited(seconds):
                 printed = str(self._process.execute(*params))
                 return printed or str(self._process.last_stderr).strip()
         except (ExifToolException, UnicodeDecodeError) as error:
@@ -220,6 +208,18 @@ class TagReader:
         except (TimeIsUp, BrokenPipeError):
             self._restart()
             return f"it ended, or took more than {seconds:.0f} s"
+
+    @contextmanager
+    def _limited(self, seconds: float) -> Iterator[None]:
+        """A block in which a running ExifTool has so many seconds. Raises TimeIsUp."""
+        if self._process.has_died():
+            self._restart()
+        # PyExifTool would wait for an answer forever, and warns of a process that has just died
+        with (
+            time_limit(seconds, self._process.has_died),
+            warnings.catch_warnings(action="ignore"),
+        ):
+            yield
 
     def _restart(self) -> None:
         self._process.kill()
