@@ -131,7 +131,7 @@ def test_the_effective_values_are_those_that_the_chosen_network_uses(tmp_path):
     )
     assert {"train.epochs", "train.precision", "split.salt"} <= fast
     head, tuning = ({f"train.{block}.{name}" for name in HEAD} for block in BLOCKS)
-    features = {"train.features.source", "train.features.image_size"}
+    features = {"train.features.source", "train.features.image_size", "train.base"}
     # the values of a block replace those of the same names; fields have no colours to change
     replaced = {"train.image_size", *(f"train.{name}" for name in HEAD)}
     assert standard - fast == head | features

@@ -532,7 +532,7 @@ def test_a_file_that_holds_something_else_than_arrays_is_named(tmp_path):
     file = tmp_path / "strange.npz"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("readme.txt", "features")
-    with pytest.raises(ParamsError, match=r"train\.weights: \S*strange\.npz: not readable"):
+    with pytest.raises(ParamsError, match=r"features\.source: \S*strange\.npz: not readable"):
         build_network(on_features(file), START, PROTOTYPES)
 
 
