@@ -46,8 +46,8 @@ check: setup
 check-page: tools/page/node_modules  ## types of the page's scripts; needs npm
 	tools/page/node_modules/.bin/tsc --project tools/page
 
-vendor: tools/page/node_modules  ## copy the packages that the page uses; needs npm
-	$(PYTHON) tools/page/vendor.py
+vendor: setup tools/page/node_modules  ## copy the packages that the page uses; needs npm
+	$(BIN)/python tools/page/vendor.py
 
 tools/page/node_modules: tools/page/package-lock.json
 	npm ci --prefix tools/page --ignore-scripts --no-audit --no-fund
