@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from cropperhead import api
+from cropperhead.cli import options
 from cropperhead.editors import lightroom
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import crops, orientation
 from cropperhead.inference import borders, faces, search
 
+SIZES = {"tighter": options.TIGHTER, "suggested": 1, "looser": options.LOOSER}
 NAMES = ("top", "left", "bottom", "right", "angle")
 
 
@@ -77,6 +80,65 @@ def test_the_search_finds_the_same_crops(scripts, seed, ratio):
     [straightened] = search.straighten_only(own[None], boxes, shares[None], [confidence], [aspect])
     one = call(scripts, "search.js", "straightenOnly", outputs, aspect)
     assert limits(one["crop"]) == pytest.approx(straightened.limits.tolist(), abs=1e-9)
+
+
+class Stub:
+    """A model that says the same of every photo."""
+
+    name, facts, input_size = "stub", {}, 8
+
+    def __init__(self, outputs):
+        self._outputs = outputs
+        self.shapes = {name: values.shape[1:] for name, values in outputs.items()}
+
+    def outputs(self, _images, _aspect):
+        return self._outputs
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("size", list(SIZES))
+@pytest.mark.parametrize("straighten", [True, False])
+@pytest.mark.parametrize("ratio", [None, 0.8])
+def test_crops_are_suggested_as_wished(scripts, seed, size, straighten, ratio):
+    own, boxes, shares, confidence, aspect = random_outputs(seed, 24)
+    unturned = boxes[1]
+    outputs = {
+        "limits": own[None],
+        "prototypes": boxes[None],
+        "shares": shares[None],
+        "confidence": np.array([[confidence]]),
+        "straightening": np.array([[0.8]]),
+        "unturned": unturned[None],
+    }
+    image = framed(seed, 9, 9, 9, 9)  # where no face is
+    content = borders.find_content(image)
+    height, width = content[2:] - content[:2]
+    frame = aspect * height / width
+    expected = api.Cropper(Stub(outputs)).suggest_seen(
+        image, frame, "free" if ratio is None else f"{ratio}:1", 3, straighten, SIZES[size]
+    )
+    prediction = {
+        "limits": own.tolist(),
+        "prototypes": boxes.ravel().tolist(),
+        "shares": shares.tolist(),
+        "confidence": confidence,
+        "unturned": unturned.tolist(),
+        "frame": frame,
+        "aspect": aspect,
+        "content": content.tolist(),
+        "faces": [],
+    }
+    wish = {"straighten": straighten, "size": SIZES[size]}
+    found = call(scripts, "suggest.js", "suggest", prediction, ratio, 3, wish)
+    assert len(found) == len(expected)
+    for one, wanted in zip(found, expected, strict=True):
+        assert limits(one["crop"]) == pytest.approx(wanted.limits().tolist(), abs=1e-9)
+        assert one["confidence"] == pytest.approx(wanted.confidence, abs=1e-9)
+
+
+def test_tighter_and_looser_are_those_of_the_command_line(scripts):
+    found = scripts.evaluate("async () => (await import('/suggest.js')).SIZES")
+    assert found == SIZES
 
 
 RESIZE = """async ([width, height, pixels, newWidth, newHeight, filter]) => {

@@ -245,7 +245,7 @@ def test_the_saved_copy_is_what_python_cuts_out(chosen, photo, tmp_path, angle):
 def test_lightroom_s_own_crop_is_shown_beside_the_suggestion(try_page, tmp_path):
     packet = xmp(settings(0.1, 0.2, 0.8, 0.9))
     choose(try_page, save_photo(tmp_path / "own.jpg", packet, scene(6), {TAG: 8}))
-    assert "overlaps the suggestion by" in try_page.inner_text("#own")
+    assert "overlaps the suggestion by" in try_page.inner_text("#remarks")
     try_page.keyboard.press("9")
     # shown by orientation 8, (u, v) is at (v, 1 - u)
     assert crop_of(try_page) == pytest.approx([0.1, 0.1, 0.8, 0.8, 0], abs=1e-9)

@@ -31,6 +31,7 @@ class _OutputPath(_HomePath):
         return path
 
 
+TIGHTER, LOOSER = 0.9, 1.12  # times the sides: 0.81 and 1.25 of the area
 PATH, OUTPUT = _HomePath(path_type=Path), _OutputPath(path_type=Path)
 
 catalog_option = click.option(
@@ -49,3 +50,20 @@ into_photos_option = click.option(
     help="For lightroom: write into JPEG, TIFF and DNG files themselves, where Lightroom reads no "
     "sidecar. Only their XMP changes, and the whole photos are kept for --undo.",
 )
+
+tighter_option = click.option(
+    "--tighter",
+    "size",
+    flag_value=TIGHTER,
+    type=float,
+    default=1.0,
+    help="Keep a fifth less of each photo than suggested.",
+)
+looser_option = click.option(
+    "--looser",
+    "size",
+    flag_value=LOOSER,
+    type=float,
+    help="Keep a fourth more of each photo than suggested.",
+)
+no_straighten_option = click.option("--no-straighten", is_flag=True, help="Turn no photo.")

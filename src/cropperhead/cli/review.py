@@ -1,10 +1,17 @@
 """The command `review`: a folder's suggested crops, decided on in the browser."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from cropperhead.cli.options import PATH, catalog_option
+from cropperhead.cli.options import (
+    PATH,
+    catalog_option,
+    looser_option,
+    no_straighten_option,
+    tighter_option,
+)
 from cropperhead.editors.names import WRITABLE_NAMES
 
 
@@ -20,8 +27,12 @@ from cropperhead.editors.names import WRITABLE_NAMES
 )
 @click.option(
     "--model",
-    help="An exported model's file or its folder.  [default: the model in models/]",
+    help="An exported model's file or its folder.  [default: the model in models/, else the base "
+    "model]",
 )
+@tighter_option
+@looser_option
+@no_straighten_option
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Listen at this port."
 )
@@ -34,6 +45,7 @@ def command(
     port: int,
     browser: bool,
     catalogs: tuple[Path, ...],
+    **wanted: Any,
 ) -> None:
     """Go through the suggested crops of FOLDER's photos in the browser.
 
@@ -43,6 +55,8 @@ def command(
     """
     from cropperhead import params
     from cropperhead.errors import LibraryError
+    from cropperhead.suggest import run
+    from cropperhead.suggest.options import SuggestOptions
     from cropperhead.web import app, page_model, server
     from cropperhead.web.review import Review
     from cropperhead.web.review_routes import new_token, review_path, review_router
@@ -52,7 +66,9 @@ def command(
     configured = params.nearest_extract().catalog_files
     token = new_token()
     with page_model.find_page_model(model) as (file, found):
-        review = Review(folder, editor, file, found.fingerprint, [*configured, *catalogs])
+        options = SuggestOptions(**wanted)
+        source = options.crop_source(run.model_fingerprint(file))
+        review = Review(folder, editor, file, source, [*configured, *catalogs], options)
         settings = app.PageSettings(model=found, routers=[review_router(review, token)])
         opened = server.listen(server.Address(port=port))
         address = server.url(opened, review_path(token))

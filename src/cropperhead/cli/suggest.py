@@ -6,13 +6,19 @@ from typing import Any
 
 import click
 
-from cropperhead.cli.options import PATH, catalog_option, into_photos_option
+from cropperhead.cli.options import (
+    PATH,
+    catalog_option,
+    into_photos_option,
+    looser_option,
+    no_straighten_option,
+    tighter_option,
+)
 from cropperhead.editors.names import EMBEDDING_NAMES, WRITABLE_NAMES
 from cropperhead.errors import CropperheadError
 from cropperhead.inference.aspect_ratio import FREE, parse_ratio
 
 _STANDARD_OUTPUT = Path("-")  # the same as --json
-_TIGHTER, _LOOSER = 0.9, 1.12  # times the sides: 0.81 and 1.25 of the area
 _SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -76,21 +82,8 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
     metavar="RATIO",
     help="The crops' aspect ratio: free, original, or width:height such as 4:5.",
 )
-@click.option(
-    "--tighter",
-    "size",
-    flag_value=_TIGHTER,
-    type=float,
-    default=1.0,
-    help="Keep a fifth less of each photo than suggested.",
-)
-@click.option(
-    "--looser",
-    "size",
-    flag_value=_LOOSER,
-    type=float,
-    help="Keep a fourth more of each photo than suggested.",
-)
+@tighter_option
+@looser_option
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
@@ -105,7 +98,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
     is_flag=True,
     help="Straighten only; crop no more than the rotation requires.",
 )
-@click.option("--no-straighten", is_flag=True, help="Turn no photo.")
+@no_straighten_option
 @click.option(
     "--alternatives",
     type=click.IntRange(0, 20),

@@ -8,7 +8,7 @@ same way as `suggest --write`: never over a person's crop, with a mark, and by t
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -86,7 +86,8 @@ class ReviewedPhoto:
             "reason": self.reason,
             "width": self.frame[0],
             "height": self.frame[1],
-            "crops": [_numbers(crop) | {"confidence": crop.confidence} for crop in self.crops],
+            "crops": [_numbers(crop) | _sureness(crop) for crop in self.crops],
+            "unlike": any(crop.unlike for crop in self.crops),
             "own": self.own and _numbers(self.own),
             "decision": self.decision,
             "crop": self.crop and _numbers(self.crop),
@@ -118,7 +119,8 @@ class Progress:
 class Review:
     """The review of the photos in a folder, for one of `names.WRITABLE_NAMES`.
 
-    `model` is an exported model's file, `source` names it in marks, `catalogs` are Lightroom's.
+    `model` is an exported model's file, `source` names it, and what is asked of it, in marks.
+    `catalogs` are Lightroom's. Of the `options`, those count that say which crops are wanted.
     """
 
     folder: Path
@@ -126,6 +128,7 @@ class Review:
     model: Path
     source: str
     catalogs: Collection[Path] = ()
+    options: SuggestOptions = field(default_factory=SuggestOptions)
     photos: list[ReviewedPhoto] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
 
@@ -290,7 +293,7 @@ class Review:
             return
 
     def _predict_all(self) -> None:
-        options = SuggestOptions(alternatives=_ALTERNATIVES)
+        options = replace(self.options, alternatives=_ALTERNATIVES)
         work = partial(predict.predict_photos, self.model, options)
         pending: list[ReviewedPhoto] = []
         workers = worker_pool.worker_count(0)
@@ -426,6 +429,10 @@ def _is_same(one: Crop, other: Crop) -> bool:
 def _numbers(crop: Crop) -> dict[str, float]:
     names = ("top", "left", "bottom", "right", "angle")
     return dict(zip(names, astuple(_plain(crop)), strict=True))
+
+
+def _sureness(crop: api.Crop) -> dict[str, float | None]:
+    return {"confidence": crop.confidence, "straightening": crop.straightening}
 
 
 def _number(value: Any) -> Any:

@@ -109,6 +109,19 @@ export function fitter(angle, aspect) {
 }
 
 /**
+ * The crop with its sides multiplied, about its centre as far as the photo allows.
+ * @param {Crop} crop @param {number} factor @param {number} aspect @returns {Crop}
+ */
+export function resizeCrop(crop, factor, aspect) {
+  const y = (crop.top + crop.bottom) / 2;
+  const x = (crop.left + crop.right) / 2;
+  const halfHeight = (Math.max(crop.bottom - crop.top, 0) * factor) / 2;
+  const halfWidth = (Math.max(crop.right - crop.left, 0) * factor) / 2;
+  const fit = fitter(crop.angle, aspect);
+  return cropOf(fit([y - halfHeight, x - halfWidth, y + halfHeight, x + halfWidth]), crop.angle);
+}
+
+/**
  * A box turned by an angle, in axes turned alike, in which it is upright.
  * @param {Box} limits @param {number} angle @param {number} aspect @returns {Box}
  */

@@ -11,8 +11,11 @@ import { BILINEAR, LANCZOS, resize, thumbnailSize } from "./pillow.js";
 import { suggest } from "./suggest.js";
 
 /**
- * @typedef {import("./search.js").Outputs & {frame: number, aspect: number,
- *   content: import("./crops.js").Box, faces: import("./crops.js").Box[]}} Prediction
+ * @typedef {import("./search.js").Outputs & {unturned: number[], straightening: number | null,
+ *   isUnlike: boolean}} ModelOutputs `unturned` is the crop's box if the photo is not turned; the
+ *   rest is as in `cropperhead.api.Crop`
+ * @typedef {ModelOutputs & {frame: number, aspect: number, content: import("./crops.js").Box,
+ *   faces: import("./crops.js").Box[]}} Prediction
  *   `frame` is the photo's width / height, `aspect` that of its `content` without borders, to which
  *   everything else refers
  * @typedef {{name: string, id: string, size: number, faces: boolean}} ModelFacts
@@ -93,7 +96,7 @@ export class Model {
     return { ...outputs, frame, aspect, content, faces };
   }
 
-  /** @param {Uint8Array | Uint8ClampedArray} pixels @param {number} aspect @returns {Promise<import("./search.js").Outputs>} */
+  /** @param {Uint8Array | Uint8ClampedArray} pixels @param {number} aspect @returns {Promise<ModelOutputs>} */
   async run(pixels, aspect) {
     const { size } = this.facts;
     const inputs = {
@@ -103,11 +106,17 @@ export class Model {
     const outputs = await this.compiled.run(inputs);
     /** @param {string} name */
     const values = (name) => Array.from(outputs[name].toTypedArray());
+    /** @param {string} name */
+    const has = (name) => name in outputs; // older models say less
+    const limits = values("limits");
     const prediction = {
-      limits: values("limits"),
+      limits,
       prototypes: values("prototypes"),
       shares: values("shares"),
       confidence: values("confidence")[0],
+      unturned: has("unturned") ? values("unturned") : limits.slice(0, 4),
+      straightening: has("straightening") ? values("straightening")[0] : null,
+      isUnlike: has("unlike") && Math.max(...values("unlike")) > 1,
     };
     for (const tensor of [...Object.values(inputs), ...Object.values(outputs)]) tensor.delete();
     return prediction;

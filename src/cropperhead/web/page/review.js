@@ -7,8 +7,9 @@ import { cutOut, reason } from "./save.js";
 
 /**
  * @typedef {import("./crops.js").Crop} Crop
+ * @typedef {Crop & {confidence: number, straightening: number | null}} Suggested
  * @typedef {{index: number, name: string, state: "waiting" | "suggested" | "kept" | "failed",
- *   reason: string, width: number, height: number, crops: (Crop & {confidence: number})[],
+ *   reason: string, width: number, height: number, crops: Suggested[], unlike: boolean,
  *   own: Crop | null, decision: "accepted" | "rejected" | "", crop: Crop | null,
  *   written: boolean, problem: string}} Photo
  * @typedef {{version: number, editor: string, folder: string, photos: Photo[], problem: string,
@@ -168,11 +169,19 @@ function describe(photo) {
   if (photo.problem) return photo.problem;
   if (photo.state === "waiting") return "waits for its suggestion";
   if (photo.state !== "suggested") return photo.reason;
-  const confidence = `confidence ${number(photo.crops[0].confidence, 2)}`;
+  const [crop] = photo.crops;
+  const confidence = `confidence ${number(crop.confidence, 2)}`;
+  const turned = crop.angle === 0 ? "" : `, turned by ${number(crop.angle, 1)}°${howSure(crop)}`;
+  const unlike = photo.unlike ? ", unlike the photos that the model learned from" : "";
   const decided = photo.decision === "" ? "undecided" : photo.decision;
   const changed = photo.crop === null ? "" : ", changed by you";
   const written = photo.written ? `, written for ${latest?.editor}` : "";
-  return `${decided}${changed}${written}, ${confidence}`;
+  return `${decided}${changed}${written}, ${confidence}${turned}${unlike}`;
+}
+
+/** @param {Suggested} crop */
+function howSure({ straightening }) {
+  return straightening === null ? "" : ` (${number(100 * straightening)} % sure)`;
 }
 
 /** @param {Photo} photo */

@@ -8,7 +8,7 @@ import { loadModel } from "./model.js";
 import { readOwnCrop } from "./own_crop.js";
 import { croppedCopy, cutOut, sidecar } from "./save.js";
 import { Sender, readTerms } from "./send.js";
-import { confidenceOfWhole, suggest } from "./suggest.js";
+import { SIZES, USUAL, confidenceOfWhole, suggest } from "./suggest.js";
 
 /**
  * @typedef {import("./crops.js").Crop} Crop
@@ -27,8 +27,11 @@ const page = {
   status: find("status", HTMLElement),
   problem: find("problem", HTMLElement),
   work: find("work", HTMLElement),
+  suggested: find("suggested", HTMLElement),
   suggestions: find("suggestions", HTMLElement),
-  own: find("own", HTMLElement),
+  remarks: find("remarks", HTMLElement),
+  straighten: find("straighten", HTMLInputElement),
+  size: find("size", HTMLSelectElement),
   model: find("model", HTMLElement),
   saveCopy: find("save-copy", HTMLButtonElement),
   saveSidecar: find("save-sidecar", HTMLButtonElement),
@@ -45,6 +48,7 @@ let photo = null;
 let choices = [];
 /** @type {import("./model.js").Prediction | null} */
 let prediction = null;
+let wish = USUAL;
 /** @type {Sender | null} where people can send their crops */
 let sender = null;
 /** @type {Pick<import("./send.js").Work, "picture" | "shown" | "started" | "startedFrom"> | null} */
@@ -84,13 +88,26 @@ async function open(file) {
 
 /** @param {import("./model.js").Prediction} outputs @returns {Choice[]} */
 function choicesFor(outputs) {
-  const found = suggest(outputs, null, MOST_SUGGESTIONS).map((one, index) => ({
+  const found = suggest(outputs, null, MOST_SUGGESTIONS, wish).map((one, index) => ({
     label: index === 0 ? "Suggested" : `Alternative ${index}`,
     key: String(index + 1),
     ...one,
   }));
   const whole = { label: "Leave it", key: "0", crop: { ...WHOLE } };
-  return [...found, { ...whole, confidence: confidenceOfWhole(outputs) }];
+  const confidence = confidenceOfWhole(outputs, wish);
+  const own = photo?.stored.crop ?? null;
+  const owns = own === null ? [] : [{ label: "Your own crop", key: "9", crop: own, confidence: null }];
+  return [...found, { ...whole, confidence }, ...owns];
+}
+
+/** Suggests anew, as the controls say, and takes the first suggestion. */
+function suggestAgain() {
+  const size = /** @type {keyof typeof SIZES} */ (page.size.value);
+  wish = { straighten: page.straighten.checked, size: SIZES[size] };
+  if (prediction === null || beginning === null) return;
+  choices = choicesFor(prediction);
+  showChoices(beginning.picture);
+  take(choices[0]);
 }
 
 /** @param {HTMLCanvasElement} picture @param {number} width @param {number} height */
@@ -98,7 +115,7 @@ function show(picture, width, height) {
   page.work.hidden = false;
   page.choose.classList.add("is-small");
   const isBlind = sender?.isBlind ?? false;
-  page.suggestions.replaceChildren(...choices.map((choice) => card(choice, picture)));
+  showChoices(picture);
   reveal(!isBlind);
   beginning = {
     picture,
@@ -107,7 +124,7 @@ function show(picture, width, height) {
     startedFrom: isBlind ? "whole" : "suggestion",
   };
   editor.load(picture, width, height, beginning.started);
-  showOwnCrop(picture, width / height);
+  editor.compare(photo?.stored.crop ?? null);
   const isAvif = photo?.kind === "image/avif";
   page.saveSidecar.disabled = isAvif;
   page.sidecarNote.textContent = isAvif
@@ -118,10 +135,15 @@ function show(picture, width, height) {
   editor.stage.element.focus({ preventScroll: true });
 }
 
+/** Shows the choices, and what is to be said of them. @param {HTMLCanvasElement} picture */
+function showChoices(picture) {
+  page.suggestions.replaceChildren(...choices.map((choice) => card(choice, picture)));
+  page.remarks.replaceChildren(...remarks().map((text) => make("p", { textContent: text })));
+}
+
 /** Shows the suggestions, or that they can be shown. @param {boolean} isWanted */
 function reveal(isWanted) {
-  page.suggestions.hidden = !isWanted;
-  page.own.hidden = !isWanted;
+  page.suggested.hidden = !isWanted;
   page.blind.hidden = isWanted;
 }
 
@@ -148,28 +170,40 @@ function card(choice, picture) {
   const thumbnail = cutOut(picture, choice.crop, THUMBNAIL_SIDE);
   thumbnail.setAttribute("aria-hidden", "true");
   const sure = choice.confidence === null ? "" : `overlap ${number(choice.confidence, 2)}`;
+  const turned = choice.crop.angle === 0 ? "" : `turned by ${number(choice.crop.angle, 1)}°`;
   const made = make(
     "button",
     { type: "button", className: "card", title: `${choice.label} (${choice.key})` },
     thumbnail,
-    make("span", {}, make("strong", { textContent: choice.label }), make("span", { textContent: sure })),
+    make(
+      "span",
+      {},
+      make("strong", { textContent: choice.label }),
+      make("span", { textContent: sure }),
+      make("span", { textContent: turned }),
+    ),
   );
   made.addEventListener("click", () => take(choice));
   return made;
 }
 
-/** @param {HTMLCanvasElement} picture @param {number} aspect */
-function showOwnCrop(picture, aspect) {
-  const crop = photo?.stored.crop ?? null;
-  editor.compare(crop);
-  page.own.textContent = "";
-  if (crop === null) return;
-  const choice = { label: "Your own crop", key: "9", crop, confidence: null };
-  choices.push(choice);
-  page.suggestions.append(card(choice, picture));
-  const shared = number(overlap(crop, choices[0].crop, aspect), 2);
-  page.own.textContent =
-    `Lightroom's own crop in this photo is dashed. It overlaps the suggestion by ${shared}.`;
+/** What is to be said of the suggestion: how sure its turn is, and what speaks against it. */
+function remarks() {
+  if (prediction === null) return [];
+  const { crop } = choices[0];
+  const own = photo?.stored.crop ?? null;
+  const said = [];
+  if (crop.angle !== 0 && prediction.straightening !== null) {
+    said.push(`Turning it helps with a probability of ${number(100 * prediction.straightening)} %.`);
+  }
+  if (prediction.isUnlike) {
+    said.push("The photo is unlike those that the model learned from: the suggestion crops little.");
+  }
+  if (own !== null) {
+    const shared = number(overlap(own, crop, prediction.frame), 2);
+    said.push(`Lightroom's own crop in this photo is dashed. It overlaps the suggestion by ${shared}.`);
+  }
+  return said;
 }
 
 /** Marks the suggestion that the crop is, if any. */
@@ -264,11 +298,14 @@ function listen() {
     page.sidecarNote.textContent = page.sidecarEditor.value === "lightroom" ? RAW_OR_TIFF : "";
   });
   page.reveal.addEventListener("click", () => reveal(true));
+  for (const control of [page.straighten, page.size]) {
+    control.addEventListener("change", suggestAgain);
+  }
   editor.addEventListener("crop", mark);
   editor.suggestShape = (ratio) => {
     const isSuggested = choices.some(({ crop }) => isSame(crop, editor.crop));
     if (ratio === null || prediction === null || !isSuggested) return null;
-    return suggest(prediction, ratio, 1)[0].crop;
+    return suggest(prediction, ratio, 1, wish)[0].crop;
   };
 }
 
