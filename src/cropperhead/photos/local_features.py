@@ -234,11 +234,9 @@ def _extrema(laplacians: Floats) -> Floats:
 def _of_neighbours(extreme: Callable[[Floats, Floats], Floats], values: Floats) -> Floats:
     """Return the extreme of each inner value and its 26 neighbours."""
     for axis in range(values.ndim):
-        end = values.shape[axis]
-        low, middle, high = (
-            np.take(values, range(start, end - 2 + start), axis) for start in range(3)
-        )
-        values = extreme(extreme(low, middle), high)
+        lines = np.moveaxis(values, axis, 0)
+        nearest = extreme(extreme(lines[:-2], lines[1:-1]), lines[2:])
+        values = np.moveaxis(nearest, 0, axis)
     return values
 
 
