@@ -13,9 +13,9 @@ from PIL import Image
 from raw_files import BYTE, LONG, RATIONAL, SCENE, SHORT, claim, save_dng, scene, text
 
 from cropperhead.errors import RejectedFile
+from cropperhead.photos import as_taken, raw_header
 from cropperhead.photos import image as photos
 from cropperhead.photos import raw as raws
-from cropperhead.photos import raw_header
 
 ORIENTATION, PREVIEW_PROGRAM, PREVIEW_SETTINGS, PREVIEW_DIGEST = 274, 50966, 50968, 50969
 CROP_SIZE, ACTIVE_AREA, IMAGE_WIDTH, DEFAULT_SCALE = 50720, 50829, 256, 50718
@@ -248,12 +248,12 @@ def test_the_dates_of_every_container_are_found(tmp_path):
     }
     for name, content in others.items():
         (tmp_path / name).write_bytes(content)
-        assert raw_header.is_changed(raw_header.read_directories(tmp_path / name)), name
+        assert as_taken.is_changed(raw_header.read_directories(tmp_path / name)), name
     for name, content in others.items():
         (tmp_path / name).write_bytes(content.replace(b"NX Studio", b"Ver. 2.01"))
-        assert raw_header.is_as_taken(raw_header.read_directories(tmp_path / name)), name
+        assert as_taken.is_as_taken(raw_header.read_directories(tmp_path / name)), name
         (tmp_path / name).write_bytes(content[: content.index(whole[8:]) + 20])
-        assert not raw_header.is_as_taken(raw_header.read_directories(tmp_path / name)), name
+        assert not as_taken.is_as_taken(raw_header.read_directories(tmp_path / name)), name
 
 
 @pytest.mark.parametrize("box", [(0, 60, 900, 540), (80, 0, 820, 600)])

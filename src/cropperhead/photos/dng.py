@@ -129,16 +129,17 @@ def is_jpeg_xl(directories: Sequence[Directory]) -> bool:
     return raw is not None and raw.get(_COMPRESSION) == (_JPEG_XL,)
 
 
-def _raw_directory(directories: Sequence[Directory]) -> Directory | None:
-    if not is_dng(directories):
-        return None
-    return next((one for one in directories if _holds_raw_pixels(one)), None)
-
-
-def _holds_raw_pixels(directory: Directory) -> bool:
+def holds_raw_pixels(directory: Directory) -> bool:
+    """Whether a directory of a DNG is that of the RAW pixels."""
     return (
         directory.get(_SUBFILE, (0,)) == (0,)
         and directory.get(_PHOTOMETRIC, (-1,))[0] in _RAW_PIXELS
         and _WIDTH in directory
         and _HEIGHT in directory
     )
+
+
+def _raw_directory(directories: Sequence[Directory]) -> Directory | None:
+    if not is_dng(directories):
+        return None
+    return next((one for one in directories if holds_raw_pixels(one)), None)

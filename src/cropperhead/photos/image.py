@@ -41,7 +41,8 @@ SUFFIXES = _HEIF_SUFFIXES | frozenset(
 # Each is registered by its plugin's import; JPEG opens multi-picture files (MPO) too.
 _PLUGINS = (JpegImageFile, PngImageFile, TiffImageFile, WebPImageFile, AvifImageFile)
 _FORMATS = tuple(plugin.format for plugin in _PLUGINS)
-_HEIF = "HEIF"
+JPEG_FORMATS = frozenset({"JPEG", "MPO"})
+HEIF = "HEIF"
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -132,7 +133,7 @@ def shown_as(image: Image.Image) -> int:
     7.3.6.7 and 7.3.10.1); of others what EXIF says, whose tags a TIFF has in its first directory.
     XMP's orientation is an editor's. Call it before the pixels are read.
     """
-    if image.format == _HEIF:
+    if image.format == HEIF:
         return _turned_by_decoder(image)
     if isinstance(image, TiffImageFile):
         return orientation.parse_orientation(image.tag_v2.get(_ORIENTATION_TAG))
@@ -207,11 +208,21 @@ def displayed_picture(image: Image.Image, stored_as: int) -> Image.Image:
 
 def load_pixels(image: Image.Image, long_side: int) -> None:
     """Reads the pixels; of a JPEG no more than a copy with this long side needs."""
-    if image.format in {"JPEG", "MPO"}:
-        enough = round(_DRAFT_MARGIN * long_side)
-        # Pillow keeps to both sides of the size, but only the long one is meant
-        image.draft(None, (enough, 1) if image.width >= image.height else (1, enough))
+    if image.format in JPEG_FORMATS:
+        draft(image, long_side)
     image.load()
+
+
+def draft_side(long_side: int) -> int:
+    """How many px at least the long side of what is decoded has, for a copy with this one."""
+    return round(_DRAFT_MARGIN * long_side)
+
+
+def draft(image: Image.Image, long_side: int) -> None:
+    """Has as few pixels read as a copy with this long side needs, where the format allows it."""
+    enough = draft_side(long_side)
+    # Pillow keeps to both sides of the size, but only the long one is meant
+    image.draft(None, (enough, 1) if image.width >= image.height else (1, enough))
 
 
 def upright_size(jpeg: bytes) -> tuple[int, int]:
@@ -265,9 +276,9 @@ def _formats(stream: BinaryIO) -> tuple[str, ...]:
         return _FORMATS
     import pillow_heif  # noqa: PLC0415
 
-    # Workers use the cores already. Embedded thumbnails may be older than the picture.
-    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False)
-    return (_HEIF, *_FORMATS)
+    # Workers use the cores already. `camera_preview` tells which thumbnails may be used.
+    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=True)
+    return (HEIF, *_FORMATS)
 
 
 def _turned_by_libheif(image: Any) -> int:
@@ -282,7 +293,7 @@ def _container_steps(image: Any) -> Sequence[tuple[Any, ...]]:
     These are turns, and cuts (`clap`) with the borders that they take: left, top, right, bottom,
     and the size before.
     """
-    if image.format != _HEIF:
+    if image.format != HEIF:
         return ()
     return tuple(image._heif_file[image.tell()]._c_image.transformations)
 

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from PIL import Image
 
+from cropperhead.photos import camera_preview, raw
 from cropperhead.photos import image as pictures
-from cropperhead.photos import raw
+from cropperhead.photos.embedded_preview import PhotoFrame
 from cropperhead.photos.sensor import Sensor
 
 MAX_MEGAPIXELS = 400  # a larger file may be made to fill the memory
@@ -45,7 +46,8 @@ class PhotoFile(Protocol):
     def picture(self, long_side: int) -> Image.Image:
         """The stored pixels, for a copy with this long side; `image.upright_copy` makes one.
 
-        The picture of a RAW file may be smaller than its frame, others are read only when used.
+        It may be smaller than the frame, where the file holds a smaller one that shows the same.
+        Otherwise its pixels are read only when used.
         """
 
 
@@ -56,6 +58,8 @@ class _Picture:
     frame: tuple[int, int]
     sensor: Sensor | None
     _image: Image.Image
+    _file: Path
+    _max_megapixels: float
 
     @property
     def shown_as(self) -> int:
@@ -66,8 +70,11 @@ class _Picture:
         return str(self._image.format)
 
     def picture(self, long_side: int) -> Image.Image:
-        del long_side  # `image.load_pixels` chooses how much is decoded
-        return self._image
+        profile = self._image.info.get("icc_profile")
+        frame = PhotoFrame(self.frame, self.shown_as, self._max_megapixels, profile)
+        preview = camera_preview.find_preview(self._image, self._file, frame, long_side)
+        # of the photo itself, `image.load_pixels` chooses how much is decoded
+        return self._image if preview is None else preview
 
 
 @contextmanager
@@ -79,7 +86,8 @@ def open_photo(file: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[P
     else:
         with pictures.open_picture(file, max_megapixels) as image:
             coded = pictures.coded_picture(image)
-            yield _Picture(pictures.stored_size(image), coded, image)
+            size = pictures.stored_size(image)
+            yield _Picture(size, coded, image, file, max_megapixels)
 
 
 @contextmanager

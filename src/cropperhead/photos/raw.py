@@ -7,7 +7,6 @@ the same aspect. So where nothing proves that a preview is as the camera wrote i
 are developed, and the preview counts only if they cannot be decoded.
 """
 
-import io
 import mmap
 import struct
 from collections.abc import Iterator, Sequence
@@ -21,9 +20,10 @@ from PIL import Image
 
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
-from cropperhead.photos import dng, raw_header, tiff
+from cropperhead.photos import as_taken, dng, embedded_preview, raw_header, tiff
 from cropperhead.photos import image as photos
 from cropperhead.photos.dng import Box
+from cropperhead.photos.embedded_preview import ASPECT_TOLERANCE, PhotoFrame, are_alike
 from cropperhead.photos.sensor import Sensor
 from cropperhead.photos.tiff import Directory
 from cropperhead.system.regular_file import open_regular
@@ -35,8 +35,6 @@ _NAMES = (
 )
 SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
 
-# Cameras round a preview's sides to 8 or 16 px: 1616 x 1080 of 3:2 is 0.25 % off
-_ASPECT_TOLERANCE = 0.01
 # A maker's crop takes a few pixels off the border. One that takes more shows the aspect that was
 # set in the camera (4:3 of a 3:2 sensor leaves 0.89, 5:4 of a 4:3 one 0.9375), and some editors
 # keep the whole sensor of those.
@@ -47,7 +45,6 @@ _SRGB_CURVE = (2.4, 12.92)  # IEC 61966-2-1: exponent, and slope near black
 _TWICE = 2  # as `image` decodes at least twice the size of a copy
 # LibRaw's flips (bits: 1 mirrored, 2 upside down, 4 sides swapped) as EXIF's orientations
 _ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}
-_BLACK = 12  # of 255: the bars of a letterboxed preview, with the ripples of its compression
 
 
 class _Preview(Enum):
@@ -72,15 +69,19 @@ class RawPhoto:
     _file: Path
     format: str = "RAW"
 
+    @property
+    def _shown(self) -> PhotoFrame:
+        """What its previews have to show."""
+        return PhotoFrame(self.frame, self.shown_as, self._max_megapixels)
+
     def picture(self, long_side: int) -> Image.Image:
         """The frame's pixels as stored, a little larger than `long_side` where there are more."""
         import rawpy  # noqa: PLC0415
 
-        jpeg = self._preview_jpeg()  # LibRaw gives none after it has failed
-        as_taken = self._preview_use is _Preview.AS_TAKEN
-        preview = self._preview(jpeg, long_side, least=long_side) if as_taken else None
+        preview = self._as_taken(long_side)
         if preview is not None:
             return preview
+        jpeg = self._preview_jpeg()  # LibRaw gives none after it has failed
         try:
             return self._developed(long_side)
         except rawpy.LibRawError:
@@ -95,32 +96,30 @@ class RawPhoto:
 
     def _preview_jpeg(self) -> bytes | None:
         """The largest embedded preview, if it may be used and is stored as the RAW pixels are."""
-        if self._preview_use is _Preview.DIFFERENT or not self._shows_turns():
+        if self._preview_use is _Preview.DIFFERENT or not self._shown.shows_turns():
             return None
         try:
             return _largest_preview(self._raw)
         except RejectedFile:  # the RAW pixels may be sound
             return None
 
+    def _as_taken(self, long_side: int) -> Image.Image | None:
+        """The smallest preview that may take the place of the RAW pixels and is large enough."""
+        if self._preview_use is not _Preview.AS_TAKEN or not self._shown.shows_turns():
+            return None
+        with open_regular(self._file) as stream:
+            for place, size in raw_header.find_previews(self._file):
+                jpeg = embedded_preview.read_part(stream, place, size)
+                preview = embedded_preview.decode(jpeg, self._shown, long_side)
+                if preview is not None:
+                    return preview
+        return self._preview(self._preview_jpeg(), long_side, least=long_side)
+
     def _preview(self, jpeg: bytes | None, long_side: int, least: int = 1) -> Image.Image | None:
-        """The preview, if it has `least` px and may be of the whole frame."""
+        """The largest preview, if it has `least` px and may be of the whole frame."""
         if jpeg is None or not _is_whole(jpeg, self._file):
             return None
-        try:
-            with photos.open_picture(io.BytesIO(jpeg), self._max_megapixels) as preview:
-                if max(preview.size) < least or not _alike(preview.size, self.frame):
-                    return None
-                photos.load_pixels(preview, long_side)
-                return None if _has_bars(preview) else preview.convert("RGB")
-        except RejectedFile:  # the RAW pixels may be sound
-            return None
-
-    def _shows_turns(self) -> bool:
-        """Whether a preview that was stored turned would show it by its aspect."""
-        swaps = orientation.displayed_size(*self.frame, self.shown_as) != self.frame
-        return self.shown_as == orientation.UPRIGHT or (
-            swaps and not _alike(self.frame, self.frame[::-1])
-        )
+        return embedded_preview.decode(jpeg, self._shown, long_side, least)
 
     def _developed(self, long_side: int) -> Image.Image:
         import rawpy  # noqa: PLC0415
@@ -137,7 +136,7 @@ class RawPhoto:
         )
         image = Image.fromarray(pixels.squeeze())
         visible = sizes.width * sizes.pixel_aspect, sizes.height
-        if not _alike(image.size, visible, _TWICE * _ASPECT_TOLERANCE):
+        if not are_alike(image.size, visible, _TWICE * ASPECT_TOLERANCE):
             raise RejectedFile("frame", f"the sensor's pixels are turned: {image.size} of {sizes}")
         return image.crop(_within(self._crop, _visible(sizes), image.size)).convert("RGB")
 
@@ -207,10 +206,10 @@ def _shown_as(directories: Sequence[Directory], flip: int) -> int:
 
 
 def _preview_use(directories: Sequence[Directory]) -> _Preview:
-    if dng.previews_differ(directories) or raw_header.is_changed(directories):
+    if dng.previews_differ(directories) or as_taken.is_changed(directories):
         return _Preview.DIFFERENT
-    as_taken = raw_header.is_as_taken(directories)
-    return _Preview.AS_TAKEN if as_taken else _Preview.DOUBTFUL
+    is_sure = as_taken.is_as_taken(directories)
+    return _Preview.AS_TAKEN if is_sure else _Preview.DOUBTFUL
 
 
 def _problem(error: Exception) -> str:
@@ -246,18 +245,6 @@ def _is_whole(jpeg: bytes, file: Path) -> bool:
         mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as whole,
     ):
         return whole.find(jpeg[len(jpeg) // 2 :]) >= 0
-
-
-def _alike(
-    size: tuple[float, ...], other: tuple[float, ...], tolerance: float = _ASPECT_TOLERANCE
-) -> bool:
-    return abs(size[0] * other[1] / (size[1] * other[0]) - 1) <= tolerance
-
-
-def _has_bars(preview: Image.Image) -> bool:
-    """Whether a whole border is black, as when a preview is padded to another aspect."""
-    bright = preview.convert("L").point(lambda value: 255 * (value > _BLACK))
-    return bright.getbbox() != (0, 0, *preview.size)
 
 
 def _visible(sizes: Any) -> Box:

@@ -1,0 +1,115 @@
+"""Finds a smaller picture that may take the place of a JPEG or HEIC, as the camera wrote both.
+
+Cameras put pictures of 160 to 1,920 px into a JPEG's EXIF and makers' notes, and behind the photo,
+where the multi-picture format lists them (CIPA DC-007); into an HEIC as thumbnail items. Decoding
+one takes a tenth of the time of the photo. But a program that changes the photo may leave them as
+they were. So none is used unless the file is as the camera wrote it: EXIF comes first, as it must
+(EXIF 2.32, 4.5.2) and as programs rarely leave it, tells the pixels' own size and no later change,
+and neither EXIF nor XMP names a program. Settings of an editor are no exception.
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from cropperhead.errors import RejectedFile
+from cropperhead.photos import as_taken, embedded_preview, tiff
+from cropperhead.photos import image as pictures
+from cropperhead.photos.embedded_preview import PhotoFrame
+
+_WIDTH, _HEIGHT = 40962, 40963  # PixelXDimension and PixelYDimension
+_WANTED = as_taken.TAGS | {_WIDTH, _HEIGHT}
+_EXIF_PREFIX, _INDEX_PREFIX = b"Exif\0\0", b"MPF\0"
+# JFIF, Photoshop's resources and Adobe's colour transform: segments that programs write
+_PROGRAMS_SEGMENTS = frozenset({"APP0", "APP13", "APP14"})
+# Names of what XMP says about a program that has changed a photo, and of editors' settings
+_PROGRAMS_WORDS = (b"CreatorTool", b"softwareAgent", b"camera-raw-settings", b"darktable")
+_ENTRIES, _HEAD = 0xB002, 1 << 18  # the index's tag, and bytes of a file that hold its header
+_LARGE_THUMBNAIL = "Large Thumbnail"  # so begins Pillow's name of the kind
+_JPEG = b"\xff\xd8\xff"
+
+
+def find_preview(
+    image: Image.Image, file: Path, frame: PhotoFrame, long_side: int
+) -> Image.Image | None:
+    """The pixels of the smallest picture that is large enough for a copy with this long side.
+
+    `image` is the opened photo, whose pixels are not read yet. None if there is no such picture, or
+    if it may show something else.
+    """
+    if pictures.draft_side(long_side) >= max(frame.size) or not frame.shows_turns():
+        return None
+    if not _is_as_taken(image, frame.size):
+        return None
+    if image.format == pictures.HEIF:
+        return _thumbnail_item(file, frame, long_side)
+    previews = (embedded_preview.decode(jpeg, frame, long_side) for jpeg in _jpegs(image))
+    return next((one for one in previews if one is not None), None)
+
+
+def _is_as_taken(image: Image.Image, size: tuple[int, int]) -> bool:
+    is_heif = image.format == pictures.HEIF
+    if not (is_heif or (image.format in pictures.JPEG_FORMATS and _has_cameras_segments(image))):
+        return False
+    xmp = image.info.get("xmp") or b""
+    if any(word in xmp for word in _PROGRAMS_WORDS):
+        return False
+    exif = io.BytesIO((image.info.get("exif") or b"").removeprefix(_EXIF_PREFIX))
+    try:
+        directories = tiff.read_directories(exif, _WANTED)
+    except (struct.error, ZeroDivisionError):
+        return False
+    said = (_number(directories, _WIDTH), _number(directories, _HEIGHT))
+    return said == size and as_taken.is_as_taken(directories)
+
+
+def _has_cameras_segments(image: Any) -> bool:
+    """Whether a JPEG begins with EXIF, and has no segment that only programs write."""
+    names = [name for name, _ in image.applist]
+    is_first = names[:1] == ["APP1"] and image.applist[0][1].startswith(_EXIF_PREFIX)
+    return is_first and _PROGRAMS_SEGMENTS.isdisjoint(names)
+
+
+def _number(directories: list[tiff.Directory], tag: int) -> int:
+    return next((int(one[tag][0]) for one in directories if one.get(tag)), 0)
+
+
+def _jpegs(image: Any) -> Iterator[bytes]:
+    """The JPEGs in EXIF with the maker's notes, then those that the index lists, by size."""
+    exif = image.info["exif"]
+    start = exif.find(_JPEG)
+    while start >= 0:
+        yield exif[start:]
+        start = exif.find(_JPEG, start + 1)
+    for place, size in sorted(_listed(image), key=lambda part: part[1]):
+        yield embedded_preview.read_part(image.fp, place, size)
+
+
+def _listed(image: Any) -> Iterator[tuple[int, int]]:
+    """Where the index has previews, and how many bytes; views, frames and maps are none."""
+    if image.format != "MPO":
+        return
+    image.fp.seek(0)
+    start = image.fp.read(_HEAD).find(_INDEX_PREFIX + image.info["mp"])
+    if start < 0:
+        return
+    for entry in image.mpinfo.get(_ENTRIES, ()):
+        if entry["Attribute"]["MPType"].startswith(_LARGE_THUMBNAIL):
+            yield start + len(_INDEX_PREFIX) + entry["DataOffset"], entry["Size"]
+
+
+def _thumbnail_item(file: Path, frame: PhotoFrame, long_side: int) -> Image.Image | None:
+    try:
+        with pictures.open_picture(file, frame.max_megapixels) as thumbnail:
+            whole = thumbnail.size
+            pictures.draft(thumbnail, long_side)
+            if thumbnail.size == whole:
+                return None
+            thumbnail.load()
+            return None if embedded_preview.has_bars(thumbnail) else thumbnail
+    except RejectedFile:
+        return None
