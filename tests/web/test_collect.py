@@ -14,7 +14,7 @@ from cropperhead.collection.reception import Reception
 from cropperhead.collection.sent import hash_consent
 from cropperhead.collection.settings import CONSENT, CollectionSettings, open_collection
 from cropperhead.errors import ParamsError
-from cropperhead.web import app, collect, service
+from cropperhead.web import app, collect, requests, service
 
 
 @contextmanager
@@ -203,7 +203,7 @@ def test_metrics_are_for_this_machine(client):
 
 
 def test_the_log_tells_what_happened_and_nothing_about_the_sender(client, caplog):
-    caplog.set_level("INFO", collect.LOGGER.name)
+    caplog.set_level("INFO", requests.LOGGER.name)
     changes = fields()
     send(client, name="my holiday.jpg", **changes)
     (line,) = [json.loads(one) for one in caplog.messages if '"crops"' in one]

@@ -1,11 +1,6 @@
-"""The collection's routes: what to know before sending a crop, sending, withdrawing, watching.
-
-Bodies are read here, with limits of size and of time, before anything looks into them.
-"""
+"""The collection's routes: what to know before sending a crop, sending, withdrawing, watching."""
 
 import asyncio
-import json
-import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +10,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cropperhead.collection import sent, uploads
@@ -23,32 +17,21 @@ from cropperhead.collection.intake import Counts, Outcome
 from cropperhead.collection.reception import Reception
 from cropperhead.errors import CollectionError, RejectedFile
 from cropperhead.web.forms import FormError, parse_form
-from cropperhead.web.limits import RateLimit, network
+from cropperhead.web.limits import RateLimit
+from cropperhead.web.requests import (
+    NO_STORE,
+    RETRY_S,
+    Refusal,
+    log,
+    read_body,
+    read_object,
+    refusal_response,
+    require_rate,
+    sender_address,
+)
 
-LOGGER = logging.getLogger("cropperhead.collection")
 _ENVELOPE_BYTES = 4096  # of a form's headers and boundaries
-_STATUS = {
-    "not_jpeg": 415,
-    "too_large": 413,
-    "consent": 409,
-    "id_taken": 409,
-    "withdrawn": 410,
-    "banned": 403,
-    "full": 507,
-}
-_REFUSED = 422
-_NO_STORE = {"Cache-Control": "no-store"}
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
-_UNREAD = frozenset({400, 408, 413, 429, 503})
-_RETRY_S = 5
-
-
-class Refusal(Exception):
-    """A request that is refused before its content is looked into."""
-
-    def __init__(self, status: int, reason: str, detail: str, retry_s: float | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.reason, self.detail, self.retry_s = status, reason, detail, retry_s
 
 
 def make_router(reception: Reception) -> APIRouter:
@@ -65,7 +48,7 @@ def make_router(reception: Reception) -> APIRouter:
 
     @router.get("/collect/terms", summary="What to know before sending a crop")
     def terms() -> JSONResponse:
-        return JSONResponse(_terms(reception), headers=_NO_STORE)
+        return JSONResponse(_terms(reception), headers=NO_STORE)
 
     @router.post(
         "/collect/crops",
@@ -96,17 +79,17 @@ def make_router(reception: Reception) -> APIRouter:
         try:
             reception.check()
         except CollectionError as error:
-            _log("unhealthy", problem=str(error))
-            return PlainTextResponse("unavailable\n", 503, headers=_NO_STORE)
-        return PlainTextResponse("ok\n", headers=_NO_STORE)
+            log("unhealthy", problem=str(error))
+            return PlainTextResponse("unavailable\n", 503, headers=NO_STORE)
+        return PlainTextResponse("ok\n", headers=NO_STORE)
 
     @router.get("/metrics", summary="Counts in Prometheus's text form, for this machine alone")
     def metrics(request: Request) -> Response:
-        if _address(request) not in _LOOPBACK:
+        if sender_address(request) not in _LOOPBACK:
             raise HTTPException(404)
         text = _metrics(reception.outcomes(), reception.collection.counts())
         media_type = "text/plain; version=0.0.4; charset=utf-8"
-        return Response(text, media_type=media_type, headers=_NO_STORE)
+        return Response(text, media_type=media_type, headers=NO_STORE)
 
     return router
 
@@ -121,24 +104,18 @@ class _Intake:
         started = time.perf_counter()
         facts: dict[str, Any] = {}
         try:
-            self._check_rate(request)
+            require_rate(self._limit, request)
             async with self._place():
-                body = await self._body(request, most)
+                body = await read_body(request, most, self._reception.settings.body_seconds)
                 facts["bytes"] = len(body)
                 response: Response = await handle(request, body)
-        except Refusal as error:
-            self._reception.count(error.reason)
-            response = _refused(error.status, error.reason, error.detail, error.retry_s)
-        except RejectedFile as error:
-            status = _STATUS.get(error.kind, _REFUSED)
-            response = _refused(status, error.kind, str(error))
-        except CollectionError as error:
-            _log("unavailable", problem=str(error))
-            detail = "it cannot be stored now; send it again later"
-            response = _refused(503, "unavailable", detail, _RETRY_S)
+        except (Refusal, RejectedFile, CollectionError) as error:
+            if isinstance(error, Refusal):
+                self._reception.count(error.reason)
+            response = refusal_response(error)
         facts |= {"status": response.status_code, "reason": response.headers.get("x-reason", "")}
         facts["ms"] = round((time.perf_counter() - started) * 1000)
-        _log(request.url.path.rpartition("/")[2], **facts)
+        log(request.url.path.rpartition("/")[2], **facts)
         return response
 
     async def send(self, request: Request, body: bytes) -> Response:
@@ -149,78 +126,47 @@ class _Intake:
         receive = partial(self._reception.receive, form["photo"], form["crop"])
         outcome = await run_in_threadpool(receive)
         status = 201 if outcome is Outcome.STORED else 200
-        return JSONResponse({"outcome": outcome.value}, status, headers=_NO_STORE)
+        return JSONResponse({"outcome": outcome.value}, status, headers=NO_STORE)
 
     async def withdraw(self, request: Request, body: bytes) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            raise Refusal(415, "form", "expected application/json")
-        try:
-            fields = json.loads(body)
-        except (ValueError, RecursionError):
-            raise Refusal(422, "json", "it cannot be read as JSON") from None
-        if not isinstance(fields, dict) or set(fields) != {"id", "receipt"}:
-            raise Refusal(422, "json", "expected an object of id and receipt")
+        fields = read_object(request, body, {"id", "receipt"})
         withdraw = partial(self._reception.withdraw, fields["id"], fields["receipt"])
         if not await run_in_threadpool(withdraw):
-            return _refused(404, "unknown_receipt", "there is no crop with this receipt")
-        return JSONResponse({"outcome": "withdrawn"}, headers=_NO_STORE)
+            raise RejectedFile("unknown_receipt", "there is no crop with this receipt")
+        return JSONResponse({"outcome": "withdrawn"}, headers=NO_STORE)
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
         """Hold one of the places for requests whose body is in memory."""
         if not self._free:
-            raise Refusal(503, "busy", "too many crops are being sent; try again", _RETRY_S)
+            raise Refusal(503, "busy", "too many crops are being sent; try again", RETRY_S)
         self._free -= 1
         try:
             yield
         finally:
             self._free += 1
 
-    def _check_rate(self, request: Request) -> None:
-        wait_s = self._limit.wait_s(network(_address(request)))
-        if wait_s:
-            raise Refusal(429, "rate", "too many requests; try again later", wait_s)
-
-    async def _body(self, request: Request, most: int) -> bytes:
-        """Read a body of limited size in limited time."""
-        stated = request.headers.get("content-length", "0")
-        if stated.isdigit() and int(stated) > most:
-            raise Refusal(413, "too_large", f"expected at most {most:,} bytes")
-        chunks, size = [], 0
-        try:
-            async with asyncio.timeout(self._reception.settings.body_seconds):
-                async for chunk in request.stream():
-                    size += len(chunk)
-                    if size > most:
-                        raise Refusal(413, "too_large", f"expected at most {most:,} bytes")
-                    chunks.append(chunk)
-        except TimeoutError:
-            raise Refusal(408, "slow", "the request took too long to arrive") from None
-        except ClientDisconnect:
-            raise Refusal(400, "disconnected", "the connection was closed") from None
-        return b"".join(chunks)
-
 
 @asynccontextmanager
 async def _run(reception: Reception, app: Any) -> AsyncIterator[None]:
     del app
     sweeper = asyncio.create_task(_sweep_for_ever(reception))
-    _log("started")
+    log("started")
     try:
         yield
     finally:
         sweeper.cancel()
         reception.collection.database.close()
-        _log("stopped")
+        log("stopped")
 
 
 async def _sweep_for_ever(reception: Reception) -> None:
     while True:
         try:
             swept = await run_in_threadpool(reception.collection.sweep)
-            _log("swept", orphans=swept)
+            log("swept", orphans=swept)
         except CollectionError as error:
-            _log("not_swept", problem=str(error))
+            log("not_swept", problem=str(error))
         await asyncio.sleep(reception.settings.sweep_minutes * 60)
 
 
@@ -232,24 +178,6 @@ def _terms(reception: Reception) -> dict[str, Any]:
         "max_bytes": settings.max_photo_bytes,
         "max_megapixels": uploads.MAX_MEGAPIXELS,
     }
-
-
-def _refused(status: int, reason: str, detail: str, retry_s: float | None = None) -> JSONResponse:
-    headers = _NO_STORE | {"X-Reason": reason}
-    if retry_s is not None:
-        headers["Retry-After"] = str(int(retry_s) + 1)
-    if status in _UNREAD:  # the rest of the body is not read
-        headers["Connection"] = "close"
-    return JSONResponse({"reason": reason, "detail": detail}, status, headers)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-def _log(event: str, **facts: Any) -> None:
-    """Log one line of JSON, which holds nothing about the sender."""
-    LOGGER.info(json.dumps({"time": round(time.time(), 3), "event": event} | facts))
 
 
 def _metrics(outcomes: Mapping[str, int], counts: Counts) -> str:
@@ -264,7 +192,7 @@ def _metrics(outcomes: Mapping[str, int], counts: Counts) -> str:
         "# HELP cropperhead_crops Crops in the collection, by status.",
         "# TYPE cropperhead_crops gauge",
         *(f'cropperhead_crops{{status="{name}"}} {n}' for name, n in sorted(counts.crops.items())),
-        "# HELP cropperhead_withdrawn_crops Crops that were withdrawn.",
+        "# HELP cropperhead_withdrawn_crops Crops, and people's votes, that were withdrawn.",
         "# TYPE cropperhead_withdrawn_crops gauge",
         f"cropperhead_withdrawn_crops {counts.withdrawn}",
         "# HELP cropperhead_photos Photos in the collection.",

@@ -1,0 +1,113 @@
+"""Requests that store something: their bodies, read with limits, and the answers to refused ones.
+
+Bodies are read here, with limits of size and of time, before anything looks into them.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Collection
+from typing import Any
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+
+from cropperhead.errors import CollectionError, RejectedFile
+from cropperhead.web.limits import RateLimit, network
+
+LOGGER = logging.getLogger("cropperhead.collection")
+NO_STORE = {"Cache-Control": "no-store"}
+RETRY_S = 5
+_STATUS = {
+    "not_jpeg": 415,
+    "too_large": 413,
+    "consent": 409,
+    "id_taken": 409,
+    "withdrawn": 410,
+    "banned": 403,
+    "full": 507,
+    "unknown_receipt": 404,
+    "unknown_rater": 404,
+    "unfinished": 409,
+}
+_REFUSED = 422
+_UNREAD = frozenset({400, 408, 413, 429, 503})
+
+
+class Refusal(Exception):
+    """A request that is refused before its content is looked into."""
+
+    def __init__(self, status: int, reason: str, detail: str, retry_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.reason, self.detail, self.retry_s = status, reason, detail, retry_s
+
+
+async def read_body(request: Request, most: int, seconds: float) -> bytes:
+    """Read a body of at most so many bytes in so many seconds. Raises Refusal."""
+    stated = request.headers.get("content-length", "0")
+    if stated.isdigit() and int(stated) > most:
+        raise Refusal(413, "too_large", f"expected at most {most:,} bytes")
+    chunks, size = [], 0
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > most:
+                    raise Refusal(413, "too_large", f"expected at most {most:,} bytes")
+                chunks.append(chunk)
+    except TimeoutError:
+        raise Refusal(408, "slow", "the request took too long to arrive") from None
+    except ClientDisconnect:
+        raise Refusal(400, "disconnected", "the connection was closed") from None
+    return b"".join(chunks)
+
+
+def read_object(request: Request, body: bytes, names: Collection[str]) -> dict[str, Any]:
+    """Read a JSON object that has exactly these names. Raises Refusal."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise Refusal(415, "form", "expected application/json")
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refusal(422, "json", "it cannot be read as JSON") from None
+    if not isinstance(fields, dict) or set(fields) != set(names):
+        raise Refusal(422, "json", f"expected an object of {' and '.join(sorted(names))}")
+    return fields
+
+
+def require_rate(limit: RateLimit, request: Request) -> None:
+    """Raise Refusal where the sender's address asks too often."""
+    wait_s = limit.wait_s(network(sender_address(request)))
+    if wait_s:
+        raise Refusal(429, "rate", "too many requests; try again later", wait_s)
+
+
+def refusal_response(error: Refusal | RejectedFile | CollectionError) -> JSONResponse:
+    """Answer a request that failed, with the reason; the reason is a header, too."""
+    if isinstance(error, Refusal):
+        return _refused(error.status, error.reason, error.detail, error.retry_s)
+    if isinstance(error, RejectedFile):
+        return _refused(_STATUS.get(error.kind, _REFUSED), error.kind, str(error))
+    log("unavailable", problem=str(error))
+    return _refused(503, "unavailable", "it cannot be stored now; send it again later", RETRY_S)
+
+
+def sender_address(request: Request) -> str:
+    """Return the address that a request comes from; empty if there is none."""
+    return request.client.host if request.client else ""
+
+
+def log(event: str, **facts: Any) -> None:
+    """Log one line of JSON, which holds nothing about the sender."""
+    LOGGER.info(json.dumps({"time": round(time.time(), 3), "event": event} | facts))
+
+
+def _refused(status: int, reason: str, detail: str, retry_s: float | None = None) -> JSONResponse:
+    headers = NO_STORE | {"X-Reason": reason}
+    if retry_s is not None:
+        headers["Retry-After"] = str(int(retry_s) + 1)
+    if status in _UNREAD:  # the rest of the body is not read
+        headers["Connection"] = "close"
+    return JSONResponse({"reason": reason, "detail": detail}, status, headers)
