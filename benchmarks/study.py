@@ -11,6 +11,7 @@ how far careless people move the estimates.
 import argparse
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -22,10 +23,21 @@ from cropperhead.study import findings, two_way
 from cropperhead.study.attention import CARELESS, rater_weights
 from cropperhead.study.ballots import Plan, StudyPhoto, design_sessions
 from cropperhead.study.preference import Pairs
-from cropperhead.study.votes import LIKE, PLAIN, SPOILED, make_table
+from cropperhead.study.votes import (
+    BALLOT,
+    LEFT,
+    LIKE,
+    NEITHER,
+    PLAIN,
+    RIGHT,
+    SPOILED,
+    make_table,
+)
 
 CROPPERS = ("human", "cnn", "random")
-_TIES = 0.5  # Davidson's v, of one person on one photo
+_ALIKE = (
+    0.4  # crops whose momentary appeals differ by less are as good: a fifth of ties among equals
+)
 _RATER_SPREAD, _PHOTO_SPREAD = 0.4, 0.7  # standard deviations of log strengths
 _SPOILED = -4.0  # the log strength of the catch trials' crop
 _POPULATION = 400_000  # tastes, of which the true shares are the mean
@@ -76,13 +88,14 @@ class _Studies:
             {
                 **{"rater": f"rater {number:03}", "session": number, "place": place},
                 **{"mode": ballot.mode, "kind": ballot.kind, "photo": ballot.photo},
-                **{"group": ballot.photo, "left": ballot.left, "right": ballot.right},
+                **{"group": ballot.photo, "left": left, "right": right},
                 **{"answer": "left", "ms": 2500, "left_overlap": 0.6, "right_overlap": 0.5},
                 "repeats": ballot.repeats,
                 "model": "simulated",
             }
             for number, ballots in enumerate(sessions)
             for place, ballot in enumerate(ballots)
+            for left, right in combinations(ballot.shown, 2)
         ]
         self.votes = make_table(rows)
         self.rater, self.photo = (pd.factorize(self.votes[name])[0] for name in ("rater", "photo"))
@@ -90,6 +103,8 @@ class _Studies:
         self.sides = np.stack(
             [pd.Index(names).get_indexer(self.votes[s]) for s in ("left", "right")]
         )
+        self.ballot = self.votes.groupby(BALLOT, sort=False).ngroup().to_numpy()
+        self.is_ranked = np.bincount(self.ballot)[self.ballot] > 1
         self.is_counted = (self.votes["mode"] == LIKE) & (self.votes["kind"] == PLAIN)
 
     def vote(self, case: Case, generator: np.random.Generator) -> pd.DataFrame:
@@ -100,11 +115,22 @@ class _Studies:
         kind = generator.random(raters)
         sign = np.where(kind < case.careless, 0.0, 1.0)
         sign[(kind >= case.careless) & (kind < case.careless + case.malicious)] = -1.0
-        scores = np.array([*case.strengths, _SPOILED])[self.sides]
-        scores = scores + tastes[self.rater, self.sides] + looks[self.photo, self.sides]
-        chances = _outcomes(scores.T * sign[self.rater, None]).cumsum(axis=1)
-        drawn = (generator.random((len(chances), 1)) > chances[:, :2]).sum(axis=1)
-        return self.votes.assign(answer=np.array(["left", "right", "neither"], object)[drawn])
+        values = np.array([*case.strengths, _SPOILED]) + tastes[:, None] + looks
+        appeal = sign[self.rater, None] * values[self.rater, self.photo]
+        # one draw for each crop of a ballot, so that a ranking contradicts itself nowhere
+        momentary = generator.gumbel(size=(self.ballot.max() + 1, 4))[self.ballot]
+        return self.votes.assign(answer=self._answers(appeal + momentary))
+
+    def _answers(self, appeal: np.ndarray) -> np.ndarray:
+        """Return what people answer to whom the crops appeal so much, (n, croppers)."""
+        left, right = np.take_along_axis(appeal, self.sides.T, axis=1).T
+        alike = np.abs(left - right) < _ALIKE
+        # Of three, people who see a difference name the best, and then look for one in the others
+        three = appeal[:, : len(CROPPERS)]
+        all_alike = np.ptp(three, axis=1) < _ALIKE
+        has_best = np.maximum(left, right) == three.max(axis=1)
+        alike = np.where(self.is_ranked, all_alike | (~has_best & alike), alike)
+        return np.where(alike, NEITHER, np.where(left > right, LEFT, RIGHT)).astype(object)
 
 
 def _check(studies: _Studies, case: Case, seed: int, draws: int) -> dict[str, float]:
@@ -130,13 +156,6 @@ def _check(studies: _Studies, case: Case, seed: int, draws: int) -> dict[str, fl
     return row
 
 
-def _outcomes(scores: np.ndarray) -> np.ndarray:
-    """Return the chances of left, right and a tie, (..., 3), for log strengths (..., 2)."""
-    tie = np.log(_TIES) + scores.mean(axis=-1, keepdims=True)
-    weights = np.exp(np.concatenate([scores, tie], axis=-1))
-    return weights / weights.sum(axis=-1, keepdims=True)
-
-
 @cache
 def true_shares(strengths: tuple[float, ...]) -> tuple[float, ...]:
     """Return each cropper's share of wins over all the people and photos there could be."""
@@ -146,8 +165,9 @@ def true_shares(strengths: tuple[float, ...]) -> tuple[float, ...]:
     shares = []
     for i in range(len(strengths)):
         others = [j for j in range(len(strengths)) if j != i]
-        chances = [_outcomes(scores[:, [i, j]]) for j in others]
-        shares.append(float(np.mean([each[:, 0] + each[:, 2] / 2 for each in chances])))
+        ahead = scores[:, [i]] - scores[:, others]
+        # the difference of two Gumbel variables is logistic; ties count half
+        shares.append(float(np.mean(expit(ahead - _ALIKE) + expit(ahead + _ALIKE)) / 2))
     return tuple(shares)
 
 

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 from cropperhead import params
-from cropperhead.study import returned
+from cropperhead.study import collect
 from cropperhead.system import stage
 
 
 def main() -> None:
     votes, counts = map(Path, sys.argv[1:])
-    returned.write_table(Path(params.load().study.folder), votes, counts)
+    study = params.load().study
+    collect.write_table(Path(study.folder), study.collected, votes, counts)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from cropperhead.study.ballots import Plan, StudyPhoto, design_sessions
-from cropperhead.study.votes import SPOILED, make_table
+from cropperhead.study.votes import NEITHER, SPOILED, compare, make_table
 
 CROPPERS = ("human", "cnn", "random")
 LIMITS = {
@@ -36,17 +36,30 @@ def simulate(
     ):
         for place, ballot in enumerate(ballots):
             looks = number < raters - careless
-            scores = np.array([values[ballot.left], values[ballot.right]]) * looks
-            weights = np.exp([*scores, scores.mean() - 1])
-            answer = str(rng.choice(["left", "right", "neither"], p=weights / weights.sum()))
-            rows.append(
+            scores = np.array([values[cropper] for cropper in ballot.shown]) * looks
+            rows += [
                 {
                     **{"rater": f"rater {number:02}", "session": number, "place": place},
                     **{"mode": ballot.mode, "kind": ballot.kind, "photo": ballot.photo},
-                    **{"group": ballot.photo, "left": ballot.left, "right": ballot.right},
-                    **{"answer": answer, "ms": 1500, "repeats": ballot.repeats, "model": ""},
-                    **{"left_overlap": 0.7 if ballot.left == "cnn" else 0.5},
-                    **{"right_overlap": 0.7 if ballot.right == "cnn" else 0.5},
+                    **{"group": ballot.photo, "left": left, "right": right},
+                    **{"answer": better, "ms": 1500, "repeats": ballot.repeats, "model": ""},
+                    **{"left_overlap": 0.7 if left == "cnn" else 0.5},
+                    **{"right_overlap": 0.7 if right == "cnn" else 0.5},
                 }
-            )
+                for left, right, better in compare(ballot.shown, answer(scores, rng))
+            ]
     return make_table(rows)
+
+
+def answer(scores: np.ndarray, rng: np.random.Generator) -> str:
+    """Answer a ballot on crops of these log strengths: the best of them, or no difference."""
+    weights = np.exp([*scores, scores.mean() - 1])
+    best = int(rng.choice(len(weights), p=weights / weights.sum()))
+    if best == len(scores):
+        return NEITHER
+    if len(scores) == 2:
+        return ("left", "right")[best]
+    others = [i for i in range(3) if i != best]
+    chances = np.exp(scores[others])
+    second = int(rng.choice(others, p=chances / chances.sum()))
+    return "".join(str(i + 1) for i in (best, second, 3 - best - second))

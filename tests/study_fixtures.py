@@ -19,12 +19,12 @@ def _photo(number: int) -> bytes:
 
 @pytest.fixture(scope="session")
 def study_made(tmp_path_factory):
-    """A study of 14 photos, in its folder."""
+    """A study of 20 photos, in its folder: enough for sessions of 60 ballots."""
     from cropperhead.dataset import shards  # noqa: PLC0415
     from cropperhead.study import folder  # noqa: PLC0415
 
     place = tmp_path_factory.mktemp("study")
-    names = [f"photo {i:02}.jpg" for i in range(15)]
+    names = [f"photo {i:02}.jpg" for i in range(21)]
     rows = [
         {
             **{"photo": name, "author": "me", "group": name, "cropper": cropper, "invalid": 0.0},

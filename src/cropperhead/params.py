@@ -297,6 +297,7 @@ class StudyParams:
     folder: str = "data/study"
     croppers: tuple[str, ...] = ("human", "cnn", "random")
     seed: int = 5
+    collected: str = ""
 
     def __post_init__(self) -> None:
         names = self.croppers

@@ -58,6 +58,13 @@ def test_a_collection_s_settings_need_a_collection(capsys):
     assert "pass --collect, too" in capsys.readouterr().err
 
 
+def test_a_study_that_is_not_there_cannot_be_served(tmp_path, capsys):
+    command = ["serve", "--study", str(tmp_path), "-S", f"place={tmp_path / 'votes'}"]
+    assert main([*command, "--no-browser"]) == 1
+    assert "no study is there" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_collection_that_others_can_reach_needs_a_password(tmp_path, monkeypatch, capsys):
     for name in ("CROPPERHEAD_MODERATION_PASSWORD", "CROPPERHEAD_MODERATION_PASSWORD_HASH"):
         monkeypatch.delenv(name, raising=False)

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 from simulated_votes import CROPPERS
 
-from cropperhead.errors import DataError, RejectedFile
-from cropperhead.study import export, findings, folder, returned
+from cropperhead.errors import CollectionError, DataError, RejectedFile
+from cropperhead.study import collect, export, findings, folder, returned
+from cropperhead.study.votes import compare
 
 
 @pytest.fixture
@@ -20,11 +21,42 @@ def own(study_made, tmp_path):
 def _file(place, study, session=0, rater="0123456789abcdef", votes=None, **changes):
     ballots = folder.session_content(study, session)["ballots"]
     if votes is None:
-        votes = [{"ballot": each["ballot"], "answer": "left", "ms": 900} for each in ballots]
+        votes = [
+            {
+                "ballot": each["ballot"],
+                "answer": "left" if len(each["crops"]) == 2 else "132",
+                "ms": 900,
+            }
+            for each in ballots
+        ]
     content = {"study": study.id, "session": session, "rater": rater, "votes": votes} | changes
     file = place / f"{rater}.json"
     file.write_text(json.dumps(content))
     return file
+
+
+def _first_pair(study):
+    return next(i for i, ballot in enumerate(study.design[0]) if not ballot.middle)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [  # of crops a, b and c from left to right
+        ("213", {"ab": "right", "ac": "left", "bc": "left"}),
+        ("3", {"ab": "neither", "ac": "right", "bc": "right"}),
+        ("neither", {"ab": "neither", "ac": "neither", "bc": "neither"}),
+    ],
+)
+def test_a_ranking_is_three_comparisons(answer, expected):
+    assert {left + right: better for left, right, better in compare("abc", answer)} == expected
+
+
+@pytest.mark.parametrize("answer", ["132", "1", "12", "top", 1, None])
+def test_a_ranking_of_two_crops_is_rejected(study_made, answer):
+    study = study_made[1]
+    vote = {"ballot": study.ballot_token(0, _first_pair(study)), "answer": answer, "ms": 900}
+    with pytest.raises(RejectedFile, match="the answer is"):
+        returned.parse_votes([vote], study, 0)
 
 
 def test_a_study_is_read_as_it_was_study_made(study_made):
@@ -73,10 +105,14 @@ def test_a_crop_has_another_name_in_each_session(study_made):
 def test_votes_that_come_back_become_the_table(own):
     place, study = own
     done = returned.import_files([_file(place, study)], place)
-    table, rejected = returned.read_table(place)
+    table, rejected = collect.read_table(place)
     assert (done.new, done.known, rejected) == (len(study.design[0]), 0, [])
-    assert table["left"].tolist() == [ballot.left for ballot in study.design[0]]
-    assert table["photo"].tolist() == [ballot.photo for ballot in study.design[0]]
+    for number, ballot in enumerate(study.design[0]):
+        rows = table[table["place"] == number]
+        shown = set(zip(rows["left"], rows["right"], rows["answer"], strict=True))
+        answer = "132" if ballot.middle else "left"
+        assert shown == set(compare(ballot.shown, answer))
+        assert set(rows["photo"]) == {ballot.photo}
     assert set(table["model"]) == {"abc"}
 
 
@@ -86,19 +122,21 @@ def test_importing_twice_counts_once_and_the_first_vote_stays(own):
     returned.import_files([file], place)
     changed = json.loads(file.read_text())
     for vote in changed["votes"]:
-        vote["answer"] = "right"
+        vote["answer"] = {"left": "right", "132": "1"}[vote["answer"]]
     file.write_text(json.dumps(changed))
     done = returned.import_files([file], place)
     assert (done.new, done.known) == (0, len(study.design[0]))
-    assert set(returned.read_table(place)[0]["answer"]) == {"left"}
+    table, _ = collect.read_table(place)
+    first = table[table["place"] == _first_pair(study)]
+    assert first["answer"].tolist() == ["left"]
 
 
 def test_a_ballot_has_one_vote(own):
     place, study = own
-    token = study.ballot_token(0, 0)
+    token = study.ballot_token(0, _first_pair(study))
     votes = [{"ballot": token, "answer": answer, "ms": 900} for answer in ("right", "left")]
     returned.import_files([_file(place, study, votes=votes)], place)
-    assert returned.read_table(place)[0]["answer"].tolist() == ["right"]
+    assert collect.read_table(place)[0]["answer"].tolist() == ["right"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +159,8 @@ def test_what_was_not_made_here_is_rejected_with_a_reason(study_made, tmp_path, 
 
 @pytest.mark.parametrize("ms", [-1, 1e300, "900", None, True, float("nan")])
 def test_a_time_that_is_none_is_rejected(study_made, ms):
-    vote = {"ballot": study_made[1].ballot_token(0, 0), "answer": "left", "ms": ms}
+    first = study_made[1].ballot_token(0, _first_pair(study_made[1]))
+    vote = {"ballot": first, "answer": "left", "ms": ms}
     content = {"study": study_made[1].id, "session": 0, "rater": "a" * 16, "votes": [vote]}
     with pytest.raises(RejectedFile, match="expected milliseconds"):
         returned.parse(json.dumps(content).encode(), study_made[1])
@@ -143,10 +182,15 @@ def test_a_bad_file_does_not_stop_the_others(own):
     assert done.new == len(study.design[0])
 
 
+def test_a_collection_that_is_not_there_is_named(study_made, tmp_path):
+    with pytest.raises(CollectionError, match="it holds no collection"):
+        collect.read_table(study_made[0], str(tmp_path / "none"))
+
+
 def test_without_a_study_there_are_no_votes(tmp_path):
-    returned.write_table(tmp_path / "none", tmp_path / "votes.csv", tmp_path / "votes.json")
+    collect.write_table(tmp_path / "none", "", tmp_path / "votes.csv", tmp_path / "votes.json")
     assert json.loads((tmp_path / "votes.json").read_text())["votes"] == 0
-    table, _ = returned.read_table(tmp_path / "none")
+    table, _ = collect.read_table(tmp_path / "none")
     assert findings.summarise(table, 0.95).raters == 0
 
 
@@ -157,6 +201,6 @@ def test_the_same_votes_give_the_same_bytes_in_any_order_of_import(study_made, t
         shutil.copytree(study_made[0], place)
         files = [_file(place, study_made[1], i, rater=f"{i}" * 16) for i in range(3)][::order]
         returned.import_files(files, place)
-        returned.write_table(place, place / "votes.csv", place / "votes.json")
+        collect.write_table(place, "", place / "votes.csv", place / "votes.json")
         outputs.append((place / "votes.csv").read_bytes())
     assert outputs[0] == outputs[1]

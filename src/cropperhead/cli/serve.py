@@ -49,6 +49,14 @@ _PORT = click.IntRange(0, 65535)
     "URL.  [default: data/collection]",
 )
 @click.option(
+    "--study",
+    is_flag=False,
+    flag_value="",
+    metavar="[DIR]",
+    help="Let people vote on the study in this folder, at /study. Votes are kept in the "
+    "collection's database.  [default: study.folder in params.yaml]",
+)
+@click.option(
     "-S",
     "--set",
     "assignments",
@@ -77,6 +85,7 @@ def command(
     Photos are read and cropped by the browser: none leaves it, unless --collect lets people send
     small copies of them. Ctrl-C ends the page.
     """
+    study = collecting.pop("study")
     if collecting.pop("describe"):
         from cropperhead.collection import settings
 
@@ -84,27 +93,41 @@ def command(
         return
     from cropperhead.web import app, page_model, server
 
-    routers = _collection_routers(host in app.LOOPBACK_NAMES, **collecting)
+    routers = _routers(host in app.LOOPBACK_NAMES, study, **collecting)
     with page_model.find_page_model(model) as (_, found):
         hosts = (*app.LOOPBACK_NAMES, host, *names)
         application = app.create_app(app.PageSettings(found, hosts, routers))
         opened = server.listen(server.Address(host, port))
         address = server.url(opened)
         click.echo(f"The page is at {address} (Ctrl-C ends it).")
+        if study is not None:
+            address = server.url(opened, "/study/")
+            click.echo(f"The study is at {address}")
         server.run(application, opened, address if browser else None)
 
 
-def _collection_routers(
-    is_local: bool, place: str | None, assignments: tuple[str, ...], file: Path | None
+def _routers(
+    is_local: bool,
+    study: str | None,
+    place: str | None,
+    assignments: tuple[str, ...],
+    file: Path | None,
 ) -> "list[APIRouter]":
-    """Make the routes of a collection; none without --collect."""
-    if place is None:
+    """Make the routes of a collection and of a study; none without --collect and --study."""
+    if place is None and study is None:
         if assignments or file:
             raise click.UsageError("-S and --settings are for a collection: pass --collect, too.")
         return []
+    from cropperhead import params
     from cropperhead.web import service
 
-    return service.collection_routers(_collection_settings(place, assignments, file), is_local)
+    settings, routers = _collection_settings(place, assignments, file), []
+    if place is not None:
+        routers += service.collection_routers(settings, is_local)
+    if study is not None:
+        folder = Path(study or params.load().study.folder)
+        routers.append(service.study_router(folder, settings))
+    return routers
 
 
 def _collection_settings(

@@ -51,7 +51,7 @@ def read_accepted(place: str) -> list[CollectedPhoto]:
     """
     if _is_export(place):
         return _read_export(Path(place).expanduser())
-    with _Opened(place) as collection:
+    with Opened(place) as collection:
         rows = collection.list_crops("accepted")
     photos: dict[str, dict[str, Crop]] = {}
     sizes, counts = {}, dict[str, int]()
@@ -113,10 +113,14 @@ def export(place: str, folder: Path) -> tuple[int, int]:
     return len(photos), len(lines)
 
 
-class _Opened:
-    """A collection that is closed at the end of the block."""
+class Opened:
+    """A collection that is closed at the end of the block.
+
+    Raises CollectionError if there is none, ParamsError for a place that is none.
+    """
 
     def __init__(self, place: str) -> None:
+        """Open the collection in a folder or at a URL, to be read."""
         # SQLAlchemy and obstore, which an exported folder does without
         from cropperhead.collection import migrate, settings  # noqa: PLC0415
 
@@ -128,9 +132,11 @@ class _Opened:
         migrate.require_current(self._collection.database)
 
     def __enter__(self) -> "Collection":
+        """Return the collection."""
         return self._collection
 
     def __exit__(self, *_: object) -> None:
+        """Close its database."""
         self._collection.database.close()
 
 

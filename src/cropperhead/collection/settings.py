@@ -55,6 +55,8 @@ class CollectionSettings:
     uploads_at_once: int = 16  # of which each holds a photo in memory
     per_address_hourly: int = 120  # requests that change something; an IPv6 network counts as one
     total_hourly: int = 3000
+    raters_hourly: int = 30  # people of one address who begin to vote in a study
+    max_raters: int = 20_000  # of all studies
     max_crops: int = 100_000
     max_gigabytes: float = 20.0  # of all photos
     min_free_gigabytes: float = 1.0  # of the disk, if photos are in a folder
@@ -70,7 +72,7 @@ class CollectionSettings:
         _require("max_photo_kilobytes", kilobytes, 16 <= kilobytes <= 1024, "16 to 1024")
         for name in (
             *("body_seconds", "uploads_at_once", "per_address_hourly", "total_hourly"),
-            *("max_crops", "max_gigabytes", "sweep_minutes"),
+            *("max_crops", "max_gigabytes", "sweep_minutes", "raters_hourly", "max_raters"),
         ):
             value = getattr(self, name)
             _require(name, value, value > 0, "above 0")

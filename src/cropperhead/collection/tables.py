@@ -73,7 +73,26 @@ crops = sa.Table(
     CheckConstraint("crop_top < crop_bottom AND crop_left < crop_right", name="rectangle"),
     CheckConstraint("status IN ('new', 'accepted', 'rejected')", name="status"),
 )
-# Ids that were withdrawn, so that a repeat that comes late does not bring a crop back
+# People who vote in a study (`cropperhead serve --study`), and their votes
+raters = sa.Table(
+    "raters",
+    METADATA,
+    Column("id", String(32), primary_key=True),  # made by the page
+    Column("receipt", _SHA256, nullable=False),  # hash of what withdraws the votes
+    Column("study", String(16), nullable=False, index=True),
+    Column("session", Integer, nullable=False),
+    Column("received", BigInteger, nullable=False),  # s since 1970
+)
+votes = sa.Table(
+    "votes",
+    METADATA,
+    Column("rater", String(32), ForeignKey("raters.id"), primary_key=True),
+    Column("place", Integer, primary_key=True, autoincrement=False),  # of the ballot in the session
+    Column("answer", String(8), nullable=False),
+    Column("ms", Integer, nullable=False),  # from the crops' appearance to the vote
+    Column("received", BigInteger, nullable=False),
+)
+# Ids that were withdrawn, so that a repeat that comes late brings neither crop nor votes back
 withdrawals = sa.Table(
     "withdrawals",
     METADATA,
@@ -113,15 +132,15 @@ class Database:
             yield connection.execution_options(cropperhead_reads=True)
 
     @contextmanager
-    def writing(self, photo: str | None = None) -> Iterator[sa.Connection]:
+    def writing(self, name: str | None = None) -> Iterator[sa.Connection]:
         """Run a block in a transaction that writes; it is committed at the end.
 
-        No other transaction that names the same `photo` runs meanwhile, in any process. SQLite has
-        one writer at a time anyway.
+        No other transaction with the same `name`, hexadecimal digits such as a photo's SHA-256,
+        runs meanwhile, in any process. SQLite has one writer at a time anyway.
         """
         with self._reachable(), self.engine.begin() as connection:
-            if photo is not None and not self.is_sqlite:
-                lock = sa.func.pg_advisory_xact_lock(int(photo[:15], 16))
+            if name is not None and not self.is_sqlite:
+                lock = sa.func.pg_advisory_xact_lock(int(name[:15], 16))
                 connection.execute(sa.select(lock))
             yield connection
 

@@ -1,9 +1,9 @@
 """The design of a study: which crops of which photo are shown to whom, on which side, and when.
 
-A session is what one person is asked: first which of two crops they like best, then which of two a
-person made. Photos and pairs of croppers are asked about equally often, within a session and over
-all of them. The order and the sides are drawn at random from the study's seed and the session's
-number, so a session is the same wherever it is made.
+A session is what one person is asked: first which of two or three crops they like best, then which
+of two a person made. Photos and sets of croppers are asked about equally often, within a session
+and over all of them. The order and the sides are drawn at random from the study's seed and the
+session's number, so a session is the same wherever it is made.
 """
 
 from collections import Counter
@@ -15,12 +15,12 @@ import numpy as np
 
 from cropperhead.evaluation.croppers import HUMAN
 from cropperhead.geometry import crops
-from cropperhead.geometry.crops import Floats
 from cropperhead.study.votes import CATCH, LIKE, PLAIN, REPEAT, SPOILED, TELL
 
 ALIKE = 0.9  # crops that overlap by more are not compared: nobody could prefer one
 _SPOILED_SIDE = 0.45  # of the human crop's sides: what the catch trials' other crop keeps
 _SPOILED_OVERLAP = 0.25  # a catch trial's crops may not overlap by more, or it is not obvious
+_RANK = "rank"  # ballots on likes with three crops
 _LEAST_DISTANCE = 8  # ballots between one and its repetition
 
 
@@ -44,9 +44,13 @@ class StudyPhoto:
 
 @dataclass(frozen=True)
 class Plan:
-    """How many ballots a session has: on likes, of these repeated and catch trials, and to tell."""
+    """How many ballots a session has: on likes, repeated ones and catch trials, and to tell.
 
-    like: int = 36
+    `rank` are ballots on likes with three crops.
+    """
+
+    like: int = 30
+    rank: int = 6
     repeats: int = 6
     catches: int = 6
     tell: int = 12
@@ -54,7 +58,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Ballot:
-    """Two crops of one photo, by their croppers; `repeats` is an earlier ballot's place, or -1."""
+    """Two or three crops of one photo, by their croppers.
+
+    `middle` is empty where there are two. `repeats` is an earlier ballot's place, or -1.
+    """
 
     mode: str
     kind: str
@@ -62,6 +69,12 @@ class Ballot:
     left: str
     right: str
     repeats: int = -1
+    middle: str = ""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The croppers whose crops are shown, from left to right."""
+        return (self.left, self.middle, self.right) if self.middle else (self.left, self.right)
 
 
 def spoiled_crop(human: Sequence[float]) -> tuple[float, ...]:
@@ -88,12 +101,10 @@ def design_sessions(
 @dataclass(frozen=True)
 class _Question:
     photo: str
-    first: str
-    second: str
+    croppers: tuple[str, ...]
 
-    @property
-    def pair(self) -> tuple[str, str]:
-        return self.first, self.second
+    def includes(self, other: "_Question") -> bool:
+        return self.photo == other.photo and set(self.croppers) >= set(other.croppers)
 
 
 class _Designer:
@@ -101,14 +112,9 @@ class _Designer:
 
     def __init__(self, photos: Sequence[StudyPhoto], croppers: Sequence[str]) -> None:
         ordered = sorted(photos, key=lambda photo: photo.name)
-        self._questions = [
-            _Question(photo.name, first, second)
-            for photo in ordered
-            for first, second in combinations(croppers, 2)
-            if photo.overlap(first, second) <= ALIKE
-        ]
+        self._pairs, self._threes = (_questions(ordered, croppers, count) for count in (2, 3))
         self._catches = [
-            _Question(photo.name, HUMAN, SPOILED)
+            _Question(photo.name, (HUMAN, SPOILED))
             for photo in map(StudyPhoto.with_spoiled, ordered)
             if photo.overlap(HUMAN, SPOILED) <= _SPOILED_OVERLAP
         ]
@@ -116,11 +122,17 @@ class _Designer:
 
     def session(self, plan: Plan, generator: np.random.Generator) -> list[Ballot]:
         shown: Counter[str] = Counter()
-        liked = self._choose(LIKE, self._questions, plan.like, shown, generator)
+        ranked = self._choose(_RANK, self._threes, plan.rank, shown, generator)
+        new = [q for q in self._pairs if not any(three.includes(q) for three in ranked)]
+        # where there are few, both questions get their share
+        count = min(plan.tell, len(new) * plan.tell // (plan.like + plan.tell))
+        human = [q for q in new if HUMAN in q.croppers]
+        told = self._choose(TELL, human, count, shown, generator)
+        new = [q for q in new if q not in told]
+        count = plan.like + plan.rank - len(ranked)
+        liked = self._choose(LIKE, new, count, shown, generator)
         caught = self._choose(CATCH, self._catches, plan.catches, shown, generator)
-        new = [q for q in self._questions if HUMAN in q.pair and q not in liked]
-        told = self._choose(TELL, new, plan.tell, shown, generator)
-        like = [_ballot(LIKE, PLAIN, q, generator) for q in liked]
+        like = [_ballot(LIKE, PLAIN, q, generator) for q in (*liked, *ranked)]
         like += [_ballot(LIKE, CATCH, q, generator) for q in caught]
         order = generator.permutation(len(like))
         asked = _with_repeats([like[i] for i in order], plan.repeats, generator)
@@ -140,29 +152,42 @@ class _Designer:
         chosen: list[_Question] = []
         for _ in range(min(count, len(left))):
             best = min(
-                left, key=lambda q: (shown[q.photo], asked[q.pair], asked[q], asked[q.photo])
+                left, key=lambda q: (shown[q.photo], asked[q.croppers], asked[q], asked[q.photo])
             )
             del left[best]
             chosen.append(best)
             shown[best.photo] += 1
-            asked.update((best.pair, best, best.photo))
+            asked.update((best.croppers, best, best.photo))
         return chosen
 
 
+def _questions(
+    photos: Sequence[StudyPhoto], croppers: Sequence[str], count: int
+) -> list[_Question]:
+    """List what can be asked about so many crops: no two of them may be alike."""
+    return [
+        _Question(photo.name, chosen)
+        for photo in photos
+        for chosen in combinations(croppers, count)
+        if all(photo.overlap(*pair) <= ALIKE for pair in combinations(chosen, 2))
+    ]
+
+
 def _ballot(mode: str, kind: str, question: _Question, generator: np.random.Generator) -> Ballot:
-    sides = question.pair if generator.integers(2) else question.pair[::-1]
-    return Ballot(mode, kind, question.photo, *sides)
+    order = generator.permutation(len(question.croppers))
+    left, *middle, right = (question.croppers[i] for i in order)
+    return Ballot(mode, kind, question.photo, left, right, middle="".join(middle))
 
 
 def _with_repeats(
     ballots: list[Ballot], count: int, generator: np.random.Generator
 ) -> list[Ballot]:
-    """Ask some of the first ballots again at the end of the list, mixed with others.
+    """Ask some of the first ballots on two crops again at the end of the list, mixed with others.
 
     The sides are swapped, so that the same key is not the same answer.
     """
     half = len(ballots) // 2
-    plain = [i for i in range(half) if ballots[i].kind == PLAIN]
+    plain = [i for i in range(half) if ballots[i].kind == PLAIN and not ballots[i].middle]
     if half < _LEAST_DISTANCE:
         return ballots
     repeated = sorted(generator.permutation(plain)[:count].tolist())
@@ -178,8 +203,3 @@ def _with_repeats(
             result.append(again)
         result += ballots[i : i + 1]
     return result
-
-
-def overlaps(photo: StudyPhoto, ballot: Ballot) -> Floats:
-    """Return the overlaps of the ballot's two crops with the human crop, (2,)."""
-    return np.array([photo.overlap(HUMAN, side) for side in (ballot.left, ballot.right)])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cropperhead.errors import DataError
 from cropperhead.study import folder as folders
+from cropperhead.study.folder import Study
 
 _PAGE = ("index.html", "study.css", "study.js")
 _TIME = (978_307_200, 978_307_200)  # of every file: 2001, whatever the order of writing
@@ -27,14 +28,11 @@ def export(folder: Path, target: Path) -> int:
         raise DataError(f"{target}: it is not empty. Choose a new folder.")
     for name in ("crops", "sessions"):
         (target / name).mkdir(parents=True, exist_ok=True)
-    page = resources.files(__package__) / "page"
-    for name in _PAGE:
-        (target / name).write_bytes((page / name).read_bytes())
-    facts = {"id": study.id, "sessions": study.sessions}
-    _write_script(target / "sessions.js", "study", facts)
+    for name, content in page_files(study).items():
+        (target / name).write_bytes(content)
     for session in range(study.sessions):
-        content = folders.session_content(study, session)
-        _write_script(target / "sessions" / f"{session + 1}.js", "session", content)
+        script = _script("session", folders.session_content(study, session))
+        (target / "sessions" / f"{session + 1}.js").write_bytes(script)
         for name, file in folders.session_crops(folder, study, session):
             shutil.copyfile(file, target / "crops" / f"{name}.jpg")
     for file in sorted(target.rglob("*")):
@@ -42,5 +40,17 @@ def export(folder: Path, target: Path) -> int:
     return study.sessions
 
 
-def _write_script(file: Path, name: str, value: object) -> None:
-    file.write_text(f"window.{name} = {json.dumps(value)};\n", encoding="utf-8")
+def page_files(study: Study, has_server: bool = False) -> dict[str, bytes]:
+    """Return the files of a study's page by their names, without its sessions and crops.
+
+    With `has_server` the page asks a server for its ballots, and sends votes to it.
+    """
+    page = resources.files(__package__) / "page"
+    facts = {"id": study.id, "sessions": study.sessions, "server": has_server}
+    return {name: (page / name).read_bytes() for name in _PAGE} | {
+        "sessions.js": _script("study", facts)
+    }
+
+
+def _script(name: str, value: object) -> bytes:
+    return f"window.{name} = {json.dumps(value)};\n".encode()

@@ -22,7 +22,7 @@ from cropperhead.study.attention import (
 )
 from cropperhead.study.preference import Pairs
 from cropperhead.study.two_way import Estimates, Units
-from cropperhead.study.votes import LEFT, LIKE, NEITHER, PLAIN, TELL
+from cropperhead.study.votes import BALLOT, LEFT, LIKE, NEITHER, PLAIN, TELL
 
 LEAST_RATERS = 5  # of fewer people's votes, none says what people like
 TEN_POINTS = 0.1  # of a chance to be preferred: 60 of 100 instead of 50
@@ -130,8 +130,8 @@ def summarise(votes: pd.DataFrame, confidence: float) -> StudyFindings:
     best, worst = _network_photos(liked)
     return StudyFindings(
         confidence=confidence,
-        votes=len(liked),
-        told_votes=len(told),
+        votes=_count(liked),
+        told_votes=_count(told),
         raters=len(weights),
         careless=int((weights < CARELESS).sum()),
         photos=int(counted["photo"].nunique()),
@@ -321,7 +321,12 @@ def _votes_needed(
         return planned_votes(max(len(croppers), 3))
     # of log-odds: a quarter of it, around a half, is the chance
     detectable = float(chances.detectable(confidence)[0]) / 4
-    return _round_up(len(liked) * (detectable / TEN_POINTS) ** 2)
+    return _round_up(_count(liked) * (detectable / TEN_POINTS) ** 2)
+
+
+def _count(votes: pd.DataFrame) -> int:
+    """Count votes: one that ranks three crops has three rows."""
+    return len(votes.drop_duplicates(BALLOT))
 
 
 def planned_votes(croppers: int) -> int:

@@ -72,9 +72,12 @@ class Study:
         digest = hmac.new(bytes.fromhex(self.secret), message, hashlib.sha256)
         return digest.hexdigest()[:_TOKEN_DIGITS]
 
-    def ballot_token(self, session: int, place: int) -> str:
-        """Return the name of a ballot, by which its vote is counted."""
-        return self.token("ballot", session, place)
+    def ballot_token(self, session: int, place: int, rater: str = "") -> str:
+        """Return the name of a ballot, by which its vote is counted; a server gives it to a rater.
+
+        Files for people without a server are the same for all raters of a session.
+        """
+        return self.token("ballot", rater, session, place)
 
     def crop_token(self, session: int, photo: str, cropper: str) -> str:
         """Return the name of a crop in a session: in other sessions it has another one."""
@@ -176,8 +179,7 @@ def session_content(study: Study, session: int) -> dict[str, Any]:
         {
             "ballot": study.ballot_token(session, place),
             "mode": ballot.mode,
-            "left": study.crop_token(session, ballot.photo, ballot.left),
-            "right": study.crop_token(session, ballot.photo, ballot.right),
+            "crops": [study.crop_token(session, ballot.photo, side) for side in ballot.shown],
         }
         for place, ballot in enumerate(study.design[session])
     ]
@@ -186,11 +188,7 @@ def session_content(study: Study, session: int) -> dict[str, Any]:
 
 def session_crops(folder: Path, study: Study, session: int) -> Iterator[tuple[str, Path]]:
     """Yield the name of each crop of a session, and its file."""
-    shown = {
-        (ballot.photo, side)
-        for ballot in study.design[session]
-        for side in (ballot.left, ballot.right)
-    }
+    shown = {(ballot.photo, side) for ballot in study.design[session] for side in ballot.shown}
     for photo, cropper in sorted(shown):
         yield study.crop_token(session, photo, cropper), crop_file(folder, photo, cropper)
 

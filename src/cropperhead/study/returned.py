@@ -1,27 +1,25 @@
-"""Votes that came back as JSON files, checked against the study and made a table.
+"""Votes that came back as JSON files, checked against the study and made rows of the table.
 
 A file holds one person's votes of one session. What cannot be used is left out, counted and told.
 """
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from cropperhead.errors import RejectedFile
+from cropperhead.evaluation.croppers import HUMAN
 from cropperhead.study import folder as folders
-from cropperhead.study.ballots import Ballot, overlaps
+from cropperhead.study.ballots import Ballot
 from cropperhead.study.folder import Study
-from cropperhead.study.votes import LEFT, NEITHER, RIGHT, make_table, write_votes
+from cropperhead.study.votes import compare, is_answer
 from cropperhead.system import atomic, filenames, regular_file
 
 _MOST_BYTES = 1_000_000
 _MOST_MS = 24 * 3600 * 1000
-_ANSWERS = frozenset({LEFT, RIGHT, NEITHER})
 _RATER = re.compile(r"[0-9a-f-]{8,64}")
 _NAME = "{rater}-{session}.json"
 
@@ -62,14 +60,24 @@ def parse(content: bytes, study: Study) -> ReturnedSession:
         raise RejectedFile("session", f"session is {session!r}, expected 0 to {study.sessions - 1}")
     if not isinstance(rater, str) or not _RATER.fullmatch(rater):
         raise RejectedFile("rater", "rater is not what the page made")
-    places = {
-        study.ballot_token(session, place): place for place in range(len(study.design[session]))
-    }
-    votes: dict[int, tuple[str, int]] = {}
-    for vote in given["votes"]:
-        place, answer, ms = _parse_vote(vote, places)
-        votes.setdefault(place, (answer, ms))
+    votes = parse_votes(given["votes"], study, session)
     return ReturnedSession(rater, session, votes)
+
+
+def parse_votes(
+    given: Iterable[Any], study: Study, session: int, rater: str = ""
+) -> dict[int, tuple[str, int]]:
+    """Check votes: objects of a ballot's token, answer and ms; return them by the ballot's place.
+
+    `rater` is whom a server gave the ballots to. Raises RejectedFile with the reason.
+    """
+    design = study.design[session]
+    places = {study.ballot_token(session, i, rater): i for i in range(len(design))}
+    votes: dict[int, tuple[str, int]] = {}
+    for vote in given:
+        place, answer, ms = _parse_vote(vote, places, design)
+        votes.setdefault(place, (answer, ms))
+    return votes
 
 
 def import_files(files: Iterable[Path], folder: Path) -> Import:
@@ -88,11 +96,8 @@ def import_files(files: Iterable[Path], folder: Path) -> Import:
     return done
 
 
-def read_table(folder: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read all votes of the study in a folder, and list the files that cannot be used."""
-    if not folders.exists(folder):
-        return make_table([]), []
-    study = folders.load(folder)
+def read_rows(folder: Path, study: Study) -> tuple[list[dict[str, object]], list[str]]:
+    """Read the rows of all votes in a study's folder, and list the files that cannot be used."""
     rows, rejected = [], []
     for file in sorted((folder / folders.VOTES).glob("*.json")):
         try:
@@ -101,54 +106,45 @@ def read_table(folder: Path) -> tuple[pd.DataFrame, list[str]]:
             rejected.append(f"{filenames.escape_path(file)}: {error}")
             continue
         rows += list(table_rows(study, returned))
-    return make_table(rows), rejected
-
-
-def write_table(folder: Path, votes_file: Path, counts_file: Path) -> None:
-    """Write the votes of a study (CSV) and how many there are (JSON), with the files left out."""
-    table, rejected = read_table(folder)
-    write_votes(table, votes_file)
-    counts = {
-        "votes": len(table),
-        "raters": int(table["rater"].nunique()),
-        "rejected_files": rejected,
-    }
-    counts_file.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+    return rows, rejected
 
 
 def table_rows(study: Study, returned: ReturnedSession) -> Iterator[dict[str, object]]:
     """Yield the rows of a session's votes, with all that the key knows of their ballots."""
     for place, (answer, ms) in sorted(returned.votes.items()):
-        ballot: Ballot = study.design[returned.session][place]
+        ballot = study.design[returned.session][place]
         photo = study.by_name[ballot.photo]
-        left, right = overlaps(photo, ballot).round(6).tolist()
-        yield {
-            "rater": returned.rater,
-            "session": returned.session,
-            "place": place,
-            "mode": ballot.mode,
-            "kind": ballot.kind,
-            "photo": photo.name,
-            "group": photo.group,
-            "left": ballot.left,
-            "right": ballot.right,
-            "answer": answer,
-            "ms": ms,
-            "left_overlap": left,
-            "right_overlap": right,
-            "repeats": ballot.repeats,
-            "model": study.model,
-        }
+        for left, right, better in compare(ballot.shown, answer):
+            yield {
+                "rater": returned.rater,
+                "session": returned.session,
+                "place": place,
+                "mode": ballot.mode,
+                "kind": ballot.kind,
+                "photo": photo.name,
+                "group": photo.group,
+                "left": left,
+                "right": right,
+                "answer": better,
+                "ms": ms,
+                "left_overlap": round(photo.overlap(HUMAN, left), 6),
+                "right_overlap": round(photo.overlap(HUMAN, right), 6),
+                "repeats": ballot.repeats,
+                "model": study.model,
+            }
 
 
-def _parse_vote(vote: Any, places: Mapping[str, int]) -> tuple[int, str, int]:
+def _parse_vote(
+    vote: Any, places: Mapping[str, int], design: Sequence[Ballot]
+) -> tuple[int, str, int]:
     if not isinstance(vote, dict):
         raise RejectedFile("vote", f"a vote is {vote!r}, expected ballot, answer and ms")
     ballot, answer, ms = (vote.get(name) for name in ("ballot", "answer", "ms"))
     if not isinstance(ballot, str) or ballot not in places:
         raise RejectedFile("ballot", f"the ballot {ballot!r} was not made here")
-    if not isinstance(answer, str) or answer not in _ANSWERS:
-        raise RejectedFile("answer", f"the answer is {answer!r}, expected left, right or neither")
+    if not isinstance(answer, str) or not is_answer(len(design[places[ballot]].shown), answer):
+        expected = "left, right or neither, or the numbers of three crops, the best first"
+        raise RejectedFile("answer", f"the answer is {answer!r}, expected {expected}")
     if type(ms) is not int or not 0 <= ms <= _MOST_MS:
         raise RejectedFile("ms", f"ms is {ms!r}, expected milliseconds")
     return places[ballot], answer, ms

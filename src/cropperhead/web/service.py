@@ -1,11 +1,13 @@
-"""Puts a collection's routes together, as `cropperhead serve --collect` runs them."""
+"""Puts the routes of a collection and of a study together, as `cropperhead serve` runs them."""
 
 import logging
 import sys
+from pathlib import Path
 
 from fastapi import APIRouter
 
 from cropperhead.collection import migrate
+from cropperhead.collection.ballot_box import BallotBox
 from cropperhead.collection.reception import Reception
 from cropperhead.collection.settings import (
     PASSWORD_HASH_VARIABLE,
@@ -14,7 +16,10 @@ from cropperhead.collection.settings import (
     open_collection,
 )
 from cropperhead.errors import ParamsError
-from cropperhead.web import collect, moderation
+from cropperhead.study import folder as folders
+from cropperhead.study.voting import Voting
+from cropperhead.web import collect, moderation, study
+from cropperhead.web.requests import LOGGER
 
 
 def collection_routers(settings: CollectionSettings, is_local: bool) -> list[APIRouter]:
@@ -39,10 +44,23 @@ def collection_routers(settings: CollectionSettings, is_local: bool) -> list[API
     return routers
 
 
+def study_router(folder: Path, settings: CollectionSettings) -> APIRouter:
+    """Make the routes of the study in a folder, whose votes the collection's database keeps.
+
+    Raises DataError if there is no study, CollectionError if the database cannot be used.
+    """
+    found = folders.load(folder)
+    collection = open_collection(settings.place, settings.objects)
+    migrate.prepare(collection)
+    _log_to_standard_error()
+    box = BallotBox(collection.database, found.id)
+    return study.make_router(Voting(folder, found, box, settings.max_raters), settings)
+
+
 def _log_to_standard_error() -> None:
-    if not collect.LOGGER.handlers:
+    if not LOGGER.handlers:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(message)s"))
-        collect.LOGGER.addHandler(handler)
-        collect.LOGGER.setLevel(logging.INFO)
-        collect.LOGGER.propagate = False
+        LOGGER.addHandler(handler)
+        LOGGER.setLevel(logging.INFO)
+        LOGGER.propagate = False

@@ -1,36 +1,51 @@
 "use strict";
 /**
- * The page of a study: shows ballots, takes votes, keeps them in this browser, and saves them.
+ * The page of a study: shows ballots, takes votes, keeps them in this browser, and saves or sends them.
  *
  * A classic script, and its data are scripts, too, because browsers load neither modules nor JSON
- * from a folder on disk. `window.study` holds the study's name and the number of its sessions;
- * `window.session` is what a session's script sets.
+ * from a folder on disk. `window.study` holds the study's name, the number of its sessions, and
+ * whether a server gives ballots and takes votes; without one, `window.session` is what a session's
+ * script sets. Votes are sent in their order, and again until the server has them.
  */
 (() => {
   const LIKE = "like";
   const QUESTIONS = {
-    like: "Which crop do you like better?",
+    like: "Which crop do you like best?",
     tell: "Which crop did a person make?",
   };
-  const KEYS = { 1: "left", 2: "right", 0: "neither" };
+  const PAIR = ["left", "right"];
+  const NEITHER = "neither";
+  const AGAIN_MS = 3000; // until what could not be sent is sent again
   const study = window.study;
   const stored = `cropperhead-study-${study.id}`;
   const find = (id) => document.getElementById(id);
   const screens = ["start", "between", "vote", "paused", "thanks"];
+  const crops = [...document.querySelectorAll(".crop")];
 
-  /** @type {{rater: string, session: number, votes: {ballot: string, answer: string, ms: number}[]}} */
+  /**
+   * `sent` is how many of the votes the server has.
+   * @type {{rater: string, receipt: string, session: number, sent: number,
+   *   votes: {ballot: string, answer: string, ms: number}[]}}
+   */
   let state = read() ?? begin();
   let session = null;
   let pictures = new Map();
-  let shownAt = null; // while two crops are visible and wait for a vote
+  let shownAt = null; // while crops are visible and wait for a vote
+  let order = []; // of three crops: those that were chosen, the best first
+  let isSending = false;
+  let again = 0; // the timer of the next attempt
+
+  function key() {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
 
   function begin() {
     const asked = Number(new URLSearchParams(location.search).get("session"));
     const isGiven = Number.isInteger(asked) && asked >= 1 && asked <= study.sessions;
     const drawn = Math.floor(Math.random() * study.sessions);
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    const rater = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    return { rater, session: isGiven ? asked - 1 : drawn, votes: [] };
+    const session = isGiven ? asked - 1 : drawn;
+    return { rater: key(), receipt: key(), session, sent: 0, votes: [] };
   }
 
   function read() {
@@ -53,7 +68,7 @@
     for (const each of screens) find(each).hidden = each !== name;
     if (name !== "vote") {
       shownAt = null;
-      find(name).querySelector("button")?.focus();
+      find(name).querySelector("button:not([hidden])")?.focus();
     }
   }
 
@@ -63,7 +78,7 @@
       const image = new Image();
       image.alt = "";
       image.decoding = "async";
-      image.src = `crops/${name}.jpg`;
+      image.src = study.server ? `crops/${state.rater}/${name}.jpg` : `crops/${name}.jpg`;
       pictures.set(name, image);
     }
     const image = pictures.get(name);
@@ -78,9 +93,9 @@
 
   async function loadAhead() {
     for (const ballot of session.ballots.slice(state.votes.length)) {
-      for (const side of ["left", "right"]) {
+      for (const name of ballot.crops) {
         try {
-          await picture(ballot[side]);
+          await picture(name);
         } catch {
           return; // it is tried again when the ballot comes
         }
@@ -91,12 +106,12 @@
 
   async function next() {
     const place = state.votes.length;
-    if (place >= session.ballots.length) return finish();
+    if (place >= session.ballots.length) return void finish();
     const ballot = session.ballots[place];
     const before = session.ballots[place - 1];
     if (before && before.mode !== ballot.mode && find("between").hidden) return show("between");
     try {
-      const images = [await picture(ballot.left), await picture(ballot.right)];
+      const images = await Promise.all(ballot.crops.map(picture));
       find("problem").textContent = "";
       present(ballot, place, images);
     } catch {
@@ -108,43 +123,129 @@
 
   function present(ballot, place, images) {
     const total = session.ballots.length;
+    order = [];
     find("question").textContent = QUESTIONS[ballot.mode];
     find("neither").hidden = ballot.mode !== LIKE;
     find("bar").value = place / total;
     find("count").textContent = `${place + 1} of ${total}`;
-    ["left", "right"].forEach((side, i) => {
+    crops.forEach((button, i) => {
+      button.hidden = i >= images.length;
+      if (button.hidden) return;
       const image = images[i].cloneNode();
-      find(side).style.setProperty("--shape", String(image.naturalWidth / image.naturalHeight || 1));
-      find(side).querySelector(".frame").replaceChildren(image);
-      find(side).setAttribute("aria-label", `Crop ${i + 1}`);
+      button.style.setProperty("--shape", String(image.naturalWidth / image.naturalHeight || 1));
+      button.querySelector(".frame").replaceChildren(image);
     });
+    mark();
     show("vote");
     if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
     find("spoken").textContent = `${place + 1} of ${total}: ${QUESTIONS[ballot.mode]}`;
     requestAnimationFrame(() => (shownAt = performance.now()));
   }
 
-  function vote(answer) {
-    const ballot = session?.ballots[state.votes.length];
-    if (shownAt === null || !ballot || (answer === "neither" && ballot.mode !== LIKE)) return;
-    const ms = Math.round(performance.now() - shownAt);
-    shownAt = null;
-    state.votes.push({ ballot: ballot.ballot, answer, ms });
-    keep();
-    void next();
+  /** Shows which of three crops was chosen as the best, and asks for the second. */
+  function mark() {
+    crops.forEach((button, i) => {
+      const isBest = order[0] === i;
+      button.classList.toggle("best", isBest);
+      button.setAttribute("aria-label", isBest ? `Crop ${i + 1}, the best` : `Crop ${i + 1}`);
+    });
+    const text = order.length > 0 ? "And which of the others?" : "";
+    find("ask").textContent = text || "\u00a0";
+    if (text) find("spoken").textContent = text;
   }
 
-  function finish() {
-    const seconds = state.votes.reduce((sum, each) => sum + each.ms, 0) / 1000;
-    const ties = state.votes.filter((each) => each.answer === "neither").length;
-    find("result").textContent =
-      `You voted ${state.votes.length} times, in ${Math.max(1, Math.round(seconds / 60))} minutes ` +
-      `of looking, and saw no difference in ${ties}.`;
+  /** Takes a choice: the number of a crop, from 0, or null for no difference between what is left. */
+  function choose(number) {
+    const ballot = session?.ballots[state.votes.length];
+    if (shownAt === null || !ballot || (number === null && ballot.mode !== LIKE)) return;
+    if (number === null) return vote(order.length ? String(order[0] + 1) : NEITHER);
+    if (number >= ballot.crops.length || order.includes(number)) return;
+    if (ballot.crops.length === 2) return vote(PAIR[number]);
+    order.push(number);
+    if (order.length === 1) return mark();
+    order.push([0, 1, 2].find((i) => !order.includes(i)));
+    vote(order.map((i) => i + 1).join(""));
+  }
+
+  function vote(answer) {
+    const { ballot } = session.ballots[state.votes.length];
+    const ms = Math.round(performance.now() - shownAt);
+    shownAt = null;
+    state.votes.push({ ballot, answer, ms });
+    keep();
+    void next();
+    void send();
+  }
+
+  async function post(path, fields) {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(fields),
+    });
+    const answer = await response.json();
+    if (response.ok) return answer;
+    const isLater = response.status === 429 || response.status >= 500;
+    throw Object.assign(new Error(answer.detail), { isLater });
+  }
+
+  /** Sends the votes that the server does not have; where that fails, again after some seconds. */
+  async function send() {
+    if (!study.server || isSending) return;
+    isSending = true;
+    clearTimeout(again);
+    try {
+      while (state.sent < state.votes.length) {
+        const { rater, session, votes } = state;
+        const unsent = votes.slice(state.sent); // more may come while these are under way
+        await post("votes", { rater, session, votes: unsent });
+        state.sent += unsent.length;
+        keep();
+      }
+      document.documentElement.dataset.sent = String(state.sent);
+      if (!find("thanks").hidden) void finish();
+    } catch (error) {
+      if (error.isLater === false) find("problem").textContent = `Not accepted: ${error.message}.`;
+      else again = setTimeout(send, AGAIN_MS);
+    } finally {
+      isSending = false;
+    }
+  }
+
+  async function finish() {
+    const { rater, session, votes, sent } = state;
+    const seconds = votes.reduce((sum, each) => sum + each.ms, 0) / 1000;
+    const ties = votes.filter((each) => each.answer === NEITHER).length;
+    const minutes = Math.max(1, Math.round(seconds / 60));
+    const lines = [
+      `You voted ${votes.length} times, in ${minutes} ${minutes === 1 ? "minute" : "minutes"} of ` +
+        `looking, and saw no difference in ${ties}.`,
+    ];
+    for (const id of ["deliver", "save", "forget"]) find(id).hidden = study.server;
     show("thanks");
+    if (study.server && sent < votes.length) {
+      lines.push("Some votes are not sent yet. Keep this page open: it sends them by itself.");
+    } else if (study.server) {
+      try {
+        const { liked, told } = await post("results", { rater, session });
+        if (told.of) lines.push(`You found the person’s crop in ${told.right} of ${told.of}.`);
+        const items = liked.map((each) => {
+          const item = document.createElement("li");
+          const crop = each.cropper.startsWith("those") ? each.cropper : `${each.cropper} crops`;
+          item.textContent = `You preferred ${crop} in ${each.won} of ${each.of} comparisons.`;
+          return item;
+        });
+        find("liked").replaceChildren(...items);
+      } catch {
+        lines.push("Your votes have arrived.");
+      }
+    }
+    find("result").textContent = lines.join(" ");
   }
 
   function save() {
-    const content = JSON.stringify({ study: study.id, ...state });
+    const { rater, session, votes } = state;
+    const content = JSON.stringify({ study: study.id, rater, session, votes });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([content], { type: "application/json" }));
     link.download = `votes-${state.rater.slice(0, 8)}.json`;
@@ -162,11 +263,21 @@
     location.reload();
   }
 
-  function start() {
-    session = window.session;
+  async function withdraw() {
+    try {
+      await post("withdrawals", { id: state.rater, receipt: state.receipt });
+      forget();
+    } catch {
+      find("problem").textContent = "The votes could not be withdrawn. Try it again.";
+    }
+  }
+
+  function start(content) {
+    session = content;
+    void send();
     const total = session.ballots.length;
     const done = state.votes.length;
-    if (done >= total) return finish();
+    if (done >= total) return void finish();
     const minutes = Math.max(1, Math.round(((total - done) * 5) / 60));
     find("extent").textContent =
       done > 0
@@ -176,12 +287,37 @@
     show("start");
   }
 
-  for (const side of ["left", "right", "neither"]) {
-    find(side).addEventListener("click", () => vote(side));
+  /** Asks the server for this rater's ballots. */
+  async function join() {
+    try {
+      const given = await post("sessions", { id: state.rater, receipt: state.receipt });
+      state.session = given.session;
+      keep();
+      start(given);
+    } catch (error) {
+      find("problem").textContent = error.isLater
+        ? "The server is busy; this tries again."
+        : `The pairs could not be loaded (${error.message}). Reload the page to try again.`;
+      if (error.isLater) setTimeout(join, AGAIN_MS);
+    }
   }
+
+  function load() {
+    const script = document.createElement("script");
+    script.src = `sessions/${state.session + 1}.js`;
+    script.onload = () => start(window.session);
+    script.onerror = () => {
+      find("problem").textContent = "The pairs could not be loaded. Reload the page to try again.";
+    };
+    document.head.append(script);
+  }
+
+  crops.forEach((button, i) => button.addEventListener("click", () => choose(i)));
+  find("neither").addEventListener("click", () => choose(null));
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key in KEYS) vote(KEYS[event.key]);
+    if (event.key === "0") choose(null);
+    if (["1", "2", "3"].includes(event.key)) choose(Number(event.key) - 1);
   });
   find("begin").addEventListener("click", () => {
     keep();
@@ -192,16 +328,16 @@
   find("pause").addEventListener("click", () => show("paused"));
   find("save").addEventListener("click", save);
   find("forget").addEventListener("click", forget);
+  for (const button of document.querySelectorAll(".withdraw")) {
+    button.hidden = !study.server;
+    button.addEventListener("click", () => void withdraw());
+  }
   // who looks at something else meanwhile does not look at the crops
   document.addEventListener("visibilitychange", () => {
     if (document.hidden && shownAt !== null) show("paused");
   });
+  window.addEventListener("online", () => void send());
 
-  const script = document.createElement("script");
-  script.src = `sessions/${state.session + 1}.js`;
-  script.onload = start;
-  script.onerror = () => {
-    find("problem").textContent = "The pairs could not be loaded. Reload the page to try again.";
-  };
-  document.head.append(script);
+  if (study.server) void join();
+  else load();
 })();

@@ -1,0 +1,141 @@
+"""A study that people vote on through a server: their ballots, the crops, and their votes.
+
+Votes stand in a collection's database. Everybody's ballots and crops have names of their own, which
+only this study's secret can make: a name says whose vote it is, and nothing of the croppers.
+"""
+
+import hmac
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cropperhead.collection.ballot_box import BallotBox, Rater
+from cropperhead.collection.handover import Opened
+from cropperhead.collection.sent import parse_receipt
+from cropperhead.errors import RejectedFile
+from cropperhead.evaluation.croppers import CNN, HUMAN
+from cropperhead.study import folder as folders
+from cropperhead.study.folder import Study
+from cropperhead.study.returned import ReturnedSession, parse_votes, table_rows
+from cropperhead.study.votes import LEFT, LIKE, NEITHER, SPOILED, TELL
+
+_CROP = re.compile(r"([0-9]{1,4})-([0-9]{1,4})-([0-2])-([0-9a-f]{32})")
+_LABELS = {HUMAN: "the photographer’s", CNN: "the network’s"}
+
+
+class Voting:
+    """The study in a folder, with its votes in a ballot box; `most_raters` may vote.
+
+    Its methods raise RejectedFile for what is refused, CollectionError if nothing can be stored.
+    """
+
+    def __init__(self, folder: Path, study: Study, box: BallotBox, most_raters: int) -> None:
+        self.study, self._folder, self._box, self._most = study, folder, box, most_raters
+        self._most_ballots = max(map(len, study.design))
+
+    def find(self, identity: Any, receipt: Any) -> dict[str, Any] | None:
+        """Return the session and the ballots of a rater who has begun; None for one who has not."""
+        rater = self._box.find(*parse_receipt(identity, receipt))
+        return None if rater is None else self._content(rater)
+
+    def begin(self, identity: Any, receipt: Any) -> dict[str, Any]:
+        """Add a rater, and return the ballots as `find` does."""
+        key = parse_receipt(identity, receipt)
+        return self._content(self._box.add(*key, self.study.sessions, self._most))
+
+    def crop(self, rater: str, name: str) -> bytes | None:
+        """Read the JPEG of a crop by the name that a rater was given; None for any other name."""
+        parts = _CROP.fullmatch(name)
+        if parts is None:
+            return None
+        session, place, number = map(int, parts.groups()[:3])
+        # the secret's part is compared first: without it, nothing is looked up
+        if not hmac.compare_digest(name, self._crop_name(Rater(rater, session), place, number)):
+            return None
+        ballot = self.study.design[session][place]
+        return folders.crop_file(self._folder, ballot.photo, ballot.shown[number]).read_bytes()
+
+    def cast(self, rater: Any, session: Any, votes: Any) -> int:
+        """Store a rater's votes, and return how many are new: of two on a ballot, the first counts.
+
+        Votes are objects of a ballot's token, an answer and ms. One that is not what this rater
+        was given to vote on rejects all of them.
+        """
+        voter = self._voter(rater, session)
+        if not isinstance(votes, list) or not 0 < len(votes) <= self._most_ballots:
+            raise RejectedFile("vote", f"expected a list of 1 to {self._most_ballots} votes")
+        return self._box.cast(voter, parse_votes(votes, self.study, voter.session, voter.id))
+
+    def result(self, rater: Any, session: Any) -> dict[str, Any]:
+        """Say what a rater liked and told apart. Raises RejectedFile before the last vote."""
+        voter = self._voter(rater, session)
+        votes = self._box.votes(voter.id).get(voter, {})
+        if len(votes) < len(self.study.design[voter.session]):
+            raise RejectedFile("unfinished", "whose crops they are is told after the last vote")
+        rows = list(table_rows(self.study, ReturnedSession(voter.id, voter.session, votes)))
+        return {"liked": _liked(rows), "told": _told(rows)}
+
+    def withdraw(self, identity: Any, receipt: Any) -> bool:
+        """Delete a rater's votes; False if there is no such rater with this receipt."""
+        return self._box.withdraw(*parse_receipt(identity, receipt))
+
+    def _voter(self, rater: Any, session: Any) -> Rater:
+        if not isinstance(rater, str) or type(session) is not int:
+            raise RejectedFile("rater", "expected a rater's id and the number of a session")
+        if not 0 <= session < self.study.sessions:
+            raise RejectedFile("session", f"session is {session}, which is none of this study's")
+        return Rater(rater, session)
+
+    def _content(self, rater: Rater) -> dict[str, Any]:
+        ballots = [
+            {
+                "ballot": self.study.ballot_token(rater.session, place, rater.id),
+                "mode": ballot.mode,
+                "crops": [self._crop_name(rater, place, i) for i in range(len(ballot.shown))],
+            }
+            for place, ballot in enumerate(self.study.design[rater.session])
+        ]
+        return {"session": rater.session, "ballots": ballots}
+
+    def _crop_name(self, rater: Rater, place: int, number: int) -> str:
+        token = self.study.token("shown", rater.id, rater.session, place, number)
+        return f"{rater.session}-{place}-{number}-{token}"
+
+
+def read_rows(study: Study, place: str) -> Iterator[dict[str, object]]:
+    """Yield the rows of the votes on a study in the collection at a place, a folder or a URL.
+
+    Raises CollectionError if it cannot be read, ParamsError for a place that is none.
+    """
+    with Opened(place) as collection:
+        found = BallotBox(collection.database, study.id).votes()
+    for rater, votes in found.items():
+        yield from table_rows(study, ReturnedSession(rater.id, rater.session, votes))
+
+
+def _liked(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Count how often each cropper's crop was preferred; catch trials do not count."""
+    won, asked = Counter[object](), Counter[object]()
+    for row in rows:
+        if row["mode"] != LIKE or SPOILED in (row["left"], row["right"]):
+            continue
+        asked.update((row["left"], row["right"]))
+        if row["answer"] != NEITHER:
+            won[_chosen(row)] += 1
+    return [
+        {"cropper": _LABELS.get(str(key), f"those of “{key}”"), "won": won[key], "of": asked[key]}
+        for key in sorted(asked, key=lambda key: (-won[key] / asked[key], str(key)))
+    ]
+
+
+def _told(rows: list[dict[str, object]]) -> dict[str, int]:
+    told = [row for row in rows if row["mode"] == TELL]
+    return {"right": sum(_chosen(row) == HUMAN for row in told), "of": len(told)}
+
+
+def _chosen(row: dict[str, object]) -> object:
+    if row["answer"] == NEITHER:
+        return NEITHER
+    return row["left"] if row["answer"] == LEFT else row["right"]

@@ -1,0 +1,278 @@
+"""The server of a study: its votes, its limits, and what it keeps to itself until the last vote."""
+
+import io
+import json
+import shutil
+import sqlite3
+from contextlib import closing, contextmanager
+
+import pandas as pd
+import pytest
+from PIL import Image
+from servers import serving
+from voting_pages import by_key, by_touch, vote
+
+from cropperhead.collection.settings import CollectionSettings
+from cropperhead.study import collect, findings, folder, returned
+from cropperhead.web import app, service
+
+ID, RECEIPT, OTHER = "01" * 16, "02" * 16, "03" * 16
+PHONE = {"width": 390, "height": 780}
+
+
+@contextmanager
+def served(study_made, place, **changes):
+    """A client of a real server with a study, whose votes are in a folder's collection."""
+    settings = CollectionSettings(str(place), **changes)
+    router = service.study_router(study_made[0], settings)
+    with serving(app.create_app(app.PageSettings(routers=[router]))) as client:
+        yield client
+
+
+@pytest.fixture
+def client(study_made, tmp_path):
+    with served(study_made, tmp_path) as found:
+        yield found
+
+
+def begin(client, identity=ID, receipt=RECEIPT):
+    return client.post("/study/sessions", json={"id": identity, "receipt": receipt})
+
+
+def answers(ballots, pair="left", three="132"):
+    """A vote on each ballot."""
+    return [
+        {"ballot": each["ballot"], "answer": pair if len(each["crops"]) == 2 else three, "ms": 900}
+        for each in ballots
+    ]
+
+
+def send(client, session, votes, rater=ID):
+    fields = {"rater": rater, "session": session, "votes": votes}
+    return client.post("/study/votes", json=fields)
+
+
+def table(study_made, place):
+    return collect.read_table(study_made[0], str(place))[0]
+
+
+def test_who_comes_back_gets_the_same_ballots(client):
+    first, again = begin(client), begin(client)
+    assert first.json() == again.json()
+    assert first.headers["cache-control"] == "no-store"
+    refused = begin(client, receipt=OTHER)
+    assert (refused.status_code, refused.json()["reason"]) == (409, "id_taken")
+
+
+def test_a_ballot_has_one_vote(client, study_made, tmp_path):
+    given = begin(client).json()
+    votes = answers(given["ballots"][:3])
+    assert send(client, given["session"], votes).json() == {"new": 3}
+    changed = answers(given["ballots"][:4], "right", "1")
+    assert send(client, given["session"], changed).json() == {"new": 1}
+    kept = table(study_made, tmp_path)
+    assert kept["place"].nunique() == 4
+    assert not kept[(kept["place"] < 3)]["answer"].eq("right").all()
+
+
+def test_a_ballot_is_for_one_rater_alone(client):
+    mine, theirs = begin(client).json(), begin(client, OTHER).json()
+    stolen = send(client, mine["session"], answers(theirs["ballots"][:1]))
+    assert (stolen.status_code, stolen.json()["reason"]) == (422, "ballot")
+    under_their_session = send(client, theirs["session"], answers(theirs["ballots"][:1]))
+    assert under_their_session.json()["reason"] == "ballot"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "reason"),
+    [
+        ({"votes": []}, 422, "vote"),
+        ({"votes": [7]}, 422, "vote"),
+        ({"votes": {}}, 422, "vote"),
+        ({"votes": [{"ballot": "f" * 32, "answer": "left", "ms": 1}]}, 422, "ballot"),
+        ({"session": 4}, 422, "session"),
+        ({"session": True}, 422, "rater"),
+        ({"rater": None}, 422, "rater"),
+        ({"more": 1}, 422, "json"),
+        ({"votes": "x" * 20_000}, 413, "too_large"),
+    ],
+)
+def test_what_was_not_given_here_is_refused_with_a_reason(client, fields, status, reason):
+    refused = client.post("/study/votes", json={"rater": ID, "session": 0, "votes": []} | fields)
+    assert (refused.status_code, refused.json()["reason"]) == (status, reason)
+
+
+def test_one_s_own_result_comes_after_the_last_vote(client, study_made):
+    given = begin(client).json()
+    who = {"rater": ID, "session": given["session"]}
+    send(client, given["session"], answers(given["ballots"][:-1]))
+    early = client.post("/study/results", json=who)
+    assert (early.status_code, early.json()["reason"]) == (409, "unfinished")
+    assert "human" not in early.text
+    send(client, given["session"], answers(given["ballots"][-1:]))
+    result = client.post("/study/results", json=who).json()
+    told = [ballot for ballot in study_made[1].design[given["session"]] if ballot.mode == "tell"]
+    found = sum(ballot.left == "human" for ballot in told)
+    assert result["told"] == {"right": found, "of": len(told)}
+    names = {each["cropper"] for each in result["liked"]}
+    assert names == {"the photographer’s", "the network’s", "those of “random”"}
+    # 30 pairs and 6 repeats, and 3 comparisons in each of 6 rankings: all have one winner
+    assert sum(each["won"] for each in result["liked"]) == 30 + 6 + 18
+    assert sum(each["of"] for each in result["liked"]) == 2 * (30 + 6 + 18)
+
+
+def test_who_withdraws_is_forgotten_and_late_votes_are_refused(client, study_made, tmp_path):
+    given = begin(client).json()
+    send(client, given["session"], answers(given["ballots"][:3]))
+    wrong = client.post("/study/withdrawals", json={"id": ID, "receipt": OTHER})
+    assert (wrong.status_code, wrong.json()["reason"]) == (404, "unknown_receipt")
+    assert client.post("/study/withdrawals", json={"id": ID, "receipt": RECEIPT}).is_success
+    assert table(study_made, tmp_path).empty
+    assert send(client, given["session"], answers(given["ballots"][3:4])).status_code == 404
+    assert begin(client).status_code == 410
+
+
+def test_rates_are_limited(study_made, tmp_path):
+    with served(study_made, tmp_path, raters_hourly=5, per_address_hourly=1) as client:
+        assert begin(client).is_success
+        refused = begin(client, OTHER)  # a fifth of 5 may come at once
+        assert (refused.status_code, refused.json()["reason"]) == (429, "rate")
+        assert refused.headers["retry-after"]
+        assert begin(client).is_success  # who has begun may go on
+        codes = [client.post("/study/votes", json={}).status_code for _ in range(12)]
+        assert codes[-1] == 429  # a fifth of 60 requests
+
+
+def test_a_database_that_is_gone_is_answered_with_try_again(client, tmp_path):
+    given = begin(client).json()
+    with closing(sqlite3.connect(tmp_path / "collection.sqlite")) as database:
+        database.execute("DROP TABLE votes")
+    answer = send(client, given["session"], answers(given["ballots"][:1]))
+    assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
+    assert str(tmp_path) not in answer.text
+
+
+def test_nothing_about_a_crop_says_whose_it_is_but_its_own_shape(client, study_made):
+    given = begin(client).json()
+    design, by_name = study_made[1].design[given["session"]], study_made[1].by_name
+    headers, names = set(), []
+    for place, each in enumerate(given["ballots"][:24]):
+        ballot = design[place]
+        for cropper, name in zip(ballot.shown, each["crops"], strict=True):
+            answer = client.get(f"/study/crops/{ID}/{name}.jpg")
+            names.append(name)
+            own = {"date", "content-length"}
+            headers.add(tuple(sorted((k, v) for k, v in answer.headers.items() if k not in own)))
+            with Image.open(io.BytesIO(answer.content)) as image:
+                top, left, bottom, right, _ = by_name[ballot.photo].limits[cropper]
+                shape = (right - left) * by_name[ballot.photo].aspect / (bottom - top)
+                assert image.width == pytest.approx(folder.HEIGHT * shape, abs=2)
+                assert image.height == folder.HEIGHT
+                assert set(image.info) == {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+                assert (image.quantization, image.layers) == (
+                    {0: image.quantization[0], 1: image.quantization[1]},
+                    3,
+                )
+    assert len(headers) == 1
+    assert len(set(names)) == len(names)  # a crop that is shown again has another name
+    told = json.dumps(given)
+    for word in ("human", "cnn", "random", "spoiled", "catch", "repeat", "photo ", "plain"):
+        assert word not in told
+
+
+def test_addresses_of_crops_cannot_be_guessed(client):
+    mine, theirs = begin(client).json(), begin(client, OTHER).json()
+    name = mine["ballots"][0]["crops"][0]
+    assert client.get(f"/study/crops/{ID}/{name}.jpg").is_success
+    place, token = name.rsplit("-", 1)
+    for address in (
+        f"{OTHER}/{name}",
+        f"{ID}/{theirs['ballots'][0]['crops'][0]}",
+        f"{ID}/{place[:-1]}1-{token}",
+        f"{ID}/{place}-{'0' * 32}",
+        f"{ID}/9999-9999-0-{token}",
+        f"{ID}/..%2f..%2fkey",
+    ):
+        assert client.get(f"/study/crops/{address}.jpg").status_code == 404, address
+    assert client.get("/study/key.json").status_code == 404
+
+
+def test_files_and_the_server_give_the_same_estimates_for_the_same_votes(study_made, tmp_path):
+    own = (tmp_path / "study", study_made[1])
+    shutil.copytree(study_made[0], own[0])
+    files, texts = [], ("left", "right", "neither", "left")
+    with served(study_made, tmp_path / "collection") as client:
+        for number, text in enumerate(texts):
+            rater = f"{number:032}"
+            given = begin(client, rater).json()
+            votes = answers(given["ballots"], text, "213" if number else "1")
+            assert send(client, given["session"], votes, rater).is_success
+            ballots = folder.session_content(own[1], given["session"])["ballots"]
+            content = {"study": own[1].id, "rater": rater, "session": given["session"]}
+            content["votes"] = answers(ballots, text, "213" if number else "1")
+            files.append(tmp_path / f"{number}.json")
+            files[-1].write_text(json.dumps(content))
+    assert returned.import_files(files, own[0]).rejected == []
+    by_file, _ = collect.read_table(own[0])
+    by_server = table(study_made, tmp_path / "collection")
+    assert len(by_file.drop_duplicates(["rater", "place"])) == 4 * 60
+    pd.testing.assert_frame_equal(by_file, by_server)
+    assert findings.summarise(by_file, 0.95) == findings.summarise(by_server, 0.95)
+
+
+def test_three_people_vote_in_browsers(browser, client, study_made, tmp_path):
+    address = f"{str(client.base_url).rstrip('/')}/study"
+    contexts = [
+        browser.new_context(viewport={"width": 1280, "height": 900}),
+        browser.new_context(viewport=PHONE, has_touch=True),
+        browser.new_context(),
+    ]
+    pages = [context.new_page() for context in contexts]
+    seen, asked = [], []
+    pages[2].on("request", lambda request: asked.append(request.url))
+    for page in pages:
+        page.on("pageerror", lambda error: seen.append(str(error)))
+        page.goto(address)
+        page.click("#begin")
+    one, two, three = pages
+    vote(one, 20, by_key)
+    one.reload()
+    one.wait_for_selector("#start:not([hidden])")
+    assert "20 times" in one.locator("#extent").text_content()
+    one.click("#begin")
+    vote(one, 40, by_key)
+    two.wait_for_selector("html[data-loaded]")
+    vote(two, 10, by_touch)
+    contexts[1].set_offline(True)
+    vote(two, 50, by_touch)
+    assert "not sent yet" in two.locator("#result").text_content()
+    contexts[1].set_offline(False)
+    vote(three, 60, by_key)
+    for page in pages:
+        page.wait_for_selector('html[data-sent="60"]')
+        page.wait_for_selector("#liked li")
+    assert three.evaluate(_VOTE_AGAIN) == {"new": 0}
+    votes = table(study_made, tmp_path)
+    assert votes.groupby("rater")["place"].nunique().tolist() == [60, 60, 60]
+    like_left = votes[votes["answer"] == "left"].groupby("rater")["place"].nunique()
+    assert sorted(like_left) == [6, 60, 60]  # who touched the second has it first only in rankings
+    assert all(url.startswith(address) or url == "data:," for url in asked)
+    three.locator("#thanks .withdraw").click()
+    three.wait_for_selector("#start:not([hidden])")
+    assert table(study_made, tmp_path)["rater"].nunique() == 2
+    for context in contexts:
+        context.close()
+    assert seen == []
+
+
+_VOTE_AGAIN = """async () => {
+  const { rater, session, votes } = JSON.parse(Object.values(localStorage)[0]);
+  const other = votes.map((each) => ({ ...each, answer: each.answer === "left" ? "right" : "1" }));
+  const wrong = other.filter((each, i) => votes[i].answer === "left");
+  const response = await fetch("votes", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ rater, session, votes: wrong }),
+  });
+  return response.json();
+}"""
