@@ -56,6 +56,7 @@ _Yaml12.add_constructor("tag:yaml.org,2002:int", _Yaml12.construct_integer)
 
 DemoPolicy = Literal["rule", "random"]
 AutomaticCrops = Literal["leave_out", "keep"]
+EngineName = Literal["local", "ray"]
 Rival = Literal["smartcrop", "attention", "entropy"]
 DEMO_POLICIES: tuple[DemoPolicy, ...] = typing.get_args(DemoPolicy)
 
@@ -74,6 +75,8 @@ class ExtractParams:
     tags: Mapping[str, str | int | float]
     automatic: AutomaticCrops = "leave_out"
     collected: str = ""
+    engine: EngineName = "local"
+    address: str = ""
 
     @property
     def catalog_files(self) -> list[Path]:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cropperhead.system import filenames
+from cropperhead.system.engine import ENGINES, LOCAL
 
 
 class _HomePath(click.Path):
@@ -42,6 +43,21 @@ catalog_option = click.option(
     metavar="FILE",
     help="Read this Lightroom catalog (.lrcat) in addition to those in params.yaml. May be "
     "repeated.",
+)
+
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default=LOCAL,
+    show_default=True,
+    help="Where the model runs: in processes of this machine, or on a Ray cluster.",
+)
+
+address_option = click.option(
+    "--address",
+    default="",
+    metavar="HOST:PORT",
+    help="Of the Ray cluster, or auto.  [default: a Ray on this machine alone]",
 )
 
 into_photos_option = click.option(

@@ -8,7 +8,9 @@ import click
 
 from cropperhead.cli.options import (
     PATH,
+    address_option,
     catalog_option,
+    engine_option,
     into_photos_option,
     looser_option,
     no_straighten_option,
@@ -17,6 +19,7 @@ from cropperhead.cli.options import (
 from cropperhead.editors.names import EMBEDDING_NAMES, WRITABLE_NAMES
 from cropperhead.errors import CropperheadError
 from cropperhead.inference.aspect_ratio import FREE, parse_ratio
+from cropperhead.system.engine import RAY, Engine
 
 _STANDARD_OUTPUT = Path("-")  # the same as --json
 _SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -117,11 +120,15 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
     "--undo", is_flag=True, help="Undo everything CropperHead wrote in these folders, and stop."
 )
 @catalog_option
+@engine_option
+@address_option
 def command(
     paths: tuple[Path, ...],
     model: str | None,
     undo: bool,
     catalogs: tuple[Path, ...],
+    engine: str,
+    address: str,
     **options: Any,
 ) -> None:
     """Suggest crops with the trained model.
@@ -148,18 +155,23 @@ def command(
     if options["straighten_only"] and options["no_straighten"]:
         raise click.UsageError("--straighten-only excludes --no-straighten.")
     options["json"] |= _STANDARD_OUTPUT in paths
-    _suggest(files, model, catalogs, options)
+    on_cluster = Engine(RAY, address=address) if engine == RAY else None
+    _suggest(files, model, catalogs, options, on_cluster)
 
 
 def _suggest(
-    files: list[Path], model: str | None, catalogs: tuple[Path, ...], options: dict[str, Any]
+    files: list[Path],
+    model: str | None,
+    catalogs: tuple[Path, ...],
+    options: dict[str, Any],
+    engine: Engine | None,
 ) -> None:
     from cropperhead import params
     from cropperhead.suggest import run
     from cropperhead.suggest.options import SuggestOptions
 
     configured = params.nearest_extract().catalog_files
-    log = run.suggest(files, SuggestOptions(**options), model, [*configured, *catalogs])
+    log = run.suggest(files, SuggestOptions(**options), model, [*configured, *catalogs], engine)
     click.echo(log, err=options["json"])
     if log.failed:
         raise CropperheadError("Some photos failed.")

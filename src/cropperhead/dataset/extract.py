@@ -94,7 +94,7 @@ def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
     """Return a hash of the extracting code and its params: if it changes, labels could change.
 
     `code` are the files of that code. Files that cannot change a label do not count, nor do the
-    library's path, the number of workers and the size of a batch. (The manifest contains what
+    library's path, the engine, its workers and the size of a batch. (The manifest contains what
     catalogs and the collection say.)
     """
     digest = hashlib.sha256()
@@ -104,7 +104,8 @@ def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
             continue
         digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
     settings = replace(params, library=".", catalogs=(), collected="", batch_files=1, workers=1)
-    digest.update(repr(replace(settings, tags={})).encode())
+    settings = replace(settings, engine="local", address="", tags={})
+    digest.update(repr(settings).encode())
     digest.update(repr(sorted(params.tags.items())).encode())
     return digest.hexdigest()
 

@@ -1,6 +1,7 @@
-"""Reads the files of a library in worker processes; no file can end the run."""
+"""Reads the files of a library in worker processes or on a cluster; no file can end the run."""
 
 import functools
+import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -18,7 +19,8 @@ from cropperhead.library import scan
 from cropperhead.library.scan import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
-from cropperhead.system import regular_file, worker_pool
+from cropperhead.system import regular_file
+from cropperhead.system.engine import RAY, Engine
 
 # Of what is listed by another name than that of a file in the library
 _OF_NO_FILE = frozenset({"unreadable_name_or_folder", "broken_catalog", collected.MISSING})
@@ -37,15 +39,16 @@ def read_files(
     bar: "tqdm[Any]",
     pixels: bool = True,
 ) -> Iterator[Reading]:
-    """Yield the reading of each file in order, by `params.workers` processes.
+    """Yield the reading of each file in order, by the engine that `params` names.
 
-    Without `pixels` no picture is decoded. Raises LibraryError if the library vanishes meanwhile.
+    Without `pixels` no picture is decoded. Raises LibraryError if the library vanishes meanwhile,
+    or a machine of a cluster does not see it; SetupError as `Engine.map_chunks` does.
     """
     params = replace(params, tags=dict(params.tags))  # a mappingproxy cannot be pickled
     work = functools.partial(_read_chunk, folder, params, pixels)
     chunks = batches(iter(tasks), min(_CHUNK, params.batch_files))
-    number = worker_pool.worker_count(params.workers)
-    for readings in worker_pool.map_chunks(work, chunks, number, _failed_reading):
+    engine = Engine(params.engine, params.workers, params.address)
+    for readings in engine.map_chunks(work, chunks, _failed_reading):
         for reading in readings:
             yield _checked(reading, folder)
         bar.update(len(readings))
@@ -97,7 +100,15 @@ def _failed_reading(task: Task, error: RejectedFile) -> Reading:
 def _read_chunk(
     folder: Path, params: ExtractParams, pixels: bool, chunk: Sequence[Task]
 ) -> list[Reading]:
-    """Read one chunk in a worker, whose ExifTool keeps running for the next one."""
+    """Read one chunk in a worker, whose ExifTool keeps running for the next one.
+
+    The pure function that any engine calls: from a list of files to the rows of shards.
+    """
+    if params.engine == RAY and not _has_content(folder):  # or each photo would be missing
+        raise LibraryError(
+            f"{folder} is not there on {platform.node()}, a machine of the cluster. All machines "
+            "must see the photos under the same path."
+        )
     sent = [entry.kind == scan.COLLECTED for entry, _ in chunk]
     from_collection = collected.read_rows(*_unzip(chunk, sent, True), params)
     library = _unzip(chunk, sent, False)

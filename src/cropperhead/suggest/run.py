@@ -26,6 +26,7 @@ from cropperhead.suggest.jobs import JobFinder
 from cropperhead.suggest.options import SuggestLog, SuggestOptions
 from cropperhead.suggest.predict import Job
 from cropperhead.system import filenames, folder_lock, worker_pool
+from cropperhead.system.engine import Engine
 from cropperhead.system.file_hash import file_sha256
 
 _CHUNK = 8  # photos that a process takes at a time, of many
@@ -40,11 +41,13 @@ def suggest(
     options: SuggestOptions,
     model: str | None,
     catalogs: Collection[Path] = (),
+    engine: Engine | None = None,
 ) -> SuggestLog:
     """Suggest crops for photos, folders and patterns, and deliver them as the options say.
 
     `model` is a path or a name in MLflow's registry, None for the project's or the base model.
-    `catalogs` are Lightroom's, in which people's crops may be. Raises ModelError for what is not a
+    `catalogs` are Lightroom's, in which people's crops may be; `engine` is where the model runs,
+    None for processes of this machine. Raises ModelError for what is not a
     model, LibraryError where no photo is found or the sheet would replace another picture,
     BusyError where another run is writing in one of the folders, and SetupError where something has
     to be installed first.
@@ -67,7 +70,8 @@ def suggest(
             copies = CopyFolder(options.apply, f"{source}, {options.copy_settings}", journals)
         jobs = JobFinder(options, source, journals, log, reader, copies).find(folders)
         delivery = Delivery(log, model_id, source, reader, copies)
-        _run_jobs(jobs, delivery, log, model_file, sum(len(entries) for _, entries in folders))
+        photos = sum(len(entries) for _, entries in folders)
+        _run_jobs(jobs, delivery, log, model_file, photos, engine or _local_engine(model_file))
         delivery.finish()
         log.damaged |= journals.damage
     return log
@@ -147,17 +151,26 @@ def _why_no_photos(folder: Path, error: LibraryError) -> str:
     return reason or str(error)
 
 
-def _run_jobs(
-    jobs: Iterable[Job], delivery: Delivery, log: SuggestLog, model: Path, photos: int
-) -> None:
-    """Predict in worker processes and deliver each prediction, in the order of the jobs."""
+def _local_engine(model: Path) -> Engine:
     # TensorFlow, which Keras's models need, takes seconds to start in each process
-    workers = 1 if model.suffix == api.KERAS else worker_pool.worker_count(0)
+    return Engine(workers=1 if model.suffix == api.KERAS else 0)
+
+
+def _run_jobs(
+    jobs: Iterable[Job],
+    delivery: Delivery,
+    log: SuggestLog,
+    model: Path,
+    photos: int,
+    engine: Engine,
+) -> None:
+    """Predict where the engine says and deliver each prediction, in the order of the jobs."""
+    workers = worker_pool.worker_count(engine.workers)
     size = 1 if log.options.apply else max(1, min(_CHUNK, photos // (4 * workers)))
     work = partial(predict.predict_photos, model, log.options)
     pending: deque[Job] = deque()
     chunks = _chunks(jobs, size, pending)
-    for predictions in worker_pool.map_chunks(work, chunks, workers, predict.failed_prediction):
+    for predictions in engine.map_chunks(work, chunks, predict.failed_prediction):
         for prediction in predictions:
             delivery.deliver(pending.popleft(), prediction)
             log.advance()

@@ -93,7 +93,7 @@ def map_chunks(
 
 
 class OnDemand(Generic[Item, Result]):
-    """Does `work` on single items when they are asked for, in processes as those of `map_chunks`.
+    """Does `work` on what is asked for, in processes as those of `map_chunks`.
 
     Several threads may ask at once. Raises as `map_chunks` does.
     """
@@ -116,12 +116,16 @@ class OnDemand(Generic[Item, Result]):
 
     def get(self, item: Item) -> Result:
         """The result for one item."""
+        return self.get_chunk([item])[0]
+
+    def get_chunk(self, chunk: Sequence[Item]) -> list[Result]:
+        """The results for several items, which one process does one after the other."""
         try:
-            return self._pool.result([item], self._pool.submit([item]))[0]
+            return self._pool.result(chunk, self._pool.submit(chunk))
         except (BrokenProcessPool, CancelledError, _TimedOut):
-            with self._lock:  # another item may be at fault
+            with self._lock:  # what is asked for by another thread may be at fault
                 self._pool.restart()
-                return _attempt(self._pool, item, self._failed)
+                return [_attempt(self._pool, item, self._failed) for item in chunk]
 
 
 def _attempt(
