@@ -8,57 +8,49 @@ from cropperhead.library.settings import header_words
 from cropperhead.photos import precheck
 
 
-def is_silent(file: Path) -> bool:
-    return precheck.is_silent(file, header_words())
+def found(file: Path) -> list[bytes] | None:
+    return precheck.find_packets(file, header_words())
 
 
-def test_a_photo_that_no_editor_has_touched_is_silent(tmp_path):
-    camera = save_photo(tmp_path / "a.jpg", exif={0x010F: "Canon", 0x0112: 6})
-    rated = save_photo(tmp_path / "b.jpg", b"<x:xmpmeta xmp:Rating='0'/>")
-    assert is_silent(camera)
-    assert is_silent(rated)
+def test_the_packets_of_xmp_are_found(tmp_path):
+    rated = b"<x:xmpmeta xmp:Rating='0'/>"
+    assert found(save_photo(tmp_path / "a.jpg", exif={0x010F: "Canon", 0x0112: 6})) == []
+    assert found(save_photo(tmp_path / "b.jpg", rated)) == [rated]
+    assert found(save_photo(tmp_path / "c.jpg", xmp(settings()))) == [xmp(settings())]
 
 
-@pytest.mark.parametrize(
-    "packet",
-    [
-        xmp(settings()),
-        xmp({}),
-        b"<rdf:li xmlns:darktable='http://darktable.sf.net/'/>",
-        xmp(settings()).decode().encode("utf-16-le"),
-        xmp(settings()).decode().encode("utf-16-be"),
-    ],
-)
-def test_a_photo_that_names_an_editor_is_not_silent(tmp_path, packet):
-    assert not is_silent(save_photo(tmp_path / "a.jpg", packet))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_an_editors_name_elsewhere_is_for_exiftool(tmp_path, encoding):
+    text = xmp(settings()).decode().encode(encoding)
+    assert found(save_photo(tmp_path / "a.jpg", exif={0x02BC: text, 0x010F: "Canon"})) is None
 
 
-def test_a_photo_whose_xmp_is_divided_into_segments_is_not_silent(tmp_path):
+def test_xmp_that_is_divided_into_segments_is_for_exiftool(tmp_path):
     photo = save_photo(tmp_path / "a.jpg").read_bytes()
     extension = b"http://ns.adobe.com/xmp/extension/\0" + b"0" * 40 + b"camera-raw-set"
     segment = b"\xff\xe1" + (len(extension) + 2).to_bytes(2, "big") + extension
     (tmp_path / "a.jpg").write_bytes(photo[:2] + segment + photo[2:])
-    assert not is_silent(tmp_path / "a.jpg")
+    assert found(tmp_path / "a.jpg") is None
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 30, 200])
-def test_a_damaged_header_or_another_format_is_not_silent(tmp_path, cut):
+def test_a_damaged_header_or_another_format_is_for_exiftool(tmp_path, cut):
     whole = save_photo(tmp_path / "a.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(whole[:cut])
     (tmp_path / "c.jpg").write_bytes(b"\xff\xd8" + b"no segment" + whole[2:])
     save_photo(tmp_path / "d.png")
-    assert not any(is_silent(tmp_path / name) for name in ("b.jpg", "c.jpg", "d.png"))
+    assert all(found(tmp_path / name) is None for name in ("b.jpg", "c.jpg", "d.png"))
 
 
-def test_a_segment_that_is_longer_than_the_file_is_not_silent(tmp_path):
+def test_a_segment_that_is_longer_than_the_file_is_for_exiftool(tmp_path):
     file = Path(tmp_path / "a.jpg")
     file.write_bytes(b"\xff\xd8\xff\xe1\xff\xff" + b"x" * 100)
-    assert not is_silent(file)
+    assert found(file) is None
 
 
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        is_silent(tmp_path / "a.jpg")
+        found(tmp_path / "a.jpg")
 
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])

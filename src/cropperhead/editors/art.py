@@ -12,6 +12,7 @@ header_words: tuple[bytes, ...] = ()
 embeds_crops = False
 sidecars = SidecarRule(".arp", max_megabytes=4)
 
+has_no_crop = rawtherapee.has_no_crop
 read_settings = rawtherapee.read_settings
 state = rawtherapee.state
 camera_orientations = rawtherapee.camera_orientations

@@ -1,6 +1,6 @@
 """What every editor offers to the rest of the project, and when a crop is refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -101,6 +101,12 @@ class Editor(Protocol):
     embeds_crops: bool  # its tags inside a photo are the photo's crop; otherwise an export's
     sidecars: SidecarRule
 
+    def has_no_crop(self, packet: bytes) -> bool:
+        """Whether a photo's only packet of XMP surely holds no crop or history of this editor.
+
+        False wherever ExifTool might read something else.
+        """
+
     def read_settings(self, file: Path, tags: Tags) -> Settings:
         """Reads the settings of one version from one file, a sidecar or the photo.
 
@@ -134,6 +140,11 @@ class Editor(Protocol):
 
     def read_mark(self, sidecar: bytes) -> MarkTexts:
         """The mark of a suggestion in a sidecar's bytes; empty where there is none."""
+
+
+def has_none_of(words: Sequence[bytes], packet: bytes) -> bool:
+    """Whether a packet of XMP holds none of some words."""
+    return not any(word in packet for word in words)
 
 
 @runtime_checkable

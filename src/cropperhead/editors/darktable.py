@@ -24,6 +24,7 @@ from cropperhead.editors.base import (
     SidecarRule,
     State,
     Tags,
+    has_none_of,
     require_within,
     stored_box,
     tags_in_group,
@@ -60,6 +61,11 @@ embeds_crops = False  # its exports carry the history of what was edited
 sidecars = SidecarRule(".xmp", max_megabytes=64, numbers_duplicates=True)
 
 read_mark = suggestion_mark.read_packet
+
+
+def has_no_crop(packet: bytes) -> bool:
+    """Whether a packet has nothing of darktable's: see `base.Editor`."""
+    return has_none_of(header_words, packet)
 
 
 def read_settings(file: Path, tags: Tags) -> Settings:

@@ -9,6 +9,7 @@ crop, so the corners are neither sorted nor made positive.
 """
 
 import math
+import re
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,10 +24,12 @@ from cropperhead.editors.base import (
     State,
     Tags,
     finished_export,
+    has_none_of,
     require_within,
     stored_box,
     tags_in_group,
 )
+from cropperhead.editors.plain_xmp import read_properties
 from cropperhead.editors.xmp import EMPTY, EMPTY_INSIDE, Name, Packet
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
@@ -55,6 +58,7 @@ TAGS = (
     *("HasCrop", "AlreadyApplied", *LIMIT_TAGS, *_WARPS, _DISTORTION),
     *(_PROFILE_ON, _PROFILE_SCALE, _PROFILE_NAME),
 )
+_HAS_CROP = re.compile(rb"[\s<](?:[^\s<>/:=]+:)?HasCrop\b")  # no end of an element
 MAX_ANGLE_DEG = 45.0
 # Fractions reach a little beyond 1 when tilted; anything far above is a count of pixels.
 _LARGEST_FRACTION = 2.0
@@ -79,6 +83,20 @@ sidecars = SidecarRule(
 )
 
 read_mark = suggestion_mark.read_packet
+
+
+def has_no_crop(packet: bytes) -> bool:
+    """Whether a packet says that there is no crop, or nothing of one: see `base.Editor`.
+
+    What else is called so, in a style or a mask, say, is for ExifTool.
+    """
+    settings = read_properties(packet, NAMESPACE)
+    if settings is None:
+        return False
+    if not packet.count(b"HasCrop"):
+        return has_none_of([tag.encode() for tag in LIMIT_TAGS], packet)
+    is_once = len(_HAS_CROP.findall(packet)) == 1
+    return is_once and settings.get("HasCrop", "").lower() == "false"
 
 
 def read_settings(file: Path, tags: Tags) -> Settings:

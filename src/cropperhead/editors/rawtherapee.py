@@ -103,6 +103,12 @@ _IGNORES_EXIF_OF = ".png"  # measured with 5.9
 read_mark = suggestion_mark.read_profile
 
 
+def has_no_crop(packet: bytes) -> bool:
+    """True, for profiles are no XMP: see `base.Editor`."""
+    del packet
+    return True
+
+
 def read_settings(file: Path, tags: Tags) -> Settings:
     """The sections of a profile. Raises RejectedFile (`broken_profile`), OSError."""
     del tags  # ExifTool cannot read profiles

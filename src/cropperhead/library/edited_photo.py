@@ -214,7 +214,7 @@ def read_cropped(
 
     A photo whose only crops are passed over is given, too.
 
-    ExifTool is not asked about a photo without sidecars whose header names no editor. A photo none
+    ExifTool is not asked about a photo without sidecars that is seen to be uncropped. A photo none
     of whose crops can be decoded cannot be used.
     """
     return _Walk(folder, reader, options, crops_only=True).photos(entries)
@@ -264,7 +264,7 @@ class _Walk:
         if not self._crops_only or entry.sidecars or entry.edits:
             return False
         try:
-            return precheck.is_silent(self._folder / entry.file, settings.header_words())
+            return settings.is_surely_uncropped(self._folder / entry.file)
         except OSError:
             return False  # ExifTool gives the reason
 

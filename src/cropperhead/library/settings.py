@@ -24,7 +24,7 @@ from cropperhead.errors import RejectedFile
 from cropperhead.library import provenance, sidecars
 from cropperhead.library.provenance import Provenance
 from cropperhead.library.scan import Entry
-from cropperhead.photos import exiftool
+from cropperhead.photos import exiftool, precheck
 from cropperhead.system import regular_file
 
 _XMP_ORIENTATION, _MEANT_FOR = "XMP-tiff:Orientation", "XMP-photoshop:SidecarForExtension"
@@ -56,6 +56,17 @@ def photo_tags() -> list[str]:
     """The tags of all editors that ExifTool is asked for in a photo."""
     own = (tag for editor in registry.EDITORS for tag in editor.tags)
     return [*dict.fromkeys(own), *provenance.TAGS]
+
+
+def is_surely_uncropped(photo: Path) -> bool:
+    """Whether a photo's own metadata are seen to hold no editor's crop or history.
+
+    False means that ExifTool has to read it. Raises OSError if it cannot be opened.
+    """
+    packets = precheck.find_packets(photo, header_words())
+    if packets is None or len(packets) > 1:
+        return False
+    return all(editor.has_no_crop(one) for one in packets for editor in registry.EDITORS)
 
 
 def header_words() -> list[bytes]:

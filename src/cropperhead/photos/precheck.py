@@ -1,7 +1,8 @@
 """Checks files before ExifTool opens them.
 
 Most photos of a library are not cropped. ExifTool need not read a JPEG whose header has no word of
-an editor that keeps crops; checking takes a hundredth of the time. And it reads a PNG only if the
+an editor that keeps crops, except in a packet of XMP that says plainly that there is no crop;
+checking takes a tenth of the time. And it reads a PNG only if the
 compressed texts are of a sensible size, because it unpacks them whole.
 """
 
@@ -15,22 +16,25 @@ from cropperhead.system.regular_file import open_regular
 LARGEST_TEXTS_MB = 64  # of a PNG, unpacked; XMP with many masks has a few
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_TEXTS = frozenset({b"iTXt", b"zTXt", b"iCCP"})  # PNG specification, 11.3
-_START, _SCAN = b"\xff\xd8", 0xDA  # SOI and SOS of ITU T.81, table B.1
+_START, _SCAN, _APP1 = b"\xff\xd8", 0xDA, 0xE1  # of ITU T.81, table B.1
+_SIGNATURE = b"http://ns.adobe.com/xap/1.0/\0"
 _READ_AT_ONCE = 1 << 16
 # XMP of more than one segment (XMP specification, part 3, 1.1.3.1): a name may be divided between
 # two of them
 _DIVIDED = b"http://ns.adobe.com/xmp/extension/"
 
 
-def is_silent(file: Path, words: Sequence[bytes]) -> bool:
-    """Whether a file is a JPEG with a sound header that holds none of the editors' words.
+def find_packets(file: Path, words: Sequence[bytes]) -> list[bytes] | None:
+    """The packets of XMP in a JPEG, if nothing else in its header holds one of the editors' words.
 
-    `words` are ASCII. False means that ExifTool has to read the file. Raises OSError if it cannot
-    be opened.
+    `words` are ASCII. None means that ExifTool has to read the file: another part of its header
+    holds one, or it is no JPEG with a sound header. Raises OSError if it cannot be opened.
     """
     wide = [word.decode().encode("utf-16-le") for word in words]
     with open_regular(file, buffering=_READ_AT_ONCE) as stream:
-        return stream.read(2) == _START and _holds_none(stream, [*words, *wide, _DIVIDED])
+        if stream.read(2) != _START:
+            return None
+        return _packets(stream, [*words, *wide, _DIVIDED])
 
 
 def is_bomb(file: Path) -> bool:
@@ -70,14 +74,19 @@ def _unpacked_size(chunk: bytes, room: int) -> int:
     return most
 
 
-def _holds_none(stream: BinaryIO, words: Sequence[bytes]) -> bool:
+def _packets(stream: BinaryIO, words: Sequence[bytes]) -> list[bytes] | None:
+    found: list[bytes] = []
     while True:
         head = stream.read(4)  # marker and length, which counts itself
         length = int.from_bytes(head[2:]) - 2
         if len(head) < 4 or head[0] != 0xFF or length < 0:
-            return False
+            return None
         if head[1] == _SCAN:
-            return True
+            return found
         segment = stream.read(length)
-        if len(segment) < length or any(word in segment for word in words):
-            return False
+        if len(segment) < length:
+            return None
+        if head[1] == _APP1 and segment.startswith(_SIGNATURE):
+            found.append(segment.removeprefix(_SIGNATURE))
+        elif any(word in segment for word in words):
+            return None
