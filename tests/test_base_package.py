@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from conftest import ROOT
 
+from cropperhead.inference import litert
+
 CONVERT = ROOT / "tools" / "convert_features.py"
 
 
@@ -29,6 +31,12 @@ def test_features_converted_from_all_of_the_network_s_weights_are_the_same_bytes
     np.savez(everything, **arrays, zzz_block_13=np.ones(3, np.float32))
     subprocess.run([sys.executable, CONVERT, everything, out], check=True)
     assert out.read_bytes() == cropperhead_base.features_file().read_bytes()
+
+
+def test_the_base_model_straightens_and_says_what_it_learned_from():
+    model = litert.load_model(cropperhead_base.model_file())
+    assert {"straightening", "unturned", "unlike"} <= set(model.facts["outputs"])
+    assert model.facts["learned_from"] == "1,275 photos of the Flickr Cropping Dataset"
 
 
 def test_other_weights_are_refused_by_name(tmp_path):
