@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cropperhead.cli.options import OUTPUT
+from cropperhead.cli.options import OUTPUT, PATH
 
 _place = click.option(
     "--from",
@@ -57,6 +57,28 @@ def check(place: str | None, sweep: bool) -> None:
         click.echo(f"missing: {name}", err=True)
     if missing:
         raise click.exceptions.Exit(1)
+
+
+@command.command("import-photos")
+@click.argument("documents", type=PATH, metavar="FILE")
+@click.argument("photos", type=PATH, metavar="PHOTOS")
+@click.argument("out", type=OUTPUT, metavar="DIR")
+def import_photos(documents: Path, photos: Path, out: Path) -> None:
+    """Take over the photos of the first CropperHead's service, DataLibrarian.
+
+    FILE is a collection that mongoexport wrote, PHOTOS a folder with a copy of the bucket. The
+    photos are written to the folder DIR, checked and without metadata; their crops are not, since
+    they cannot be repaired.
+    """
+    from cropperhead.collection import former
+
+    taken = former.take_over(documents, photos, out)
+    for name, reason in taken.refused:
+        click.echo(f"{name}: {reason}", err=True)
+    click.echo(
+        f"{taken.photos:,} photos of {taken.documents:,} documents are in {out}, "
+        f"{len(taken.refused):,} left out"
+    )
 
 
 @command.command("hash-password")
