@@ -206,9 +206,13 @@ def test_the_whole_page_can_be_used_by_keyboard_alone(try_page, photo):
     assert crop_of(try_page) == [0, 0, 1, 1, 0]
     try_page.keyboard.press("1")
     assert crop_of(try_page) == first
-    guide = try_page.input_value("#guide")
-    try_page.keyboard.press("o")
-    assert try_page.input_value("#guide") != guide
+    for guide in ("golden", "diagonals", "triangles"):
+        try_page.keyboard.press("o")
+        assert try_page.input_value("#guide") == guide
+    lines = try_page.get_attribute(".guides", "d")
+    try_page.keyboard.press("Shift+O")
+    assert try_page.input_value("#guide") == "triangles"
+    assert try_page.get_attribute(".guides", "d") != lines
     try_page.keyboard.press("p")
     assert try_page.get_attribute(".stage", "data-mode") == "after"
     try_page.keyboard.press("p")

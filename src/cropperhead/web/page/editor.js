@@ -156,6 +156,12 @@ export class Editor extends EventTarget {
     this.#render();
   }
 
+  /** Mirrors guides that are not alike on both sides. */
+  mirrorGuide() {
+    this.stage.isGuideMirrored = !this.stage.isGuideMirrored;
+    this.#render();
+  }
+
   /** The next drag draws a line that becomes level, or upright. @param {boolean} [wanted] */
   level(wanted = !this.isLevelling) {
     this.isLevelling = wanted;
@@ -207,7 +213,7 @@ export class Editor extends EventTarget {
       "}": () => this.turnTo(this.crop.angle + 1),
       x: () => this.swap(),
       a: () => this.toggleLock(),
-      o: () => this.nextGuide(),
+      o: () => (event.shiftKey ? this.mirrorGuide() : this.nextGuide()),
       s: () => this.level(),
       w: () => this.reset(WHOLE),
       p: () => this.setMode(this.stage.mode === "after" ? "edit" : "after"),

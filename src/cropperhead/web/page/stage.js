@@ -19,7 +19,9 @@ import { inTurnedAxes, turned } from "./moves.js";
  *   px for a photo's height, and which place of the turned axes is where on the stage
  */
 
-export const GUIDES = /** @type {const} */ (["thirds", "golden", "diagonals", "grid", "none"]);
+export const GUIDES = /** @type {const} */ ([
+  "thirds", "golden", "diagonals", "triangles", "grid", "none",
+]);
 const MARGIN = 28; // px around the picture, in which its edges can be taken hold of
 const HANDLE = 12; // px, as drawn
 const REACH = { mouse: 12, pen: 16, touch: 24 }; // px from a corner or an edge that still is it
@@ -59,6 +61,7 @@ export class Stage {
     this.mode = "edit";
     /** @type {(typeof GUIDES)[number]} */
     this.guide = "thirds";
+    this.isGuideMirrored = false;
     /** @type {Crop | null} */
     this.compared = null;
   }
@@ -133,7 +136,7 @@ export class Stage {
     const outline = `M${left} ${top}H${right}V${bottom}H${left}Z`;
     this.shade.setAttribute("d", `M0 0H${this.width}V${this.height}H0Z${outline}`);
     this.outline.setAttribute("d", outline);
-    this.guides.setAttribute("d", guidePath(this.guide, rectangle));
+    this.guides.setAttribute("d", guidePath(this.guide, rectangle, this.isGuideMirrored));
     this.handles.setAttribute("d", HANDLES.map((handle) => handlePath(handle, rectangle)).join(""));
     this.ghost.setAttribute("d", this.compared === null ? "" : this.#polygon(this.compared, view, crop));
   }
@@ -187,9 +190,11 @@ function handlePath({ x, y }, { left, top, right, bottom }) {
   return `M${at[0] - HANDLE / 2} ${at[1] - HANDLE / 2}h${HANDLE}v${HANDLE}h${-HANDLE}Z`;
 }
 
-/** @param {(typeof GUIDES)[number]} guide @param {Rectangle} rectangle */
-function guidePath(guide, { left, top, right, bottom }) {
+/** @param {(typeof GUIDES)[number]} guide @param {Rectangle} rectangle @param {boolean} isMirrored */
+function guidePath(guide, rectangle, isMirrored) {
+  const { left, top, right, bottom } = rectangle;
   if (guide === "diagonals") return `M${left} ${top}L${right} ${bottom}M${right} ${top}L${left} ${bottom}`;
+  if (guide === "triangles") return trianglePath(rectangle, isMirrored);
   const golden = (3 - Math.sqrt(5)) / 2;
   const shares = {
     thirds: [1 / 3, 2 / 3],
@@ -204,6 +209,21 @@ function guidePath(guide, { left, top, right, bottom }) {
       return `M${x} ${top}V${bottom}M${left} ${y}H${right}`;
     })
     .join("");
+}
+
+/** A diagonal, and lines at right angles to it from the other two corners. @param {Rectangle} rectangle @param {boolean} isMirrored */
+function trianglePath({ left, top, right, bottom }, isMirrored) {
+  const [from, to] = isMirrored ? [right, left] : [left, right];
+  const width = to - from;
+  const height = bottom - top;
+  // how far along the diagonal the line from the corner above its lower end meets it
+  const share = (height * height) / (width * width + height * height);
+  /** @param {number} along */
+  const at = (along) => `${from + along * width} ${bottom - along * height}`;
+  return (
+    `M${from} ${bottom}L${to} ${top}` +
+    `M${from} ${top}L${at(share)}M${to} ${bottom}L${at(1 - share)}`
+  );
 }
 
 /** The cursor over what `Stage.hit` finds. @param {Handle | "inside" | "outside"} hit */
