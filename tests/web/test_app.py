@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ import cropperhead_base
 import httpx
 import pytest
 from conftest import ROOT, save_photo, scene
+from PIL import Image
 from web_pages import serving
 
 import cropperhead
@@ -18,7 +20,7 @@ from cropperhead.cli.main import main
 from cropperhead.errors import ModelError
 from cropperhead.inference import litert
 from cropperhead.suggest.options import SuggestOptions
-from cropperhead.web import app, assets, page_model, server
+from cropperhead.web import app, assets, page_model, pictures, server
 from cropperhead.web.review import SUGGESTED, Review
 from cropperhead.web.review_routes import new_token, review_path, review_router
 
@@ -115,6 +117,33 @@ def test_another_page_s_request_is_refused(client, headers):
 )
 def test_only_the_page_s_own_files_are_served(client, path):
     assert client.get(path).status_code == 404
+
+
+def test_the_server_reads_photos_only_where_it_is_told_to(
+    client, found_model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pictures, "MOST_BYTES", 500_000)
+    photo = save_photo(tmp_path / "a.tif", image=scene(1)).read_bytes()
+    sent = {"content": photo, "headers": {"X-File-Name": "a.tif"}}
+    off = client.post("/api/picture", content=photo[:1000], headers={"X-File-Name": "a.tif"})
+    assert off.status_code in {404, 405}
+    settings = app.PageSettings(model=found_model, reads_photos=True)
+    with (
+        serving(app.create_app(settings)) as address,
+        httpx.Client(base_url=address, timeout=60) as opened,
+    ):
+        answer = opened.post("/api/picture", **sent)
+        assert answer.headers["content-type"] == "image/jpeg"
+        with Image.open(io.BytesIO(answer.content)) as picture:
+            assert picture.size == (384, 256)
+        for name in ("a.txt", "..%2f..%2fetc%2fpasswd", ""):
+            other = opened.post("/api/picture", content=photo, headers={"X-File-Name": name})
+            assert other.status_code == 415
+        damaged = opened.post("/api/picture", content=photo[:99], headers={"X-File-Name": "a.tif"})
+        assert damaged.status_code == 422
+        origin = {"X-File-Name": "a.tif", "Origin": "http://evil.example"}
+        assert opened.post("/api/picture", content=b"x", headers=origin).status_code == 403
+        assert opened.post("/api/picture", content=bytes(600_000)).status_code == 413
 
 
 def test_a_large_request_is_refused(client):

@@ -5,15 +5,17 @@ import json
 import re
 
 import numpy as np
+import pillow_heif
 import pytest
 from conftest import save_photo, scene, settings, xmp
 from PIL import Image
 from playwright.sync_api import TimeoutError as PageTimeout
-from web_pages import axe_violations
+from web_pages import axe_violations, serving
 
 import cropperhead
 from cropperhead import api
 from cropperhead.geometry import orientation
+from cropperhead.web import app
 
 TAG = 0x0112
 NAMES = ("top", "left", "bottom", "right", "angle")
@@ -273,6 +275,7 @@ HUGE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (20_000).to_bytes(4, "big") * 2 + b"\x
         ("a.png", truncated("PNG"), "cannot be read"),
         ("a.png", HUGE, "400 megapixels; the page takes up to 200"),
         ("a.tif", b"II*\0" + bytes(100), "cannot show TIFF and RAW"),
+        ("a.raf", b"FUJIFILMCCD-RAW 0201" + bytes(100), "cannot show TIFF and RAW"),
         ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "cannot show HEIC"),
     ],
 )
@@ -283,6 +286,28 @@ def test_what_cannot_be_shown_is_one_sentence(try_page, tmp_path, name, content,
     try_page.wait_for_selector("#problem:not(:empty)")
     assert expected in try_page.inner_text("#problem")
     assert try_page.is_hidden("#work")
+
+
+@pytest.mark.parametrize("name", ["turned.tif", "turned.heic"])
+def test_the_server_reads_what_no_browser_shows_if_it_may(page, found_model, model, tmp_path, name):
+    pillow_heif.register_heif_opener()
+    file = save_photo(tmp_path / name, image=scene(8, 600, 400), exif={TAG: 6})
+    expected = cropperhead.load(model).suggest(file)[0].limits()
+    settings_of_page = app.PageSettings(model=found_model, reads_photos=True)
+    with serving(app.create_app(settings_of_page)) as home:
+        page.goto(home)
+        page.wait_for_selector("html[data-ready]")
+        choose(page, file)
+        # of a JPEG of it
+        assert crop_of(page)[:4] == pytest.approx(expected[:4].tolist(), abs=0.004)
+        assert page.is_disabled("#save-sidecar")
+        with page.expect_download() as download:
+            page.click("#save-copy")
+        assert download.value.suggested_filename == "turned-cropped.jpg"
+        file.write_bytes(file.read_bytes()[:300])
+        page.set_input_files("#file", file)
+        page.wait_for_selector("#problem:not(:empty)")
+        assert "The photo cannot be read" in page.inner_text("#problem")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

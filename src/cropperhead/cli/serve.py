@@ -38,6 +38,12 @@ _PORT = click.IntRange(0, 65535)
     help="A host name by which the page may be addressed, if it is not the loopback address. May "
     "be repeated.",
 )
+@click.option(
+    "--read-photos",
+    is_flag=True,
+    help="Let the server read photos that no browser shows: HEIC, TIFF and RAW. The page sends "
+    "them to it.",
+)
 @click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
 @click.option(
     "--collect",
@@ -77,13 +83,14 @@ def command(
     host: str,
     port: int,
     names: tuple[str, ...],
+    read_photos: bool,
     browser: bool,
     **collecting: Any,
 ) -> None:
     """Show predicted crops of your photos in the browser, and correct them there.
 
     Photos are read and cropped by the browser: none leaves it, unless --collect lets people send
-    small copies of them. Ctrl-C ends the page.
+    small copies of them, or --read-photos sends those that it cannot show. Ctrl-C ends the page.
     """
     study = collecting.pop("study")
     if collecting.pop("describe"):
@@ -96,7 +103,7 @@ def command(
     routers = _routers(host in app.LOOPBACK_NAMES, study, **collecting)
     with page_model.find_page_model(model) as (_, found):
         hosts = (*app.LOOPBACK_NAMES, host, *names)
-        application = app.create_app(app.PageSettings(found, hosts, routers))
+        application = app.create_app(app.PageSettings(found, hosts, routers, read_photos))
         opened = server.listen(server.Address(host, port))
         address = server.url(opened)
         click.echo(f"The page is at {address} (Ctrl-C ends it).")

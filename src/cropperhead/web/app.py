@@ -17,6 +17,7 @@ from cropperhead.web import assets, page_model
 from cropperhead.web.assets import Asset
 from cropperhead.web.guard import Guard
 from cropperhead.web.page_model import PageModel
+from cropperhead.web.pictures import picture_router
 from cropperhead.web.sidecar import sidecar_router
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
@@ -30,11 +31,13 @@ class PageSettings:
 
     `hosts` are the names, without ports, by which it may be addressed. `model` is None where the
     page is not to predict. `routers` are those of further uses, such as the review of a folder.
+    `reads_photos`: whether the server reads photos that no browser shows, and is sent them for it.
     """
 
     model: PageModel | None = None
     hosts: Sequence[str] = LOOPBACK_NAMES
     routers: Sequence[APIRouter] = field(default=())
+    reads_photos: bool = False
 
 
 def create_app(settings: PageSettings) -> FastAPI:
@@ -48,7 +51,8 @@ def create_app(settings: PageSettings) -> FastAPI:
         max_body_size=_MOST_BODY_BYTES,
     )
     app.add_middleware(Guard, hosts=settings.hosts)
-    for router in (*settings.routers, sidecar_router()):
+    readers = [picture_router()] if settings.reads_photos else []
+    for router in (*settings.routers, *readers, sidecar_router()):
         app.include_router(router)
     app.include_router(_page_router(settings))
     return app
@@ -61,7 +65,7 @@ def _page_router(settings: PageSettings) -> APIRouter:
         files["model.tflite"] = settings.model.asset
         faces = page_model.faces_asset()
         files |= {} if faces is None else {"faces.tflite": faces}
-        facts = _model_facts(settings.model, faces is not None)
+        facts = _model_facts(settings, settings.model, faces is not None)
         files["model.json"] = assets.make_asset(facts, "json")
     files["sw.js"] = _service_worker(files)
 
@@ -86,9 +90,9 @@ def _page_router(settings: PageSettings) -> APIRouter:
     return router
 
 
-def _model_facts(model: PageModel, finds_faces: bool) -> bytes:
+def _model_facts(settings: PageSettings, model: PageModel, finds_faces: bool) -> bytes:
     facts = {"name": model.name, "id": model.fingerprint, "size": model.input_size}
-    facts["faces"] = finds_faces
+    facts |= {"faces": finds_faces, "readsPhotos": settings.reads_photos}
     return json.dumps(facts).encode()
 
 

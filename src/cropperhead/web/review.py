@@ -5,7 +5,6 @@ are kept in `review_log`. Nothing is written into a sidecar before `write_accept
 same way as `suggest --write`: never over a person's crop, with a mark, and by the journal.
 """
 
-import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import astuple, dataclass, field, replace
@@ -24,22 +23,21 @@ from cropperhead.library import edited_photo, journal, scan, selection
 from cropperhead.library.edited_photo import EditedPhoto
 from cropperhead.library.journal_records import Journals
 from cropperhead.library.scan import Entry
-from cropperhead.photos import exiftool, photo_file
+from cropperhead.photos import exiftool
 from cropperhead.photos.exiftool import TagReader
-from cropperhead.photos.image import upright_copy
 from cropperhead.suggest import predict
 from cropperhead.suggest.options import SuggestOptions
 from cropperhead.suggest.predict import Job, Prediction
 from cropperhead.system import folder_lock, worker_pool
+from cropperhead.web import pictures
+from cropperhead.web.pictures import PictureRequest
 from cropperhead.web.review_log import ReviewLog
 from cropperhead.writeback import write
 
 WAITING, SUGGESTED, KEPT, FAILED = "waiting", "suggested", "kept", "failed"
 ACCEPTED, REJECTED, UNDECIDED = "accepted", "rejected", ""
 _BATCH, _CHUNK, _ALTERNATIVES = 50, 4, 2
-_QUALITY = 85
 LONGEST_SIDE = 2560  # px of a picture that is shown
-_PICTURE_LIMIT_S = 60.0
 _PATIENCE_S, _LEAVE_S = 2.0, 10.0
 
 
@@ -96,15 +94,6 @@ class ReviewedPhoto:
         }
 
 
-@dataclass(frozen=True)
-class PictureRequest:
-    """A photo to be shown: how it is turned, and how long its long side may be in px."""
-
-    file: Path
-    shown_as: int
-    long_side: int
-
-
 @dataclass
 class Progress:
     """How many accepted crops are written, of how many; `problem` ended it."""
@@ -148,9 +137,7 @@ class Review:
 
     def start(self) -> None:
         """Start predicting in the background."""
-        self._pictures = self._stack.enter_context(
-            worker_pool.OnDemand(draw_pictures, 1, _no_picture, _PICTURE_LIMIT_S)
-        )
+        self._pictures = self._stack.enter_context(pictures.open_pictures())
         self._predicting = Thread(target=self._predict_all, daemon=True)
         self._predicting.start()
 
@@ -181,7 +168,8 @@ class Review:
     def picture(self, index: int, long_side: int) -> bytes:
         """A photo as a JPEG, upright. Raises RejectedFile."""
         photo = self.photos[index]
-        result = self._pictures.get(PictureRequest(photo.file, photo.shown_as, long_side))
+        side = min(long_side, LONGEST_SIDE)
+        result = self._pictures.get(PictureRequest(photo.file, photo.shown_as, side))
         if isinstance(result, str):
             raise RejectedFile("unreadable", result)
         return result
@@ -379,29 +367,6 @@ class Review:
         crops = [list(astuple(crop)) for crop in result.crops]
         trace = list(result.trace or ())
         self.log.add("crops", photo.name, model=self.source, trace=trace, crops=crops)
-
-
-def draw_pictures(requests: Sequence[PictureRequest]) -> list[bytes | str]:
-    """JPEGs of photos, or why there is none; runs in a worker process."""
-    return [_draw_picture(request) for request in requests]
-
-
-def _draw_picture(request: PictureRequest) -> bytes | str:
-    try:
-        with photo_file.open_photo(request.file) as photo:
-            side = min(request.long_side, LONGEST_SIDE)
-            image = upright_copy(photo.picture(side), request.shown_as, side)
-    except (RejectedFile, OSError, MemoryError) as error:
-        return str(error)
-    except ModuleNotFoundError as error:
-        return f"its format needs {error.name}, which is not installed"
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=_QUALITY)
-    return buffer.getvalue()
-
-
-def _no_picture(_: PictureRequest, error: RejectedFile) -> str:
-    return str(error)
 
 
 def _refuse_person_crop(edited: EditedPhoto) -> None:

@@ -4,9 +4,10 @@
  */
 
 /**
- * @typedef {{kind: string, width: number, height: number, exif: Uint8Array | null}} Header
+ * @typedef {{kind: string, width: number, height: number, exif: Uint8Array | null,
+ *   notShown: "" | "HEIC" | "TIFF and RAW"}} Header
  *   `kind` is a media type; width and height are the stored ones in px, 0 where they are not known;
- *   `exif` is a WebP's, which exifr does not find
+ *   `exif` is a WebP's, which exifr does not find; `notShown` names kinds that no browser shows
  */
 
 /** A photo that cannot be used; the message is for people. */
@@ -14,9 +15,11 @@ export class PhotoError extends Error {}
 
 const MOST_MEGAPIXELS = 200;
 const HEADER_BYTES = 1 << 20;
+/** TIFF and what is built on it; BigTIFF; Panasonic, Olympus and Fujifilm. */
+const RAW_STARTS = ["II*\0", "MM\0*", "II+\0", "IIU\0", "IIRO", "IIRS", "MMOR", "FUJIFILMCCD-RAW"];
 
 /**
- * Reads what a photo's first bytes tell. Raises PhotoError for what no browser shows.
+ * Reads what a photo's first bytes tell. Raises PhotoError for what is none.
  * @param {Blob} file @returns {Promise<Header>}
  */
 export async function readHeader(file) {
@@ -85,23 +88,16 @@ function parse(bytes) {
     const brands = String.fromCharCode(...bytes.subarray(8, 64));
     if (brands.includes("avif") || brands.includes("avis")) return unknown("image/avif");
     if (/hei[cfmsx]|hev[cx]|mif1|msf1/.test(brands)) {
-      throw new PhotoError(
-        "Browsers cannot show HEIC photos. Export it as JPEG, or use `cropperhead review FOLDER`, " +
-          "which reads them.",
-      );
+      return { ...unknown("image/heic"), notShown: "HEIC" };
     }
   }
-  if (start.startsWith("II*\0") || start.startsWith("MM\0*") || start.startsWith("II+\0")) {
-    throw new PhotoError(
-      "Browsers cannot show TIFF and RAW photos. Export it as JPEG, or use " +
-        "`cropperhead review FOLDER`, which reads them.",
-    );
-  }
+  const isRaw = RAW_STARTS.some((one) => start.startsWith(one)) || start.slice(4, 11) === "ftypcrx";
+  if (isRaw) return { ...unknown("image/tiff"), notShown: "TIFF and RAW" };
   throw new PhotoError("This is not a photo that the page can read: JPEG, PNG, WebP or AVIF.");
 }
 
 /** @param {string} kind @returns {Header} */
-const unknown = (kind) => ({ kind, width: 0, height: 0, exif: null });
+const unknown = (kind) => ({ kind, width: 0, height: 0, exif: null, notShown: "" });
 
 /** @param {DataView} view @returns {Header} */
 function jpeg(view) {
@@ -111,7 +107,7 @@ function jpeg(view) {
     const isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
     if (isFrame) {
       const [height, width] = [view.getUint16(at + 5), view.getUint16(at + 7)];
-      return { kind: "image/jpeg", width, height, exif: null };
+      return { ...unknown("image/jpeg"), width, height };
     }
     at += marker === 0xff ? 1 : 2 + view.getUint16(at + 2);
   }
@@ -121,12 +117,7 @@ function jpeg(view) {
 /** @param {DataView} view @returns {Header} */
 function png(view) {
   if (view.byteLength < 24) return unknown("image/png");
-  return {
-    kind: "image/png",
-    width: view.getUint32(16),
-    height: view.getUint32(20),
-    exif: null,
-  };
+  return { ...unknown("image/png"), width: view.getUint32(16), height: view.getUint32(20) };
 }
 
 /** @param {Uint8Array} bytes @param {DataView} view @returns {Header} */

@@ -18,7 +18,7 @@ import { suggest } from "./suggest.js";
  *   faces: import("./crops.js").Box[]}} Prediction
  *   `frame` is the photo's width / height, `aspect` that of its `content` without borders, to which
  *   everything else refers
- * @typedef {{name: string, id: string, size: number, faces: boolean}} ModelFacts
+ * @typedef {{name: string, id: string, size: number, faces: boolean, readsPhotos: boolean}} ModelFacts
  */
 
 const RUNTIME = "/vendor/litert_wasm_compat_internal.js";

@@ -3,7 +3,8 @@
 import { WHOLE, isSame } from "./crops.js";
 import { find, isTyping, make, number } from "./dom.js";
 import { Editor } from "./editor.js";
-import { cutOut, reason } from "./save.js";
+import { cutOut } from "./save.js";
+import { reason } from "./server.js";
 
 /**
  * @typedef {import("./crops.js").Crop} Crop

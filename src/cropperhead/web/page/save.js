@@ -1,4 +1,4 @@
-/** Saves a crop: as a cropped copy, made here, or as an editor's sidecar, which the server words. */
+/** Cuts a crop out of a photo, and saves it as a copy. */
 
 import { pixels, radians } from "./crops.js";
 import { PhotoError, blank, decode } from "./decode.js";
@@ -56,33 +56,6 @@ export function cutOut(photo, crop, longSide = Infinity) {
   const y = ((crop.top + crop.bottom) / 2) * photo.height;
   context.drawImage(photo, -x, -y);
   return canvas;
-}
-
-/**
- * A sidecar with the crop for an editor, and its name. Only numbers and the photo's name are sent.
- * @param {Photo} photo @param {Crop} crop @param {string} editor
- * @returns {Promise<{content: Blob, name: string}>}
- */
-export async function sidecar(photo, crop, editor) {
-  const { width, height, orientation } = photo.stored;
-  const answer = await fetch("/api/sidecar", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ editor, photo: photo.name, width, height, orientation, crop }),
-  });
-  if (!answer.ok) throw new PhotoError(await reason(answer));
-  return { content: await answer.blob(), name: decodeURIComponent(answer.headers.get("X-File-Name") ?? "sidecar") };
-}
-
-/** What an answer of the server says went wrong. @param {Response} answer */
-export async function reason(answer) {
-  const text = await answer.text();
-  try {
-    const { detail } = JSON.parse(text);
-    return typeof detail === "string" ? detail : detail[0].msg;
-  } catch {
-    return text || `The server answers ${answer.status}.`;
-  }
 }
 
 /** @param {string} name */

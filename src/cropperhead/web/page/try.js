@@ -6,8 +6,9 @@ import { download, find, isTyping, make, number } from "./dom.js";
 import { Editor } from "./editor.js";
 import { loadModel } from "./model.js";
 import { readOwnCrop } from "./own_crop.js";
-import { croppedCopy, cutOut, sidecar } from "./save.js";
+import { croppedCopy, cutOut } from "./save.js";
 import { Sender, readTerms } from "./send.js";
+import { readable, sidecar } from "./server.js";
 import { SIZES, USUAL, confidenceOfWhole, suggest } from "./suggest.js";
 
 /**
@@ -18,6 +19,8 @@ import { SIZES, USUAL, confidenceOfWhole, suggest } from "./suggest.js";
 const SHOWN_SIDE = 2048; // px of the copy in the editor
 const THUMBNAIL_SIDE = 144; // px
 const MOST_SUGGESTIONS = 4;
+/** Kinds of photos whose EXIF alone says how they are turned, so that the server can word a sidecar. */
+const WORDED = ["image/jpeg", "image/png", "image/webp"];
 const RAW_OR_TIFF = "Lightroom reads no sidecars of JPEG and TIFF files, only of RAW files.";
 
 const editor = new Editor();
@@ -64,7 +67,8 @@ async function open(file) {
   page.problem.textContent = "";
   try {
     const header = await readHeader(file);
-    const bitmap = await decode(file);
+    const picture = await readable(file, header, readsPhotos);
+    const bitmap = await decode(picture);
     if (isStale()) return bitmap.close();
     const { width, height } = bitmap;
     const shown = shrunk(bitmap);
@@ -76,7 +80,7 @@ async function open(file) {
     const outputs = await model.predict(bitmap, width, height);
     bitmap.close();
     if (isStale()) return;
-    photo = { name: file.name || "photo.jpg", file, kind: header.kind, stored };
+    photo = { name: file.name || "photo.jpg", file: picture, kind: header.kind, stored };
     prediction = outputs;
     choices = choicesFor(outputs);
     show(shown, width, height);
@@ -84,6 +88,12 @@ async function open(file) {
     if (isStale()) return;
     fail(error);
   }
+}
+
+/** Whether the server reads photos that no browser shows. */
+async function readsPhotos() {
+  const { facts } = await loadModel();
+  return facts.readsPhotos;
 }
 
 /** @param {import("./model.js").Prediction} outputs @returns {Choice[]} */
@@ -125,11 +135,11 @@ function show(picture, width, height) {
   };
   editor.load(picture, width, height, beginning.started);
   editor.compare(photo?.stored.crop ?? null);
-  const isAvif = photo?.kind === "image/avif";
-  page.saveSidecar.disabled = isAvif;
-  page.sidecarNote.textContent = isAvif
-    ? "Sidecars of AVIF files are written by `cropperhead suggest --write`."
-    : "";
+  const isWorded = photo !== null && WORDED.includes(photo.kind);
+  page.saveSidecar.disabled = !isWorded;
+  page.sidecarNote.textContent = isWorded
+    ? ""
+    : "`cropperhead suggest --write` writes sidecars of such files.";
   mark();
   say("");
   editor.stage.element.focus({ preventScroll: true });

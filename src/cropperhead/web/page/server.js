@@ -1,0 +1,55 @@
+/** What the page asks of its server: to word a sidecar, and to read what no browser shows. */
+
+import { PhotoError } from "./decode.js";
+
+/** @typedef {import("./crops.js").Crop} Crop */
+
+/**
+ * A photo as the browser can decode it: itself, or the JPEG that the server makes of it.
+ * @param {File} file @param {import("./decode.js").Header} header
+ * @param {() => Promise<boolean>} readsPhotos whether the server does so
+ * @returns {Promise<Blob>}
+ */
+export async function readable(file, { notShown }, readsPhotos) {
+  if (notShown === "") return file;
+  if (!(await readsPhotos())) {
+    throw new PhotoError(
+      `Browsers cannot show ${notShown} photos. Export it as JPEG, or use ` +
+        "`cropperhead review FOLDER`, which reads them.",
+    );
+  }
+  const answer = await fetch("/api/picture", {
+    method: "POST",
+    headers: { "X-File-Name": encodeURIComponent(file.name) },
+    body: file,
+  });
+  if (!answer.ok) throw new PhotoError(await reason(answer));
+  return answer.blob();
+}
+
+/**
+ * A sidecar with the crop for an editor, and its name. Only numbers and the photo's name are sent.
+ * @param {import("./save.js").Photo} photo @param {Crop} crop @param {string} editor
+ * @returns {Promise<{content: Blob, name: string}>}
+ */
+export async function sidecar(photo, crop, editor) {
+  const { width, height, orientation } = photo.stored;
+  const answer = await fetch("/api/sidecar", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ editor, photo: photo.name, width, height, orientation, crop }),
+  });
+  if (!answer.ok) throw new PhotoError(await reason(answer));
+  return { content: await answer.blob(), name: decodeURIComponent(answer.headers.get("X-File-Name") ?? "sidecar") };
+}
+
+/** What an answer of the server says went wrong. @param {Response} answer */
+export async function reason(answer) {
+  const text = await answer.text();
+  try {
+    const { detail } = JSON.parse(text);
+    return typeof detail === "string" ? detail : detail[0].msg;
+  } catch {
+    return text || `The server answers ${answer.status}.`;
+  }
+}
