@@ -1,6 +1,7 @@
-# Two images:
+# Three images:
 #   docker build --target suggest -t cropperhead .              suggests crops, shows the page
 #   docker build --target pipeline -t cropperhead:pipeline .    trains, evaluates and exports, too
+#   docker build --target mlflow -t cropperhead:mlflow .        MLflow's server, for deploy/compose.yaml
 # Photos are mounted: docker run --rm -v ~/Photos:/photos cropperhead suggest /photos
 
 FROM python:3.11-slim AS suggest
@@ -16,6 +17,12 @@ USER 1000
 WORKDIR /photos
 ENTRYPOINT ["cropperhead"]
 CMD ["--help"]
+
+FROM python:3.11-slim AS mlflow
+RUN pip install --no-cache-dir boto3 "mlflow>=3.17" "psycopg[binary]"
+RUN useradd --uid 1000 mlflow
+USER 1000
+WORKDIR /tmp
 
 FROM python:3.11-slim AS pipeline
 # Debian keeps no older version of a package

@@ -75,6 +75,12 @@ class Postgresql:
         settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
         self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", settings, "start")
 
+    def make_databases(self, script: Path) -> None:
+        """Run a script that makes databases, in place of the one that is there."""
+        address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "crops"]
+        self._run("dropdb", *address, "crops")
+        self._run("psql", "-q", *address, "-d", "postgres", "-f", str(script))
+
     def empty(self) -> None:
         for command in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
             self._run("psql", "-q", "-c", command, self.url)
