@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cropperhead.geometry.crops import Floats
 from cropperhead.params import TrainParams
-from cropperhead.training import adapt, batches, straighten
+from cropperhead.training import adapt, batches, devices, straighten
 from cropperhead.training.adapt import Choice, Start
 from cropperhead.training.averaging import WeightAverager
 from cropperhead.training.base_model import BaseModel
@@ -289,12 +289,13 @@ def train_head(
 def begin_network(params: TrainParams, training: CropExamples[Any], beginning: Beginning) -> Any:
     """A compiled network of `TrainParams.for_network`; its weights follow from the seed."""
     keras.utils.set_random_seed(params.seed)
-    network = build_network(params, beginning.crop, beginning.prototypes)
-    if beginning.head is not None:
-        copy_head(beginning.head, network)
-    elif recipe_for(params).on_fields:
-        standardise(network, *_moments(training.photos))
-    compile_network(network, params, beginning.prototypes, training)
+    with devices.on_all():
+        network = build_network(params, beginning.crop, beginning.prototypes)
+        if beginning.head is not None:
+            copy_head(beginning.head, network)
+        elif recipe_for(params).on_fields:
+            standardise(network, *_moments(training.photos))
+        compile_network(network, params, beginning.prototypes, training)
     return network
 
 

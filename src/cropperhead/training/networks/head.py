@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cropperhead.geometry.crops import Floats
 from cropperhead.params import TrainParams
+from cropperhead.training import devices
 from cropperhead.training.networks.limits import valid_limits
 from cropperhead.training.networks.precision import layers_in_precision
 from cropperhead.training.networks.recipe import network_inputs
@@ -124,7 +125,8 @@ def raw_start(limits: Floats) -> Floats:
 def convolve(x: Any, width: int, kernel: int, strides: int) -> Any:
     """A convolution, batch normalization and ReLU."""
     x = layers.Conv2D(width, kernel, strides=strides, padding="same", use_bias=False)(x)
-    x = layers.BatchNormalization(momentum=0.9)(x)  # few steps: the mean must keep up with them
+    # Few steps: the mean must keep up with them. Of a whole batch, also where devices share it
+    x = layers.BatchNormalization(momentum=0.9, synchronized=devices.are_several())(x)
     return layers.Activation("relu")(x)
 
 
