@@ -1,17 +1,31 @@
-"""Checks the statistics of votes on simulated studies with known preferences.
+"""Checks the statistics of votes on simulated studies, and what a vote on a server costs.
 
     python benchmarks/study.py [--studies 1000] [--raters 20] [--photos 40]
+    python benchmarks/study.py --serve STUDY [--raters 20]
 
-Each study is designed as a real one and voted on by people whose tastes differ from each other and
-from photo to photo; some are careless, some malicious. Prints how often the intervals contain the
-true values (95 % should), how often a cropper is called preferred where none is (5 % at most), and
-how far careless people move the estimates.
+Each simulated study is designed as a real one and voted on by people whose tastes differ from each
+other and from photo to photo; some are careless, some malicious. Prints how often the intervals
+contain the true values (95 % should), how often a cropper is called preferred where none is (5 % at
+most), and how far careless people move the estimates.
+
+With `--serve`, people vote by keyboard in Chromium on the study in a folder, which a server in a
+process of its own shows. Prints the time from a key to the next pair, and the server's CPU time for
+a vote; exits with status 1 above 100 ms (99 % of pairs) and 5 ms.
 """
 
 import argparse
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,6 +54,29 @@ _ALIKE = (
 )
 _RATER_SPREAD, _PHOTO_SPREAD = 0.4, 0.7  # standard deviations of log strengths
 _SPOILED = -4.0  # the log strength of the catch trials' crop
+_MOST_WAIT_MS, _MOST_CPU_MS = 100.0, 5.0
+_SERVE = """
+import sys
+from pathlib import Path
+from cropperhead.collection.settings import load_settings
+from cropperhead.web import app, server, service
+settings = load_settings({"place": sys.argv[2], "raters_hourly": 10**9, "total_hourly": 10**9})
+router = service.study_router(Path(sys.argv[1]), settings)
+opened = server.listen(server.Address())
+print(server.url(opened, "/study/"), flush=True)
+server.run(app.create_app(app.PageSettings(routers=[router])), opened, None)
+"""
+# Notes when a key is pressed and when the next pair has been drawn
+_WATCH = """() => {
+  window.waits = [];
+  let pressed = null;
+  document.addEventListener("keydown", () => (pressed ??= performance.now()), true);
+  const drawn = () => requestAnimationFrame(() => requestAnimationFrame(() => {
+    if (pressed !== null) window.waits.push(performance.now() - pressed);
+    pressed = null;
+  }));
+  new MutationObserver(drawn).observe(document.getElementById("count"), { childList: true });
+}"""
 _POPULATION = 400_000  # tastes, of which the true shares are the mean
 
 
@@ -63,20 +100,102 @@ CASES = (
 )
 
 
-def main() -> None:
-    """Simulate, and print a row for each case."""
+def main() -> int:
+    """Run one of the two measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--raters", type=int, default=20)
     parser.add_argument("--photos", type=int, default=40)
     parser.add_argument("--bootstrap", type=int, default=0, help="draws, to compare; slow")
+    parser.add_argument("--serve", default="", metavar="STUDY", help="the folder of a study")
     arguments = parser.parse_args()
+    if arguments.serve:
+        return serve(arguments.serve, arguments.raters)
+    simulate(arguments)
+    return 0
+
+
+def simulate(arguments: argparse.Namespace) -> None:
+    """Simulate, and print a row for each case."""
     studies, rows = _Studies(arguments.raters, arguments.photos), []
     for case in CASES:
         seeds = tqdm(range(arguments.studies), case.name, leave=False)
         results = [_check(studies, case, seed, arguments.bootstrap) for seed in seeds]
         rows.append({"case": case.name, **pd.DataFrame(results).mean().round(3).to_dict()})
     print(pd.DataFrame(rows).to_string(index=False))
+
+
+def serve(folder: str, raters: int) -> int:
+    """Let people vote on a server, and print what it takes."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only here
+
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    waits: list[float] = []
+    costs = []
+    with (
+        tempfile.TemporaryDirectory() as place,
+        _serving(folder, place) as (process, address),
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for _ in range(raters + 1):
+            cost, times = _vote_in_browser(browser, address, process)
+            costs.append(cost)
+            waits += times
+    opening, voting = np.mean(costs[1:], axis=0)  # the first one warms up the server
+    median, late, worst = np.percentile(waits, [50, 99, 100])
+    print(f"next pair after {median:.0f} ms (99 %: {late:.0f} ms, longest: {worst:.0f} ms)")
+    print(f"server's CPU time: {voting:.1f} ms a vote, {opening:.0f} ms for all crops of a person")
+    return int(late > _MOST_WAIT_MS or voting > _MOST_CPU_MS)
+
+
+@contextlib.contextmanager
+def _serving(folder: str, place: str) -> Iterator[tuple[int, str]]:
+    command = [sys.executable, "-c", _SERVE, folder, place]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            yield server.pid, server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+def _cpu_s(process: int) -> float:
+    """Return the CPU time that a process has used, on Linux."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _vote_in_browser(
+    browser: Any, address: str, process: int
+) -> tuple[tuple[float, float], list[float]]:
+    """Vote on a session by keyboard.
+
+    Returns the server's CPU time until all crops are there, and that for a vote, and the times from
+    a key to the next pair, all in ms.
+    """
+    start = _cpu_s(process)
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(address)
+        page.click("#begin")
+        page.wait_for_selector("html[data-loaded]")
+        page.evaluate(_WATCH)
+        loaded, votes = _cpu_s(process), 0
+        while not page.locator("#thanks").is_visible():
+            if page.locator("#between").is_visible():
+                page.click("#continue")
+            page.keyboard.press("1")
+            if page.locator(".crop.best").count():
+                page.keyboard.press("2")
+            votes += 1
+            page.wait_for_timeout(60)
+        page.wait_for_selector("#liked li")
+        waits = list(page.evaluate("window.waits"))
+    cost = (loaded - start) * 1000, (_cpu_s(process) - loaded) / votes * 1000
+    return cost, waits
 
 
 class _Studies:
@@ -206,4 +325,4 @@ def _photos(count: int) -> list[StudyPhoto]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -56,7 +56,7 @@ def test_a_ranking_of_two_crops_is_rejected(study_made, answer):
     study = study_made[1]
     vote = {"ballot": study.ballot_token(0, _first_pair(study)), "answer": answer, "ms": 900}
     with pytest.raises(RejectedFile, match="the answer is"):
-        returned.parse_votes([vote], study, 0)
+        returned.parse_votes([vote], study.ballot_places(0), study.design[0])
 
 
 def test_a_study_is_read_as_it_was_study_made(study_made):

@@ -69,8 +69,7 @@ class Study:
         It also signs: nobody else can make one that is known here.
         """
         message = json.dumps([str(part) for part in parts]).encode()
-        digest = hmac.new(bytes.fromhex(self.secret), message, hashlib.sha256)
-        return digest.hexdigest()[:_TOKEN_DIGITS]
+        return hmac.digest(bytes.fromhex(self.secret), message, "sha256").hex()[:_TOKEN_DIGITS]
 
     def ballot_token(self, session: int, place: int, rater: str = "") -> str:
         """Return the name of a ballot, by which its vote is counted; a server gives it to a rater.
@@ -78,6 +77,11 @@ class Study:
         Files for people without a server are the same for all raters of a session.
         """
         return self.token("ballot", rater, session, place)
+
+    def ballot_places(self, session: int, rater: str = "") -> dict[str, int]:
+        """Return the place of each ballot of a session by its name."""
+        places = range(len(self.design[session]))
+        return {self.ballot_token(session, place, rater): place for place in places}
 
     def crop_token(self, session: int, photo: str, cropper: str) -> str:
         """Return the name of a crop in a session: in other sessions it has another one."""

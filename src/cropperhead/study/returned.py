@@ -60,19 +60,17 @@ def parse(content: bytes, study: Study) -> ReturnedSession:
         raise RejectedFile("session", f"session is {session!r}, expected 0 to {study.sessions - 1}")
     if not isinstance(rater, str) or not _RATER.fullmatch(rater):
         raise RejectedFile("rater", "rater is not what the page made")
-    votes = parse_votes(given["votes"], study, session)
+    votes = parse_votes(given["votes"], study.ballot_places(session), study.design[session])
     return ReturnedSession(rater, session, votes)
 
 
 def parse_votes(
-    given: Iterable[Any], study: Study, session: int, rater: str = ""
+    given: Iterable[Any], places: Mapping[str, int], design: Sequence[Ballot]
 ) -> dict[int, tuple[str, int]]:
     """Check votes: objects of a ballot's token, answer and ms; return them by the ballot's place.
 
-    `rater` is whom a server gave the ballots to. Raises RejectedFile with the reason.
+    `places` are those of the tokens in the session's design. Raises RejectedFile with the reason.
     """
-    design = study.design[session]
-    places = {study.ballot_token(session, i, rater): i for i in range(len(design))}
     votes: dict[int, tuple[str, int]] = {}
     for vote in given:
         place, answer, ms = _parse_vote(vote, places, design)

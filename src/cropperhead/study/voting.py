@@ -8,6 +8,7 @@ import hmac
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from cropperhead.study.returned import ReturnedSession, parse_votes, table_rows
 from cropperhead.study.votes import LEFT, LIKE, NEITHER, SPOILED, TELL
 
 _CROP = re.compile(r"([0-9]{1,4})-([0-9]{1,4})-([0-2])-([0-9a-f]{32})")
+_KEPT_RATERS = 500  # whose ballots' names are kept in memory
 _LABELS = {HUMAN: "the photographer’s", CNN: "the network’s"}
 
 
@@ -34,6 +36,8 @@ class Voting:
     def __init__(self, folder: Path, study: Study, box: BallotBox, most_raters: int) -> None:
         self.study, self._folder, self._box, self._most = study, folder, box, most_raters
         self._most_ballots = max(map(len, study.design))
+        # signing 60 ballots for each vote would cost as much as storing it
+        self._places = lru_cache(_KEPT_RATERS)(study.ballot_places)
 
     def find(self, identity: Any, receipt: Any) -> dict[str, Any] | None:
         """Return the session and the ballots of a rater who has begun; None for one who has not."""
@@ -66,7 +70,8 @@ class Voting:
         voter = self._voter(rater, session)
         if not isinstance(votes, list) or not 0 < len(votes) <= self._most_ballots:
             raise RejectedFile("vote", f"expected a list of 1 to {self._most_ballots} votes")
-        return self._box.cast(voter, parse_votes(votes, self.study, voter.session, voter.id))
+        places, design = self._places(voter.session, voter.id), self.study.design[voter.session]
+        return self._box.cast(voter, parse_votes(votes, places, design))
 
     def result(self, rater: Any, session: Any) -> dict[str, Any]:
         """Say what a rater liked and told apart. Raises RejectedFile before the last vote."""
