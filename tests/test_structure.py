@@ -68,7 +68,7 @@ def test_the_files_that_commands_read_are_outputs_of_the_pipeline():
         for kind in ("outs", "metrics", "plots")
         for path in paths(stage.get(kind, []))
     }
-    files = ("EXTRACTED", "LABELS", "SPLITS", "MODEL", "HISTORY", "SCORES")
+    files = ("EXTRACTED", "LABELS", "SPLITS", "MODEL", "HISTORY", "SCORES", "DETAILS")
     assert {getattr(project_files, name).as_posix() for name in files} <= outs
     assert project_files.MODEL.parent == project_files.MODELS
 

@@ -66,6 +66,26 @@ def test_equal_results_pass():
     ]
 
 
+@pytest.mark.parametrize(
+    ("preferred", "is_current", "passed"),
+    [(["human"], True, True), (["human", "random"], True, False), (["random"], False, True)],
+)
+def test_a_network_fails_if_people_prefer_random_crops(preferred, is_current, passed):
+    votes = {"votes": 432, "raters": 12, "is_current": is_current, "preferred_to_cnn": preferred}
+    result = gate.check_scores(table(), Baseline(None, "nothing"), PARAMS, votes=votes)
+    (check,) = [each for each in result.checks if each.name == "votes"]
+    assert check.passed is passed
+    assert check.sentence.startswith("432 votes by 12 people ")
+
+
+@pytest.mark.parametrize("text", ["{}", '{"votes": {"votes": 3}}'])
+def test_without_votes_the_gate_checks_none(tmp_path, text):
+    file = tmp_path / "details.json"
+    assert score_files.read_votes(file) is None
+    file.write_text(text)
+    assert score_files.read_votes(file) is None
+
+
 def test_a_loss_on_every_photo_fails_from_the_tolerance_on():
     within = check(table(0.696), table(0.7))
     beyond = check(table(0.694), table(0.7))

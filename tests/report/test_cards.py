@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, label_table
+from simulated_votes import simulate
 
 from cropperhead import params
 from cropperhead.dataset.inventory import Inventory, take_inventory
@@ -18,7 +19,9 @@ from cropperhead.evaluation.verdict import Verdict
 from cropperhead.report import cards
 from cropperhead.report.cards import Datasheet, ModelCard, ModelFacts
 from cropperhead.report.comparison import Comparison, CropperScores, Failure
+from cropperhead.report.votes_section import VotesSection
 from cropperhead.stats import Interval
+from cropperhead.study import findings
 
 GAIN = Interval(0.031, 0.012, 0.05)
 CNN = CropperScores("cnn", "CNN", Interval(0.741, 0.72, 0.76), GAIN, GAIN, GAIN)
@@ -218,6 +221,13 @@ def test_a_model_card_has_every_finding():
     assert "On 3 photos that several people cropped." in page
     assert "- `x_1_.jpg`: It cuts the horizon." in page
     assert "Can a classifier recognise" not in PAGES["bare card"]
+
+
+def test_a_model_card_says_what_people_like():
+    votes = findings.summarise(simulate(12, {"human": 1.0, "cnn": 0.4, "random": -1.2}), 0.95)
+    page = card(votes=VotesSection(votes, is_current=False))
+    assert "They saw the crops of an earlier model.\n\n- 432 votes by 12 people: " in page
+    assert "Whose crop do people like?" not in card(votes=VotesSection(None))
 
 
 def test_only_a_model_that_learned_is_meant_for_use():

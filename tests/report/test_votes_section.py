@@ -84,9 +84,20 @@ def test_votes_on_an_earlier_models_crops_are_told_as_such(many):
 
 
 def test_metrics_hold_the_shares(many):
-    numbers = votes_section.metrics(many)
+    numbers = votes_section.metrics(VotesSection(many))
     assert numbers["preferred"]["cnn"]["mean"] == pytest.approx(many.shares["cnn"].mean, abs=1e-6)
     assert numbers["votes"] == 432
+    assert numbers["preferred_to_cnn"] == []  # human over CNN is not decided
+    strong = findings.summarise(simulate(12, {"human": 3.0, "cnn": -1.0, "random": 1.0}), 0.95)
+    assert votes_section.metrics(VotesSection(strong))["preferred_to_cnn"] == ["human", "random"]
+    headline = votes_section.headline_metrics(VotesSection(many))
+    assert list(headline) == ["votes", "preferred", "preferred_low", "preferred_high"]
+    assert headline["preferred_low"] < headline["preferred"] == numbers["preferred"]["cnn"]["mean"]
+
+
+def test_without_votes_there_are_no_metrics():
+    assert votes_section.metrics(VotesSection(None)) == {}
+    assert votes_section.headline_metrics(VotesSection(None)) == {}
 
 
 def test_one_question_alone_is_enough_for_a_section():

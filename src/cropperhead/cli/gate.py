@@ -35,11 +35,11 @@ def command(against: str | None, out: Path, accept_changed_test: bool) -> None:
     from cropperhead import params
     from cropperhead.evaluation import gate, score_files
     from cropperhead.report import gate_report
-    from cropperhead.system.project_files import SCORES
+    from cropperhead.system.project_files import DETAILS, SCORES
 
     settings, scores = params.load().gate, score_files.read_scores(SCORES)
-    baseline = score_files.read_baseline(against)
-    result = gate.check_scores(scores, baseline, settings, accept_changed_test)
+    baseline, votes = score_files.read_baseline(against), score_files.read_votes(DETAILS)
+    result = gate.check_scores(scores, baseline, settings, accept_changed_test, votes)
     findings = gate_report.gate_markdown(result)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(findings, encoding="utf-8")

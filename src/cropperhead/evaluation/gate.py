@@ -6,12 +6,13 @@ for both, so that a small loss shows which the differences between photos would 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cropperhead.evaluation import scores
-from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, SHAPE
+from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHAPE
 from cropperhead.evaluation.number_text import (
     NO_INTERVAL,
     format_confidence,
@@ -87,8 +88,11 @@ def check_scores(
     baseline: Baseline,
     params: GateParams,
     accept_changed_test: bool = False,
+    votes: Mapping[str, Any] | None = None,
 ) -> Gate:
     """Check the current scores, and compare them with the baseline's where it has any.
+
+    `votes` are what details.json has of people's votes on crops, if there are any.
 
     A table has a row for each photo, author and cropper: photo, author, group, cropper, top, left,
     bottom, right, angle, iou, invalid, reference.
@@ -106,6 +110,8 @@ def check_scores(
     gain, invalid = gains[MEDIAN], _invalid_photos(current)
     groups = current.loc[current["cropper"] == CNN, "group"].nunique()
     checks = [_check_valid(invalid, len(network)), _check_gain(gains, groups, params)]
+    if votes:
+        checks.append(_check_votes(votes))
     baseline = _usable_baseline(baseline)
     if baseline.scores is None:
         checks.append(Check("overlap", True, f"Not compared: {baseline.description}."))
@@ -207,6 +213,17 @@ def _check_gain(gains: Mapping[str, Interval], groups: int, params: GateParams) 
         )
     is_better = groups >= LEAST_GROUPS and all(gain.low > 0 for gain in gains.values())
     return Check("better than a constant crop", is_better, finding)
+
+
+def _check_votes(votes: Mapping[str, Any]) -> Check:
+    """People may not prefer random crops to the network's; few votes show nothing."""
+    people = format_count(int(votes["raters"]), "person", "people")
+    cast = f"{format_count(int(votes['votes']), 'vote')} by {people}"
+    if not votes["is_current"]:
+        return Check("votes", True, f"{cast} are on the crops of an earlier model.")
+    is_worse = RANDOM in votes["preferred_to_cnn"]
+    what = "show that people prefer" if is_worse else "do not show that people prefer"
+    return Check("votes", not is_worse, f"{cast} {what} random crops to the network's.")
 
 
 def _check_test_set(test: TestSetChange, baseline: str, is_accepted: bool) -> Check:

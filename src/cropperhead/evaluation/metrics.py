@@ -24,13 +24,14 @@ def write_numbers(
     scores_file: Path,
     plots: Path,
     more: Mapping[str, object] = MappingProxyType({}),
+    more_headline: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
     """Write the metrics and their details (JSON), the scores and the plots' tables (CSV).
 
-    `more` are further details.
+    `more` are further details, and `more_headline` further metrics.
     """
     for file, numbers in (
-        (metrics_file, headline_metrics(evaluation)),
+        (metrics_file, headline_metrics(evaluation) | dict(more_headline)),
         (details_file, detailed_metrics(evaluation) | dict(more)),
     ):
         text = json.dumps(numbers, indent=2, allow_nan=False)

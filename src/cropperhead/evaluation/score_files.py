@@ -1,13 +1,17 @@
-"""The tables of scores that the gate compares: this workspace's, and an earlier commit's."""
+"""What the gate compares: this workspace's scores and votes, and an earlier commit's scores."""
 
 import hashlib
 import io
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
 
+from cropperhead.errors import DataError
 from cropperhead.evaluation.scores import LIMITS
 from cropperhead.system.git import run_git
 from cropperhead.system.project_files import SCORES
@@ -30,6 +34,20 @@ class Baseline:
 def read_scores(file: Path) -> pd.DataFrame | None:
     """Read the scores in a file; None where there is no file."""
     return _parse_scores(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def read_votes(file: Path) -> Mapping[str, Any] | None:
+    """Read what the details (JSON) of an evaluation have of people's votes; None if nothing.
+
+    Raises DataError for a file that is none.
+    """
+    if not file.exists():
+        return None
+    try:
+        votes = json.loads(file.read_text(encoding="utf-8")).get("votes")
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"{file}: not the details of an evaluation: {error}") from error
+    return votes if votes and "preferred_to_cnn" in votes else None
 
 
 def read_baseline(revision: str | None = None, folder: Path = Path()) -> Baseline:

@@ -21,10 +21,11 @@ from cropperhead.evaluation.number_text import (
     join_words,
 )
 from cropperhead.params import Params
-from cropperhead.report import page, tables
+from cropperhead.report import page, tables, votes_section
 from cropperhead.report.comparison import Comparison
 from cropperhead.report.rendering import render_template
 from cropperhead.report.table import Column, Table, plain_table
+from cropperhead.report.votes_section import VotesSection
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.training.networks import keras_model
 
@@ -102,6 +103,7 @@ def render_model_card(card: ModelCard) -> str:
         measures=tables.measure_table(comparison.measures, labels),
         judge_scores=tables.judge_table(comparison.judge_scores, labels),
         agreements=tables.agreement_table(comparison.agreements, labels),
+        votes=_describe_votes(comparison.votes, labels),
         versions=_fact_table([fact for fact in comparison.facts if "." not in fact[0]]),
         settings=_fact_table(settings),
         properties=join_words(dict.fromkeys(each.by.lower() for each in comparison.slices)),
@@ -109,6 +111,14 @@ def render_model_card(card: ModelCard) -> str:
         validation=_split_size(card.inventory, VALIDATION),
         test=_split_size(card.inventory, TEST),
     )
+
+
+def _describe_votes(section: VotesSection | None, labels: Mapping[str, str]) -> list[str]:
+    """Say what people's votes show; nothing where nobody has voted."""
+    if section is None or section.findings is None:
+        return []
+    facts = votes_section.facts(section.findings) if section.findings.shares else []
+    return [votes_section.headline(section, labels), *facts]
 
 
 def render_datasheet(sheet: Datasheet) -> str:

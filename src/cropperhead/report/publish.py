@@ -77,7 +77,9 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     )
     votes = _read_votes(inputs, params)
     files = (outputs.metrics, outputs.details, outputs.scores, outputs.plots)
-    metrics.write_numbers(evaluation, *files, more=_vote_metrics(votes))
+    numbers = votes_section.metrics(votes)
+    more = {"votes": numbers} if numbers else {}
+    metrics.write_numbers(evaluation, *files, more, votes_section.headline_metrics(votes))
     labels = split_labels.read_labels_with_splits(inputs.labels, inputs.splits)
     extract_report = _read_json(inputs.extract_report)
     changes = corrections.summarise_corrections(labels, extract_report, params.evaluate)
@@ -139,11 +141,6 @@ def _read_votes(inputs: Inputs, params: Params) -> VotesSection:
     found = study_findings.summarise(table, params.evaluate.confidence)
     is_current = set(table["model"]) == {file_sha256(inputs.model)}
     return VotesSection(found, is_current)
-
-
-def _vote_metrics(votes: VotesSection) -> dict[str, object]:
-    """Return the numbers of the votes; none where nobody has voted."""
-    return {} if votes.findings is None else {"votes": votes_section.metrics(votes.findings)}
 
 
 def _log_evaluation(

@@ -118,9 +118,15 @@ def explain_photo(votes: PhotoVotes) -> str:
     return f"{votes.won} for the CNN’s crop, {votes.lost} against it{ties}"
 
 
-def metrics(found: StudyFindings) -> dict[str, object]:
-    """Return the numbers for `dvc metrics` and MLflow."""
-    table: dict[str, object] = {
+def metrics(section: VotesSection) -> dict[str, object]:
+    """Return the numbers for MLflow and the gate; none where nobody has voted.
+
+    `preferred_to_cnn` are the croppers whose crops people prefer to the network's.
+    """
+    found = section.findings
+    if found is None:
+        return {}
+    return {
         "votes": found.votes,
         "raters": found.raters,
         "careless": found.careless,
@@ -128,15 +134,34 @@ def metrics(found: StudyFindings) -> dict[str, object]:
         "alpha": _rounded(found.alpha),
         "preferred": {key: _rounded_ends(share) for key, share in found.shares.items()},
         "told": {each.cropper: _rounded_ends(each.accuracy) for each in found.told},
+        "is_current": section.is_current,
+        "preferred_to_cnn": [
+            better for better, worse, _ in map(_in_order, found.decided) if worse == CNN
+        ],
     }
-    return table
+
+
+def headline_metrics(section: VotesSection) -> dict[str, object]:
+    """Return the few numbers for `dvc metrics`: the votes, and how often they prefer the CNN."""
+    found = section.findings
+    if found is None:
+        return {}
+    share = found.shares.get(CNN)
+    ends = {} if share is None else _rounded_ends(share)
+    names = {"mean": "preferred", "low": "preferred_low", "high": "preferred_high"}
+    return {"votes": found.votes} | {names[end]: value for end, value in ends.items()}
+
+
+def _in_order(pair: PairFinding) -> tuple[str, str, Interval]:
+    """Return the cropper that is preferred, the other one, and the chance of that."""
+    chance = pair.chance
+    if chance.mean >= 0.5:
+        return pair.first, pair.second, chance
+    return pair.second, pair.first, Interval(1 - chance.mean, 1 - chance.high, 1 - chance.low)
 
 
 def _describe(pair: PairFinding, labels: Mapping[str, str]) -> str:
-    chance, better, worse = pair.chance, pair.first, pair.second
-    if chance.mean < 0.5:
-        better, worse = worse, better
-        chance = Interval(1 - chance.mean, 1 - chance.high, 1 - chance.low)
+    better, worse, chance = _in_order(pair)
     names = [_NAMES.get(key, f"“{_label(key, labels)}”") for key in (better, worse)]
     return f"{names[0]} to {names[1]} ({_percent(chance)})"
 

@@ -12,3 +12,4 @@ MODELS = Path("models")
 MODEL = MODELS / "model.keras"
 REPORTS = Path("reports")
 HISTORY, SCORES = REPORTS / "history.csv", REPORTS / "scores.csv"
+DETAILS = REPORTS / "details.json"
