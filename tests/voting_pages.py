@@ -2,32 +2,43 @@
 
 from web_pages import TIMEOUT_MS
 
+_PAUSE_MS = 20
+# What is shown: the screen, the number of the ballot, and whether it waits for the second best crop
+_STATE = """() => ({
+  screen: document.querySelector("section:not([hidden])")?.id ?? "",
+  count: document.getElementById("count").textContent,
+  hasBest: document.querySelector(".crop.best") !== null,
+})"""
+
 
 def vote(page, count, how):
     """Votes that many times, whatever is asked."""
     for _ in range(count):
-        if page.locator("#between").is_visible():
+        if page.evaluate(_STATE)["screen"] == "between":
             page.click("#continue")
-        page.wait_for_selector("#vote:not([hidden])")
-        place = page.locator("#count").text_content()
-        page.wait_for_timeout(30)
+        place = _wait(page, lambda now: now["screen"] == "vote")["count"]
+        page.wait_for_timeout(_PAUSE_MS)  # until the crops are drawn, no vote is taken
         how(page)
-        # not wait_for_function, which evaluates text: the page's policy forbids that
-        for _ in range(TIMEOUT_MS // 20):
-            if not page.locator("#vote").is_visible():
-                break
-            if page.locator("#count").text_content() != place:
-                break
-            page.wait_for_timeout(20)
+        _wait(page, lambda now, place=place: now["screen"] != "vote" or now["count"] != place)
 
 
 def by_key(page):
     page.keyboard.press("1")
-    if page.locator(".crop.best").count():
+    if page.evaluate(_STATE)["hasBest"]:
         page.keyboard.press("2")  # the second best of three
 
 
 def by_touch(page):
     page.locator(".crop").nth(1).click()
-    if page.locator(".crop.best").count():
+    if page.evaluate(_STATE)["hasBest"]:
         page.locator(".crop").nth(0).click()
+
+
+def _wait(page, is_there):
+    # not wait_for_function, which evaluates text: the page's policy forbids that
+    for _ in range(TIMEOUT_MS // _PAUSE_MS):
+        shown = page.evaluate(_STATE)
+        if is_there(shown):
+            return shown
+        page.wait_for_timeout(_PAUSE_MS)
+    raise AssertionError(f"the page stays at {shown}")
