@@ -257,6 +257,7 @@ def test_three_people_vote_in_browsers(browser, client, study_made, tmp_path):
     like_left = votes[votes["answer"] == "left"].groupby("rater")["place"].nunique()
     assert sorted(like_left) == [6, 60, 60]  # who touched the second has it first only in rankings
     assert all(url.startswith(address) or url == "data:," for url in asked)
+    three.on("dialog", lambda asked: asked.accept())
     three.locator("#thanks .withdraw").click()
     three.wait_for_selector("#start:not([hidden])")
     assert table(study_made, tmp_path)["rater"].nunique() == 2

@@ -68,7 +68,7 @@
     for (const each of screens) find(each).hidden = each !== name;
     if (name !== "vote") {
       shownAt = null;
-      find(name).querySelector("button:not([hidden])")?.focus();
+      find(name).querySelector("button.primary:not([hidden])")?.focus();
     }
   }
 
@@ -128,12 +128,14 @@
     find("neither").hidden = ballot.mode !== LIKE;
     find("bar").value = place / total;
     find("count").textContent = `${place + 1} of ${total}`;
+    const shapes = images.map((image) => image.naturalWidth / image.naturalHeight || 1);
+    find("pair").classList.toggle("three", images.length > 2);
+    find("pair").style.setProperty("--widest", String(Math.max(...shapes)));
     crops.forEach((button, i) => {
       button.hidden = i >= images.length;
       if (button.hidden) return;
-      const image = images[i].cloneNode();
-      button.style.setProperty("--shape", String(image.naturalWidth / image.naturalHeight || 1));
-      button.querySelector(".frame").replaceChildren(image);
+      button.style.setProperty("--shape", String(shapes[i]));
+      button.querySelector(".frame").replaceChildren(images[i].cloneNode());
     });
     mark();
     show("vote");
@@ -219,7 +221,7 @@
     const minutes = Math.max(1, Math.round(seconds / 60));
     const lines = [
       `You voted ${votes.length} times, in ${minutes} ${minutes === 1 ? "minute" : "minutes"} of ` +
-        `looking, and saw no difference in ${ties}.`,
+        `looking, and saw no difference in ${ties} of them.`,
     ];
     for (const id of ["deliver", "save", "forget"]) find(id).hidden = study.server;
     show("thanks");
@@ -264,6 +266,7 @@
   }
 
   async function withdraw() {
+    if (!confirm("Delete all your votes?")) return;
     try {
       await post("withdrawals", { id: state.rater, receipt: state.receipt });
       forget();
@@ -282,7 +285,7 @@
     find("extent").textContent =
       done > 0
         ? `You have voted ${done} times; ${total - done} are left.`
-        : `There are ${total} pairs, which take about ${minutes} minutes.`;
+        : `There are ${total} votes, which take about ${minutes} minutes.`;
     find("begin").textContent = done > 0 ? "Go on" : "Begin";
     show("start");
   }
