@@ -1,4 +1,6 @@
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
@@ -16,6 +18,19 @@ def test_migrations_make_the_tables_of_this_release(collection):
 def test_migrating_again_changes_nothing(collection):
     migrate.migrate(collection.database)
     migrate.require_current(collection.database)
+
+
+def test_an_earlier_release_s_database_keeps_its_rows(tmp_path):
+    opened = open_collection(str(tmp_path))
+    with opened.database.writing() as connection:
+        command.upgrade(migrate._config(connection), "0001")
+        banned = {"author": "a" * 64, "banned": 1}
+        connection.execute(sa.insert(tables.bans).values(banned))
+    migrate.migrate(opened.database)
+    with opened.database.reading() as connection:
+        assert connection.execute(sa.select(tables.bans)).mappings().all() == [banned]
+        assert connection.execute(sa.select(tables.votes)).all() == []
+    opened.database.close()
 
 
 def test_a_later_release_s_database_is_left_alone(collection):
