@@ -56,12 +56,14 @@ def save_dng(
     tags: Mapping[int, Value] | None = None,
     raw_tags: Mapping[int, Value] | None = None,
     preview_exif: bytes = b"",
+    smaller: Sequence[Image.Image] = (),
 ) -> Path:
     """Saves a DNG whose default crop shows `image`, and magenta around it.
 
     `masked` (top, left, bottom, right px) lies outside the active area, `inset` within it but
     outside the default crop. `layout` is bayer, lossless (a lossless JPEG) or linear. `tags` go
     into the first directory, where the preview is, and `raw_tags` into that of the RAW pixels.
+    `smaller` are further previews, in directories of their own.
     """
     image = image or scene(1200, 800)
     pixels = _linear(_surrounded(image, [m + i for m, i in zip(masked, inset, strict=True)]))
@@ -75,7 +77,8 @@ def save_dng(
     if preview is None:
         file.write_bytes(_tiff([first | raw]))
     else:
-        file.write_bytes(_tiff([first | _preview_directory(preview, preview_exif), raw]))
+        others = [_preview_directory(one, preview_exif) for one in smaller]
+        file.write_bytes(_tiff([first | _preview_directory(preview, preview_exif), *others, raw]))
     return file
 
 

@@ -111,6 +111,32 @@ def test_a_preview_of_the_frame_s_aspect_is_used(tmp_path):
     assert not developed(image)
 
 
+@pytest.mark.parametrize(
+    ("long_side", "size"),
+    [
+        (100, (150, 100)),  # 140 px are wanted, as of a photo without previews
+        (200, (450, 300)),
+        (600, (900, 600)),  # 840 px
+        (700, (900, 600)),  # too small for 980 px, but enough for the copy: the largest, as before
+    ],
+)
+def test_the_smallest_preview_that_is_large_enough_is_used(tmp_path, long_side, size):
+    smaller = [scene(450, 300, OTHER), scene(120, 80, OTHER), scene(150, 100, OTHER)]
+    file = save_dng(tmp_path / "a.dng", preview=scene(900, 600, OTHER), smaller=smaller)
+    frame, image = picture(file, long_side)
+    assert frame == (1200, 800)
+    assert image.size == size
+    assert not developed(image)
+
+
+def test_a_smaller_preview_of_another_framing_is_passed_over(tmp_path):
+    padded = Image.new("RGB", (450, 300))
+    padded.paste(scene(450, 253, OTHER), (0, 24))
+    smaller = [scene(450, 253, OTHER), padded]
+    file = save_dng(tmp_path / "a.dng", preview=scene(900, 600, OTHER), smaller=smaller)
+    assert picture(file, 100)[1].size == (225, 150)  # the large one, decoded at a quarter
+
+
 def test_a_large_preview_is_decoded_small(tmp_path):
     file = save_dng(tmp_path / "a.dng", preview=scene(2400, 1600, OTHER))
     # 2400 / 8 = 300 is at least 1.4 times 100
