@@ -25,6 +25,9 @@ class Boxes:
     tags, header_words, embeds_crops = (), (), False
     sidecars = SidecarRule(".boxes", max_megabytes=1)
 
+    def has_no_crop(self, packet):
+        return True  # it writes into no photo
+
     def read_settings(self, file, tags):
         return {"box": [float(number) for number in file.read_text().split()]}
 
