@@ -9,9 +9,9 @@ Source: `dt_exif_xmp_read` in darktable's `src/common/exif.cc`.
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 from cropperhead.editors import darktable_history
+from cropperhead.editors.xml_text import quoteattr
 from cropperhead.editors.xmp import RDF, Name, Packet
 from cropperhead.editors.xmp_elements import Element
 from cropperhead.errors import RejectedFile

@@ -6,8 +6,8 @@ namespaces, comments, order, line ends, byte order mark and encoding stay.
 """
 
 from typing import NamedTuple
-from xml.sax.saxutils import escape, quoteattr
 
+from cropperhead.editors.xml_text import escape, quoteattr
 from cropperhead.editors.xmp_elements import (
     Element,
     broken_xmp,

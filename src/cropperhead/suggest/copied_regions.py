@@ -8,8 +8,8 @@ Picasa write one of them or both. Other formats' regions are not copied.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import quoteattr
 
+from cropperhead.editors.xml_text import quoteattr
 from cropperhead.editors.xmp import RDF, Packet
 from cropperhead.editors.xmp_elements import Element
 from cropperhead.geometry.crops import Rectangle

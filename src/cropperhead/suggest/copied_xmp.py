@@ -7,9 +7,9 @@ by Adobe, IPTC, CIPA and the Metadata Working Group; ExifTool's tables of others
 
 import re
 from collections.abc import Iterator, Mapping
-from xml.sax.saxutils import quoteattr
 
 from cropperhead.editors import lightroom
+from cropperhead.editors.xml_text import quoteattr
 from cropperhead.editors.xmp import RDF, Packet
 from cropperhead.editors.xmp_elements import Element, resolve_name
 from cropperhead.geometry import orientation
