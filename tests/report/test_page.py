@@ -405,3 +405,16 @@ def test_a_summary_has_the_verdict_the_checks_and_the_table():
 def test_a_label_cannot_break_the_table_of_a_summary():
     row = dataclasses.replace(CNN, label="a|b <i>")
     assert "| a\\|b \\<i\\> |" in render_summary(comparison(rows=[row]))
+
+
+@pytest.mark.parametrize("width", [390, 820, 1280])
+def test_the_page_is_not_wider_than_its_window(browser, tmp_path, width):
+    file = tmp_path / "comparison.html"
+    scored = dataclasses.replace(CNN, p_value=0.0321, aspect_error=CNN.displacement)
+    rows = [REFERENCE, scored, dataclasses.replace(scored, cropper="shape", label="By frame shape")]
+    file.write_text(render_page(comparison(**FINDINGS, rows=rows)), encoding="utf-8")
+    opened = browser.new_page(viewport={"width": width, "height": 900})
+    opened.goto(file.as_uri())
+    needed = opened.evaluate("document.documentElement.scrollWidth")
+    opened.close()
+    assert needed == width
