@@ -289,6 +289,8 @@ class TestReports:
         assert "damaged &lt;picture&gt;.jpg" in page
         assert "standard deviation must be greater than or equal to" in page
         assert "<picture>" not in page
+        validate.write_data_docs(check, tmp_path / "docs")  # the stage replaces its last page
+        assert (tmp_path / "docs/index.html").read_text(encoding="utf-8") == page
         assert capfd.readouterr() == ("", "")
 
 

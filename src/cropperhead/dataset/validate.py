@@ -156,7 +156,7 @@ def write_data_docs(check: LabelCheck, folder: Path) -> None:
     """Write Great Expectations' Data Docs as one page, `index.html`, that needs no network.
 
     Its own site loads styles and scripts from seven servers and reports each visit, so the blocks
-    of its renderers go into our page. The bytes may differ between runs on the same labels.
+    of its renderers go into our page. Same labels, same bytes.
     """
     renderer = ValidationResultsPageRenderer()
     documents = [renderer.render(_as_from_store(result)) for result in check.validations]
