@@ -339,11 +339,17 @@ def load(file: Path = FILE) -> Params:
     if file.exists() and not file.is_file():  # from a pipe, reading would wait
         raise ParamsError(f"{file}: it is not a file. Run from the project's root folder.")
     try:
-        content = parse_yaml(file.read_text(encoding="utf-8"))
+        return parse(file.read_bytes(), file)
     except FileNotFoundError:
         raise ParamsError(f"{file}: not found. Run from the project's root folder.") from None
     except OSError as error:
         raise ParamsError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def parse(text: bytes, file: Path = FILE) -> Params:
+    """Check the content of `file`, UTF-8. Raises ParamsError with the name of an unusable value."""
+    try:
+        content = parse_yaml(text.decode("utf-8"))
     # ValueError is for what is not UTF-8, and for a date that does not exist
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ParamsError(f"{file}: not readable as YAML: {error}") from error

@@ -14,7 +14,7 @@ from conftest import MLFLOW_WARNINGS, label_table
 from cropperhead.errors import ModelError
 from cropperhead.training import mlflow_store, tracking
 
-PARAMS = {"train.quality": "fast", "train.seed": 7}
+PARAMS = {"train.quality": "fast", "train.seed": 7, "train.threads": 2}
 AWAY = "http://127.0.0.1:9"  # the port of a service that no machine has any more
 
 pytestmark = MLFLOW_WARNINGS
@@ -103,7 +103,7 @@ def runs():
 
 
 def losses(run):
-    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")
+    history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "training/loss")
     return [(one.step, round(one.value, 3)) for one in sorted(history, key=lambda one: one.step)]
 
 
@@ -209,9 +209,8 @@ def test_an_evaluation_is_sent_later_with_the_report_as_it_was(project, monkeypa
     report = project / "report.html"
     report.write_text("of then")
     go_to(project, monkeypatch, AWAY)
-    tracking.log_evaluation(
-        project / "model.keras", project / "dvc.lock", {"seed": 3}, {"test.iou": 0.5}, [report]
-    )
+    evaluated = tracking.Evaluated({"seed": 3}, {"test.iou": 0.5})
+    tracking.log_evaluation(project / "model.keras", project / "dvc.lock", evaluated, [report])
     err = capsys.readouterr().err
     assert f"MLflow: {AWAY}: Connection refused. The next run logs this evaluation, too." in err
     report.write_text("of now")

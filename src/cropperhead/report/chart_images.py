@@ -39,13 +39,19 @@ _SHIFT_INCHES, _SHIFT_DPI = (12.6, 7.6), 100
 _BEFORE, _BEFORE_LINE, _AFTER = "#c4c1b8", "#8f8c83", "#0b62a8"
 _TEXT, _SOFT = "#1a1a1c", "#5c5b57"
 _DASHES = (0, (4, 3))
+_PICTURES = ("forest.png", "limits.png", "gallery.jpg")
 
 
-def write_plots(comparison: Comparison, folder: Path) -> None:
-    """Write the forest plot, the limits and the gallery, by the names that dvc.yaml lists."""
-    draw_forest(comparison, folder / "forest.png")
-    draw_limits(comparison, folder / "limits.png")
-    draw_gallery(comparison.pictures, folder / "gallery.jpg")
+def write_plots(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write the forest plot, the limits and the gallery, by the names that dvc.yaml lists.
+
+    Returns these files.
+    """
+    forest, limits, gallery = (folder / name for name in _PICTURES)
+    draw_forest(comparison, forest)
+    draw_limits(comparison, limits)
+    draw_gallery(comparison.pictures, gallery)
+    return [forest, limits, gallery]
 
 
 def draw_forest(comparison: Comparison, file: Path) -> None:

@@ -97,7 +97,7 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
             explain_choice(_read_json(inputs.choice)),
         ),
     )
-    chart_images.write_plots(comparison, outputs.plots)
+    pictures = chart_images.write_plots(comparison, outputs.plots)
     inventory = take_inventory(labels, params.train.uncropped_area)
     validate_report = _read_json(inputs.validate_report)
     sheet = Datasheet(inventory, extract_report, validate_report, params, changes)
@@ -105,7 +105,7 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     facts = cards.read_model_facts(inputs.model, _data_sha256(inputs))
     card = ModelCard(facts, comparison, inventory)
     outputs.model_card.write_text(cards.render_model_card(card), encoding="utf-8")
-    _log_evaluation(evaluation, inputs, outputs, params)
+    _log_evaluation(evaluation, inputs, outputs, params, pictures)
 
 
 def write_report(
@@ -144,18 +144,23 @@ def _read_votes(inputs: Inputs, params: Params) -> VotesSection:
 
 
 def _log_evaluation(
-    evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params
+    evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params, pictures: list[Path]
 ) -> None:
-    headline, details = _read_json(outputs.metrics), _read_json(outputs.details)
-    settings = as_dict(params.evaluate) | {"outcome": headline["outcome"]}
+    headline = _read_json(outputs.metrics)
+    evaluated = tracking.Evaluated(
+        params=as_dict(params.evaluate) | {"outcome": headline["outcome"]},
+        metrics=metrics.flatten_metrics(headline, "test.")
+        | metrics.flatten_metrics(_read_json(outputs.details), "test_details/"),
+        test_set=evaluation.test.sha256(),
+        # without the table, which MLflow has as metrics
+        description=outputs.summary.read_text(encoding="utf-8").partition("\n|")[0],
+    )
     artifacts = [
         *(outputs.page, outputs.metrics, outputs.details, outputs.scores, outputs.summary),
         *(outputs.model_card, outputs.datasheet),
+        *pictures,
     ]
-    numbers = metrics.flatten_metrics(headline, "test.")
-    numbers |= metrics.flatten_metrics(details, "test_details.")
-    tests = evaluation.test.sha256()
-    tracking.log_evaluation(inputs.model, LOCK, settings, numbers, artifacts, tests)
+    tracking.log_evaluation(inputs.model, LOCK, evaluated, artifacts)
 
 
 def _data_sha256(inputs: Inputs) -> str:

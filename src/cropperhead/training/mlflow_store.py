@@ -26,6 +26,8 @@ from cropperhead.errors import TrackingError
 from cropperhead.system.time_limit import TimeIsUp, time_limit
 
 EXPERIMENT = "cropperhead"
+# What MLflow's page shows of an experiment, unless a reader chose something else (as from 3.17 on)
+_KIND = "mlflow.experimentKind"
 ANSWER_S = 10  # how long a server may take for a small request
 UPLOAD_S = 300  # and for a model
 _CREATION_S = 300  # of a database, which is half made if it is interrupted
@@ -79,7 +81,9 @@ def open_experiment() -> None:
         if found is None and _is_own():
             location = (root() / _ARTIFACTS).as_uri()
             mlflow.create_experiment(EXPERIMENT, artifact_location=location)
-        mlflow.set_experiment(EXPERIMENT)
+        opened = mlflow.set_experiment(EXPERIMENT)
+        if _KIND not in opened.tags:
+            mlflow.set_experiment_tag(_KIND, "custom_model_development")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from cropperhead.errors import ModelError, SetupError, TrackingError
+from cropperhead.errors import ModelError, TrackingError
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.system.file_hash import file_sha256
-from cropperhead.system.git import run_git
-from cropperhead.training import mlflow_store, unsent
+from cropperhead.training import mlflow_store, run_facts, unsent
 from cropperhead.training.mlflow_store import ANSWER_S, EXPERIMENT, UPLOAD_S, calls
 from cropperhead.training.networks import keras_model
 from cropperhead.training.unsent import EvaluationRecord, Record, TrainingRecord
@@ -36,9 +36,29 @@ REGISTERED, CHAMPION = "cropperhead", "champion"  # MLflow serves models:/croppe
 _MODEL_TAG, _TEST_SET_TAG = "model_sha256", "test_set_sha256"
 _INPUT_TYPES = {"image": np.uint8, "aspect": np.float32}
 _FINISHED, _FAILED = "FINISHED", "FAILED"  # MLflow's states of a run
-_CONTEXT, _TRAINING = "mlflow.data.context", "training"
+_CONTEXT, _TRAINING, _EVALUATION = "mlflow.data.context", "training", "evaluation"
+# MLflow sorts metrics by name, and makes a section of what has a slash: test scores come first
+_CURVES = "training/"
+_NOTE = "mlflow.note.content"  # the description of a run on its page
+_NOTE_CHARACTERS = 5000  # of a tag's value, which is longer in newer versions of MLflow only
 _METRICS = 1000  # MLflow's limit on those that are sent at a time
-_NOT_RESULTS = (":(exclude)reports", ":(exclude)dvc.lock")
+_DIGEST_CHARACTERS = 16  # MLflow's limit is 36
+TEST_PHOTOS = "test photos"  # the name of the dataset that models are tested on
+_PICTURES, _PICTURE_SUFFIXES = "pictures", {".png", ".jpg"}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What is logged of an evaluation.
+
+    `params` are the evaluation's, which may run again with others for the same training. `test_set`
+    is the hash of the test photos and their crops, and `description` what it found, in Markdown.
+    """
+
+    params: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    test_set: str = ""
+    description: str = ""
 
 
 class EpochLogger(keras.callbacks.Callback):  # type: ignore[misc]
@@ -46,7 +66,8 @@ class EpochLogger(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Called by Keras; `logs` are the epoch's metrics."""
-        metrics = {name: float(value) for name, value in (logs or {}).items() if name != "epoch"}
+        values = {name: value for name, value in (logs or {}).items() if name != "epoch"}
+        metrics = {_CURVES + name: float(value) for name, value in values.items()}
         _current().log_epoch(epoch + 1, metrics)
 
 
@@ -132,10 +153,8 @@ def training_run(params: Mapping[str, Any], data_sha256: str) -> Iterator[str]:
 
     Where MLflow cannot be used, the id is another, and the next run sends what is logged.
     """
-    commit, dirty = _commit()
-    name = f"{params['train.quality']} seed {params['train.seed']}"
-    tags = {"git_commit": commit, "git_dirty": dirty, "data_sha256": data_sha256}
-    training = _Training(TrainingRecord(name, tags, dict(params)))
+    tags = run_facts.run_tags(params) | {"data_sha256": data_sha256}
+    training = _Training(TrainingRecord(run_facts.run_name(params), tags, dict(params)))
     training.start()
     _trainings.append(training)
     status = _FAILED
@@ -149,7 +168,7 @@ def training_run(params: Mapping[str, Any], data_sha256: str) -> Iterator[str]:
 
 def log_dataset(labels: pd.DataFrame, source: Path, sha256: str) -> None:
     """Logs the table that the active run trains on, by its data's hash."""
-    digest = sha256[:16]  # MLflow's limit is 36 characters
+    digest = sha256[:_DIGEST_CHARACTERS]
     # whole numbers would make MLflow warn of missing values
     table = labels[["photo", "author", *CROP_COLUMNS]]
     with warnings.catch_warnings():
@@ -169,30 +188,25 @@ def log_model(model: Any, file: Path) -> None:
 
 
 def log_evaluation(
-    model_file: Path,
-    lock_file: Path,
-    params: Mapping[str, Any],
-    metrics: Mapping[str, float],
-    artifacts: list[Path],
-    test_set: str = "",
+    model_file: Path, lock_file: Path, evaluated: Evaluated, artifacts: list[Path]
 ) -> None:
     """Logs test metrics, the report and the hash of dvc.lock to the run that trained a model.
 
-    `params` are those of the evaluation, which may run again with others for the same training. A
-    model that was trained elsewhere has no run here, and gets one. Where MLflow cannot be used, the
-    next run sends all of this. `test_set` is the hash of the test photos: how many models have been
-    tested on these is printed on standard error, if it is more than one.
+    A model that was trained elsewhere has no run here, and gets one. Where MLflow cannot be used,
+    the next run sends all of this. How many models have been tested on these test photos is printed
+    on standard error, if it is more than one.
     """
-    commit, dirty = _commit()
-    evaluated = {"commit": commit, "dirty": dirty, **params}
-    tags = {f"evaluated.{name}": str(value) for name, value in evaluated.items()}
-    tags |= {"dvc_lock_sha256": lock_hash(lock_file), _TEST_SET_TAG: test_set}
-    record = EvaluationRecord(file_sha256(model_file), tags, dict(metrics))
+    commit, dirty = run_facts.find_commit()
+    settings = {"commit": commit, "dirty": dirty, **evaluated.params}
+    tags = {f"evaluated.{name}": str(value) for name, value in settings.items()}
+    tags |= {"dvc_lock_sha256": lock_hash(lock_file), _TEST_SET_TAG: evaluated.test_set}
+    tags |= {_NOTE: evaluated.description[:_NOTE_CHARACTERS]} if evaluated.description else {}
+    record = EvaluationRecord(file_sha256(model_file), tags, dict(evaluated.metrics))
     try:
         mlflow_store.open_experiment()
         unsent.send_all(_send)
         _send(record, artifacts)
-        _report_tries(test_set)
+        _report_tries(evaluated.test_set)
     except TrackingError as error:
         unsent.report(f"{error}. The next run logs this evaluation, too.")
         unsent.keep(record, artifacts)
@@ -276,11 +290,40 @@ def _run_of(record: TrainingRecord) -> str:
 
 def _send_evaluation(record: EvaluationRecord, files: list[Path]) -> None:
     run = next(iter(_runs_of(record.model_sha256)), None)
-    with mlflow.start_run(run_id=run, run_name=None if run else "evaluated only"):
+    with mlflow.start_run(run_id=run, run_name=None if run else "evaluated only") as active:
         mlflow.set_tags({_MODEL_TAG: record.model_sha256, **record.tags})
-        mlflow.log_metrics(dict(record.metrics))
+        _send_scores(active.info.run_id, record)
         for file in files:
-            mlflow.log_artifact(str(file))
+            folder = _PICTURES if file.suffix in _PICTURE_SUFFIXES else None
+            mlflow.log_artifact(str(file), folder)
+
+
+def _send_scores(run: str, record: EvaluationRecord) -> None:
+    """Log the metrics to a run and to its model, as those of these test photos.
+
+    So `mlflow.search_logged_models` can order models by what they reached on the same photos.
+    """
+    client = mlflow.MlflowClient()
+    digest = record.tags.get(_TEST_SET_TAG, "")[:_DIGEST_CHARACTERS]
+    models = _models_of(run) or [None]
+    if digest:
+        source = json.dumps({"sha256": record.tags[_TEST_SET_TAG]})
+        dataset = Dataset(TEST_PHOTOS, digest, source_type="local", source=source)
+        client.log_inputs(run, [DatasetInput(dataset, [InputTag(_CONTEXT, _EVALUATION)])])
+    tied = {"dataset_name": TEST_PHOTOS, "dataset_digest": digest} if digest else {}
+    now = unsent.now_ms()
+    metrics = [
+        Metric(name, value, now, 0, model_id=model, run_id=run, **tied)
+        for name, value in record.metrics.items()
+        for model in models
+    ]
+    client.log_batch(run, metrics)
+
+
+def _models_of(run: str) -> list[str | None]:
+    """The ids of the models that a run logged."""
+    outputs = mlflow.MlflowClient().get_run(run).outputs
+    return [logged.model_id for logged in outputs.model_outputs] if outputs else []
 
 
 def promote(model_file: Path) -> str:
@@ -329,9 +372,8 @@ def _version_of(runs: Sequence[str]) -> str | None:
         for version in client.search_model_versions(f"name = '{REGISTERED}' and run_id = '{run}'"):
             return str(version.version)
     for run in runs:  # a run that was only evaluated has no model
-        for logged in client.get_run(run).outputs.model_outputs:
-            uri = f"models:/{logged.model_id}"
-            return str(mlflow.register_model(uri, REGISTERED).version)
+        for model in _models_of(run):
+            return str(mlflow.register_model(f"models:/{model}", REGISTERED).version)
     return None
 
 
@@ -366,14 +408,3 @@ def _runs_with(tag: str, value: str) -> list[Run]:
         output_format="list",
     )
     return list(runs)
-
-
-def _commit() -> tuple[str, str]:
-    """The commit's hash and whether the working tree differs from it; "unknown" without git."""
-    try:
-        commit = run_git("rev-parse", "HEAD").strip()
-        # DVC removes a stage's results before it runs, so they do not show a change of the code
-        changed = run_git("status", "--porcelain", "--", ".", *_NOT_RESULTS).strip()
-        return commit, str(bool(changed)).lower()
-    except SetupError:
-        return "unknown", "unknown"
