@@ -148,7 +148,8 @@ RESIZE = """async ([width, height, pixels, newWidth, newHeight, filter]) => {
 }"""
 
 
-@pytest.mark.parametrize("size", [(37, 23), (80, 90), (61, 16)])
+# the last two are made less high first
+@pytest.mark.parametrize("size", [(37, 23), (80, 90), (61, 16), (45, 33), (59, 20), (70, 20)])
 @pytest.mark.parametrize("name", ["LANCZOS", "BILINEAR"])
 def test_pictures_are_scaled_as_pillow_does_to_the_last_bit(scripts, size, name):
     image = scene(3, 61, 47)
