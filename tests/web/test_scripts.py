@@ -16,6 +16,7 @@ from cropperhead.editors import lightroom
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import crops, orientation
 from cropperhead.inference import borders, faces, search
+from cropperhead.photos import image as photo_image
 
 SIZES = {"tighter": options.TIGHTER, "suggested": 1, "looser": options.LOOSER}
 NAMES = ("top", "left", "bottom", "right", "angle")
@@ -157,6 +158,26 @@ def test_pictures_are_scaled_as_pillow_does_to_the_last_bit(scripts, size, name)
     pixels = np.asarray(image).ravel().tolist()
     found = scripts.evaluate(RESIZE, [61, 47, pixels, *size, name])
     assert found == np.asarray(expected).ravel().tolist()
+
+
+TURN = """async ([width, height, pixels, orientation]) => {
+  const { transpose, inverse } = await import('/pillow.js');
+  const picture = { width, height, data: Uint8Array.from(pixels) };
+  const shown = transpose(picture, orientation);
+  const back = transpose(shown, inverse(orientation));
+  return [shown.width, shown.height, Array.from(shown.data), Array.from(back.data)];
+}"""
+
+
+@pytest.mark.parametrize("shown_as", orientation.ORIENTATIONS)
+def test_pictures_are_turned_as_exif_says(scripts, shown_as):
+    image = scene(2, 17, 11)
+    pixels = np.asarray(image).ravel().tolist()
+    expected = photo_image.transpose(image, shown_as)
+    *size, shown, back = scripts.evaluate(TURN, [17, 11, pixels, shown_as])
+    assert tuple(size) == expected.size
+    assert shown == np.asarray(expected).ravel().tolist()
+    assert back == pixels
 
 
 @pytest.mark.parametrize(

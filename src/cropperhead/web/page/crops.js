@@ -248,6 +248,19 @@ const SHOWN_AT = {
   8: (u, v) => [v, 1 - u],
 };
 
+/**
+ * Where a photo's pixels are shown: the matrix (as a canvas takes it) from places in px of the stored
+ * photo to those of the displayed one.
+ * @param {number} orientation EXIF's, 1 to 8 @param {number} width of the stored photo in px
+ * @param {number} height @returns {[number, number, number, number, number, number]}
+ */
+export function turnMatrix(orientation, width, height) {
+  const shownAt = SHOWN_AT[orientation];
+  const [x, y] = swapsSides(orientation) ? [height, width] : [width, height];
+  const [[u, v], [rightU, rightV], [downU, downV]] = [shownAt(0, 0), shownAt(1, 0), shownAt(0, 1)];
+  return [rightU - u, rightV - v, downU - u, downV - v, u * x, v * y];
+}
+
 /** Whether an EXIF orientation swaps the sides. @param {number} orientation */
 export const swapsSides = (orientation) => orientation >= 5 && orientation <= 8;
 

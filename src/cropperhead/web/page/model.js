@@ -5,9 +5,10 @@
 
 import { loadAndCompile, loadLiteRt, Tensor } from "./vendor/litert.js";
 import { cutOut, findContent } from "./borders.js";
+import { swapsSides } from "./crops.js";
 import { blank, draw } from "./decode.js";
 import { FaceFinder } from "./faces.js";
-import { BILINEAR, LANCZOS, resize, thumbnailSize } from "./pillow.js";
+import { BILINEAR, LANCZOS, inverse, resize, thumbnailSize, transpose } from "./pillow.js";
 import { suggest } from "./suggest.js";
 
 /**
@@ -81,10 +82,11 @@ export class Model {
   /**
    * What the model says of a photo.
    * @param {CanvasImageSource} photo upright @param {number} width in px @param {number} height
+   * @param {number} [orientation] EXIF's, by which the photo is turned on top of what its decoder does
    * @returns {Promise<Prediction>}
    */
-  async predict(photo, width, height) {
-    const copy = smallCopy(photo, width, height);
+  async predict(photo, width, height, orientation = 1) {
+    const copy = smallCopy(photo, width, height, orientation);
     const content = findContent(copy);
     const [top, left, bottom, right] = content;
     const frame = width / height;
@@ -123,16 +125,23 @@ export class Model {
   }
 }
 
-/** The copy that is looked at, of at most 512 px. @param {CanvasImageSource} photo @param {number} width @param {number} height */
-function smallCopy(photo, width, height) {
+/**
+ * The copy that is looked at, of at most 512 px. It is scaled as the photo is stored, since the order
+ * of columns and rows shows.
+ * @param {CanvasImageSource} photo @param {number} width @param {number} height
+ * @param {number} orientation
+ */
+function smallCopy(photo, width, height, orientation) {
   const scale = Math.min(1, DRAWN_SIDE / Math.max(width, height));
   const drawnWidth = Math.max(1, Math.round(width * scale));
   const drawnHeight = Math.max(1, Math.round(height * scale));
   const { context } = draw(photo, drawnWidth, drawnHeight, true);
   const { data } = context.getImageData(0, 0, drawnWidth, drawnHeight);
   const picture = { width: drawnWidth, height: drawnHeight, data: withoutAlpha(data) };
-  const [copyWidth, copyHeight] = thumbnailSize(width, height, LONG_SIDE);
-  return resize(picture, copyWidth, copyHeight, LANCZOS);
+  const stored = orientation === 1 ? picture : transpose(picture, inverse(orientation));
+  const sides = swapsSides(orientation) ? [height, width] : [width, height];
+  const copy = resize(stored, ...thumbnailSize(sides[0], sides[1], LONG_SIDE), LANCZOS);
+  return orientation === 1 ? copy : transpose(copy, orientation);
 }
 
 /** @param {Uint8ClampedArray} pixels in RGBA */

@@ -48,6 +48,12 @@ async function readTags(source) {
   }
 }
 
+/** How EXIF says that a photo is turned, 1 to 8. @param {Blob | Uint8Array} source a photo, or EXIF alone */
+export async function readOrientation(source) {
+  const tags = await readTags(source);
+  return validOrientation(tags.ifd0?.Orientation);
+}
+
 /** @param {unknown} value */
 function validOrientation(value) {
   return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 8 ? Number(value) : 1;

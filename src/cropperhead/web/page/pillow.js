@@ -5,6 +5,8 @@
  * that a browser's own scaling gives other crops.
  */
 
+import { swapsSides, turnMatrix } from "./crops.js";
+
 /**
  * @typedef {{width: number, height: number, data: Uint8Array | Uint8ClampedArray}} Picture in RGB
  * @typedef {{support: number, weigh: (x: number) => number}} Filter
@@ -53,6 +55,31 @@ export function resize(picture, width, height, filter) {
   const across = width === picture.width ? picture : resizeRows(picture, width, filter);
   return height === picture.height ? across : resizeColumns(across, height, filter);
 }
+
+/**
+ * The picture as an EXIF orientation displays it, pixel for pixel.
+ * @param {Picture} picture @param {number} orientation 1 to 8 @returns {Picture}
+ */
+export function transpose({ width, height, data }, orientation) {
+  const [shownWidth, shownHeight] = swapsSides(orientation) ? [height, width] : [width, height];
+  const [a, b, c, d, e, f] = turnMatrix(orientation, width, height);
+  const result = new Uint8ClampedArray(data.length);
+  for (let y = 0, from = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1, from += 3) {
+      // the matrix is one of corners, pixels have centres
+      const shownX = a * (x + 0.5) + c * (y + 0.5) + e - 0.5;
+      const shownY = b * (x + 0.5) + d * (y + 0.5) + f - 0.5;
+      const to = 3 * (shownY * shownWidth + shownX);
+      result[to] = data[from];
+      result[to + 1] = data[from + 1];
+      result[to + 2] = data[from + 2];
+    }
+  }
+  return { width: shownWidth, height: shownHeight, data: result };
+}
+
+/** The orientation that undoes another. @param {number} orientation */
+export const inverse = (orientation) => ({ 6: 8, 8: 6 })[orientation] ?? orientation;
 
 /**
  * For each pixel of the result the first pixel that it is made of, and the weights from there on.

@@ -5,7 +5,8 @@ import { PhotoError, blank, decode } from "./decode.js";
 
 /**
  * @typedef {import("./crops.js").Crop} Crop
- * @typedef {{name: string, file: Blob, kind: string, stored: import("./own_crop.js").OwnCrop}} Photo
+ * @typedef {{name: string, file: Blob, header: import("./decode.js").Header,
+ *   stored: import("./own_crop.js").OwnCrop}} Photo
  */
 
 const QUALITY = 0.95;
@@ -16,10 +17,11 @@ const SUFFIXES = { "image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".we
  * @param {Photo} photo @param {Crop} crop @returns {Promise<{content: Blob, name: string}>}
  */
 export async function croppedCopy(photo, crop) {
-  const bitmap = await decode(photo.file);
+  const bitmap = await decode(photo.file, photo.header);
   const canvas = cutOut(bitmap, crop);
   bitmap.close();
-  const kind = photo.kind in SUFFIXES ? photo.kind : "image/jpeg";
+  const { kind: own } = photo.header;
+  const kind = own in SUFFIXES ? own : "image/jpeg";
   const content = await new Promise((resolve) => canvas.toBlob(resolve, kind, QUALITY));
   if (!(content instanceof Blob)) throw new PhotoError("The copy is too large for this browser.");
   const suffix = SUFFIXES[/** @type {keyof typeof SUFFIXES} */ (content.type)] ?? ".jpg";

@@ -19,8 +19,8 @@ import { SIZES, USUAL, confidenceOfWhole, suggest } from "./suggest.js";
 const SHOWN_SIDE = 2048; // px of the copy in the editor
 const THUMBNAIL_SIDE = 144; // px
 const MOST_SUGGESTIONS = 4;
-/** Kinds of photos whose EXIF alone says how they are turned, so that the server can word a sidecar. */
-const WORDED = ["image/jpeg", "image/png", "image/webp"];
+/** Kinds of photos whose EXIF alone says how they are turned, as the server takes it of a sidecar. */
+const TURNED_BY_EXIF = ["image/jpeg", "image/png", "image/webp"];
 const RAW_OR_TIFF = "Lightroom reads no sidecars of JPEG and TIFF files, only of RAW files.";
 
 const editor = new Editor();
@@ -68,7 +68,7 @@ async function open(file) {
   try {
     const header = await readHeader(file);
     const picture = await readable(file, header, readsPhotos);
-    const bitmap = await decode(picture);
+    const bitmap = await decode(picture, header);
     if (isStale()) return bitmap.close();
     const { width, height } = bitmap;
     const shown = shrunk(bitmap);
@@ -77,10 +77,11 @@ async function open(file) {
       loadModel(),
       readOwnCrop(file, header, width, height),
     ]);
-    const outputs = await model.predict(bitmap, width, height);
+    const orientation = TURNED_BY_EXIF.includes(header.kind) ? stored.orientation : 1;
+    const outputs = await model.predict(bitmap, width, height, orientation);
     bitmap.close();
     if (isStale()) return;
-    photo = { name: file.name || "photo.jpg", file: picture, kind: header.kind, stored };
+    photo = { name: file.name || "photo.jpg", file: picture, header, stored };
     prediction = outputs;
     choices = choicesFor(outputs);
     show(shown, width, height);
@@ -135,7 +136,7 @@ function show(picture, width, height) {
   };
   editor.load(picture, width, height, beginning.started);
   editor.compare(photo?.stored.crop ?? null);
-  const isWorded = photo !== null && WORDED.includes(photo.kind);
+  const isWorded = photo !== null && TURNED_BY_EXIF.includes(photo.header.kind);
   page.saveSidecar.disabled = !isWorded;
   page.sidecarNote.textContent = isWorded
     ? ""
