@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT, save_photo, scene, settings, xmp
 
 from cropperhead.cli.main import main
-from cropperhead.errors import LibraryError, WritingError
+from cropperhead.errors import LibraryError, RejectedFile, WritingError
 from cropperhead.geometry.crops import Crop
 from cropperhead.library import edited_photo, journal, scan
 from cropperhead.photos import exiftool
@@ -220,6 +220,19 @@ def test_a_folder_that_vanishes_is_a_problem_of_each_photo(folder, model):
         wait(lambda: not review.progress.is_running)
         assert review.photos[0].problem or review.progress.problem
         assert not folder.exists()
+
+
+def test_a_photo_that_vanishes_is_a_problem_of_its_own(folder, model):
+    with reviewing(folder, model) as review:
+        for index in (0, 1):
+            review.decide(index, ACCEPTED, None)
+        (folder / "a.jpg").unlink()
+        write_all(review)
+        assert review.photos[0].problem
+        assert (review.photos[1].writes, review.photos[1].problem) == (1, "")
+        assert not (folder / "a.jpg.xmp").exists()
+        with pytest.raises(RejectedFile):
+            review.picture(0, 100)
 
 
 @contextmanager

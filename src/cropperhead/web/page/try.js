@@ -208,7 +208,7 @@ function remarks() {
     said.push(`Turning it helps with a probability of ${number(100 * prediction.straightening)} %.`);
   }
   if (prediction.isUnlike) {
-    said.push("The photo is unlike those that the model learned from: the suggestion crops little.");
+    said.push("The photo is unlike those that the model learned from: the suggestion is a cautious one.");
   }
   if (own !== null) {
     const shared = number(overlap(own, crop, prediction.frame), 2);
