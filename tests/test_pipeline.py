@@ -120,6 +120,7 @@ def test_metrics_and_plots_have_something_to_show(finished):
     assert "validation_iou" in page
 
 
+@pytest.mark.slow
 def test_a_network_from_scratch_needs_no_features(copy):
     (copy / "features.npz").unlink()
     change(copy, "train", quality="fast", epochs=2, image_size=32, least_steps=5)
