@@ -1,7 +1,7 @@
 """Tiny real photos with real metadata, and the labels that come of them."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ hypothesis_settings.register_profile("repeatable", deadline=None, derandomize=Tr
 hypothesis_settings.load_profile("repeatable")
 
 ROOT = Path(__file__).parent.parent
-LONGEST = ("test_pipeline.py", "test_fit.py")
+LONGEST = ("test_pipeline.py", "test_resume.py", "test_fit.py")
 QUADRANTS = {"top left": "red", "top right": "lime", "bottom left": "blue", "bottom right": "white"}
 MLFLOW_WARNINGS = [
     # MLflow's own use of what its dependencies have deprecated
@@ -31,6 +31,15 @@ MLFLOW_WARNINGS = [
     pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning:mlflow"),
+]
+# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
+KERAS_WARNINGS = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+# Of tests that train for a few steps only
+WITHOUT_GRAPHS = [
+    KERAS_WARNINGS,
+    pytest.mark.usefixtures("without_graphs"),
+    # what makes the batches is a graph all the same
+    pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
 ]
 
 pytest_plugins = ["collection_fixtures", "study_fixtures"]
@@ -182,7 +191,7 @@ def darktable_xmp(values: Mapping[str, Any]) -> bytes:
     ).encode()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of features as ImageNet's are, but random."""
     import keras  # noqa: PLC0415 - few tests need it, and it takes seconds
@@ -213,6 +222,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = finish(stir(build_network(PARAMS, START, PROTOTYPES)), estimator)
     file.write_bytes(export.export_model(network, export.FLOAT32, "0"))
     return file
+
+
+@pytest.fixture(scope="module")
+def without_graphs() -> Iterator[None]:
+    """TensorFlow runs each step as it comes: tracing a graph takes longer than a few steps."""
+    import tensorflow as tf  # noqa: PLC0415 - few tests need it, and it takes seconds
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session", autouse=True)

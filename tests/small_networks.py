@@ -1,10 +1,13 @@
-"""Networks small enough for tests, photos for them, and the parts of a finished model."""
+"""Networks small enough for tests, photos and crops for them, the parts of a finished model."""
 
 import dataclasses
 
 import numpy as np
+import tensorflow as tf
+from tensorflow.core.util.event_pb2 import Event
 
 from cropperhead import params
+from cropperhead.training import batches
 from cropperhead.training.batches import PhotoArrays
 from cropperhead.training.networks.finished import Calibration, finish_model
 from cropperhead.training.straighten import StraighteningHabit
@@ -58,3 +61,31 @@ def stir(network):
         kernel = network.get_layer(name).kernel
         kernel.assign(generator.normal(0, spread, kernel.shape))
     return network
+
+
+def examples(count, seed, size=64):
+    """Noise with a bright column, where the crop begins."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 60, (count, size, size, 3), dtype=np.uint8)
+    columns = generator.integers(1, 24, count)
+    for image, column in zip(images, columns, strict=True):
+        image[:, column : column + 6] = 255
+    limits = np.tile(np.array([0.1, 0.0, 0.9, 1.0, 0.0], np.float32), (count, 1))
+    limits[:, 1] = columns / 64
+    aspect = np.full(count, 1.5, np.float32)
+    photos = batches.PhotoArrays([f"{seed}-{i}" for i in range(count)], images, aspect)
+    return batches.Examples(photos, np.arange(count), limits)
+
+
+def large(photos):
+    """The same photos at the size that finished models take, each pixel a square."""
+    times = 256 // photos.images.shape[1]
+    images = photos.images.repeat(times, axis=1).repeat(times, axis=2)
+    return dataclasses.replace(photos, images=images)
+
+
+def logged_values(folder):
+    """TensorBoard's values in a folder: (step, tag, tensor)."""
+    records = tf.data.TFRecordDataset([str(file) for file in folder.glob("events.out.tfevents.*")])
+    events = [Event.FromString(record.numpy()) for record in records]
+    return [(event.step, each.tag, each.tensor) for event in events for each in event.summary.value]

@@ -6,7 +6,7 @@ import numpy as np
 import pillow_heif
 import pytest
 import tensorflow as tf
-from conftest import picture, save_photo, scene
+from conftest import KERAS_WARNINGS, picture, save_photo, scene
 from faces import draw_face
 from PIL import Image
 from raw_files import SHORT, save_dng
@@ -24,8 +24,7 @@ from cropperhead.training import export, straighten
 from cropperhead.training.networks import keras_model, predecessor
 from cropperhead.training.networks.registry import build_network
 
-# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = KERAS_WARNINGS
 
 ORIENTATION = 274
 

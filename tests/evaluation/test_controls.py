@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from conftest import ROOT
+from conftest import KERAS_WARNINGS, ROOT
 
 from cropperhead import params
 from cropperhead.dataset import extract, shards, split
@@ -14,11 +14,7 @@ from cropperhead.training.fit import train_network
 from cropperhead.training.networks import keras_model
 from cropperhead.training.training_data import read_training_data
 
-pytestmark = [
-    pytest.mark.slow,
-    # Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-]
+pytestmark = [pytest.mark.slow, KERAS_WARNINGS]
 
 PARAMS = params.load(ROOT / "params.yaml")
 TRAIN = dataclasses.replace(PARAMS.train, quality="fast", image_size=64, epochs=14)

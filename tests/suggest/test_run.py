@@ -13,7 +13,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from conftest import ROOT, darktable_xmp, picture, save_photo, settings, xmp
+from conftest import KERAS_WARNINGS, ROOT, darktable_xmp, picture, save_photo, settings, xmp
 from PIL import Image, ImageCms
 from raw_files import ASCII, SHORT, save_dng
 
@@ -29,8 +29,7 @@ from cropperhead.suggest import predict
 from cropperhead.suggest.options import SuggestOptions
 from cropperhead.system import folder_lock
 
-# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = KERAS_WARNINGS
 
 ORIENTATION, MAKE, XRES = 0x0112, 0x010F, 0x011A
 LIMITS = ("top", "left", "bottom", "right", "angle")

@@ -5,6 +5,7 @@ import dataclasses
 import cropperhead_base
 import numpy as np
 import pytest
+from conftest import WITHOUT_GRAPHS
 
 from cropperhead import params
 from cropperhead.errors import ParamsError
@@ -17,8 +18,7 @@ from cropperhead.training.networks import keras_model
 from cropperhead.training.networks.features import read_features
 from cropperhead.training.training_data import TrainingData
 
-# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = WITHOUT_GRAPHS
 
 SIDE = 32
 QUICK = dataclasses.replace(

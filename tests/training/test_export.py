@@ -4,6 +4,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from conftest import KERAS_WARNINGS
 from keras import layers, ops
 from small_networks import PARAMS, PROTOTYPES, START, finish, photos, stir
 
@@ -17,8 +18,7 @@ from cropperhead.training.networks import keras_model
 from cropperhead.training.networks.recipe import network_inputs
 from cropperhead.training.networks.registry import build_network
 
-# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = KERAS_WARNINGS
 
 DATA = "ab" * 32  # a SHA-256 in hexadecimal digits
 LIMITS = np.array([[0.1, 0.1, 0.9, 0.8, 0.0], [0.0, 0.2, 0.7, 1.0, 2.0]], np.float32)

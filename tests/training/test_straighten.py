@@ -4,6 +4,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from conftest import KERAS_WARNINGS
 from PIL import Image, ImageDraw
 from small_networks import PARAMS
 
@@ -12,8 +13,7 @@ from cropperhead.training import straighten
 from cropperhead.training.batches import Examples, PhotoArrays
 from cropperhead.training.straighten import StraighteningHabit
 
-# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = KERAS_WARNINGS
 
 CENTRES = (np.arange(64) + 0.5) / 2 - 16  # degrees, of the histogram's bins
 TYPICAL = StraighteningHabit(0.15, 2.6)

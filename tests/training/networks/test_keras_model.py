@@ -8,6 +8,7 @@ import zipfile
 
 import keras
 import pytest
+from conftest import KERAS_WARNINGS
 from keras import layers
 from small_networks import PARAMS, PROTOTYPES, START
 
@@ -16,8 +17,7 @@ from cropperhead.errors import ModelError
 from cropperhead.training.networks import keras_model
 from cropperhead.training.networks.registry import build_network
 
-# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = KERAS_WARNINGS
 
 
 class Traced:

@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from conftest import WITHOUT_GRAPHS
 from small_networks import (
     CALIBRATION,
     CALIBRATION_OF_MANY,
@@ -46,8 +47,7 @@ from cropperhead.training.networks.head import copy_head, standardise
 from cropperhead.training.networks.limits import valid_limits
 from cropperhead.training.networks.registry import RECIPES, build_network, recipe_for
 
-# Keras's to-NumPy conversion of TensorFlow variables is older than NumPy 2's `copy` argument.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = WITHOUT_GRAPHS
 
 
 @pytest.fixture(scope="module")
