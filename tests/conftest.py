@@ -16,6 +16,7 @@ from web_pages import address, browser, found_model, page, try_page  # noqa: F40
 from cropperhead import params
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.params import ExtractParams
+from cropperhead.system import worker_pool
 
 # No deadline: a slow machine is no wrong result. Derandomised: a run can be repeated.
 hypothesis_settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -222,6 +223,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = finish(stir(build_network(PARAMS, START, PROTOTYPES)), estimator)
     file.write_bytes(export.export_model(network, export.FLOAT32, "0"))
     return file
+
+
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos are read and predicted in the test's own process: to start others takes seconds."""
+    monkeypatch.setattr(worker_pool, "worker_count", lambda wanted: wanted or 1)
 
 
 @pytest.fixture(scope="module")

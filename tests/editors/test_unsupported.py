@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from conftest import save_photo, settings, xmp
 
 from cropperhead.cli.main import main
@@ -22,6 +23,7 @@ def test_no_unsupported_editor_shares_a_suffix_with_photos_or_sidecars_that_are_
     assert unsupported.count_by_editor(dict.fromkeys(known, 1)) == {}
 
 
+@pytest.mark.usefixtures("one_process")
 def test_the_scan_and_the_dry_run_name_the_editors_that_are_not_read(tmp_path, capsys):
     folder = tmp_path / "photos"
     save_photo(folder / "a.jpg", xmp(settings()))

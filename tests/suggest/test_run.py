@@ -29,7 +29,7 @@ from cropperhead.suggest import predict
 from cropperhead.suggest.options import SuggestOptions
 from cropperhead.system import folder_lock
 
-pytestmark = KERAS_WARNINGS
+pytestmark = [KERAS_WARNINGS, pytest.mark.usefixtures("one_process")]
 
 ORIENTATION, MAKE, XRES = 0x0112, 0x010F, 0x011A
 LIMITS = ("top", "left", "bottom", "right", "angle")

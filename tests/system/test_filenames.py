@@ -18,6 +18,8 @@ from cropperhead.library import scan
 from cropperhead.photos import exiftool
 from cropperhead.system import filenames
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 # Harmless: the second line is a word, not an option of ExifTool's
 ODD = "trip\nsecond line"
 REAL = shutil.which("exiftool")
