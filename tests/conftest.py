@@ -1,5 +1,6 @@
 """Tiny real photos with real metadata, and the labels that come of them."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -44,6 +45,12 @@ WITHOUT_GRAPHS = [
 ]
 
 pytest_plugins = ["collection_fixtures", "study_fixtures"]
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector what was imported: it would search it again in most tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
