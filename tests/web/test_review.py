@@ -22,6 +22,8 @@ from cropperhead.photos import exiftool
 from cropperhead.web import review as reviews
 from cropperhead.web.review import ACCEPTED, FAILED, KEPT, REJECTED, SUGGESTED, UNDECIDED, Review
 
+pytestmark = pytest.mark.usefixtures("one_process")
+
 ORIENTATION = 0x0112
 MINE = Crop(0.1, 0.15, 0.8, 0.9, 2.0)
 PATIENCE_S = 120
