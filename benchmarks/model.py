@@ -1,11 +1,13 @@
 """How well the networks crop photos that they have not seen, by k-fold cross-validation.
 
-python benchmarks/model.py LIBRARY [--features FILE] [--many-hands FOLDER] [-S train.KEY=VALUE ...]
+python benchmarks/model.py LIBRARY [--features FILE] [--many-hands FOLDER] [--engine ray]
+    [-S train.KEY=VALUE ...]
 
 LIBRARY is a photo library with crops. Its photos are divided into folds, like photos together; each
 fold is cropped by a network that was trained on the others, of which a tenth is its validation. So
 no choice that is made by these numbers looks at the pipeline's test split as such. Every case
-prints its row when it is done; results are stored in the work folder, and not computed again.
+prints its row when all are trained; results are stored in the work folder, and not computed again.
+With --engine ray, folds and cases are trained side by side, on machines that all see that folder.
 """
 
 import argparse
@@ -25,6 +27,7 @@ import pandas as pd
 from cropperhead import params
 from cropperhead.dataset import extract, shards
 from cropperhead.dataset import split as splits
+from cropperhead.errors import RejectedFile
 from cropperhead.evaluation import scores
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS, FULL_FRAME, Floats
@@ -33,6 +36,7 @@ from cropperhead.library import scan
 from cropperhead.params import Params, TrainParams
 from cropperhead.stats import Interval, Jackknife
 from cropperhead.system import code_hash
+from cropperhead.system.engine import ENGINES, LOCAL, Engine
 
 ROOT = Path(__file__).parent.parent
 SALT = "fold"
@@ -40,6 +44,7 @@ VALIDATION = 0.1  # of the photos that are not held out
 OF_FEW = 0.85  # of a small library, what the pipeline's fractions leave after the test
 VALIDATION_OF_FEW = 0.15 / 0.85
 FEW = (300, 60)  # photos that a photographer may have
+LONGEST_TRAINING_S = 86_400
 STEPS_TIMED, ROUNDS = 12, 3
 PREDICTED = 512  # photos, to measure how fast
 HEADER = (
@@ -57,6 +62,10 @@ class Case:
     train: TrainParams
     photos: int | None = None
     folds: int | None = None
+
+
+# A case, its labels with their split, and where its results are kept
+Training = tuple[Case, pd.DataFrame, Path]
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ def main() -> None:
     all_cases = _cases(settings.train, options)
     cases = {name: case for name, case in all_cases.items() if name in options.cases}
     _update_fields(labels, cases)
+    engine = Engine(options.engine, int(options.engine == LOCAL), options.address)
+    _train_missing(engine, cases, labels, work, options.folds)
     table = [HEADER]
     details = []
     for name, case in cases.items():
@@ -106,6 +117,8 @@ def _options() -> Any:
     parser.add_argument("--cases", nargs="+", default=names, choices=names, metavar="CASE")
     parser.add_argument("--best-folds", type=int, help="of the slowest but one; all by default")
     parser.add_argument("--predecessor-folds", type=int, default=1, help="%(default)s: it is slow")
+    parser.add_argument("--engine", choices=ENGINES, default=LOCAL, help="%(default)s")
+    parser.add_argument("--address", default="", help="of a Ray cluster; default: this machine")
     parser.add_argument("-S", dest="set", action="append", default=[], metavar="train.KEY=VALUE")
     return parser.parse_args()
 
@@ -142,7 +155,7 @@ def _labels(folder: Path, work: Path, settings: Params) -> pd.DataFrame:
     features = shards.read_features(out / "extracted", labels["photo"])
     groups = splits.assign_splits(labels, settings.split, features)[["photo", "group"]]
     labels = labels.merge(groups, on="photo", validate="many_to_one")
-    return labels.assign(shards=str(out / "extracted"))
+    return labels.assign(shards=str((out / "extracted").absolute()))
 
 
 def _fields_folder(labels: pd.DataFrame) -> Path:
@@ -192,16 +205,46 @@ def _with_split(
     return labels.assign(split=np.where(fold == held, splits.TEST, split))
 
 
+def _trainings(
+    name: str, case: Case, labels: pd.DataFrame, work: Path, count: int
+) -> Iterator[Training]:
+    """The trainings of a case, one for each fold."""
+    fold = _folds(labels, count)
+    digest = _digest((case, count, len(labels)))
+    for held in range(count)[: case.folds]:
+        kept = work.absolute() / f"{name.replace(' ', '-')}-{held}-{digest}.npz"
+        yield case, _with_split(labels, fold, held, case.photos), kept
+
+
+def _train_missing(
+    engine: Engine, cases: Mapping[str, Case], labels: pd.DataFrame, work: Path, count: int
+) -> None:
+    """Train what was not trained before; each training is a task of the engine."""
+    chunks = (
+        [training]
+        for name, case in cases.items()
+        for training in _trainings(name, case, labels, work, count)
+        if not training[-1].exists()
+    )
+    for errors in engine.map_chunks(_train_chunk, chunks, _failed, LONGEST_TRAINING_S):
+        if any(errors):
+            sys.exit("".join(errors))
+
+
+def _train_chunk(trainings: Sequence[Training]) -> list[str]:
+    for training in trainings:
+        _train_and_predict(*training)
+    return [""] * len(trainings)
+
+
+def _failed(training: Training, error: RejectedFile) -> str:
+    return f"{training[-1].name}: {error}"
+
+
 def _cross_validated(
     name: str, case: Case, labels: pd.DataFrame, work: Path, count: int
 ) -> Iterator[Held]:
-    fold = _folds(labels, count)
-    for held in range(count)[: case.folds]:
-        labels_with_split = _with_split(labels, fold, held, case.photos)
-        digest = _digest((case, count, len(labels)))
-        kept = work / f"{name.replace(' ', '-')}-{held}-{digest}.npz"
-        if not kept.exists():
-            _train_and_predict(case, labels_with_split, kept)
+    for _, labels_with_split, kept in _trainings(name, case, labels, work, count):
         with np.load(kept) as archive:
             stored = {key: archive[key] for key in archive.files}
         rows = np.flatnonzero((labels_with_split["split"] == splits.TEST).to_numpy())
@@ -514,4 +557,6 @@ def _scored(name: str, hands: pd.DataFrame, limits: Floats, examples: Any) -> pd
 
 
 if __name__ == "__main__":
-    main()
+    from model import main as main_by_name  # workers find what they do by this module's name
+
+    main_by_name()

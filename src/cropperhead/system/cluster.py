@@ -35,6 +35,7 @@ def map_chunks(
     address: str,
     workers: int,
     failed: Callable[[Item, RejectedFile], Result],
+    limit_s: float = TIME_LIMIT_S,
 ) -> Iterator[list[Result]]:
     """Yield `work(chunk)` for each chunk, in order, from the cluster at `address`.
 
@@ -52,7 +53,7 @@ def map_chunks(
     """
     pending: deque[tuple[Sequence[Item], Any]] = deque()
     with _connection(address, workers) as ray:
-        cluster = _Cluster(ray, work, failed)
+        cluster = _Cluster(ray, work, failed, limit_s)
         try:
             for chunk in chunks:
                 pending.append((chunk, cluster.submit(chunk)))
@@ -77,9 +78,10 @@ class _Cluster(Generic[Item, Result]):
         ray: Any,
         work: Callable[[Sequence[Item]], list[Result]],
         failed: Callable[[Item, RejectedFile], Result],
+        limit_s: float,
     ) -> None:
         self._ray, self._failed = ray, failed
-        self._plan = pickle.dumps((work, failed, TIME_LIMIT_S, _versions(), Path.cwd()))
+        self._plan = pickle.dumps((work, failed, limit_s, _versions(), Path.cwd()))
         # A task that Ray repeated by itself would meet a file that kills machines again and again
         self._task = ray.remote(num_cpus=1, max_retries=0)(_do_protected)
 

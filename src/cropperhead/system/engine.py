@@ -26,6 +26,7 @@ class Engine:
         work: Callable[[Sequence[Item]], list[Result]],
         chunks: Iterable[Sequence[Item]],
         failed: Callable[[Item, RejectedFile], Result],
+        limit_s: float = worker_pool.TIME_LIMIT_S,
     ) -> Iterator[list[Result]]:
         """Yield `work(chunk)` for each chunk, in order; the same wherever it is done.
 
@@ -33,6 +34,6 @@ class Engine:
         result. Raises as `worker_pool.map_chunks` and `cluster.map_chunks` do.
         """
         if self.name == RAY:
-            return cluster.map_chunks(work, chunks, self.address, self.workers, failed)
+            return cluster.map_chunks(work, chunks, self.address, self.workers, failed, limit_s)
         number = worker_pool.worker_count(self.workers)
-        return worker_pool.map_chunks(work, chunks, number, failed)
+        return worker_pool.map_chunks(work, chunks, number, failed, limit_s)
