@@ -106,13 +106,16 @@ def test_nothing_leaves_the_browser_and_the_page_works_without_a_server(page, ad
     page.goto(address)
     page.wait_for_selector("html[data-ready]")
     page.evaluate("async () => { await navigator.serviceWorker.ready; }")
+    asked = len(requests)
     page.context.set_offline(True)
     sent = []
     page.on("response", lambda got: sent.append(got.url) if not got.from_service_worker else None)
+    page.on("requestfailed", lambda failed: sent.append(failed.url))
     page.reload()
     page.wait_for_selector("html[data-ready]")
     choose(page, photo)
     assert "px at" in page.inner_text(".summary")
+    assert len(requests) > asked  # which the service worker answers, all of them
     assert [url for url in sent if not url.startswith("blob:")] == []
     assert {method for method, _ in requests} == {"GET"}
     hosts = {re.match(r"(blob:)?https?://[^/]+", url)[0] for _, url in requests}

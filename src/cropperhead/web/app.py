@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from cropperhead import __version__
 from cropperhead.web import assets, page_model
@@ -21,6 +21,7 @@ from cropperhead.web.pictures import picture_router
 from cropperhead.web.sidecar import sidecar_router
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+_TERMS = "/collect/terms"  # which the page asks for only if there is a collection
 _MOST_BODY_BYTES = 65_536  # of a request to routes that set no limit of their own
 _NOT_CACHED = frozenset({"review.html", "sw.js"})  # by the service worker, for use without a server
 
@@ -73,10 +74,6 @@ def _page_router(settings: PageSettings) -> APIRouter:
     def healthz() -> Response:
         return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
 
-    @router.get("/collect/terms")
-    def terms() -> Response:  # of no collection; the routes of one come before this
-        return JSONResponse({}, headers={"Cache-Control": "no-store"})
-
     @router.api_route("/", methods=["GET", "HEAD"])
     def index(request: Request) -> Response:
         return files["index.html"].response(request)
@@ -93,6 +90,8 @@ def _page_router(settings: PageSettings) -> APIRouter:
 def _model_facts(settings: PageSettings, model: PageModel, finds_faces: bool) -> bytes:
     facts = {"name": model.name, "id": model.fingerprint, "size": model.input_size}
     facts |= {"faces": finds_faces, "readsPhotos": settings.reads_photos}
+    paths = {getattr(route, "path", "") for one in settings.routers for route in one.routes}
+    facts["collects"] = _TERMS in paths
     return json.dumps(facts).encode()
 
 

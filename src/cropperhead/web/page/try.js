@@ -336,13 +336,13 @@ async function start() {
   listen();
   keepForLater();
   try {
-    const terms = await readTerms();
+    const { facts } = await loadModel(); // before a photo is chosen: it takes longer than one
+    const terms = facts.collects ? await readTerms() : null;
     if (terms !== null) {
       sender = new Sender(terms, page.send);
       sender.work = workToSend;
       page.unless.textContent = " unless you send it";
     }
-    const { facts } = await loadModel(); // before a photo is chosen: it takes longer than one
     modelName = `${facts.name}:${facts.id}`.replace(/[^\w.:+-]/g, "-").slice(0, 64);
     page.model.textContent = `Model ${facts.name}, ${facts.id}.`;
   } catch (error) {
