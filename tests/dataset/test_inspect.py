@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,6 +43,12 @@ def test_each_crop_is_shown_with_its_author_and_position(folder):
         "    60 x 45 px, 4:3, 50% of the picture",
     ]
     assert re.match(r"  left out: a.jpg.pp3: \w+: ", text.split("\n")[-1])
+
+
+def test_a_photo_of_the_library_is_named_as_it_was_typed(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)  # which is the library of `described`
+    [text] = described([Path("lib/a.jpg")])
+    assert text.split("\n")[0] == "lib/a.jpg"
 
 
 def test_uncropped_and_unreadable_photos_are_shown_too(folder):

@@ -283,6 +283,6 @@ def photos_of(client):
 
 def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, model, capsys):
     assert main(["review", str(tmp_path / "none"), "--model", str(model)]) == 1
-    assert capsys.readouterr().err == f"{tmp_path / 'none'}: is not a folder.\n"
+    assert capsys.readouterr().err == f"{tmp_path / 'none'}: no such folder.\n"
     assert main(["review", str(tmp_path), "--model", str(tmp_path / "m.tflite")]) == 1
     assert "there is no such model" in capsys.readouterr().err

@@ -62,7 +62,8 @@ def command(
     from cropperhead.web.review_routes import new_token, review_path, review_router
 
     if not folder.is_dir():
-        raise LibraryError(f"{folder}: is not a folder.")
+        problem = "it is a file, expected a folder" if folder.exists() else "no such folder"
+        raise LibraryError(f"{folder}: {problem}.")
     configured = params.nearest_extract().catalog_files
     token = new_token()
     with page_model.find_page_model(model) as (file, found):

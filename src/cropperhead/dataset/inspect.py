@@ -48,7 +48,8 @@ def read_photos(
             root, entries = _find_entries(folder, names, params, catalog_files)
             photos = edited_photo.read_cropped(root, entries, reader, options)
             for entry, photo in zip(entries, photos, strict=True):
-                yield root / entry.file, photo
+                # as it was typed, not from the root of its library
+                yield folder / Path(entry.file).name if names else root / entry.file, photo
 
 
 def describe(file: Path, photo: EditedPhoto | RejectedFile | None) -> str:
