@@ -14,7 +14,7 @@ def command() -> None:
     """Make a base model: what crops look like to many people."""
 
 
-@command.command
+@command.command(short_help="Train a base model on the crops in a folder.")
 @click.argument("library", type=PATH)
 @click.option(
     "--out",

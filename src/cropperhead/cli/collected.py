@@ -19,7 +19,7 @@ def command() -> None:
     """Use the crops that people sent to a collection (`cropperhead serve --collect`)."""
 
 
-@command.command("export")
+@command.command("export", short_help="Write accepted crops and photos to a folder.")
 @click.argument("folder", type=OUTPUT, metavar="DIR")
 @_place
 def export(folder: Path, place: str | None) -> None:
@@ -34,7 +34,7 @@ def export(folder: Path, place: str | None) -> None:
     click.echo(f"{crops:,} crops of {photos:,} photos are in {folder}")
 
 
-@command.command("check")
+@command.command("check", short_help="Check that no photo is missing.")
 @_place
 @click.option("--sweep", is_flag=True, help="Delete photos that no crop belongs to.")
 def check(place: str | None, sweep: bool) -> None:
@@ -59,7 +59,7 @@ def check(place: str | None, sweep: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@command.command("import-photos")
+@command.command("import-photos", short_help="Take over an earlier service's photos.")
 @click.argument("documents", type=PATH, metavar="FILE")
 @click.argument("photos", type=PATH, metavar="PHOTOS")
 @click.argument("out", type=OUTPUT, metavar="DIR")
@@ -81,7 +81,7 @@ def import_photos(documents: Path, photos: Path, out: Path) -> None:
     )
 
 
-@command.command("hash-password")
+@command.command("hash-password", short_help="Hash the moderation password.")
 @click.password_option(help="The password; asked for if it is not given.")
 def hash_password(password: str) -> None:
     """Print the hash of a moderation password, for CROPPERHEAD_MODERATION_PASSWORD_HASH."""

@@ -20,7 +20,7 @@ def command() -> None:
     """Let people vote on crops of the test photos without knowing who made them."""
 
 
-@command.command("new")
+@command.command("new", short_help="Cut the crops to vote on.")
 @_study
 @click.option(
     "--sessions",
@@ -60,7 +60,7 @@ def new(folder: Path | None, sessions: int) -> None:
     )
 
 
-@command.command("export")
+@command.command("export", short_help="Write the page on which people vote.")
 @click.argument("target", type=OUTPUT, metavar="DIR")
 @_study
 def export(target: Path, folder: Path | None) -> None:
@@ -75,7 +75,7 @@ def export(target: Path, folder: Path | None) -> None:
     click.echo(f"{target / 'index.html'}: {sessions} sessions; index.html?session=1 is the first")
 
 
-@command.command("import")
+@command.command("import", short_help="Add the votes that people sent back.")
 @click.argument("files", type=PATH, nargs=-1, required=True, metavar="FILE...")
 @_study
 def import_votes(files: tuple[Path, ...], folder: Path | None) -> None:
