@@ -46,6 +46,13 @@ def test_of_few_votes_nothing_is_said_but_how_many_are_needed():
     )
 
 
+def test_what_one_person_s_votes_cannot_say_is_left_out():
+    one = findings.summarise(simulate(1, ORDERED), 0.95)
+    assert votes_section.votes_table(one, LABELS, ()).forest is None
+    assert "percent preferred" not in _page(VotesSection(one))
+    assert not any("alpha" in line for line in votes_section.facts(one))
+
+
 def test_preferences_are_told_with_their_chances(many):
     sentence = votes_section.headline(VotesSection(many), LABELS)
     assert sentence.startswith("432 votes by 12 people: people prefer ")
@@ -75,6 +82,7 @@ def test_the_page_shows_shares_and_the_photos_that_people_liked(many):
     assert "Where people despised it" in shown
     assert all(name in shown for name in names)
     assert "2 people of 12 failed the catch trials" in shown
+    assert "percent preferred" in shown
 
 
 def test_votes_on_an_earlier_models_crops_are_told_as_such(many):

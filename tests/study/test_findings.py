@@ -98,6 +98,13 @@ def test_more_votes_are_needed_than_there_are_until_ten_points_show():
     assert many.is_enough
 
 
+def test_one_person_s_votes_make_no_example():
+    one, many = (findings.summarise(simulate(n, ORDERED), 0.95) for n in (1, 12))
+    assert (one.preferred, one.despised) == ([], [])
+    assert many.preferred
+    assert all(each.won > each.lost for each in many.preferred)
+
+
 def test_hasty_votes_do_not_count():
     table = simulate(6, ORDERED)
     weight = attention.rater_weights(table)["rater 00"]

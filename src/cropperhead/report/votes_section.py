@@ -82,7 +82,9 @@ def votes_table(
         )
         for key, share in found.shares.items()
     )
-    return Table(head, rows, charts.forest([row.bar for row in rows if row.bar], 50.0, (40, 60)))
+    # of one person's votes there are no intervals to be drawn
+    bars = [row.bar for row in rows if row.bar and math.isfinite(row.bar.low)]
+    return Table(head, rows, charts.forest(bars, 50.0, (40, 60)) if bars else None)
 
 
 def facts(found: StudyFindings) -> list[str]:
@@ -93,11 +95,12 @@ def facts(found: StudyFindings) -> list[str]:
             f"{format_count(found.careless, 'person', 'people')} of {found.raters} failed the "
             "catch trials, repeats or times; their votes weigh less than half."
         )
-    lines.append(
-        f"People saw no difference in {format_percent(found.ties)} of the votes. Agreement between "
-        f"people (Krippendorff’s alpha) is {format_number(found.alpha, 2)}: 1 is agreement, 0 "
-        "what chance gives."
-    )
+    lines.append(f"People saw no difference in {format_percent(found.ties)} of the comparisons.")
+    if math.isfinite(found.alpha):
+        lines.append(
+            f"Agreement between people (Krippendorff’s alpha) is {format_number(found.alpha, 2)}: "
+            "1 is agreement, 0 what chance gives."
+        )
     if found.self_agreement is not None:
         lines.append(
             "Asked again, people gave the same answer in "

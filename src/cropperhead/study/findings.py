@@ -27,7 +27,7 @@ from cropperhead.study.votes import BALLOT, LEFT, LIKE, NEITHER, PLAIN, TELL
 LEAST_RATERS = 5  # of fewer people's votes, none says what people like
 TEN_POINTS = 0.1  # of a chance to be preferred: 60 of 100 instead of 50
 _SHOWN_PHOTOS = 3  # on which people preferred the network's crop, and on which they despised it
-_LEAST_SHOWN_VOTES = 2
+_LEAST_SHOWN_RATERS = 2
 # Before votes have shown how much raters and photos differ: the variance over that of as many
 # independent votes, and the share of ties. Both are guesses, and generous
 _PLANNED_DESIGN_EFFECT, _PLANNED_TIES = 1.5, 0.2
@@ -63,7 +63,7 @@ class Told:
 
 @dataclass(frozen=True)
 class PhotoVotes:
-    """The votes on the network's crop of a photo, against any other cropper's."""
+    """The comparisons of the network's crop of a photo with any other cropper's."""
 
     photo: str
     won: int
@@ -358,10 +358,11 @@ def _network_photos(liked: pd.DataFrame) -> tuple[list[PhotoVotes], list[PhotoVo
             "lost": ~tied & (picked != CNN),
         }
     )
+    raters = asked.groupby("photo")["rater"].nunique()
     found = [
         PhotoVotes(str(photo), int(row["won"]), int(row["lost"]), int(row["tied"]))
         for photo, row in table.groupby("photo").sum().iterrows()
-        if row.sum() >= _LEAST_SHOWN_VOTES
+        if raters[str(photo)] >= _LEAST_SHOWN_RATERS
     ]
     best = sorted(found, key=lambda each: (each.lost - each.won, each.photo))
     worst = sorted(found, key=lambda each: (each.won - each.lost, each.photo))
