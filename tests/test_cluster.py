@@ -57,7 +57,7 @@ def finish(process: subprocess.Popen) -> str:
 
 def configure(folder: Path, **extract: object) -> Path:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["extract"] |= {"batch_files": 16} | extract
+    params["extract"] |= {"batch_files": 6} | extract
     folder.mkdir()
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder
@@ -84,7 +84,7 @@ def test_ray_that_is_not_installed_is_named(monkeypatch):
 
 
 def test_a_node_that_dies_in_the_middle_changes_no_byte(nodes, tmp_path):
-    draw_library(tmp_path / "library", photos=60)
+    draw_library(tmp_path / "library", photos=24)
     local = configure(tmp_path / "local", workers=2)
     finish(cropperhead(local, "extract", str(tmp_path / "library"), "--out", "out"))
     there = configure(tmp_path / "there", engine="ray", address=nodes.address)
