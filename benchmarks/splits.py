@@ -99,6 +99,7 @@ def make_labels(case: Case, count: int) -> pd.DataFrame:
         f"{number % 100:02d}/{number:07d}.jpg" for number in range(count)
     ]
     labels["number"] = np.arange(count)
+    labels["author"], labels["source"] = "photographer", "lightroom embedded"
     labels["perceptual_hash"] = [f"{value:016x}" for value in labels.pop("hash").tolist()]
     times = pd.Timestamp("2024-01-01") + pd.to_timedelta(labels.pop("second"), unit="s")
     labels["captured"] = times.dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
