@@ -103,7 +103,7 @@ def render_model_card(card: ModelCard) -> str:
         measures=tables.measure_table(comparison.measures, labels),
         judge_scores=tables.judge_table(comparison.judge_scores, labels),
         agreements=tables.agreement_table(comparison.agreements, labels),
-        votes=_describe_votes(comparison.votes, labels),
+        votes=_vote_facts(comparison.votes),
         versions=_fact_table([fact for fact in comparison.facts if "." not in fact[0]]),
         settings=_fact_table(settings),
         properties=join_words(dict.fromkeys(each.by.lower() for each in comparison.slices)),
@@ -113,12 +113,11 @@ def render_model_card(card: ModelCard) -> str:
     )
 
 
-def _describe_votes(section: VotesSection | None, labels: Mapping[str, str]) -> list[str]:
-    """Say what people's votes show; nothing where nobody has voted."""
-    if section is None or section.findings is None:
+def _vote_facts(section: VotesSection | None) -> list[str]:
+    """List what people's votes show besides the scores; nothing where nobody has voted."""
+    if section is None or section.findings is None or not section.findings.shares:
         return []
-    facts = votes_section.facts(section.findings) if section.findings.shares else []
-    return [votes_section.headline(section, labels), *facts]
+    return votes_section.facts(section.findings)
 
 
 def render_datasheet(sheet: Datasheet) -> str:
