@@ -46,9 +46,11 @@ def type_limits(page, limits):
 
 
 def send(page):
+    before = page.locator(".sent li").count()
     page.click("text=Send my crop…")
     page.check("#agree")
     page.click("dialog >> text=Send >> nth=-1")
+    page.wait_for_selector(f".sent li:nth-child({before + 1})")
     page.wait_for_selector("text=Your crop was sent")
 
 
