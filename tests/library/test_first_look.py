@@ -40,6 +40,15 @@ UNSURE = {
     "only in a style": xmp({}).replace(
         b"</rdf:Description>", STYLE.format("HasCrop", "False").encode()
     ),
+    "a list of values": xmp(UNCROPPED, elements=True).replace(
+        b"<crs:HasCrop>False", b"<crs:HasCrop><rdf:Alt><rdf:li>False</rdf:li></rdf:Alt>"
+    ),
+    "a value with a qualifier": xmp(UNCROPPED, elements=True).replace(
+        b"<crs:HasCrop>False",
+        b"<crs:HasCrop rdf:parseType='Resource'><rdf:value>False</rdf:value>",
+    ),
+    "a name that ExifTool takes for another": xmp({"hasCrop": "True", "cropTop": 0.1}),
+    "a name with a dot": xmp(UNCROPPED | {"Has.Crop": "True"}),
     "a comment": xmp(UNCROPPED).replace(b"<rdf:RDF", b"<!-- no --><rdf:RDF"),
     "an instruction": b"<?xml version='1.0'?>" + xmp(UNCROPPED),
     "an end of a tag in a text": xmp(UNCROPPED | {"Name": "a > b"}),

@@ -62,10 +62,17 @@ def test_the_smallest_preview_that_is_large_enough_is_decoded(tmp_path):
     assert colour(tmp_path / "a.jpg", content, 500) == "red"
 
 
-def test_a_preview_in_the_makers_notes_is_decoded(tmp_path):
-    notes = b"Nikon\0\2\1\0\0" + b"\xff\xd8\xff" + bytes(50) + preview(160, 107)
+def test_a_picture_in_the_makers_notes_is_not_used(tmp_path):
+    """It stays as it was where a program turns or cuts a JPEG without decoding it."""
+    notes = b"Nikon\0\2\1\0\0" + preview(160, 107)
     content = camera_jpeg(PHOTO, inner={MAKER_NOTE: notes})
-    assert colour(tmp_path / "a.jpg", content) == "blue"
+    assert colour(tmp_path / "a.jpg", content) == "red"
+
+
+def test_only_a_few_of_very_many_listed_pictures_are_tried(tmp_path):
+    many = [(FULL_HD, preview(81 + place, 54)) for place in range(20)]
+    content = camera_jpeg(PHOTO, [*many, (FULL_HD, preview())])
+    assert colour(tmp_path / "a.jpg", content) == "red"
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,10 @@ TAGS = (
     *("HasCrop", "AlreadyApplied", *LIMIT_TAGS, *_WARPS, _DISTORTION),
     *(_PROFILE_ON, _PROFILE_SCALE, _PROFILE_NAME),
 )
-_HAS_CROP = re.compile(rb"[\s<](?:[^\s<>/:=]+:)?HasCrop\b")  # no end of an element
+_HAS_CROP = re.compile(rb"[\s<](?:[^\s<>/:=]+:)?hascrop\b")  # no end of an element
+_DROPPED = (
+    b"._-"  # by ExifTool, from names of XMP's properties; and it ignores the first letter's case
+)
 MAX_ANGLE_DEG = 45.0
 # Fractions reach a little beyond 1 when tilted; anything far above is a count of pixels.
 _LARGEST_FRACTION = 2.0
@@ -93,9 +96,10 @@ def has_no_crop(packet: bytes) -> bool:
     settings = read_properties(packet, NAMESPACE)
     if settings is None:
         return False
-    if not packet.count(b"HasCrop"):
-        return has_none_of([tag.encode() for tag in LIMIT_TAGS], packet)
-    is_once = len(_HAS_CROP.findall(packet)) == 1
+    plain = packet.lower().translate(None, _DROPPED)
+    if b"hascrop" not in plain:
+        return has_none_of([tag.lower().encode() for tag in LIMIT_TAGS], plain)
+    is_once = len(_HAS_CROP.findall(plain)) == 1
     return is_once and settings.get("HasCrop", "").lower() == "false"
 
 

@@ -43,10 +43,11 @@ class _Found:
         self.properties: dict[str, str] = {}
         self.is_odd = False
         self._prefix, self._path, self._text = prefix, list[str](), ""
+        self._is_simple = False  # whether the last tag began an element without attributes
 
     def start(self, name: str, attributes: Mapping[str, Any]) -> None:
         self._path.append(name)
-        self._text = ""
+        self._text, self._is_simple = "", not attributes
         if len(self._path) == 1 and name not in {_META, _TOP[0][0]}:
             self.is_odd = True
         if self._path in _TOP:
@@ -54,8 +55,9 @@ class _Found:
                 self._add(attribute, value)
 
     def end(self, name: str) -> None:
+        is_simple, self._is_simple = self._is_simple, False
         self._path.pop()
-        if self._path in _TOP:
+        if is_simple and self._path in _TOP:
             self._add(name, self._text)
 
     def characters(self, text: str) -> None:

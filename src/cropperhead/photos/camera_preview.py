@@ -1,14 +1,18 @@
 """Finds a smaller picture that may take the place of a JPEG or HEIC, as the camera wrote both.
 
-Cameras put pictures of 160 to 1,920 px into a JPEG's EXIF and makers' notes, and behind the photo,
-where the multi-picture format lists them (CIPA DC-007); into an HEIC as thumbnail items. Decoding
-one takes a tenth of the time of the photo. But a program that changes the photo may leave them as
-they were. So none is used unless the file is as the camera wrote it: EXIF comes first, as it must
-(EXIF 2.32, 4.5.2) and as programs rarely leave it, tells the pixels' own size and no later change,
-and neither EXIF nor XMP names a program. Settings of an editor are no exception.
+Cameras put pictures of 640 to 1,920 px behind a JPEG, where the multi-picture format lists them
+(CIPA DC-007), and into an HEIC as thumbnail items. Decoding one takes a tenth of the time of the
+photo. But a program that changes the photo may leave them as they were. So none is used unless the
+file looks as the camera wrote it: EXIF comes first, as it must (EXIF 2.32, 4.5.2) and as programs
+rarely leave it, tells the pixels' own size and no later change, and neither EXIF nor XMP names a
+program. Settings of an editor are no exception.
+
+Pictures in EXIF and in makers' notes are not used. They are small, and programs that turn or cut a
+JPEG without decoding it keep them, and everything else of EXIF, but nothing behind the photo.
 """
 
 import io
+import itertools
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +34,7 @@ _PROGRAMS_SEGMENTS = frozenset({"APP0", "APP13", "APP14"})
 _PROGRAMS_WORDS = (b"CreatorTool", b"softwareAgent", b"camera-raw-settings", b"darktable")
 _ENTRIES, _HEAD = 0xB002, 1 << 18  # the index's tag, and bytes of a file that hold its header
 _LARGE_THUMBNAIL = "Large Thumbnail"  # so begins Pillow's name of the kind
-_JPEG = b"\xff\xd8\xff"
+_MOST_PICTURES = 16  # that are tried; a camera lists three
 
 
 def find_preview(
@@ -56,15 +60,16 @@ def _is_as_taken(image: Image.Image, size: tuple[int, int]) -> bool:
     if not (is_heif or (image.format in pictures.JPEG_FORMATS and _has_cameras_segments(image))):
         return False
     xmp = image.info.get("xmp") or b""
-    if any(word in xmp for word in _PROGRAMS_WORDS):
-        return False
+    said = [xmp] if is_heif else [content for _, content in image.applist]  # also extended XMP
+    if any(word in part.replace(b"\0", b"") for part in said for word in _PROGRAMS_WORDS):
+        return False  # in UTF-16, too
     exif = io.BytesIO((image.info.get("exif") or b"").removeprefix(_EXIF_PREFIX))
     try:
         directories = tiff.read_directories(exif, _WANTED)
     except (struct.error, ZeroDivisionError):
         return False
-    said = (_number(directories, _WIDTH), _number(directories, _HEIGHT))
-    return said == size and as_taken.is_as_taken(directories)
+    stated = (_number(directories, _WIDTH), _number(directories, _HEIGHT))
+    return stated == size and as_taken.is_as_taken(directories)
 
 
 def _has_cameras_segments(image: Any) -> bool:
@@ -79,13 +84,9 @@ def _number(directories: list[tiff.Directory], tag: int) -> int:
 
 
 def _jpegs(image: Any) -> Iterator[bytes]:
-    """The JPEGs in EXIF with the maker's notes, then those that the index lists, by size."""
-    exif = image.info["exif"]
-    start = exif.find(_JPEG)
-    while start >= 0:
-        yield exif[start:]
-        start = exif.find(_JPEG, start + 1)
-    for place, size in sorted(_listed(image), key=lambda part: part[1]):
+    """The JPEGs that the index lists, by size."""
+    listed = itertools.islice(_listed(image), _MOST_PICTURES)
+    for place, size in sorted(listed, key=lambda part: part[1]):
         yield embedded_preview.read_part(image.fp, place, size)
 
 

@@ -21,6 +21,7 @@ ASPECT_TOLERANCE = 0.01
 _BLACK = 12  # of 255: the bars of a letterboxed preview, with the ripples of its compression
 _START, _END = b"\xff\xd8", b"\xff\xd9"  # SOI and EOI of ITU T.81, table B.1
 _ORIENTATION = 0x0112
+_MOST_BYTES = 64_000_000  # of a picture; one of 100 megapixels has some 40
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,16 @@ def decode(
 
 
 def read_part(stream: BinaryIO, place: int, size: int) -> bytes:
-    """The JPEG at a place of a file; empty if there is none, or not all of it."""
+    """The JPEG at a place of a file; empty if there is none, or not all of it.
+
+    Empty, too, if it is said to be larger than any: what a file says may be a trap.
+    """
+    if place < 0 or not len(_START) < size <= _MOST_BYTES:
+        return b""
     stream.seek(place)
     if stream.read(len(_START)) != _START:
         return b""
-    part = _START + stream.read(max(0, size - len(_START)))
+    part = _START + stream.read(size - len(_START))
     is_whole = len(part) == size and part.rstrip(b"\0").endswith(_END)
     return part if is_whole else b""
 

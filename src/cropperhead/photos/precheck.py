@@ -87,6 +87,8 @@ def _packets(stream: BinaryIO, words: Sequence[bytes]) -> list[bytes] | None:
         if len(segment) < length:
             return None
         if head[1] == _APP1 and segment.startswith(_SIGNATURE):
+            if found:  # which of them counts is for ExifTool
+                return None
             found.append(segment.removeprefix(_SIGNATURE))
         elif any(word in segment for word in words):
             return None
