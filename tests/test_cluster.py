@@ -175,6 +175,15 @@ def test_a_machine_that_does_not_see_the_photos_rejects_none(tmp_path):
         reading._read_chunk(tmp_path / "away", params, True, [task])
 
 
+def test_a_machine_without_the_disk_of_some_photos_rejects_none(tmp_path):
+    save_photo(tmp_path / "here" / "a.jpg")
+    (tmp_path / "disk").mkdir()  # where it would be mounted
+    params = extract_params(tmp_path, engine="ray")
+    tasks = [(Entry(name, PHOTO, (), ""), 0) for name in ("here/a.jpg", "disk/b.jpg")]
+    with pytest.raises(LibraryError, match=r"disk is not there on .*, a machine of the cluster"):
+        reading._read_chunk(tmp_path, params, True, tasks)
+
+
 def test_suggestions_are_those_of_one_machine(nodes, model, tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
     save_photo(tmp_path / "lib" / "b.jpg")

@@ -104,11 +104,8 @@ def _read_chunk(
 
     The pure function that any engine calls: from a list of files to the rows of shards.
     """
-    if params.engine == RAY and not _has_content(folder):  # or each photo would be missing
-        raise LibraryError(
-            f"{folder} is not there on {platform.node()}, a machine of the cluster. All machines "
-            "must see the photos under the same path."
-        )
+    if params.engine == RAY:
+        _require_folders(folder, [entry for entry, _ in chunk])
     sent = [entry.kind == scan.COLLECTED for entry, _ in chunk]
     from_collection = collected.read_rows(*_unzip(chunk, sent, True), params)
     library = _unzip(chunk, sent, False)
@@ -116,6 +113,18 @@ def _read_chunk(
     if library[0]:
         from_library = rows.read_rows(folder, *library, _tag_reader(), params, pixels)
     return [next(from_collection if is_sent else from_library) for is_sent in sent]
+
+
+def _require_folders(folder: Path, entries: Sequence[Entry]) -> None:
+    """Raises LibraryError if this machine lacks a folder of photos: each would be rejected."""
+    photos = [entry.file for entry in entries if entry.kind in {scan.PHOTO, scan.ORPHAN}]
+    parents = sorted({(folder / file).parent for file in photos})
+    missing = next((parent for parent in (folder, *parents) if not _has_content(parent)), None)
+    if missing is not None:
+        raise LibraryError(
+            f"{missing} is not there on {platform.node()}, a machine of the cluster. All machines "
+            "must see the photos under the same path."
+        )
 
 
 def _unzip(

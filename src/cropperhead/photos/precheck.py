@@ -79,8 +79,8 @@ def _packets(stream: BinaryIO, words: Sequence[bytes]) -> list[bytes] | None:
     while True:
         head = stream.read(4)  # marker and length, which counts itself
         length = int.from_bytes(head[2:]) - 2
-        if len(head) < 4 or head[0] != 0xFF or length < 0:
-            return None
+        if len(head) < 4 or head[0] != 0xFF or head[1] == 0xFF or length < 0:
+            return None  # bytes that fill up before a marker are for ExifTool, too
         if head[1] == _SCAN:
             return found
         segment = stream.read(length)
