@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,11 @@ def ray_cluster(nodes):
         pytest.skip("Ray is not installed: `pip install 'cropperhead[cluster]'` lets this run.")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray's workers import what tests pass to them
+        path = os.environ.get("PYTHONPATH", "")
+        patch.setenv(
+            "PYTHONPATH", os.pathsep.join(filter(None, [str(Path(__file__).parent), path]))
+        )
         from ray.cluster_utils import Cluster  # noqa: PLC0415
 
         from cropperhead.system.cluster import LOOPBACK, stay_on_loopback  # noqa: PLC0415

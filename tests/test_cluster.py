@@ -184,6 +184,18 @@ def test_a_machine_without_the_disk_of_some_photos_rejects_none(tmp_path):
         reading._read_chunk(tmp_path, params, True, tasks)
 
 
+def test_what_ray_tells_of_its_machines_does_not_get_among_the_results(monkeypatch, capsys):
+    worker = pytest.importorskip("ray._private.worker")
+
+    monkeypatch.setattr(worker, "_worker_logs_enabled", True)
+    told = {"lines": ["a machine is dead"], "pid": "raylet", "ip": "127.0.0.1", "is_err": False}
+    worker.print_worker_logs(told, sys.stdout)
+    assert "a machine is dead" in capsys.readouterr().out
+    cluster._keep_output_clean()
+    worker.print_worker_logs(told, sys.stdout)
+    assert capsys.readouterr().out == ""
+
+
 def test_suggestions_are_those_of_one_machine(nodes, model, tmp_path):
     save_photo(tmp_path / "lib" / "a.jpg", xmp(settings()))
     save_photo(tmp_path / "lib" / "b.jpg")

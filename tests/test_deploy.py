@@ -27,7 +27,7 @@ DEPLOY = ROOT / "deploy"
 SERVICES = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
 # One that opens the database, so that a server that answers is ready on a busy machine, too
 MLFLOW_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
-PARAMS = {"train.quality": "fast", "train.seed": 7}
+PARAMS = {"train.quality": "fast", "train.seed": 7, "train.threads": 2}
 
 pytestmark = MLFLOW_WARNINGS
 

@@ -26,7 +26,7 @@ from cropperhead.geometry.crops import CROP_COLUMNS, Crop, Rectangle
 from cropperhead.geometry.orientation import ORIENTATIONS, displayed_size, to_displayed
 from cropperhead.library import edited_photo, scan
 from cropperhead.photos import exiftool, image, local_features
-from cropperhead.system import worker_pool
+from cropperhead.system.engine import Engine
 
 SIDECARS = ROOT / "tests" / "vectors" / "sidecars"
 
@@ -621,8 +621,8 @@ def test_a_file_that_is_not_done_within_the_time_limit_is_rejected(tmp_path, mon
     (tmp_path / "exiftool").write_text("#!/bin/sh\nexec sleep 30\n")  # one that never answers
     (tmp_path / "exiftool").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    limited = functools.partial(worker_pool.map_chunks, limit_s=1)
-    monkeypatch.setattr(worker_pool, "map_chunks", limited)
+    limited = functools.partialmethod(Engine.map_chunks, limit_s=1)
+    monkeypatch.setattr(Engine, "map_chunks", limited)
     outcomes = run(tmp_path / "lib", tmp_path, workers=2)
     assert kinds(outcomes) == {"a.jpg": "timeout"}
     assert list(outcomes["reason"]) == ["a decoder did not finish within 1 s"]

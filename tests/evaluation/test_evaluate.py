@@ -329,6 +329,6 @@ def test_photos_that_people_liked_are_shown_if_the_votes_are_on_this_model(tmp_p
         assert [each.photo for each in built.votes.pictures] == shown
         assert ("despised" in page.render_page(built)) == bool(shown)
     files = [tmp_path / name for name in ("metrics", "details", "scores")]
-    numbers = {"votes": votes_section.metrics(found)}
+    numbers = {"votes": votes_section.metrics(votes_section.VotesSection(found, True))}
     metrics.write_numbers(evaluation, *files, tmp_path / "plots", numbers)
     assert json.loads(files[1].read_text())["votes"]["votes"] == 6 * 36

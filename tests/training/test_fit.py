@@ -154,12 +154,11 @@ def test_the_predecessor_trains_by_the_same_function():
 
 def test_refits_learn_from_validation_photos_too_each_from_its_own_seed(capsys):
     """Only they have crops a third as high, which the mean of both networks gives in the end."""
-    lower = examples(80, 3, size=32)
+    lower = examples(80, 3)
     limits = lower.limits.copy()
     limits[:, [0, 2]] = 0.35, 0.65
-    data = TrainingData(examples(30, 1, size=32), dataclasses.replace(lower, limits=limits))
-    chosen = dataclasses.replace(PARAMS, image_size=32, epochs=6, least_steps=20, refits=2)
-    fitted = train_network(chosen, data)
+    data = TrainingData(examples(30, 1), dataclasses.replace(lower, limits=limits))
+    fitted = train_network(dataclasses.replace(PARAMS, epochs=6, least_steps=20, refits=2), data)
     assert capsys.readouterr().err.count("Retraining") == 2
     assert fitted.history["epoch"].tolist() == list(range(7))  # the first network's alone
     before = fitted.history["validation_iou"].max()

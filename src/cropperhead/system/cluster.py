@@ -160,6 +160,7 @@ def _connect(ray: Any, address: str, workers: int) -> None:
         quiet["_node_ip_address"] = LOOPBACK
     if not address:
         ray.init("local", num_cpus=worker_count(workers), include_dashboard=False, **quiet)
+        _keep_output_clean()
         return
     if port.isdecimal() and "://" not in address:
         _require_answer(host.strip("[]"), int(port))
@@ -168,6 +169,17 @@ def _connect(ray: Any, address: str, workers: int) -> None:
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise SetupError(_no_cluster(address, reason)) from error
+    _keep_output_clean()
+
+
+def _keep_output_clean() -> None:
+    """Keep Ray from telling on standard output of machines that die: it belongs to results.
+
+    `log_to_driver` does not (2.60). What was lost with such a machine is done again, or named.
+    """
+    from ray._private import worker  # noqa: PLC0415
+
+    worker._worker_logs_enabled = False
 
 
 def stay_on_loopback() -> None:
