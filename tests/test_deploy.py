@@ -153,9 +153,10 @@ def test_runs_with_model_and_report_and_the_champion_are_in_the_team_s_stores(
             tracking.log_dataset(label_table(4), project / "labels.parquet", "d" * 64)
             tracking.EpochLogger().on_epoch_end(0, {"loss": 0.5})
             tracking.log_model(model, file)
-        tracking.log_evaluation(file, project / "dvc.lock", {}, {"test.overlap": 0.7}, [report])
+        evaluated = tracking.Evaluated({}, {"test.overlap": 0.7}, "e" * 64)
+        tracking.log_evaluation(file, project / "dvc.lock", evaluated, [report])
         found = mlflow.get_run(run)
-        assert found.data.metrics == {"loss": 0.5, "test.overlap": 0.7}
+        assert found.data.metrics == {"training/loss": 0.5, "test.overlap": 0.7}
         assert found.data.params == {name: str(value) for name, value in PARAMS.items()}
         assert found.info.artifact_uri.startswith("mlflow-artifacts:/")
         assert (
@@ -179,7 +180,7 @@ def test_a_server_that_dies_in_the_middle_costs_no_epoch(stack, project, monkeyp
     with stack.running("mlflow", MLFLOW_PATH) as address:
         use(address, monkeypatch)
         train()
-        found = mlflow.search_runs(filter_string="metrics.loss < 0.45", output_format="list")
+        found = mlflow.search_runs(filter_string="metrics.`training/loss` < 0.45", output_format="list")
     assert [run.info.status for run in found] == ["FINISHED", "FINISHED"]
     assert not (project / "mlflow_unsent").exists()
 
