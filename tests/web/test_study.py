@@ -91,8 +91,10 @@ def test_a_ballot_is_for_one_rater_alone(client):
         ({"votes": {}}, 422, "vote"),
         ({"votes": [{"ballot": "f" * 32, "answer": "left", "ms": 1}]}, 422, "ballot"),
         ({"session": 4}, 422, "session"),
-        ({"session": True}, 422, "rater"),
-        ({"rater": None}, 422, "rater"),
+        ({"session": True}, 422, "session"),
+        ({"rater": None}, 422, "field"),
+        ({"rater": ""}, 422, "field"),
+        ({"rater": "A" * 32}, 422, "field"),
         ({"more": 1}, 422, "json"),
         ({"votes": "x" * 20_000}, 413, "too_large"),
     ],
@@ -100,6 +102,15 @@ def test_a_ballot_is_for_one_rater_alone(client):
 def test_what_was_not_given_here_is_refused_with_a_reason(client, fields, status, reason):
     refused = client.post("/study/votes", json={"rater": ID, "session": 0, "votes": []} | fields)
     assert (refused.status_code, refused.json()["reason"]) == (status, reason)
+
+
+def test_a_rater_s_id_that_is_no_text_is_refused(client, study_made):
+    ballot = study_made[1].ballot_token(0, 0, "\ud800")  # half a character: not valid UTF-8
+    body = {"session": 0, "votes": [{"ballot": ballot, "answer": "neither", "ms": 900}]}
+    text = json.dumps(body | {"rater": "\ud800"})  # the client's own encoder refuses it
+    headers = {"Content-Type": "application/json"}
+    refused = client.post("/study/votes", content=text, headers=headers)
+    assert (refused.status_code, refused.json()["reason"]) == (422, "field")
 
 
 def test_one_s_own_result_comes_after_the_last_vote(client, study_made):

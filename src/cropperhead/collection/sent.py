@@ -107,7 +107,12 @@ def hash_consent(text: str) -> str:
 
 def parse_receipt(identity: Any, receipt: Any) -> tuple[str, str]:
     """Return the id of a crop and the hash of the receipt for it. Raises RejectedFile (`field`)."""
-    return _match("id", identity, _KEY), hash_key("receipt", _match("receipt", receipt, _KEY))
+    return parse_id(identity), hash_key("receipt", _match("receipt", receipt, _KEY))
+
+
+def parse_id(identity: Any) -> str:
+    """Return an id that the page made, of a crop or a rater. Raises RejectedFile (`field`)."""
+    return _match("id", identity, _KEY)
 
 
 def _parse_fields(text: str | bytes) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from cropperhead.collection.ballot_box import BallotBox, Rater
 from cropperhead.collection.handover import Opened
-from cropperhead.collection.sent import parse_receipt
+from cropperhead.collection.sent import parse_id, parse_receipt
 from cropperhead.errors import RejectedFile
 from cropperhead.evaluation.croppers import CNN, HUMAN
 from cropperhead.study import folder as folders
@@ -87,11 +87,9 @@ class Voting:
         return self._box.withdraw(*parse_receipt(identity, receipt))
 
     def _voter(self, rater: Any, session: Any) -> Rater:
-        if not isinstance(rater, str) or type(session) is not int:
-            raise RejectedFile("rater", "expected a rater's id and the number of a session")
-        if not 0 <= session < self.study.sessions:
-            raise RejectedFile("session", f"session is {session}, which is none of this study's")
-        return Rater(rater, session)
+        if type(session) is not int or not 0 <= session < self.study.sessions:
+            raise RejectedFile("session", f"session is {session!r}, which is none of this study's")
+        return Rater(parse_id(rater), session)
 
     def _content(self, rater: Rater) -> dict[str, Any]:
         ballots = [
