@@ -78,6 +78,17 @@ def test_a_network_fails_if_people_prefer_random_crops(preferred, is_current, pa
     assert check.sentence.startswith("432 votes by 12 people ")
 
 
+@pytest.mark.parametrize(
+    ("preferred", "is_current", "verb"),
+    [([], True, "does not show that"), (["random"], True, "shows that"), ([], False, "is on")],
+)
+def test_one_vote_is_told_in_the_singular(preferred, is_current, verb):
+    votes = {"votes": 1, "raters": 1, "is_current": is_current, "preferred_to_cnn": preferred}
+    result = gate.check_scores(table(), Baseline(None, "nothing"), PARAMS, votes=votes)
+    (check,) = [each for each in result.checks if each.name == "votes"]
+    assert check.sentence.startswith(f"1 vote by 1 person {verb} ")
+
+
 @pytest.mark.parametrize("text", ["{}", '{"votes": {"votes": 3}}'])
 def test_without_votes_the_gate_checks_none(tmp_path, text):
     file = tmp_path / "details.json"

@@ -219,11 +219,17 @@ def _check_votes(votes: Mapping[str, Any]) -> Check:
     """People may not prefer random crops to the network's; few votes show nothing."""
     people = format_count(int(votes["raters"]), "person", "people")
     cast = f"{format_count(int(votes['votes']), 'vote')} by {people}"
+    is_one = votes["votes"] == 1
     if not votes["is_current"]:
-        return Check("votes", True, f"{cast} are on the crops of an earlier model.")
+        verb = "is" if is_one else "are"
+        return Check("votes", True, f"{cast} {verb} on the crops of an earlier model.")
     is_worse = RANDOM in votes["preferred_to_cnn"]
-    what = "show that people prefer" if is_worse else "do not show that people prefer"
-    return Check("votes", not is_worse, f"{cast} {what} random crops to the network's.")
+    if is_worse:
+        verb = "shows" if is_one else "show"
+    else:
+        verb = "does not show" if is_one else "do not show"
+    finding = f"{cast} {verb} that people prefer random crops to the network's."
+    return Check("votes", not is_worse, finding)
 
 
 def _check_test_set(test: TestSetChange, baseline: str, is_accepted: bool) -> Check:
