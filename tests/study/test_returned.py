@@ -63,6 +63,13 @@ def test_a_study_is_read_as_it_was_study_made(study_made):
     assert folder.load(study_made[0]) == study_made[1]
 
 
+def test_a_study_of_another_release_has_to_be_made_anew(own):
+    key = own[0] / "key.json"
+    key.write_text(json.dumps(json.loads(key.read_text()) | {"version": 1}))
+    with pytest.raises(DataError, match=r"another release \(version 1, expected 2\).*study new"):
+        folder.load(own[0])
+
+
 def test_a_second_study_does_not_replace_the_first(study_made):
     with pytest.raises(DataError, match="it has a study already"):
         folder.create(

@@ -32,7 +32,7 @@ HEIGHT = 360  # px of every crop: about as many as crops of the small copies hav
 LEAST_PHOTOS = 12  # with fewer, a session would soon show the same photos again
 _KEY, _CROPS = "key.json", "crops"
 VOTES = "votes"
-_VERSION = 1
+_VERSION = 2  # of the design and of the names, too: what another one asked is not known here
 _QUALITY = 88
 _WIDEST = 4  # times the height
 _TOKEN_DIGITS = 32
@@ -145,17 +145,28 @@ def exists(folder: Path) -> bool:
 
 
 def load(folder: Path) -> Study:
-    """Read the study in a folder. Raises DataError where there is none, or a broken one."""
+    """Read the study in a folder.
+
+    Raises DataError where there is none, a broken one, or one of another release, whose design
+    and names this release cannot make.
+    """
     file = folder / _KEY
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        return _parse(content)
+        version = content["version"]
+        if version == _VERSION:
+            return _parse(content)
     except FileNotFoundError:
         raise DataError(
             f"{folder}: no study is there. `cropperhead study new` makes one."
         ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: not a study of this release: {error!r}") from error
+        raise DataError(f"{file}: it is not a study: {error!r}") from error
+    raise DataError(
+        f"{file}: it is a study of another release (version {version}, expected {_VERSION}), which "
+        "cannot be used any more. Make a new one with `cropperhead study new --study DIR`, and set "
+        "study.folder in params.yaml to it."
+    )
 
 
 def crop_file(folder: Path, photo: str, cropper: str) -> Path:
@@ -224,8 +235,6 @@ def _write_crop(folder: Path, photo: str, cropper: str, jpeg: bytes) -> None:
 
 
 def _parse(content: Any) -> Study:
-    if content["version"] != _VERSION:
-        raise ValueError(f"version {content['version']}, expected {_VERSION}")
     photos = tuple(
         StudyPhoto(
             each["name"],
