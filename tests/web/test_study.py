@@ -115,12 +115,15 @@ def test_a_rater_s_id_that_is_no_text_is_refused(client, study_made):
 
 def test_one_s_own_result_comes_after_the_last_vote(client, study_made):
     given = begin(client).json()
-    who = {"rater": ID, "session": given["session"]}
+    who = {"id": ID, "receipt": RECEIPT}
     send(client, given["session"], answers(given["ballots"][:-1]))
     early = client.post("/study/results", json=who)
     assert (early.status_code, early.json()["reason"]) == (409, "unfinished")
     assert "human" not in early.text
     send(client, given["session"], answers(given["ballots"][-1:]))
+    for identity, status in ((ID, 409), (OTHER, 404)):  # an id is in the address of every crop
+        guessed = client.post("/study/results", json={"id": identity, "receipt": OTHER})
+        assert guessed.status_code == status
     result = client.post("/study/results", json=who).json()
     told = [ballot for ballot in study_made[1].design[given["session"]] if ballot.mode == "tell"]
     found = sum(ballot.left == "human" for ballot in told)

@@ -73,9 +73,14 @@ class Voting:
         places, design = self._places(voter.session, voter.id), self.study.design[voter.session]
         return self._box.cast(voter, parse_votes(votes, places, design))
 
-    def result(self, rater: Any, session: Any) -> dict[str, Any]:
-        """Say what a rater liked and told apart. Raises RejectedFile before the last vote."""
-        voter = self._voter(rater, session)
+    def result(self, identity: Any, receipt: Any) -> dict[str, Any]:
+        """Say what a rater liked and told apart. Raises RejectedFile before the last vote.
+
+        The receipt is asked for, because the id is in the address of every crop.
+        """
+        voter = self._box.find(*parse_receipt(identity, receipt))
+        if voter is None:
+            raise RejectedFile("unknown_receipt", "there are no votes with this receipt")
         votes = self._box.votes(voter.id).get(voter, {})
         if len(votes) < len(self.study.design[voter.session]):
             raise RejectedFile("unfinished", "whose crops they are is told after the last vote")

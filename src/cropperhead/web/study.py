@@ -38,7 +38,7 @@ _POLICY = (
 )
 # A crop's name is this rater's own, and always means the same picture
 _KEPT = {"Cache-Control": "private, max-age=86400, immutable"}
-_BY_RECEIPT, _BY_SESSION = ("id", "receipt"), ("rater", "session")
+_BY_RECEIPT, _VOTE = ("id", "receipt"), ("rater", "session", "votes")
 
 Handle = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -76,11 +76,11 @@ def make_router(voting: Voting, settings: CollectionSettings) -> APIRouter:
 
     @router.post("/votes")
     async def vote(request: Request) -> Response:
-        return await desk.answer(request, (*_BY_SESSION, "votes"), desk.vote)
+        return await desk.answer(request, _VOTE, desk.vote)
 
     @router.post("/results")
     async def result(request: Request) -> Response:
-        return await desk.answer(request, _BY_SESSION, lambda fields: voting.result(**fields))
+        return await desk.answer(request, _BY_RECEIPT, desk.result)
 
     @router.post("/withdrawals")
     async def withdraw(request: Request) -> Response:
@@ -129,6 +129,9 @@ class _Desk:
 
     def vote(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {"new": self._voting.cast(**fields)}
+
+    def result(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return self._voting.result(fields["id"], fields["receipt"])
 
     def withdraw(self, fields: dict[str, Any]) -> dict[str, Any]:
         if not self._voting.withdraw(fields["id"], fields["receipt"]):

@@ -215,7 +215,7 @@
   }
 
   async function finish() {
-    const { rater, session, votes, sent } = state;
+    const { rater, receipt, votes, sent } = state;
     const seconds = votes.reduce((sum, each) => sum + each.ms, 0) / 1000;
     const ties = votes.filter((each) => each.answer === NEITHER).length;
     const minutes = Math.max(1, Math.round(seconds / 60));
@@ -229,7 +229,7 @@
       lines.push("Some votes are not sent yet. Keep this page open: it sends them by itself.");
     } else if (study.server) {
       try {
-        const { liked, told } = await post("results", { rater, session });
+        const { liked, told } = await post("results", { id: rater, receipt });
         if (told.of) lines.push(`You found the person’s crop in ${told.right} of ${told.of}.`);
         const items = liked.map((each) => {
           const item = document.createElement("li");
