@@ -112,7 +112,7 @@ def test_a_crop_has_another_name_in_each_session(study_made):
 def test_votes_that_come_back_become_the_table(own):
     place, study = own
     done = returned.import_files([_file(place, study)], place)
-    table, rejected = collect.read_table(place)
+    table, rejected, _ = collect.read_table(place)
     assert (done.new, done.known, rejected) == (len(study.design[0]), 0, [])
     for number, ballot in enumerate(study.design[0]):
         rows = table[table["place"] == number]
@@ -133,9 +133,24 @@ def test_importing_twice_counts_once_and_the_first_vote_stays(own):
     file.write_text(json.dumps(changed))
     done = returned.import_files([file], place)
     assert (done.new, done.known) == (0, len(study.design[0]))
-    table, _ = collect.read_table(place)
+    table = collect.read_table(place).table
     first = table[table["place"] == _first_pair(study)]
     assert first["answer"].tolist() == ["left"]
+
+
+def test_a_file_that_is_there_twice_counts_once(own):
+    place, study = own
+    file = _file(place, study)
+    returned.import_files([file], place)
+    before = collect.read_table(place).table
+    changed = file.read_text().replace('"132"', '"1"').replace('"left"', '"right"')
+    for name in ("z copy.json", "z copy of the copy.json"):  # after the digits of the first
+        (place / "votes" / name).write_text(changed)
+    collect.write_table(place, "", place / "votes.csv", place / "votes.json")
+    pd.testing.assert_frame_equal(collect.read_table(place).table, before)
+    counts = json.loads((place / "votes.json").read_text())
+    count = len(study.design[0])
+    assert (counts["votes"], counts["repeated"]) == (count, 2 * count)
 
 
 def test_a_ballot_has_one_vote(own):
@@ -197,7 +212,7 @@ def test_a_collection_that_is_not_there_is_named(study_made, tmp_path):
 def test_without_a_study_there_are_no_votes(tmp_path):
     collect.write_table(tmp_path / "none", "", tmp_path / "votes.csv", tmp_path / "votes.json")
     assert json.loads((tmp_path / "votes.json").read_text())["votes"] == 0
-    table, _ = collect.read_table(tmp_path / "none")
+    table = collect.read_table(tmp_path / "none").table
     assert findings.summarise(table, 0.95).raters == 0
 
 

@@ -53,7 +53,7 @@ def send(client, session, votes, rater=ID):
 
 
 def table(study_made, place):
-    return collect.read_table(study_made[0], str(place))[0]
+    return collect.read_table(study_made[0], str(place)).table
 
 
 def test_who_comes_back_gets_the_same_ballots(client):
@@ -227,7 +227,7 @@ def test_files_and_the_server_give_the_same_estimates_for_the_same_votes(study_m
             files.append(tmp_path / f"{number}.json")
             files[-1].write_text(json.dumps(content))
     assert returned.import_files(files, own[0]).rejected == []
-    by_file, _ = collect.read_table(own[0])
+    by_file = collect.read_table(own[0]).table
     by_server = table(study_made, tmp_path / "collection")
     assert len(by_file.drop_duplicates(["rater", "place"])) == 4 * 60
     pd.testing.assert_frame_equal(by_file, by_server)
