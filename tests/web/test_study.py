@@ -280,6 +280,32 @@ def test_three_people_vote_in_browsers(browser, client, study_made, tmp_path):
     assert seen == []
 
 
+def test_who_withdrew_without_hearing_the_answer_can_begin_anew(page, client):
+    page.goto(f"{client.base_url}/study/")
+    page.click("#begin")
+    vote(page, 1, by_key)
+    page.wait_for_selector('html[data-sent="1"]')
+    (kept,) = page.evaluate("Object.values(localStorage)")
+    who = {"id": json.loads(kept)["rater"], "receipt": json.loads(kept)["receipt"]}
+    assert client.post("/study/withdrawals", json=who).is_success
+    page.reload()
+    page.wait_for_selector("#start:not([hidden])")
+    assert page.locator("#extent").text_content().startswith("There are 60 votes")
+
+
+def test_who_comes_to_a_full_study_is_told_once(page, study_made, tmp_path):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.install()
+    with served(study_made, tmp_path, max_raters=1) as client:
+        begin(client)
+        page.goto(f"{client.base_url}/study/")
+        page.wait_for_selector("#problem:not(:empty)")
+        assert "all the people it can have" in page.locator("#problem").text_content()
+        page.clock.run_for(30_000)
+    assert sum(url.endswith("/sessions") for url in asked) == 1
+
+
 _VOTE_AGAIN = """async () => {
   const { rater, session, votes } = JSON.parse(Object.values(localStorage)[0]);
   const other = votes.map((each) => ({ ...each, answer: each.answer === "left" ? "right" : "1" }));

@@ -187,8 +187,9 @@
     });
     const answer = await response.json();
     if (response.ok) return answer;
-    const isLater = response.status === 429 || response.status >= 500;
-    throw Object.assign(new Error(answer.detail), { isLater });
+    const { reason, detail } = answer;
+    const isLater = response.status === 429 || (response.status >= 500 && reason !== "full");
+    throw Object.assign(new Error(detail), { reason, isLater });
   }
 
   /** Sends the votes that the server does not have; where that fails, again after some seconds. */
@@ -298,6 +299,8 @@
       keep();
       start(given);
     } catch (error) {
+      // the answer to the withdrawal was lost
+      if (error.reason === "withdrawn") return forget();
       find("problem").textContent = error.isLater
         ? "The server is busy; this tries again."
         : `The pairs could not be loaded (${error.message}). Reload the page to try again.`;
