@@ -6,6 +6,7 @@ import json
 import threading
 
 import pytest
+from playwright.sync_api import expect
 from voting_pages import by_key, by_touch, vote
 from web_pages import axe_violations
 
@@ -115,6 +116,48 @@ def test_a_paused_vote_takes_no_time_and_nothing_is_voted(page, site):
     assert json.loads(stored)["votes"] == []
     page.click("#resume")
     page.wait_for_selector("#vote:not([hidden])")
+
+
+def test_a_pause_stays_when_pictures_come_that_could_not_be_loaded(page, site):
+    page.clock.install()
+    page.goto(f"{site}/index.html?session=4")
+    first = page.evaluate("window.session.ballots[0].crops")
+    page.route(
+        "**/crops/*",
+        lambda route: (
+            route.continue_() if any(n in route.request.url for n in first) else route.abort()
+        ),
+    )
+    page.click("#begin")
+    page.wait_for_selector("#vote:not([hidden])")
+    page.wait_for_timeout(50)  # until the crops are drawn
+    by_key(page)
+    expect(page.locator("#problem")).to_contain_text("could not be loaded")
+    page.click("#pause")
+    page.unroute("**/crops/*")
+    page.clock.fast_forward(10_000)
+    page.wait_for_timeout(200)
+    assert page.locator("#paused").is_visible()
+    assert page.locator("#problem").text_content() == ""
+    page.click("#resume")
+    page.wait_for_selector("#vote:not([hidden])")
+    assert page.locator("#count").text_content().startswith("2 of ")
+
+
+def test_two_tabs_share_their_votes(page, site):
+    other = page.context.new_page()
+    for each in (page, other):
+        each.goto(f"{site}/index.html?session=1")
+    page.bring_to_front()  # a page in the background draws nothing
+    page.click("#begin")
+    vote(page, 3, by_key)
+    expect(other.locator("#extent")).to_contain_text("3 times")
+    other.bring_to_front()
+    other.click("#begin")
+    vote(other, 2, by_touch)
+    expect(page.locator("#extent")).to_contain_text("5 times")
+    (kept,) = page.evaluate("Object.values(localStorage)")
+    assert len(json.loads(kept)["votes"]) == 5
 
 
 def test_the_page_is_accessible(page, site):

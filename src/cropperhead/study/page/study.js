@@ -32,8 +32,11 @@
   let pictures = new Map();
   let shownAt = null; // while crops are visible and wait for a vote
   let order = []; // of three crops: those that were chosen, the best first
+  let turn = 0; // of what is shown: what comes for an earlier one is stale
+  let nextTry = 0; // the timer of the next attempt to load pictures
   let isSending = false;
-  let again = 0; // the timer of the next attempt
+  let again = 0; // the timer of the next attempt to send
+  let isReplaced = false; // in the storage, by another tab
 
   function key() {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -57,11 +60,16 @@
   }
 
   function keep() {
+    if (isReplaced) return;
     try {
       localStorage.setItem(stored, JSON.stringify(state));
     } catch {
       find("problem").textContent = "This browser keeps nothing: finish before you leave the page.";
     }
+  }
+
+  function isEqual(one, two) {
+    return JSON.stringify(one) === JSON.stringify(two);
   }
 
   function show(name) {
@@ -105,6 +113,7 @@
   }
 
   async function next() {
+    const isStale = takeTurn();
     const place = state.votes.length;
     if (place >= session.ballots.length) return void finish();
     const ballot = session.ballots[place];
@@ -112,16 +121,31 @@
     if (before && before.mode !== ballot.mode && find("between").hidden) return show("between");
     try {
       const images = await Promise.all(ballot.crops.map(picture));
+      if (isStale()) return;
       find("problem").textContent = "";
-      present(ballot, place, images);
+      present(ballot, place, images, isStale);
     } catch {
+      if (isStale()) return;
       find("problem").textContent =
         "A picture could not be loaded. Your votes are safe; this tries again.";
-      setTimeout(next, 2000);
+      nextTry = setTimeout(next, 2000);
     }
   }
 
-  function present(ballot, place, images) {
+  /** Makes stale whatever still loads; returns whether what comes now has become so, too. */
+  function takeTurn() {
+    clearTimeout(nextTry);
+    const mine = ++turn;
+    return () => mine !== turn;
+  }
+
+  function pause() {
+    takeTurn();
+    find("problem").textContent = "";
+    show("paused");
+  }
+
+  function present(ballot, place, images, isStale) {
     const total = session.ballots.length;
     order = [];
     find("question").textContent = QUESTIONS[ballot.mode];
@@ -141,7 +165,9 @@
     show("vote");
     if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
     find("spoken").textContent = `${place + 1} of ${total}: ${QUESTIONS[ballot.mode]}`;
-    requestAnimationFrame(() => (shownAt = performance.now()));
+    requestAnimationFrame(() => {
+      if (!isStale()) shownAt = performance.now();
+    });
   }
 
   /** Shows which of three crops was chosen as the best, and asks for the second. */
@@ -197,12 +223,14 @@
     if (!study.server || isSending) return;
     isSending = true;
     clearTimeout(again);
+    const current = state;
     try {
-      while (state.sent < state.votes.length) {
-        const { rater, session, votes } = state;
-        const unsent = votes.slice(state.sent); // more may come while these are under way
-        await post("votes", { rater, session, votes: unsent });
-        state.sent += unsent.length;
+      while (current.sent < current.votes.length) {
+        const { rater, session, votes } = current;
+        const count = votes.length; // more may come while these are under way
+        await post("votes", { rater, session, votes: votes.slice(current.sent) });
+        if (state !== current) return; // they were withdrawn meanwhile
+        current.sent = Math.max(current.sent, count);
         keep();
       }
       document.documentElement.dataset.sent = String(state.sent);
@@ -331,7 +359,7 @@
     void loadAhead();
   });
   for (const name of ["continue", "resume"]) find(name).addEventListener("click", () => void next());
-  find("pause").addEventListener("click", () => show("paused"));
+  find("pause").addEventListener("click", pause);
   find("save").addEventListener("click", save);
   find("forget").addEventListener("click", forget);
   for (const button of document.querySelectorAll(".withdraw")) {
@@ -340,9 +368,20 @@
   }
   // who looks at something else meanwhile does not look at the crops
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden && shownAt !== null) show("paused");
+    if (document.hidden && shownAt !== null) pause();
   });
   window.addEventListener("online", () => void send());
+  // another tab voted: without its votes, this one would overwrite them
+  window.addEventListener("storage", (event) => {
+    if (event.key !== stored) return;
+    const other = read();
+    if (other?.rater === state.rater && isEqual(other.votes, state.votes)) {
+      state.sent = Math.max(state.sent, other.sent); // it only sent them
+      return;
+    }
+    isReplaced = true;
+    location.reload();
+  });
 
   if (study.server) void join();
   else load();
