@@ -20,7 +20,7 @@ from cropperhead.web.forms import FormError, parse_form
 from cropperhead.web.limits import RateLimit
 from cropperhead.web.requests import (
     NO_STORE,
-    RETRY_S,
+    Places,
     Refusal,
     log,
     read_body,
@@ -97,7 +97,8 @@ def make_router(reception: Reception) -> APIRouter:
 class _Intake:
     def __init__(self, reception: Reception, limit: RateLimit) -> None:
         self._reception, self._limit = reception, limit
-        self._free = reception.settings.uploads_at_once
+        at_once = reception.settings.uploads_at_once  # their bodies are in memory
+        self._places = Places(at_once, "too many crops are being sent; try again")
 
     async def answer(self, request: Request, most: int, handle: Any) -> Response:
         """Read a request within its limits and handle it; everything that fails is an answer."""
@@ -105,7 +106,7 @@ class _Intake:
         facts: dict[str, Any] = {}
         try:
             require_rate(self._limit, request)
-            async with self._place():
+            with self._places.take():
                 body = await read_body(request, most, self._reception.settings.body_seconds)
                 facts["bytes"] = len(body)
                 response: Response = await handle(request, body)
@@ -134,17 +135,6 @@ class _Intake:
         if not await run_in_threadpool(withdraw):
             raise RejectedFile("unknown_receipt", "there is no crop with this receipt")
         return JSONResponse({"outcome": "withdrawn"}, headers=NO_STORE)
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """Hold one of the places for requests whose body is in memory."""
-        if not self._free:
-            raise Refusal(503, "busy", "too many crops are being sent; try again", RETRY_S)
-        self._free -= 1
-        try:
-            yield
-        finally:
-            self._free += 1
 
 
 @asynccontextmanager

@@ -2,12 +2,15 @@
 
 The page asks for those of photos that no browser shows (HEIC, TIFF, RAW), if the server was told to
 read them. A photo that it sends is in the temporary folder while it is read, and is then deleted.
+Only few are there at once, and the worker draws one after the other, so that none of them waits
+within another's time limit.
 """
 
+import asyncio
 import io
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,10 +26,22 @@ from cropperhead.photos import photo_file, raw
 from cropperhead.photos.image import upright_copy
 from cropperhead.system import worker_pool
 from cropperhead.system.worker_pool import OnDemand
+from cropperhead.web.limits import RateLimit
+from cropperhead.web.requests import (
+    NO_STORE,
+    Places,
+    Refusal,
+    pass_body,
+    refusal_response,
+    require_rate,
+)
 
 _QUALITY, _FULL_QUALITY = 85, 95
 _LIMIT_S = 60.0
 MOST_BYTES = 300_000_000  # of a photo that is sent: 100 megapixels of TIFF
+_BODY_S = 120.0  # for it to arrive
+_MOST_PHOTOS = 4  # in the temporary folder at once
+_PER_ADDRESS_HOURLY, _TOTAL_HOURLY = 300, 1200  # a fifth of which may come at once
 _MOST_MEGAPIXELS = 200  # as the page takes them
 _SUFFIXES = photo_image.SUFFIXES | raw.SUFFIXES
 
@@ -59,6 +74,9 @@ def draw_pictures(requests: Sequence[PictureRequest]) -> list[bytes | str]:
 def picture_router() -> APIRouter:
     """The route `/api/picture`: a photo in, and a JPEG of it at full size out."""
     pictures: list[Pictures] = []
+    limit = RateLimit(_PER_ADDRESS_HOURLY, _TOTAL_HOURLY)
+    places = Places(_MOST_PHOTOS, "too many photos are being read; try again")
+    turn = asyncio.Semaphore(1)  # the worker's time limit counts from when it is asked
 
     @asynccontextmanager
     async def run(_: Any) -> AsyncIterator[None]:
@@ -73,16 +91,37 @@ def picture_router() -> APIRouter:
         name = PurePosixPath(unquote(request.headers.get("x-file-name", "")).lower())
         if name.suffix not in _SUFFIXES:
             raise HTTPException(415, "The server reads no photos of this kind.")
-        with tempfile.NamedTemporaryFile(prefix="cropperhead-", suffix=name.suffix) as file:
-            async for chunk in request.stream():
-                await run_in_threadpool(file.write, chunk)
-            file.flush()
-            result = await run_in_threadpool(pictures[0].get, PictureRequest(Path(file.name)))
+        try:
+            require_rate(limit, request)
+            with places.take():
+                async with _store_body(request, name.suffix) as file, turn:
+                    result = await run_in_threadpool(pictures[0].get, PictureRequest(file))
+        except Refusal as error:
+            return refusal_response(error)
         if isinstance(result, str):
             raise HTTPException(422, f"The photo cannot be read: {result}.")
-        return Response(result, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+        return Response(result, media_type="image/jpeg", headers=NO_STORE)
 
     return router
+
+
+@asynccontextmanager
+async def _store_body(request: Request, suffix: str) -> AsyncIterator[Path]:
+    """The photo that is sent, as a file that is deleted afterwards. Raises Refusal."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cropperhead-"))
+            file = Path(folder) / f"photo{suffix}"
+            with file.open("xb") as opened:
+
+                async def write(chunk: bytes) -> None:
+                    await run_in_threadpool(opened.write, chunk)
+
+                await pass_body(request, MOST_BYTES, _BODY_S, write)
+        except OSError as error:  # its message names a folder of the server
+            problem = f"the server cannot store the photo: {error.strerror}"
+            raise Refusal(507, "full", problem) from error
+        yield file
 
 
 def _draw_picture(request: PictureRequest) -> bytes | str:

@@ -7,7 +7,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import Request
@@ -33,7 +34,7 @@ _STATUS = {
     "unfinished": 409,
 }
 _REFUSED = 422
-_UNREAD = frozenset({400, 408, 413, 429, 503})
+_UNREAD = frozenset({400, 408, 413, 429, 503, 507})
 
 
 class Refusal(Exception):
@@ -44,24 +45,54 @@ class Refusal(Exception):
         self.status, self.reason, self.detail, self.retry_s = status, reason, detail, retry_s
 
 
+class Places:
+    """Places for requests that are handled at once; further ones are refused, as `busy`."""
+
+    def __init__(self, count: int, detail: str) -> None:
+        self._free, self._detail = count, detail
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Hold a place. Raises Refusal where none is free."""
+        if not self._free:
+            raise Refusal(503, "busy", self._detail, RETRY_S)
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
 async def read_body(request: Request, most: int, seconds: float) -> bytes:
     """Read a body of at most so many bytes in so many seconds. Raises Refusal."""
+    chunks = []
+
+    async def keep(chunk: bytes) -> None:
+        chunks.append(chunk)
+
+    await pass_body(request, most, seconds, keep)
+    return b"".join(chunks)
+
+
+async def pass_body(
+    request: Request, most: int, seconds: float, take: Callable[[bytes], Awaitable[object]]
+) -> None:
+    """Pass a body on as it arrives, with the limits of `read_body`. Raises Refusal."""
     stated = request.headers.get("content-length", "0")
     if stated.isdigit() and int(stated) > most:
         raise Refusal(413, "too_large", f"expected at most {most:,} bytes")
-    chunks, size = [], 0
+    size = 0
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > most:
                     raise Refusal(413, "too_large", f"expected at most {most:,} bytes")
-                chunks.append(chunk)
+                await take(chunk)
     except TimeoutError:
         raise Refusal(408, "slow", "the request took too long to arrive") from None
     except ClientDisconnect:
         raise Refusal(400, "disconnected", "the connection was closed") from None
-    return b"".join(chunks)
 
 
 def read_object(request: Request, body: bytes, names: Collection[str]) -> dict[str, Any]:

@@ -22,6 +22,9 @@ export async function readable(file, { notShown }, readsPhotos) {
     method: "POST",
     headers: { "X-File-Name": encodeURIComponent(file.name) },
     body: file,
+  }).catch(() => {
+    // also where a busy server closes the connection before all of the photo is sent
+    throw new PhotoError("The server did not take the photo. Try again later.");
   });
   if (!answer.ok) throw new PhotoError(await reason(answer));
   return answer.blob();
