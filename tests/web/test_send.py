@@ -103,6 +103,21 @@ def test_half_of_the_senders_see_the_whole_photo_first(page, found_model, tmp_pa
     assert first["author"] == second["author"]
 
 
+def test_the_model_s_own_suggestion_is_sent_beside_a_tighter_one(page, found_model, tmp_path):
+    file = tmp_path / "photo.jpg"
+    save_photo(file, image=picture(900, 600))
+    with collecting(tmp_path, found_model, blind_share=0.0) as (address, opened):
+        choose(page, address, file)
+        send(page)
+        page.select_option("#size", "tighter")
+        send(page)
+        usual, tighter = sorted(opened.list_crops(), key=lambda row: row["started_top"])
+    suggested = columns(usual, [*SUGGESTED, "confidence"])
+    assert columns(tighter, [*SUGGESTED, "confidence"]) == pytest.approx(suggested)
+    assert columns(tighter, STARTED) == columns(tighter, CROP) != columns(usual, STARTED)
+    assert tighter["started_from"] == "suggestion"
+
+
 def test_what_was_sent_can_be_withdrawn_after_coming_back(page, found_model, tmp_path):
     file = tmp_path / "photo.jpg"
     save_photo(file, image=picture(900, 600))

@@ -169,10 +169,13 @@ function take(choice) {
   editor.reset(choice.crop);
 }
 
-/** What a person would send now; null without a photo. */
+/**
+ * What a person would send now; null without a photo. `suggested` is the model's own suggestion, also
+ * where the person started from one that is tighter, looser or not straightened.
+ */
 function workToSend() {
   if (beginning === null || prediction === null) return null;
-  const { crop, confidence } = choices[0];
+  const { crop, confidence } = suggest(prediction, null, MOST_SUGGESTIONS)[0];
   return { ...beginning, crop: editor.crop, suggested: crop, confidence, model: modelName };
 }
 
