@@ -56,9 +56,10 @@ def test_the_page_and_all_that_it_needs_is_served(client, model):
 @pytest.mark.parametrize("path", ["/try.js", "/vendor/litert_wasm_compat_internal.wasm"])
 def test_every_browser_gets_the_same_bytes(client, path):
     ways = ["gzip, deflate, br, zstd", "gzip, deflate", "identity", ""]
+    ways += ["br;q=0, gzip;q=0.5", "br; q=0.000", "br;q=1.0"]
     answers = [client.get(path, headers={"Accept-Encoding": one}) for one in ways]
     found = [one.headers.get("content-encoding") for one in answers]
-    assert found == ["br", "gzip", None, None]
+    assert found == ["br", "gzip", None, None, "gzip", None, "br"]
     assert len({one.content for one in answers}) == 1
 
 

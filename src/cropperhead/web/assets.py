@@ -59,8 +59,7 @@ class Asset:
         headers = {"Cache-Control": _REVALIDATE, "ETag": tag, "Vary": "Accept-Encoding"}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        accepted = request.headers.get("accept-encoding", "")
-        names = {one.partition(";")[0].strip() for one in accepted.split(",")}
+        names = _accepted_encodings(request.headers.get("accept-encoding", ""))
         encoding = next((name for name in ("br", "gzip") if name in names), None)
         if encoding is None:
             return Response(self.content, headers=headers, media_type=self.media_type)
@@ -85,6 +84,12 @@ def page_assets() -> Mapping[str, Asset]:
 def page_text(path: str) -> str:
     """The text of a file of the page."""
     return page_assets()[path].content.decode()
+
+
+def _accepted_encodings(header: str) -> set[str]:
+    """Those that `Accept-Encoding` names, without those of weight 0 (RFC 9110, 12.4.2)."""
+    weights = [one.replace(" ", "").lower().partition(";q=") for one in header.split(",")]
+    return {name for name, _, weight in weights if not weight or weight.strip("0.")}
 
 
 def _read_folder(folder: Traversable, path: str) -> list[tuple[str, Asset]]:
