@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from conftest import save_photo, scene
 from web_pages import serving
 
 from cropperhead.web import app, pictures
@@ -119,3 +120,13 @@ def test_a_folder_that_takes_no_photo_is_one_sentence(tmp_path, monkeypatch, cap
     assert (answer.status_code, answer.headers["x-reason"]) == (507, "full")
     assert answer.json()["detail"].startswith("the server cannot store the photo: No such file")
     assert [one for one in caplog.records if one.exc_info] == []
+
+
+def test_a_photo_that_needs_too_much_memory_is_one_sentence(tmp_path, monkeypatch):
+    def draw(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(pictures, "upright_copy", draw)
+    file = save_photo(tmp_path / "a.tif", image=scene(1))
+    [said] = pictures.draw_pictures([pictures.PictureRequest(file)])
+    assert said == "it needs more memory than there is"

@@ -24,6 +24,7 @@ from cropperhead.errors import RejectedFile
 from cropperhead.photos import image as photo_image
 from cropperhead.photos import photo_file, raw
 from cropperhead.photos.image import upright_copy
+from cropperhead.photos.photo_file import PhotoFile
 from cropperhead.system import worker_pool
 from cropperhead.system.worker_pool import OnDemand
 from cropperhead.web.limits import RateLimit
@@ -43,6 +44,7 @@ _BODY_S = 120.0  # for it to arrive
 _MOST_PHOTOS = 4  # in the temporary folder at once
 _PER_ADDRESS_HOURLY, _TOTAL_HOURLY = 300, 1200  # a fifth of which may come at once
 _MOST_MEGAPIXELS = 200  # as the page takes them
+_NO_MEMORY = "it needs more memory than there is"
 _SUFFIXES = photo_image.SUFFIXES | raw.SUFFIXES
 
 
@@ -125,17 +127,26 @@ async def _store_body(request: Request, suffix: str) -> AsyncIterator[Path]:
 
 
 def _draw_picture(request: PictureRequest) -> bytes | str:
-    side, quality = request.long_side, _QUALITY if request.long_side else _FULL_QUALITY
     try:
         with photo_file.open_photo(request.file, _MOST_MEGAPIXELS) as photo:
-            most = side or max(photo.frame)
-            image = upright_copy(photo.picture(most), request.shown_as or photo.shown_as, most)
-    except (RejectedFile, OSError, MemoryError) as error:
+            return _as_jpeg(photo, request)
+    except (RejectedFile, OSError) as error:
         return str(error)
+    except MemoryError:
+        return _NO_MEMORY
     except ModuleNotFoundError as error:
         return f"its format needs {error.name}, which is not installed"
+
+
+def _as_jpeg(photo: PhotoFile, request: PictureRequest) -> bytes | str:
+    side, quality = request.long_side, _QUALITY if request.long_side else _FULL_QUALITY
+    most = side or max(photo.frame)
     buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=quality)
+    try:
+        image = upright_copy(photo.picture(most), request.shown_as or photo.shown_as, most)
+        image.convert("RGB").save(buffer, "JPEG", quality=quality)
+    except MemoryError:  # without any text, which `open_photo` would quote
+        return _NO_MEMORY
     return buffer.getvalue()
 
 
