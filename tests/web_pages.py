@@ -27,13 +27,13 @@ TIMEOUT_MS = 60_000  # no test waits for less: a busy machine is no fault
 
 
 @contextmanager
-def serving(application: FastAPI) -> Iterator[str]:
+def serving(application: FastAPI, port: int = 0) -> Iterator[str]:
     """Serves an application, and gives its address without a slash at the end."""
     import uvicorn  # noqa: PLC0415
 
     from cropperhead.web import server  # noqa: PLC0415
 
-    opened = server.listen(server.Address(port=0))
+    opened = server.listen(server.Address(port=port))
     running = uvicorn.Server(uvicorn.Config(application, log_level="error", access_log=False))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [opened]}, daemon=True)
     thread.start()

@@ -69,6 +69,14 @@ def test_what_a_browser_has_is_not_sent_again(client):
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_what_the_server_offers_is_asked_anew_and_the_model_s_facts_are_kept(client):
+    kept = json.loads(client.get("/sw.js").text.split("const FILES = ")[1].split(";")[0])
+    assert "/model.json" in kept
+    assert "/server.json" not in kept
+    assert client.get("/server.json").json() == {"readsPhotos": False, "collects": False}
+    assert set(client.get("/model.json").json()) == {"name", "id", "size", "faces"}
+
+
 def test_every_answer_has_the_security_headers(client):
     for path in ("/", "/none", "/model.tflite", "/sw.js"):
         headers = client.get(path).headers

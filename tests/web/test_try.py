@@ -116,7 +116,8 @@ def test_nothing_leaves_the_browser_and_the_page_works_without_a_server(page, ad
     choose(page, photo)
     assert "px at" in page.inner_text(".summary")
     assert len(requests) > asked  # which the service worker answers, all of them
-    assert [url for url in sent if not url.startswith("blob:")] == []
+    # what the server offers now cannot be known without it
+    assert [url for url in sent if not url.startswith("blob:")] == [f"{address}/server.json"]
     assert {method for method, _ in requests} == {"GET"}
     hosts = {re.match(r"(blob:)?https?://[^/]+", url)[0] for _, url in requests}
     assert hosts == {address}
@@ -326,6 +327,24 @@ def test_the_server_reads_what_no_browser_shows_if_it_may(page, found_model, mod
         page.set_input_files("#file", file)
         page.wait_for_selector("#problem:not(:empty)")
         assert "The photo cannot be read" in page.inner_text("#problem")
+
+
+def test_a_page_that_was_kept_offers_what_its_server_now_does(page, found_model):
+    offer = "async () => (await import('/server.js')).readOffer()"
+    quiet = app.PageSettings(model=found_model)
+    with serving(app.create_app(quiet)) as home:
+        page.goto(home)
+        page.wait_for_selector("html[data-ready]")
+        page.evaluate("async () => { await navigator.serviceWorker.ready; }")
+    nothing = {"readsPhotos": False, "collects": False}
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    assert page.evaluate(offer) == nothing
+    reading = app.PageSettings(model=found_model, reads_photos=True)
+    with serving(app.create_app(reading), int(home.rpartition(":")[2])):
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        assert page.evaluate(offer) == nothing | {"readsPhotos": True}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

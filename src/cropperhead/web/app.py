@@ -23,7 +23,9 @@ from cropperhead.web.sidecar import sidecar_router
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 _TERMS = "/collect/terms"  # which the page asks for only if there is a collection
 _MOST_BODY_BYTES = 65_536  # of a request to routes that set no limit of their own
-_NOT_CACHED = frozenset({"review.html", "sw.js"})  # by the service worker, for use without a server
+# By the service worker, for use without a server; what this server offers it may not once it is
+# started anew
+_NOT_CACHED = frozenset({"review.html", "sw.js", "server.json"})
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ def _page_router(settings: PageSettings) -> APIRouter:
         files["model.tflite"] = settings.model.asset
         faces = page_model.faces_asset()
         files |= {} if faces is None else {"faces.tflite": faces}
-        facts = _model_facts(settings, settings.model, faces is not None)
+        facts = _model_facts(settings.model, faces is not None)
         files["model.json"] = assets.make_asset(facts, "json")
+    files["server.json"] = assets.make_asset(_server_facts(settings), "json")
     files["sw.js"] = _service_worker(files)
 
     @router.get("/healthz")
@@ -87,11 +90,15 @@ def _page_router(settings: PageSettings) -> APIRouter:
     return router
 
 
-def _model_facts(settings: PageSettings, model: PageModel, finds_faces: bool) -> bytes:
+def _model_facts(model: PageModel, finds_faces: bool) -> bytes:
     facts = {"name": model.name, "id": model.fingerprint, "size": model.input_size}
-    facts |= {"faces": finds_faces, "readsPhotos": settings.reads_photos}
+    return json.dumps(facts | {"faces": finds_faces}).encode()
+
+
+def _server_facts(settings: PageSettings) -> bytes:
+    """What this server does besides serving the page, as it was started."""
     paths = {getattr(route, "path", "") for one in settings.routers for route in one.routes}
-    facts["collects"] = _TERMS in paths
+    facts = {"readsPhotos": settings.reads_photos, "collects": _TERMS in paths}
     return json.dumps(facts).encode()
 
 

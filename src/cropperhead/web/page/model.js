@@ -19,8 +19,8 @@ import { suggest } from "./suggest.js";
  *   faces: import("./crops.js").Box[]}} Prediction
  *   `frame` is the photo's width / height, `aspect` that of its `content` without borders, to which
  *   everything else refers
- * @typedef {{name: string, id: string, size: number, faces: boolean, readsPhotos: boolean,
- *   collects: boolean}} ModelFacts as the server gives them, with what else it does
+ * @typedef {{name: string, id: string, size: number, faces: boolean}} ModelFacts as the server
+ *   gives them
  */
 
 const RUNTIME = "/vendor/litert_wasm_compat_internal.js";

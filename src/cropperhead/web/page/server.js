@@ -1,18 +1,30 @@
-/** What the page asks of its server: to word a sidecar, and to read what no browser shows. */
+/** What the page asks of its server: what it offers, to word a sidecar, to read what no browser shows. */
 
 import { PhotoError } from "./decode.js";
 
 /** @typedef {import("./crops.js").Crop} Crop */
+/** @typedef {{readsPhotos: boolean, collects: boolean}} Offer what the server was started to do */
+
+/** What the server offers now; nothing while it cannot be reached. @returns {Promise<Offer>} */
+export async function readOffer() {
+  try {
+    const answer = await fetch("/server.json");
+    if (answer.ok) return await answer.json();
+  } catch {
+    // without a server the page works all the same
+  }
+  return { readsPhotos: false, collects: false };
+}
 
 /**
  * A photo as the browser can decode it: itself, or the JPEG that the server makes of it.
  * @param {File} file @param {import("./decode.js").Header} header
- * @param {() => Promise<boolean>} readsPhotos whether the server does so
  * @returns {Promise<Blob>}
  */
-export async function readable(file, { notShown }, readsPhotos) {
+export async function readable(file, { notShown }) {
   if (notShown === "") return file;
-  if (!(await readsPhotos())) {
+  const { readsPhotos } = await readOffer();
+  if (!readsPhotos) {
     throw new PhotoError(
       `Browsers cannot show ${notShown} photos. Export it as JPEG, or use ` +
         "`cropperhead review FOLDER`, which reads them.",

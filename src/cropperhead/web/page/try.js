@@ -8,7 +8,7 @@ import { loadModel } from "./model.js";
 import { readOwnCrop } from "./own_crop.js";
 import { croppedCopy, cutOut } from "./save.js";
 import { Sender, readTerms } from "./send.js";
-import { readable, sidecar } from "./server.js";
+import { readOffer, readable, sidecar } from "./server.js";
 import { SIZES, USUAL, confidenceOfWhole, suggest } from "./suggest.js";
 
 /**
@@ -67,7 +67,7 @@ async function open(file) {
   page.problem.textContent = "";
   try {
     const header = await readHeader(file);
-    const picture = await readable(file, header, readsPhotos);
+    const picture = await readable(file, header);
     const bitmap = await decode(picture, header);
     if (isStale()) return bitmap.close();
     const { width, height } = bitmap;
@@ -89,12 +89,6 @@ async function open(file) {
     if (isStale()) return;
     fail(error);
   }
-}
-
-/** Whether the server reads photos that no browser shows. */
-async function readsPhotos() {
-  const { facts } = await loadModel();
-  return facts.readsPhotos;
 }
 
 /** @param {import("./model.js").Prediction} outputs @returns {Choice[]} */
@@ -339,8 +333,9 @@ async function start() {
   listen();
   keepForLater();
   try {
-    const { facts } = await loadModel(); // before a photo is chosen: it takes longer than one
-    const terms = facts.collects ? await readTerms() : null;
+    // before a photo is chosen: it takes longer than one
+    const [{ facts }, offer] = await Promise.all([loadModel(), readOffer()]);
+    const terms = offer.collects ? await readTerms() : null;
     if (terms !== null) {
       sender = new Sender(terms, page.send);
       sender.work = workToSend;
