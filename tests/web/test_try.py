@@ -336,6 +336,7 @@ def test_a_page_that_was_kept_offers_what_its_server_now_does(page, found_model)
         page.goto(home)
         page.wait_for_selector("html[data-ready]")
         page.evaluate("async () => { await navigator.serviceWorker.ready; }")
+        assert page.is_hidden("#reads-photos")
     nothing = {"readsPhotos": False, "collects": False}
     page.reload()
     page.wait_for_selector("html[data-ready]")
@@ -345,6 +346,7 @@ def test_a_page_that_was_kept_offers_what_its_server_now_does(page, found_model)
         page.reload()
         page.wait_for_selector("html[data-ready]")
         assert page.evaluate(offer) == nothing | {"readsPhotos": True}
+        assert "Only HEIC, TIFF and RAW photos" in page.inner_text("#reads-photos")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

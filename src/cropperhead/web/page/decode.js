@@ -121,7 +121,7 @@ function parse(bytes) {
   }
   const isRaw = RAW_STARTS.some((one) => start.startsWith(one)) || start.slice(4, 11) === "ftypcrx";
   if (isRaw) return { ...unknown("image/tiff"), notShown: "TIFF and RAW" };
-  throw new PhotoError("This is not a photo that the page can read: JPEG, PNG, WebP or AVIF.");
+  throw new PhotoError("This is not a photo of a kind that the page knows, such as JPEG, PNG, WebP or AVIF.");
 }
 
 /** @param {string} kind @returns {Header} */

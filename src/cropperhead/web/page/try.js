@@ -44,6 +44,8 @@ const page = {
   blind: find("blind", HTMLElement),
   reveal: find("reveal", HTMLButtonElement),
   unless: find("unless", HTMLElement),
+  readsPhotos: find("reads-photos", HTMLElement),
+  kinds: find("kinds", HTMLElement),
 };
 /** @type {import("./save.js").Photo | null} */
 let photo = null;
@@ -335,6 +337,10 @@ async function start() {
   try {
     // before a photo is chosen: it takes longer than one
     const [{ facts }, offer] = await Promise.all([loadModel(), readOffer()]);
+    if (offer.readsPhotos) {
+      page.readsPhotos.hidden = false;
+      page.kinds.textContent = "JPEG, PNG, WebP, AVIF, HEIC, TIFF or RAW";
+    }
     const terms = offer.collects ? await readTerms() : null;
     if (terms !== null) {
       sender = new Sender(terms, page.send);
