@@ -180,7 +180,9 @@ def test_a_server_that_dies_in_the_middle_costs_no_epoch(stack, project, monkeyp
     with stack.running("mlflow", MLFLOW_PATH) as address:
         use(address, monkeypatch)
         train()
-        found = mlflow.search_runs(filter_string="metrics.`training/loss` < 0.45", output_format="list")
+        found = mlflow.search_runs(
+            filter_string="metrics.`training/loss` < 0.45", output_format="list"
+        )
     assert [run.info.status for run in found] == ["FINISHED", "FINISHED"]
     assert not (project / "mlflow_unsent").exists()
 

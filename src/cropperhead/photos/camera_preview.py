@@ -55,7 +55,7 @@ def find_preview(
     return next((one for one in previews if one is not None), None)
 
 
-def _is_as_taken(image: Image.Image, size: tuple[int, int]) -> bool:
+def _is_as_taken(image: Any, size: tuple[int, int]) -> bool:
     is_heif = image.format == pictures.HEIF
     if not (is_heif or (image.format in pictures.JPEG_FORMATS and _has_cameras_segments(image))):
         return False
