@@ -118,7 +118,7 @@ def _run(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedPro
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        (["convert", "--to", "darktable", "photos"], "1 crops converted to darktable"),
+        (["convert", "--to", "darktable", "photos"], "1 crop converted to darktable"),
         (["suggest", "photos", "--model", "model.tflite"], "2 suggested"),
         (["suggest", "photos", "--model", "model.tflite", "--write", "darktable"], "1 written"),
         (["suggest", "photos", "--model", "model.tflite", "--apply", "copies"], "copied to copies"),

@@ -20,7 +20,7 @@ def place(tmp_path):
 
 def test_accepted_crops_are_exported(place, tmp_path, capsys):
     assert main(["collected", "export", str(tmp_path / "out"), "--from", place[1]]) == 0
-    assert capsys.readouterr().out == f"1 crops of 1 photos are in {tmp_path / 'out'}\n"
+    assert capsys.readouterr().out == f"1 crop of 1 photo is in {tmp_path / 'out'}\n"
     assert len((tmp_path / "out" / "crops.jsonl").read_text().splitlines()) == 1
 
 

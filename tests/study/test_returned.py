@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from simulated_votes import CROPPERS
 
+from cropperhead.cli.main import main
 from cropperhead.errors import CollectionError, DataError, RejectedFile
 from cropperhead.study import collect, export, findings, folder, returned
 from cropperhead.study.votes import compare
@@ -202,6 +203,14 @@ def test_a_bad_file_does_not_stop_the_others(own):
     done = returned.import_files([bad, place / "none.json", _file(place, study)], place)
     assert len(done.rejected) == 2
     assert done.new == len(study.design[0])
+
+
+def test_the_command_counts_votes_and_files(own, capsys):
+    place, study = own
+    vote = {"ballot": study.ballot_token(0, 0), "answer": "neither", "ms": 900}
+    files = [place / "none.json", _file(place, study, votes=[vote])]
+    assert main(["study", "import", *map(str, files), "--study", str(place)]) == 1
+    assert capsys.readouterr().out == "1 new vote; 0 there before; 1 file rejected\n"
 
 
 def test_a_collection_that_is_not_there_is_named(study_made, tmp_path):

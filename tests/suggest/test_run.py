@@ -136,7 +136,7 @@ def test_what_is_written_is_the_suggestion_with_a_mark_and_can_be_undone(model, 
             assert crops[editor].mark.model == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
     assert b"Exposure2012" in (tmp_path / "IMG_2.xmp").read_bytes()
     assert main(["suggest", str(tmp_path), "--undo"]) == 0
-    assert "1 files restored, 5 removed, 0 kept" in capsys.readouterr().out
+    assert "1 file restored, 5 removed, 0 kept" in capsys.readouterr().out
     assert hashes(tmp_path) == before
 
 

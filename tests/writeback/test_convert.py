@@ -81,7 +81,7 @@ def test_a_crop_inside_a_photo_is_converted_and_the_photo_unchanged(tmp_path, ca
     text = (tmp_path / "deep" / "IMG_1.jpg.pp3").read_text()
     assert text.startswith("[Crop]\nEnabled=true\nX=18\nY=6\nW=63\nH=42\n")
     said = capsys.readouterr().out
-    assert said.startswith("1 crops converted to rawtherapee, 0 photos skipped, 0 failed\n")
+    assert said.startswith("1 crop converted to rawtherapee, 0 photos skipped, 0 failed\n")
     assert "IMG_1.jpg.pp3: from lightroom embedded (IMG_1.jpg)" in said
 
 
@@ -90,7 +90,7 @@ def test_of_several_editors_the_first_counts_unless_one_is_named(tmp_path, capsy
     cropped(tmp_path, "darktable", CROP)
     assert main(["convert", str(tmp_path), "--to", "lightroom", "--dry-run"]) == 0
     said = capsys.readouterr().out
-    assert "1 crops to be converted to lightroom" in said
+    assert "1 crop to be converted to lightroom" in said
     assert "from darktable sidecar (IMG_1.jpg.xmp), not as in rawtherapee sidecar" in said
     assert not (tmp_path / "IMG_1.xmp").exists()
     main(["convert", str(tmp_path), "--to", "lightroom", "--from", "rawtherapee"])
@@ -119,7 +119,7 @@ def test_of_other_formats_lightroom_reads_sidecars(tmp_path, capsys):
     (tmp_path / "a.nef.xmp").write_bytes(darktable_xmp(darktable.encode(CROP, 1200, 800)))
     assert main(["convert", str(tmp_path), "--to", "lightroom"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("1 crops converted to lightroom")
+    assert said.startswith("1 crop converted to lightroom")
     assert "without effect" not in said
 
 
@@ -149,7 +149,7 @@ def test_failures_are_listed_and_the_rest_is_converted(tmp_path, capsys):
     before = hashes(tmp_path)
     assert main(["convert", str(tmp_path), str(tmp_path / "no.jpg"), "--to", "rawtherapee"]) == 1
     said = capsys.readouterr()
-    assert "1 crops converted to rawtherapee, 2 photos skipped, 2 failed" in said.out
+    assert "1 crop converted to rawtherapee, 2 photos skipped, 2 failed" in said.out
     assert "skipped: 1 with no crop of a person in another editor" in said.out
     assert "IMG_1.jpg.pp3: [Perspective] Horizontal is 9" in said.out
     assert "IMG_2.jpg.pp3: line 1 of the profile" in said.out

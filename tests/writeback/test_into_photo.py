@@ -289,7 +289,7 @@ def test_convert_writes_into_photos(tmp_path, capsys):
     encoded = lightroom.encode(CROP, 90, 60)
     assert {name: tags[f"XMP-crs:{name}"] for name in encoded} == encoded
     assert main(["suggest", str(tmp_path), "--undo"]) == 0
-    assert "1 files restored, 0 removed" in capsys.readouterr().out
+    assert "1 file restored, 0 removed" in capsys.readouterr().out
     assert file.read_bytes() == before
 
 

@@ -31,7 +31,10 @@ def export(folder: Path, place: str | None) -> None:
     from cropperhead.collection import handover
 
     photos, crops = handover.export(_chosen(place), folder)
-    click.echo(f"{crops:,} crops of {photos:,} photos are in {folder}")
+    # not format_count, whose module needs SciPy
+    of_photos = f"of {photos:,} {'photo' if photos == 1 else 'photos'}"
+    noun, verb = ("crop", "is") if crops == 1 else ("crops", "are")
+    click.echo(f"{crops:,} {noun} {of_photos} {verb} in {folder}")
 
 
 @command.command("check", short_help="Check that no photo is missing.")

@@ -35,6 +35,7 @@ def new(folder: Path | None, sessions: int) -> None:
     from cropperhead import params
     from cropperhead.errors import DataError
     from cropperhead.evaluation import score_files
+    from cropperhead.evaluation.number_text import format_count
     from cropperhead.study import folder as folders
     from cropperhead.system.file_hash import file_sha256
     from cropperhead.system.project_files import EXTRACTED, MODEL, SCORES
@@ -56,7 +57,8 @@ def new(folder: Path | None, sessions: int) -> None:
     ballots = len(study.design[0])
     click.echo(
         f"{place}: a study of {len(study.photos):,} photos and {len(study.croppers)} croppers, "
-        f"with {sessions} sessions of {ballots} ballots ({left_out:,} photos left out)"
+        f"with {format_count(sessions, 'session')} of {ballots} ballots "
+        f"({format_count(left_out, 'photo')} left out)"
     )
 
 
@@ -69,10 +71,11 @@ def export(target: Path, folder: Path | None) -> None:
     Nothing in it says whose crop is whose. Put it on any web server, or let people open its
     index.html from the disk. Each saves a file of votes at the end, for `study import`.
     """
+    from cropperhead.evaluation.number_text import format_count
     from cropperhead.study import export as static
 
-    sessions = static.export(_folder(folder), target)
-    click.echo(f"{target / 'index.html'}: {sessions} sessions; index.html?session=1 is the first")
+    sessions = format_count(static.export(_folder(folder), target), "session")
+    click.echo(f"{target / 'index.html'}: {sessions}; index.html?session=1 is the first")
 
 
 @command.command("import", short_help="Add the votes that people sent back.")
@@ -83,14 +86,15 @@ def import_votes(files: tuple[Path, ...], folder: Path | None) -> None:
 
     Votes that were imported before are not counted again.
     """
+    from cropperhead.evaluation.number_text import format_count
     from cropperhead.study import returned
 
     done = returned.import_files(files, _folder(folder))
     for problem in done.rejected:
         click.echo(problem, err=True)
     click.echo(
-        f"{done.new:,} new votes; {done.known:,} were there before; "
-        f"{len(done.rejected):,} files rejected"
+        f"{format_count(done.new, 'new vote')}; {done.known:,} there before; "
+        f"{format_count(len(done.rejected), 'file')} rejected"
     )
     if done.rejected:
         raise click.exceptions.Exit(1)

@@ -62,7 +62,8 @@ class UndoResult:
         )
 
     def __str__(self) -> str:
-        done = f"{len(self.restored)} files restored, {len(self.removed)} removed"
+        files = "file" if len(self.restored) == 1 else "files"
+        done = f"{len(self.restored)} {files} restored, {len(self.removed)} removed"
         lines = [filenames.escape_path(f"  {file}: {why}") for file, why in self.kept.items()]
         return "\n".join([f"{done}, {len(self.kept)} kept as they are", *lines])
 

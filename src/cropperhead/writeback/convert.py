@@ -36,8 +36,10 @@ class ConversionLog:
 
     def __str__(self) -> str:
         verb = "to be converted" if self.is_dry_run else "converted"
-        counts = f"{len(self.converted)} crops {verb} to {self.editor}, "
-        counts += f"{len(self.skipped)} photos skipped, {len(self.failed)} failed"
+        crops = "crop" if len(self.converted) == 1 else "crops"
+        photos = "photo" if len(self.skipped) == 1 else "photos"
+        counts = f"{len(self.converted)} {crops} {verb} to {self.editor}, "
+        counts += f"{len(self.skipped)} {photos} skipped, {len(self.failed)} failed"
         uncropped = Counter(self.skipped.values())[_NO_CROP]
         lines = [f"  {file}: from {source}" for file, source in self.converted.items()]
         lines += [f"  skipped: {uncropped} with {_NO_CROP}"] if uncropped else []
