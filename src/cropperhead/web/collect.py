@@ -25,7 +25,7 @@ from cropperhead.web.requests import (
     log,
     read_body,
     read_object,
-    refusal_response,
+    refuse,
     require_rate,
     sender_address,
 )
@@ -113,7 +113,7 @@ class _Intake:
         except (Refusal, RejectedFile, CollectionError) as error:
             if isinstance(error, Refusal):
                 self._reception.count(error.reason)
-            response = refusal_response(error)
+            response = await refuse(request, error)
         facts |= {"status": response.status_code, "reason": response.headers.get("x-reason", "")}
         facts["ms"] = round((time.perf_counter() - started) * 1000)
         log(request.url.path.rpartition("/")[2], **facts)

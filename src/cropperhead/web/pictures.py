@@ -33,7 +33,7 @@ from cropperhead.web.requests import (
     Places,
     Refusal,
     pass_body,
-    refusal_response,
+    refuse,
     require_rate,
 )
 
@@ -99,7 +99,7 @@ def picture_router() -> APIRouter:
                 async with _store_body(request, name.suffix) as file, turn:
                     result = await run_in_threadpool(pictures[0].get, PictureRequest(file))
         except Refusal as error:
-            return refusal_response(error)
+            return await refuse(request, error)
         if isinstance(result, str):
             raise HTTPException(422, f"The photo cannot be read: {result}.")
         return Response(result, media_type="image/jpeg", headers=NO_STORE)

@@ -8,7 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from fastapi import Request
@@ -35,6 +35,8 @@ _STATUS = {
 }
 _REFUSED = 422
 _UNREAD = frozenset({400, 408, 413, 429, 503, 507})
+_DRAINED = frozenset({413, 429, 503, 507})  # of these; the others have gone, or are slow
+_DRAINED_BYTES, _DRAINING_S = 2_000_000, 1.0
 
 
 class Refusal(Exception):
@@ -115,8 +117,29 @@ def require_rate(limit: RateLimit, request: Request) -> None:
         raise Refusal(429, "rate", "too many requests; try again later", wait_s)
 
 
-def refusal_response(error: Refusal | RejectedFile | CollectionError) -> JSONResponse:
-    """Answer a request that failed, with the reason; the reason is a header, too."""
+async def refuse(request: Request, error: Refusal | RejectedFile | CollectionError) -> JSONResponse:
+    """Answer a request that failed, with the reason; the reason is a header, too.
+
+    Reads what is still to come of a small body: a connection that is closed while somebody sends is
+    reset, and the answer may be lost with it.
+    """
+    response = _refusal_response(error)
+    if response.status_code in _DRAINED:
+        await _drain(request)
+    return response
+
+
+async def _drain(request: Request) -> None:
+    size = 0
+    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # the last: it was read before
+        async with asyncio.timeout(_DRAINING_S):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > _DRAINED_BYTES:
+                    return
+
+
+def _refusal_response(error: Refusal | RejectedFile | CollectionError) -> JSONResponse:
     if isinstance(error, Refusal):
         return _refused(error.status, error.reason, error.detail, error.retry_s)
     if isinstance(error, RejectedFile):

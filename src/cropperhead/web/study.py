@@ -23,7 +23,7 @@ from cropperhead.web.requests import (
     log,
     read_body,
     read_object,
-    refusal_response,
+    refuse,
     require_rate,
 )
 
@@ -111,7 +111,7 @@ class _Desk:
             found = await run_in_threadpool(handle, read_object(request, body, names))
             response = JSONResponse(found, headers=NO_STORE)
         except (Refusal, RejectedFile, CollectionError) as error:
-            response = refusal_response(error)
+            response = await refuse(request, error)
         reason = response.headers.get("x-reason", "")
         log(
             f"study {request.url.path.rpartition('/')[2]}",
