@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -117,9 +116,5 @@ def _store(file: Path, out: Path) -> str:
     upload = uploads.check_upload(content)
     copy = out / f"{upload.sha256}.jpg"
     if not copy.exists():
-        atomic.replace(copy, partial(_write, upload.jpeg))
+        atomic.replace(copy, lambda unfinished: unfinished.write_bytes(upload.jpeg))
     return copy.name
-
-
-def _write(content: bytes, file: Path) -> None:
-    file.write_bytes(content)
