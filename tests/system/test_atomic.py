@@ -23,12 +23,24 @@ def test_a_full_disk_leaves_the_former_file_and_nothing_next_to_it(tmp_path):
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))  # bytes, as if no more were free
     try:
-        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)) as caught:
             atomic.replace(file, lambda unfinished: unfinished.write_bytes(b"x" * 1001))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert names(tmp_path) == ["table.parquet"]
     assert file.read_bytes() == b"former"
+    assert caught.value.filename == str(file)  # the system names none
+
+
+def test_an_error_of_reading_does_not_name_the_file_that_is_written(tmp_path):
+    def write(unfinished):
+        unfinished.write_bytes(b"half")
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # as a read that fails
+
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)) as caught:
+        atomic.replace(tmp_path / "table.parquet", write)
+    assert caught.value.filename is None
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])

@@ -1,4 +1,4 @@
-from cropperhead.dataset import rows
+from cropperhead.dataset import extract, rows
 from cropperhead.geometry import orientation
 from cropperhead.system import code_hash
 
@@ -26,3 +26,8 @@ def test_packages_around_a_module_count_and_imports_are_followed():
         "photos/image.py",
         "photos/__init__.py",
     } <= set(names(files))
+
+
+def test_labels_depend_on_the_code_that_stages_photos_of_an_object_store():
+    files = names(extract.code_files())
+    assert {"library/staging.py", "editors/lightroom.py", "photos/tiff.py"} <= set(files)

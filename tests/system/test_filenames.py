@@ -74,14 +74,14 @@ def rejected(entries):
 def test_a_folder_and_a_file_with_an_odd_name_are_listed_escaped(photos):
     assert rejected(scan.scan(photos).entries) == {
         "odd\\rname.jpg": "unreadable",
-        "trip\\nsecond line": "unreadable",
+        "trip\\nsecond line/": "unreadable",
     }
 
 
 def test_a_folder_whose_name_is_not_valid_utf8_is_listed_escaped(photos):
     odd = Path(os.fsdecode(os.fsencode(photos) + b"/\xe4lter"))
     save_photo(odd / "a.jpg")
-    assert "\\udce4lter" in rejected(scan.scan(photos).entries)
+    assert "\\udce4lter/" in rejected(scan.scan(photos).entries)
 
 
 @pytest.mark.usefixtures("project")
@@ -178,7 +178,7 @@ def test_an_extraction_lists_odd_names_with_the_reason(photos):
     assert main(["extract", "--out", "out", "photos", *options]) == 0
     listed = Path("out", "rejected.csv").read_text(encoding="utf-8").splitlines()
     odd = "its name holds a line break or is not valid UTF-8"
-    for name in ("\\udce4lter", "trip\\nsecond line", "odd\\rname.jpg"):
+    for name in ("\\udce4lter/", "trip\\nsecond line/", "odd\\rname.jpg"):
         assert f"{name},unreadable_name_or_folder: cannot be listed: {odd}" in listed
     for name in ("\\udce4lter.lrcat", "a\\nb.lrcat"):
         assert any(line.startswith(f"{name},broken_catalog: ") for line in listed)

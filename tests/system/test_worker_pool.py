@@ -1,10 +1,13 @@
+import ast
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 
+import psutil
 import pytest
 
 from cropperhead.errors import RejectedFile, SetupError
@@ -144,6 +147,45 @@ def test_a_crash_is_noticed_at_once_while_this_process_is_busy():
         sum(range(5_000_000))  # holds the interpreter
 
 
+def parents(chunk: Sequence[int]) -> list[int]:
+    return [os.getppid()] * len(chunk)
+
+
+def test_the_end_of_the_process_that_is_copied_costs_nothing():
+    for _ in range(5):  # whether its end is noticed in time is a matter of the moment
+        with worker_pool.OnDemand(parents, 2, minus) as pool:
+            parent = pool.get(1)
+            others = {child.pid for child in psutil.Process().children()}
+            with worker_pool.OnDemand(parents, 2, minus) as another:
+                if parent in others:
+                    os.kill(parent, signal.SIGKILL)
+                assert another.get(1) > 0  # no failure
+
+
+def squares_or_die_while_answering(chunk: Sequence[int]) -> list[object]:
+    if CRASHING in chunk:
+        threading.Thread(target=die_while_this_process_answers, daemon=True).start()
+        return [bytes(64_000_000)]  # a pipe has room for 64 KB
+    return [number * number for number in chunk]
+
+
+def die_while_this_process_answers() -> None:
+    main = threading.main_thread().ident
+    while True:
+        frame = sys._current_frames()[main]
+        while frame is not None and frame.f_code.co_name != "_send":
+            frame = frame.f_back
+        if frame is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_dies_while_it_answers_costs_only_its_item():
+    """The executor would wait forever for the rest of the answer."""
+    work = squares_or_die_while_answering
+    results = worker_pool.map_chunks(work, [[CRASHING], [1], [2]], 2, minus, limit_s=1)
+    assert list(results) == [[-CRASHING - 1000], [1], [4]]
+
+
 def test_a_timeout_raised_by_the_work_is_raised_here():
     with pytest.raises(TimeoutError, match="a disk is away"):
         list(worker_pool.map_chunks(timing_out, chunks(8), 2, minus))
@@ -153,8 +195,12 @@ def timing_out(chunk: Sequence[int]) -> list[int]:
     raise TimeoutError(f"a disk is away at {chunk[0]}")
 
 
+def aborting(_: object) -> None:
+    os.abort()
+
+
 def test_processes_that_cannot_start_are_an_error(monkeypatch):
-    monkeypatch.setattr(worker_pool, "_end_with_parent", os.abort)
+    monkeypatch.setattr(worker_pool, "_begin", aborting)
     with pytest.raises(SetupError, match="Worker processes end as soon as they start"):
         list(worker_pool.map_chunks(squares, chunks(8), 2, minus))
 
@@ -218,3 +264,91 @@ def is_protected(chunk: Sequence[int]) -> list[str]:
 def test_ctrl_c_does_not_reach_programs_that_a_worker_starts():
     results = worker_pool.map_chunks(is_protected, [[CRASHING], [1], [2], [3]], 2, minus)
     assert list(results) == [[-CRASHING], ["True"], ["True"], ["True"]]
+
+
+UNGUARDED = """
+import pandas  # as the pipeline's scripts do
+import work
+from cropperhead.system import worker_pool
+
+print(list(worker_pool.map_chunks(work.are_loaded, [["pandas", "work"]] * 2, 2, print)))
+"""
+
+
+def test_processes_import_what_the_work_needs_and_not_the_script(tmp_path):
+    (tmp_path / "work.py").write_text(
+        "import sys\n\ndef are_loaded(names):\n    return [name in sys.modules for name in names]\n"
+    )
+    script = tmp_path / "unguarded.py"
+    script.write_text(UNGUARDED)
+    printed = subprocess.check_output([sys.executable, script], text=True)
+    assert printed == "[[False, True], [False, True]]\n"
+
+
+def test_a_folder_of_temporary_files_with_a_long_name_is_no_obstacle(tmp_path):
+    """A socket in it could not be named."""
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    code = "from cropperhead.system import worker_pool\n"
+    code += "print(list(worker_pool.map_chunks(sorted, [[2, 1], [4, 3]], 2, print)))"
+    environment = os.environ | {"TMPDIR": str(folder)}
+    printed = subprocess.check_output([sys.executable, "-c", code], text=True, env=environment)
+    assert printed == "[[1, 2], [3, 4]]\n"
+
+
+def of_environment(chunk: Sequence[str]) -> list[str | None]:
+    return [os.environ.get(name) for name in chunk]
+
+
+def test_processes_have_the_environment_of_the_moment(monkeypatch):
+    """Those of a later pool, too: they may be copies of a process that started long before."""
+    for value in ("one", "two"):
+        monkeypatch.setenv("CROPPERHEAD_TEST", value)
+        results = worker_pool.map_chunks(of_environment, [["CROPPERHEAD_TEST"]], 2, minus)
+        assert list(results) == [[value]]
+
+
+def test_the_script_of_a_program_is_itself_again_once_processes_have_started():
+    before = sys.modules["__main__"]
+    assert list(worker_pool.map_chunks(squares, [[1]], 2, minus)) == [[1]]
+    assert sys.modules["__main__"] is before
+
+
+EARLY_WORK = """
+import os, time
+from pathlib import Path
+
+IMPORTED_BY = os.getpid()
+HERE = Path(__file__).parent
+(HERE / f"{IMPORTED_BY}.imported").touch()
+
+def processes(chunk):
+    (HERE / f"{os.getpid()}.working").touch()
+    while len(list(HERE.glob("*.working"))) < 2:  # one process cannot do both chunks
+        time.sleep(0.01)
+    return [(os.getpid(), IMPORTED_BY)]
+"""
+EARLY = """
+import time
+from pathlib import Path
+from cropperhead.system import worker_pool
+
+worker_pool.start_early("work")
+while not list(Path(__file__).parent.glob("*.imported")):  # nothing has asked for work yet
+    time.sleep(0.01)
+import work
+print(list(worker_pool.map_chunks(work.processes, [[1], [2]], 2, print, limit_s=60)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copies only on Linux")
+def test_what_the_work_needs_is_imported_before_it_is_asked_for_and_once(tmp_path):
+    (tmp_path / "work.py").write_text(EARLY_WORK)
+    script = tmp_path / "early.py"
+    script.write_text(EARLY)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, script]
+    printed = subprocess.check_output(command, text=True, env=environment, timeout=60)
+    [(one, importer)], [(other, same)] = ast.literal_eval(printed)
+    assert importer == same  # the process that both are copies of
+    assert len({one, other, importer}) == 3

@@ -27,13 +27,15 @@ class Engine:
         chunks: Iterable[Sequence[Item]],
         failed: Callable[[Item, RejectedFile], Result],
         limit_s: float = worker_pool.TIME_LIMIT_S,
+        imports: Sequence[str] = (),
     ) -> Iterator[list[Result]]:
         """Yield `work(chunk)` for each chunk, in order; the same wherever it is done.
 
         For an item that crashes its process or does not finish, `failed(item, error)` is the
-        result. Raises as `worker_pool.map_chunks` and `cluster.map_chunks` do.
+        result; `imports` is as `worker_pool.map_chunks` has it. Raises as that and
+        `cluster.map_chunks` do.
         """
         if self.name == RAY:
             return cluster.map_chunks(work, chunks, self.address, self.workers, failed, limit_s)
         number = worker_pool.worker_count(self.workers)
-        return worker_pool.map_chunks(work, chunks, number, failed, limit_s)
+        return worker_pool.map_chunks(work, chunks, number, failed, limit_s, imports)

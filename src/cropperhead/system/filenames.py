@@ -1,16 +1,27 @@
-"""Which paths are safe in tables of text, and as arguments of ExifTool, which takes one a line.
+"""Which names are the same, and which paths are safe in tables and as arguments of ExifTool.
 
-ExifTool has options that rewrite files and run code. A line break in a path would start another
-argument, so a path with one is rejected where paths enter, and again at the door to ExifTool.
+ExifTool takes one argument a line, and has options that rewrite files and run code. A line break in
+a path would start another argument, so a path with one is rejected where paths enter, and again at
+the door to ExifTool.
 
 ExifTool's notation for a line with escapes (`#[CSTR]`) is not used: such a name could then be read,
 but not be listed in a table, and an answer could not be matched with a name in bytes.
 """
 
 import os
+import unicodedata
 from pathlib import Path
 
+UNSAFE = "its name holds a line break or is not valid UTF-8"
 _ARGUMENT_ENDS = ("\n", "\r", "\0")
+
+
+def fold_name(name: str) -> str:
+    """A name or path as the least discerning disk compares it: without case, letters composed.
+
+    macOS decomposes letters (an a and two dots), and copies from there keep that.
+    """
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def is_safe_path(path: str | Path) -> bool:

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tqdm import tqdm
-
 from cropperhead.errors import BusyError
 
 try:
@@ -47,6 +45,8 @@ def hold_trees(folders: Iterable[Path]) -> Iterator[None]:
         if time.monotonic() > deadline:
             raise BusyError(f"{busy} Wait until it is done, or end it, and try again.")
         if not has_told:
+            from tqdm import tqdm  # noqa: PLC0415 - which workers do without
+
             tqdm.write(f"{busy} Waiting for up to {PATIENCE_S:g} s.", file=sys.stderr)
             has_told = True
         time.sleep(_PAUSE_S)

@@ -1,10 +1,12 @@
-"""A limit on how long a block of code may take."""
+"""A limit on how long a block of code may take, and how long a process has been busy."""
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _LOOK_EVERY_S = 0.5
 
@@ -39,3 +41,13 @@ def time_limit(seconds: float, is_hopeless: Callable[[], bool] | None = None) ->
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def processor_s(process: int) -> float:
+    """How long a process, by its id, has used the processor; 0 where no /proc tells (not Linux)."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return 0.0
+    user, system = text.rpartition(")")[2].split()[11:13]  # proc(5): the 14th and 15th field
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
