@@ -1,5 +1,6 @@
 import io
 import json
+import struct
 import subprocess
 import sys
 
@@ -10,7 +11,19 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
-from raw_files import BYTE, LONG, RATIONAL, SCENE, SHORT, claim, save_dng, scene, text
+from raw_files import (
+    BYTE,
+    LONG,
+    RATIONAL,
+    SCENE,
+    SHORT,
+    UNDEFINED,
+    Value,
+    claim,
+    save_dng,
+    scene,
+    text,
+)
 
 from cropperhead.errors import RejectedFile
 from cropperhead.photos import as_taken, raw_header
@@ -231,6 +244,45 @@ def test_a_preview_of_the_camera_s_own_framing_is_not_used(tmp_path, framing):
 def test_a_preview_counts_if_no_program_has_changed_the_file(tmp_path, tags, used):
     file = save_dng(tmp_path / "a.dng", preview=scene(900, 600, OTHER), tags=tags)
     assert developed(picture(file)[1]) is not used
+
+
+def created_by(name: str) -> dict[int, Value]:
+    packet = xmp({}).replace(b'rdf:about=""', f'rdf:about="" xmp:CreatorTool="{name}"'.encode())
+    return {700: (BYTE, packet)}
+
+
+def nikon_notes(*tags: int) -> dict[int, Value]:
+    """Nikon's maker's note with some tags, in a TIFF structure of its own."""
+    entries = b"".join(struct.pack("<HHII", tag, UNDEFINED, 4, 0) for tag in tags)
+    inner = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    return {37500: (UNDEFINED, b"Nikon\0\2\x10\0\0" + inner)}
+
+
+@pytest.mark.parametrize(
+    ("tags", "used"),
+    [
+        (created_by("Photo Mechanic 6.0"), False),
+        (created_by("Test Ver.1.10 "), True),  # the camera itself
+        ({700: (BYTE, b"<xmp:CreatorTool>ViewNX 2.9 M</xmp:CreatorTool>")}, False),
+        ({700: (BYTE, xmp(settings()))}, True),  # of a DNG, where Adobe marks its own previews
+        (nikon_notes(0x0E01), False),  # Capture NX, which leaves the camera's times and Software
+        (nikon_notes(0x0E0E), False),
+        (nikon_notes(0x0001, 0x0E22), True),
+    ],
+)
+def test_a_preview_counts_if_no_program_has_left_its_trace_in_the_file(tmp_path, tags, used):
+    file = save_dng(tmp_path / "a.dng", preview=scene(900, 600, OTHER), tags=tags)
+    assert developed(picture(file)[1]) is not used
+
+
+@pytest.mark.parametrize("place", [9999, 26])  # of the XMP: beyond the file, and cut off by its end
+def test_a_file_whose_programs_cannot_be_read_does_not_count_as_untouched(tmp_path, place):
+    tag = struct.pack("<HHII", 700, BYTE, 100, place)
+    damaged = b"II*\0" + struct.pack("<IH", 8, 1) + tag + bytes(4) + b"<xmp:CreatorTool>NX"
+    (tmp_path / "a.nef").write_bytes(damaged)
+    (tmp_path / "a.raf").write_bytes(b"FUJIFILMCCD-RAW ")
+    assert raw_header.read_programs(tmp_path / "a.nef") is None
+    assert raw_header.read_programs(tmp_path / "a.raf") == []
 
 
 @pytest.mark.parametrize("long_side", [60, 300, 1200])

@@ -23,6 +23,7 @@ from PIL import Image
 from cropperhead.errors import RejectedFile
 from cropperhead.photos import as_taken, embedded_preview, tiff
 from cropperhead.photos import image as pictures
+from cropperhead.photos.as_taken import Exposure
 from cropperhead.photos.embedded_preview import PhotoFrame
 
 _WIDTH, _HEIGHT = 40962, 40963  # PixelXDimension and PixelYDimension
@@ -47,7 +48,7 @@ def find_preview(
     """
     if pictures.draft_side(long_side) >= max(frame.size) or not frame.shows_turns():
         return None
-    if not _is_as_taken(image, frame.size):
+    if find_exposure(image, frame.size) is None:
         return None
     if image.format == pictures.HEIF:
         return _thumbnail_item(file, frame, long_side)
@@ -55,21 +56,25 @@ def find_preview(
     return next((one for one in previews if one is not None), None)
 
 
-def _is_as_taken(image: Any, size: tuple[int, int]) -> bool:
+def find_exposure(image: Any, size: tuple[int, int]) -> Exposure | None:
+    """The exposure of an opened JPEG or HEIC that looks as the camera wrote it; None for others.
+
+    `size` is that of its stored pixels, which are not read yet.
+    """
     is_heif = image.format == pictures.HEIF
     if not (is_heif or (image.format in pictures.JPEG_FORMATS and _has_cameras_segments(image))):
-        return False
+        return None
     xmp = image.info.get("xmp") or b""
     said = [xmp] if is_heif else [content for _, content in image.applist]  # also extended XMP
     if any(word in part.replace(b"\0", b"") for part in said for word in _PROGRAMS_WORDS):
-        return False  # in UTF-16, too
+        return None  # in UTF-16, too
     exif = io.BytesIO((image.info.get("exif") or b"").removeprefix(_EXIF_PREFIX))
     try:
         directories = tiff.read_directories(exif, _WANTED)
     except (struct.error, ZeroDivisionError):
-        return False
+        return None
     stated = (_number(directories, _WIDTH), _number(directories, _HEIGHT))
-    return stated == size and as_taken.is_as_taken(directories)
+    return as_taken.find_exposure(directories) if stated == size else None
 
 
 def _has_cameras_segments(image: Any) -> bool:

@@ -3,12 +3,13 @@
 The directory of the RAW pixels may be below the first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import BinaryIO
 
 from cropperhead.errors import RejectedFile
-from cropperhead.photos.tiff import Directory
+from cropperhead.photos.tiff import Directory, Entry
 
 # TIFF 6.0 and DNG 1.7: the tags of a DNG's frame, and of the program that made its previews
 _SUBFILE, _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 259, 262
@@ -23,6 +24,7 @@ TAGS = _PREVIEW_MAKER | {
 }
 _COLOUR_FILTERS, _LINEAR_RAW = 32803, 34892
 _RAW_PIXELS = {_COLOUR_FILTERS, _LINEAR_RAW}  # PhotometricInterpretation
+_OF_RAW_PIXELS = _SUBFILE, _WIDTH, _HEIGHT, _PHOTOMETRIC  # what tells their directory
 _JPEG_XL = 52546
 _NO_USER_CROP = (0, 0, 1, 1)
 
@@ -137,6 +139,15 @@ def holds_raw_pixels(directory: Directory) -> bool:
         and _WIDTH in directory
         and _HEIGHT in directory
     )
+
+
+def names_raw_pixels(entries: Mapping[int, Entry], stream: BinaryIO) -> bool:
+    """As `holds_raw_pixels`, for tags of which the values are not read yet; by number.
+
+    Raises struct.error.
+    """
+    single = [tag for tag in _OF_RAW_PIXELS if tag in entries and entries[tag].count == 1]
+    return holds_raw_pixels({tag: entries[tag].numbers(stream) for tag in single})
 
 
 def _raw_directory(directories: Sequence[Directory]) -> Directory | None:

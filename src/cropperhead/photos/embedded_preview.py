@@ -5,22 +5,25 @@ since the camera wrote both, the reader of a format has to know.
 """
 
 import io
+import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 from PIL import Image
 
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.photos import image as photos
+from cropperhead.system.regular_file import open_regular
 
 # Cameras round a preview's sides to 8 or 16 px: 1616 x 1080 of 3:2 is 0.25 % off
 ASPECT_TOLERANCE = 0.01
 _BLACK = 12  # of 255: the bars of a letterboxed preview, with the ripples of its compression
 _START, _END = b"\xff\xd8", b"\xff\xd9"  # SOI and EOI of ITU T.81, table B.1
 _ORIENTATION = 0x0112
+_MOST_PADDING = 1 << 16  # bytes: cameras fill up a block of the card with zeros
 _MOST_BYTES = 64_000_000  # of a picture; one of 100 megapixels has some 40
 
 
@@ -60,7 +63,9 @@ def decode(
             if not (enough <= max(preview.size) <= most and _may_show(preview, frame)):
                 return None
             photos.load_pixels(preview, long_side)
-            return None if has_bars(preview) else preview.convert("RGB")
+            if has_bars(preview):
+                return None
+            return preview if preview.mode == "RGB" else preview.convert("RGB")
     except RejectedFile:
         return None
 
@@ -76,8 +81,17 @@ def read_part(stream: BinaryIO, place: int, size: int) -> bytes:
     if stream.read(len(_START)) != _START:
         return b""
     part = _START + stream.read(size - len(_START))
-    is_whole = len(part) == size and part.rstrip(b"\0").endswith(_END)
-    return part if is_whole else b""
+    return part if len(part) == size and _ends(part) else b""
+
+
+def ends_whole(file: Path) -> bool:
+    """Whether a file ends as a JPEG does, which one that is cut off within its pixels never does.
+
+    False, too, for one with something else behind its last picture.
+    """
+    with open_regular(file) as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _MOST_PADDING))
+        return _ends(stream.read())
 
 
 def are_alike(
@@ -92,7 +106,16 @@ def has_bars(preview: Image.Image) -> bool:
     width, height = preview.size
     lines = [(0, 0, width, 1), (0, height - 1, width, height)]
     lines += [(0, 0, 1, height), (width - 1, 0, width, height)]
-    return any(np.asarray(preview.crop(line).convert("L")).max() <= _BLACK for line in lines)
+    return any(_brightest(preview.crop(line)) <= _BLACK for line in lines)
+
+
+def _ends(part: bytes) -> bool:
+    return part.rstrip(b"\0").endswith(_END)
+
+
+def _brightest(line: Image.Image) -> float:
+    _, most = line.convert("L").getextrema()
+    return float(most)  # type: ignore[arg-type]  # of one band
 
 
 def _may_show(preview: Image.Image, frame: PhotoFrame) -> bool:

@@ -21,12 +21,9 @@ _JPEG_START, _APP1 = b"\xff\xd8", 0xE1
 _SCAN, _FILL = 0xDA, 0xFF
 _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})  # no markers, or none of a header
 _SIGNATURE, _EXTENSION = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
-_XMP, _MAKER_NOTE, _PRIVATE = 700, 37500, 50740
-# What is at which places: strips, tiles, JPEG
-_PICTURES = {273: 279, 324: 325, 513: 514}
-_BELOW = (330, 34665, 34853, 40965)  # directories: SubIFDs, EXIF, GPS, interoperability
+_MAKER_NOTE, _PRIVATE = 37500, 50740
 # A program that moves these has to change them: places, and makers' notes with places in them
-_MOVED = frozenset({*_PICTURES, *_BELOW, _XMP, _MAKER_NOTE, _PRIVATE})
+_MOVED = frozenset({*tiff.PICTURES, *tiff.BELOW, tiff.XMP, _MAKER_NOTE, _PRIVATE})
 _AT_ONCE = 1 << 20  # bytes
 
 
@@ -47,12 +44,18 @@ def read_xmp(file: Path) -> EmbeddedXmp:
     """Reads the packets. Raises OSError, and RejectedFile for what is no sound JPEG or TIFF."""
     with _opened(file) as stream:
         if not _is_jpeg(stream):
-            entries = [one for listed in tiff.walk(stream, _BELOW) for one in listed]
-            places = [one for one in entries if one.tag == _XMP]
+            entries = [one for listed in tiff.walk(stream, tiff.BELOW) for one in listed]
+            places = [one for one in entries if one.tag == tiff.XMP]
             return EmbeddedXmp([one.read(stream) for one in reversed(places)], False)
         app1 = [content for marker, content in _segments(stream) if marker == _APP1]
     packets = [one.removeprefix(_SIGNATURE) for one in app1 if one.startswith(_SIGNATURE)]
     return EmbeddedXmp(packets, True, any(one.startswith(_EXTENSION) for one in app1))
+
+
+def read_jpeg_header(stream: BinaryIO) -> None:
+    """Reads a JPEG up to its first scan. Raises struct.error if it is not sound so far."""
+    for _ in _segments(stream):
+        pass
 
 
 def digest_without_xmp(file: Path) -> str:
@@ -117,8 +120,8 @@ def _jpeg_parts(stream: BinaryIO) -> Iterator[bytes]:
 
 def _tiff_parts(stream: BinaryIO) -> Iterator[bytes]:
     left = 2 * stream.seek(0, os.SEEK_END)  # a damaged file may name the same bytes again and again
-    for entries in tiff.walk(stream, _BELOW):
-        yield struct.pack(">I", len([one for one in entries if one.tag != _XMP]))
+    for entries in tiff.walk(stream, tiff.BELOW):
+        yield struct.pack(">I", len([one for one in entries if one.tag != tiff.XMP]))
         for place, size, head in _stretches(stream, entries):
             left -= size
             if left < 0:
@@ -131,10 +134,10 @@ def _stretches(stream: BinaryIO, entries: Sequence[tiff.Entry]) -> Iterator[tupl
     """Where a directory's tags and pictures are, each with its size and what else tells it."""
     by_tag = {one.tag: one for one in entries}
     for one in sorted(entries, key=lambda entry: entry.tag):
-        if one.tag in _PICTURES:
-            places, sizes = one.numbers(stream), by_tag.get(_PICTURES[one.tag])
+        if one.tag in tiff.PICTURES:
+            places, sizes = one.numbers(stream), by_tag.get(tiff.PICTURES[one.tag])
             if sizes is None or sizes.count != one.count:
-                raise struct.error(f"tag {one.tag} tells no sizes")
+                raise struct.error(f"tag {one.tag} gives no sizes")
             for place, size in zip(places, sizes.numbers(stream), strict=True):
                 yield place, size, struct.pack(">HI", one.tag, size)
         elif one.tag not in _MOVED:

@@ -3,14 +3,18 @@
 Nothing else uses ExifTool.
 """
 
+import codecs
 import json
+import math
 import os
 import re
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +23,8 @@ from exiftool.exceptions import ExifToolException
 
 from cropperhead.errors import RejectedFile, SetupError
 from cropperhead.system import filenames
-from cropperhead.system.regular_file import is_irregular
-from cropperhead.system.time_limit import TimeIsUp, time_limit
+from cropperhead.system.regular_file import is_irregular, open_regular
+from cropperhead.system.time_limit import TimeIsUp, processor_s, time_limit
 
 Tags = Mapping[str, Any]  # "Group:Tag" -> value, as ExifTool's -G1 -n -struct -json gives them
 
@@ -31,6 +35,7 @@ _GROUPED = ("-a", "-G1:4")
 # -fast2 stops before a maker's own notes, which hold no crop; but in a PNG it stops at the pixels,
 # and XMP may come after them.
 _SPEED, _SPEED_WITH_NOTES = "-fast2", "-fast"
+_NO_COMPOSITES = "-e"  # tags that ExifTool makes of others take it a fifth of its time
 _BROKEN_XMP = "XMP format error"
 _WARNING = "ExifTool:Warning"
 # Comments and processing instructions (XML 1.0, 2.5 and 2.6), which ExifTool 12.57 leaves in an
@@ -38,9 +43,22 @@ _WARNING = "ExifTool:Warning"
 # of many beginnings is searched in one pass. Before Python 3.11.5, a possessive quantifier within
 # another one finds nothing here.
 _MARKUP = re.compile(r"<!--[^-]*+(?:-[^-]+)*-->|<\?[^<]*?\?>")
+_BLANKS = " \t\r\n"  # of XML (2.3): a no-break space belongs to a value
+# The marks of wide encodings, and how XMP must begin in them; UTF-32's begin as UTF-16's do
+_WIDE = (
+    (codecs.BOM_UTF32_LE, "utf-32-le", "<?xml"),
+    (codecs.BOM_UTF32_BE, "utf-32-be", "<?xml"),
+    (codecs.BOM_UTF16_LE, "utf-16-le", "<?x"),
+    (codecs.BOM_UTF16_BE, "utf-16-be", "<?x"),
+)
+_LONGEST_BEGINNING = 4 * len("\ufeff\ufeff<?xml")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,16})?", re.ASCII)
-# ExifTool answers in milliseconds; a file that it never finishes must not stop the run.
+# A file that it never finishes must not stop the run. A slow drive may take long, but uses no
+# processor: ExifTool itself needs 4 ms for a photo, 0.3 s for a sidecar of 60 MB. It takes minutes
+# for some that are nested thousands deep. A batch with one of them is stopped and read one by one,
+# so that it costs 10 s of the processor at most: 2 s + 0.03 s for each of 100 files, and 5 s.
 _TIME_LIMIT_S, _TIME_LIMIT_PER_FILE_S = 30, 2
+_PROCESSOR_LIMIT_S, _PROCESSOR_LIMIT_PER_FILE_S, _PROCESSOR_LIMIT_ALONE_S = 2.0, 0.03, 5.0
 _SLOWEST_BYTES_PER_S = 2_000_000  # at which it copies a photo, on a slow network drive
 # With the group; without it, ExifTool looks for XMP in Canon's recipes as well, which are in EXIF,
 # and writes EXIF and the makers' notes anew.
@@ -82,7 +100,7 @@ _TABLES = """
 """
 # It uses 0.1 GB for sound files, but inflates what is compressed in them without any limit. Here it
 # ends with an error, where the system can limit one process (Linux).
-_MOST_BYTES = 2 << 30
+_MOST_BYTES = 1 << 30
 # How groups of tags outside of makers' notes begin
 _COMMON_GROUPS = ("exif", "ifd", "subifd", "gps", "xmp", "iptc", "file", "system", "icc", "jfif")
 # ExifTool's families: a tag requested by one of these comes back in a group that begins so
@@ -115,6 +133,10 @@ class _Process(exiftool.ExifToolHelper):  # type: ignore[misc]  # it has no type
         """Whether it ran and has ended; PyExifTool itself shows this only on the next use."""
         return self._child is not None and self._child.poll() is not None
 
+    def processor_s(self) -> float:
+        """How long it has used the processor: `time_limit.processor_s`."""
+        return 0.0 if self._child is None else processor_s(self._child.pid)
+
     def kill(self) -> None:
         """Ends a process that hangs or may be dead already.
 
@@ -144,14 +166,16 @@ class TagReader:
         """The named tags of each file and ExifTool's warnings; files it cannot read are absent.
 
         `tags` are "Group:Tag". One bad file can spoil ExifTool's answer for a whole batch: the
-        files are then read one by one. `with_notes` reads makers' notes too, which is slower.
+        files are then read one by one. `with_notes` reads makers' notes and what ExifTool composes
+        of several tags, too, which is slower.
         Absent, too, is a file whose path would be more than one argument, and what is no file: of a
         folder, ExifTool would read every file, and a pipe it would wait for.
         """
         files = [file for file in files if _is_passable(file)]
         wanted = [*tags, _WARNING, "ExifTool:Error"]
         try:
-            with self._limited(_TIME_LIMIT_S + _TIME_LIMIT_PER_FILE_S * len(files)):
+            seconds = _TIME_LIMIT_S + _TIME_LIMIT_PER_FILE_S * len(files)
+            with self._limited(seconds, _processor_limit(len(files))):
                 return self._ask(files, wanted, with_notes)
         except (ExifToolException, UnicodeDecodeError, RecursionError):  # records a thousand deep
             pass
@@ -169,7 +193,7 @@ class TagReader:
         copy may then be there. Raises OSError for what is no file.
         """
         if not (_is_passable(photo) and filenames.has_safe_absolute_path(target)):
-            raise RejectedFile("unreadable", "its path is none for ExifTool")
+            raise RejectedFile("unreadable", "ExifTool takes no such path")
         seconds = _TIME_LIMIT_S + photo.stat().st_size / _SLOWEST_BYTES_PER_S
         with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
             new = Path(folder, "new.xmp")
@@ -210,13 +234,17 @@ class TagReader:
             return f"it ended, or took more than {seconds:.0f} s"
 
     @contextmanager
-    def _limited(self, seconds: float) -> Iterator[None]:
-        """A block in which a running ExifTool has so many seconds. Raises TimeIsUp."""
+    def _limited(self, seconds: float, busy_s: float = math.inf) -> Iterator[None]:
+        """A block in which a running ExifTool has so many seconds, and of the processor.
+
+        Raises TimeIsUp.
+        """
         if self._process.has_died():
             self._restart()
+        process, most = self._process, self._process.processor_s() + busy_s
         # PyExifTool would wait for an answer forever, and warns of a process that has just died
         with (
-            time_limit(seconds, self._process.has_died),
+            time_limit(seconds, lambda: process.has_died() or process.processor_s() > most),
             warnings.catch_warnings(action="ignore"),
         ):
             yield
@@ -239,14 +267,32 @@ class TagReader:
         names = {file: os.path.abspath(file) for file in files}  # noqa: PTH100 - keeps links
         slow = [n for f, n in names.items() if with_notes or f.suffix.lower() == ".png"]
         quick = [name for name in names.values() if name not in set(slow)]
-        answers = self._found(quick, tags, _SPEED) | self._found(slow, tags, _SPEED_WITH_NOTES)
+        # composite tags, like maker notes, are requested without a group
+        less = [] if with_notes else [_NO_COMPOSITES]
+        answers = self._found(quick, tags, [_SPEED, *less])
+        answers |= self._found(slow, tags, [_SPEED_WITH_NOTES, *less])
         return {file: answers[name] for file, name in names.items() if name in answers}
 
-    def _found(self, names: Sequence[str], tags: Sequence[str], speed: str) -> dict[str, Tags]:
+    def _found(
+        self, names: Sequence[str], tags: Sequence[str], options: Sequence[str]
+    ) -> dict[str, Tags]:
         if not names:
             return {}
-        answers = self._process.get_tags(names, tags, params=[speed, *_GROUPED])
-        return {one["SourceFile"]: _without_markup(_without_copies(one)) for one in answers}
+        # a file alone, such as one that has spoilt its batch, is asked for no more than is wanted
+        whole = _whole_groups(tags) if len(names) > 1 else frozenset()
+        wanted = {tag.lower() for tag in tags}
+        asked = _requests(tags, whole)
+        answers = self._process.get_tags(names, asked, params=[*options, *_GROUPED])
+        return {
+            one["SourceFile"]: _as_meant(_without_copies(_without_unwanted(one, wanted, whole)))
+            for one in answers
+        }
+
+
+def _processor_limit(files: int) -> float:
+    if files <= 1:
+        return _PROCESSOR_LIMIT_ALONE_S
+    return _PROCESSOR_LIMIT_S + _PROCESSOR_LIMIT_PER_FILE_S * files
 
 
 def start_reader() -> TagReader:
@@ -304,6 +350,21 @@ def is_broken_xmp(tags: Tags) -> bool:
     return str(tags.get(_WARNING, "")).startswith(_BROKEN_XMP)
 
 
+def passes_over(sidecar: Path) -> bool:
+    """Whether ExifTool takes a sidecar for XMP and reads nothing of it, up to 13.59 at least.
+
+    In UTF-16 and UTF-32 it reads only what begins with a declaration, in UTF-16 a packet, too.
+    Raises OSError.
+    """
+    with open_regular(sidecar) as stream:
+        head = stream.read(_LONGEST_BEGINNING)
+    for mark, encoding, beginning in _WIDE:
+        if head.startswith(mark):
+            text = head[len(mark) :].decode(encoding, "replace").removeprefix("\ufeff")
+            return not text.startswith(beginning)
+    return False
+
+
 def has_several(tags: Tags, group: str) -> bool:
     """Whether a file has a tag of a group, such as `XMP-crs:`, several times."""
     return any(tag.startswith(group) for tag in tags.get(_SEVERAL, ()))
@@ -338,6 +399,47 @@ def find_value(tags: Tags, tag: str) -> Any:
     return tags[named[0]] if len(named) == 1 and not is_common else None
 
 
+def _whole_groups(tags: Sequence[str]) -> frozenset[str]:
+    """The groups, in small letters, of which several tags are wanted, and which are no families.
+
+    They are asked for as a whole. That takes ExifTool as long as a single tag, 0.1 ms in each file.
+    There are none if a tag is wanted of another kind of group, such as Author or Camera: only
+    ExifTool knows which tags of a whole group are meant by that.
+    """
+    counts = Counter(tag.lower().rpartition(":")[0] for tag in tags)
+    if any(one and (":" in one or not one.startswith(_COMMON_GROUPS)) for one in counts):
+        return frozenset()
+    places = (*_FAMILIES["exif"], *_FAMILIES["xmp"])
+    return frozenset(one for one, count in counts.items() if count > 1 and one.startswith(places))
+
+
+def _requests(tags: Sequence[str], whole: Collection[str]) -> list[str]:
+    """What ExifTool is asked for, so that all of the tags are among its answers."""
+    rest = [tag for tag in tags if tag.lower().rpartition(":")[0] not in whole]
+    return [*(f"{group}:all" for group in sorted(whole)), *dict.fromkeys(rest)]
+
+
+def _without_unwanted(answer: Tags, wanted: Collection[str], whole: Collection[str]) -> Tags:
+    """An answer without what comes with whole groups and is not among the tags that are wanted.
+
+    A tag of a whole group may be wanted by the name of its family, too. `wanted` is in small
+    letters.
+    """
+    kept = {}
+    for tag, value in answer.items():
+        group, _, name = _COPY.sub(":", tag).lower().rpartition(":")
+        if group not in whole or any(one + name in wanted for one in _names_of(group)):
+            kept[tag] = value
+    return kept
+
+
+@cache
+def _names_of(group: str) -> tuple[str, ...]:
+    """What may be before a wanted tag of a group: nothing, the group's name, or its families'."""
+    families = [name for name, places in _FAMILIES.items() if group.startswith(places)]
+    return ("", *(f"{one}:" for one in (group, *families)))
+
+
 def _without_copies(answer: Tags) -> Tags:
     """Each tag once, the last of several; their warning is that of broken XMP if one of them is.
 
@@ -365,21 +467,22 @@ def _copy_number(tag: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _without_markup(tags: Tags) -> Tags:
+def _as_meant(tags: Tags) -> Tags:
     return {
-        name: _plain(value) if name.startswith("XMP") else value for name, value in tags.items()
+        name: _value_as_meant(value) if name.startswith("XMP") else value
+        for name, value in tags.items()
     }
 
 
-def _plain(value: Any) -> Any:
-    """A value of XMP as XML means it, where ExifTool has left comments in its text."""
+def _value_as_meant(value: Any) -> Any:
+    """A value of XMP without the comments in it and the blanks around it, which ExifTool leaves."""
     if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: _value_as_meant(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_value_as_meant(one) for one in value]
     if not isinstance(value, str):
         return value
-    text = _MARKUP.sub("", value)
+    text = _MARKUP.sub("", value).strip(_BLANKS)
     if text == value:
         return value
     if text.lower() in {"true", "false"}:

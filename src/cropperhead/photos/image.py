@@ -173,12 +173,13 @@ def small_copy(image: Image.Image, stored_as: int, long_side: int, quality: int)
     buffer = io.BytesIO()
     # Pillow would carry a PNG's text along, or fail on a long one
     shown.save(buffer, "JPEG", quality=quality, comment=b"")
+    grey = shown.convert("L")
     return SmallCopy(
         jpeg=buffer.getvalue(),
         width=shown.width,
         height=shown.height,
-        perceptual_hash=str(imagehash.phash(shown)),
-        features=local_features.find_features(shown).to_bytes(),
+        perceptual_hash=str(imagehash.phash(grey)),
+        features=local_features.find_features(grey).to_bytes(),
     )
 
 

@@ -9,6 +9,7 @@ that of the picture itself.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -191,6 +192,7 @@ def _octave(spectrum: Floats) -> tuple[Floats, Callable[[int], Floats]]:
         (np.pi / side * np.arange(side, dtype=np.float32)) ** 2 for side in spectrum.shape
     )
 
+    @cache
     def damped(level: int) -> Floats:
         half = np.float32(_scale(level) ** 2 / 2)
         return np.asarray(spectrum * np.exp(-half * down)[:, None] * np.exp(-half * across))
@@ -211,10 +213,13 @@ def _extrema(laplacians: Floats) -> Floats:
     inner = laplacians[1:-1, 1:-1, 1:-1]
     bright = (inner < -_FAINTEST) & (inner == _of_neighbours(np.minimum, laplacians))
     dark = (inner > _FAINTEST) & (inner == _of_neighbours(np.maximum, laplacians))
-    centre = np.argwhere(bright | dark).T + 1
+    centre = np.stack(np.unravel_index(np.flatnonzero(bright | dark), inner.shape)) + 1
+    values, places = laplacians.ravel(), np.ravel_multi_index(list(centre), laplacians.shape)
+    _, height, width = laplacians.shape
 
-    def at(*step: int) -> Floats:
-        return np.asarray(laplacians[tuple(centre + np.array(step)[:, None])], dtype=float)
+    def at(level: int, down: int, across: int) -> Floats:
+        step = (level * height + down) * width + across
+        return np.asarray(values[places + step], dtype=float)
 
     here = at(0, 0, 0)
     steps = np.eye(3, dtype=int)
@@ -234,9 +239,9 @@ def _extrema(laplacians: Floats) -> Floats:
 def _of_neighbours(extreme: Callable[[Floats, Floats], Floats], values: Floats) -> Floats:
     """Return the extreme of each inner value and its 26 neighbours."""
     for axis in range(values.ndim):
-        lines = np.moveaxis(values, axis, 0)
-        nearest = extreme(extreme(lines[:-2], lines[1:-1]), lines[2:])
-        values = np.moveaxis(nearest, 0, axis)
+        ends = (slice(None, -2), slice(1, -1), slice(2, None))
+        before, own, after = (values[(slice(None),) * axis + (end,)] for end in ends)
+        values = extreme(extreme(before, own), after)
     return values
 
 
@@ -247,9 +252,10 @@ def _surroundings(picture: Floats, y: Floats, x: Floats, scales: Floats) -> Floa
     across, across_part = _cells(x[:, None] + offset, picture.shape[1])
     down, down_part = down[:, :, None], down_part[:, :, None]
     across, across_part = across[:, None], across_part[:, None]
+    values, first = picture.ravel(), down * picture.shape[1] + across
     upper, lower = (
-        picture[row, across] * (1 - across_part) + picture[row, across + 1] * across_part
-        for row in (down, down + 1)
+        values.take(place) * (1 - across_part) + values.take(place + 1) * across_part
+        for place in (first, first + picture.shape[1])
     )
     return np.asarray(upper * (1 - down_part) + lower * down_part)
 

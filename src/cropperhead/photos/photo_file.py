@@ -9,8 +9,9 @@ from typing import Protocol
 
 from PIL import Image
 
-from cropperhead.photos import camera_preview, raw
+from cropperhead.photos import camera_preview, embedded_preview, raw
 from cropperhead.photos import image as pictures
+from cropperhead.photos.as_taken import Exposure
 from cropperhead.photos.embedded_preview import PhotoFrame
 from cropperhead.photos.sensor import Sensor
 
@@ -43,12 +44,19 @@ class PhotoFile(Protocol):
         None for other formats, and for an HEIC without a clean aperture.
         """
 
+    @property
+    def exposure(self) -> Exposure | None:
+        """What the camera says of the exposure, in a file that no program has changed since."""
+
     def picture(self, long_side: int) -> Image.Image:
         """The stored pixels, for a copy with this long side; `image.upright_copy` makes one.
 
         It may be smaller than the frame, where the file holds a smaller one that shows the same.
         Otherwise its pixels are read only when used.
         """
+
+    def is_whole(self, long_side: int) -> bool:
+        """Whether all of what `picture` shows is in the file; False where only decoding tells."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +77,19 @@ class _Picture:
     def format(self) -> str:
         return str(self._image.format)
 
+    @property
+    def exposure(self) -> Exposure | None:
+        return camera_preview.find_exposure(self._image, self.frame)
+
     def picture(self, long_side: int) -> Image.Image:
         profile = self._image.info.get("icc_profile")
         frame = PhotoFrame(self.frame, self.shown_as, self._max_megapixels, profile)
         preview = camera_preview.find_preview(self._image, self._file, frame, long_side)
         # of the photo itself, `image.load_pixels` chooses how much is decoded
         return self._image if preview is None else preview
+
+    def is_whole(self, long_side: int) -> bool:  # noqa: ARG002 - a JPEG is cut off at any size
+        return self.format in pictures.JPEG_FORMATS and embedded_preview.ends_whole(self._file)
 
 
 @contextmanager
@@ -92,11 +107,21 @@ def open_photo(file: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[P
 
 @contextmanager
 def open_when_asked(
-    file: Path, max_megapixels: float = MAX_MEGAPIXELS
+    file: Path,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    before: Callable[[], object] = lambda: None,
 ) -> Iterator[Callable[[], PhotoFile]]:
-    """Gives a function that opens a photo, when it is first called. Raises as `open_photo`."""
+    """Gives a function that opens a photo, when it is first called. Raises as `open_photo`.
+
+    `before` is called once, before it is opened.
+    """
     with ExitStack() as stack:
-        yield cache(lambda: stack.enter_context(open_photo(file, max_megapixels)))
+
+        def open_now() -> PhotoFile:
+            before()
+            return stack.enter_context(open_photo(file, max_megapixels))
+
+        yield cache(open_now)
 
 
 def is_raw(file: Path) -> bool:

@@ -22,6 +22,7 @@ from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.photos import as_taken, dng, embedded_preview, raw_header, tiff
 from cropperhead.photos import image as photos
+from cropperhead.photos.as_taken import Exposure
 from cropperhead.photos.dng import Box
 from cropperhead.photos.embedded_preview import ASPECT_TOLERANCE, PhotoFrame, are_alike
 from cropperhead.photos.sensor import Sensor
@@ -62,6 +63,7 @@ class RawPhoto:
     frame: tuple[int, int]  # width and height in px as stored, after the camera's default crop
     shown_as: int  # the orientation in which the camera displays it
     sensor: Sensor | None  # None if its pixels are not square
+    exposure: Exposure | None  # None unless the file is as the camera wrote it
     _crop: Box
     _raw: Any
     _preview_use: _Preview
@@ -93,6 +95,14 @@ class RawPhoto:
     def has_substitute(self) -> bool:
         """Whether the preview can replace RAW pixels that cannot be decoded, however small."""
         return self._preview(self._preview_jpeg(), long_side=1) is not None
+
+    def shows_preview(self, long_side: int) -> bool:
+        """Whether `picture` takes a preview in place of the RAW pixels, which it then leaves."""
+        return self._as_taken(long_side) is not None
+
+    def is_whole(self, long_side: int) -> bool:
+        """Whether all of what `picture` shows is in the file; False where only developing tells."""
+        return self.shows_preview(long_side)
 
     def _preview_jpeg(self) -> bytes | None:
         """The largest embedded preview, if it may be used and is stored as the RAW pixels are."""
@@ -152,16 +162,7 @@ def open_raw(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
     try:
         directories = raw_header.read_directories(file)
         with rawpy.imread(str(file)) as raw:
-            sizes = raw.sizes
-            # LibRaw makes oblong pixels square, of all the sensor, by adding some
-            stretch = max(sizes.pixel_aspect, 1 / sizes.pixel_aspect)
-            width = round(sizes.raw_width * stretch)
-            photos.refuse_too_large(width, sizes.raw_height, max_megapixels)
-            crop, frame = dng.default_frame(directories) or _makers_frame(sizes)
-            photos.refuse_too_large(*frame, max_megapixels)
-            shown_as, use = _shown_as(directories, sizes.flip), _preview_use(directories)
-            sensor = _sensor(directories, sizes, crop, frame)
-            photo = RawPhoto(frame, shown_as, sensor, crop, raw, use, max_megapixels, file)
+            photo = _read_header(raw, directories, file, max_megapixels)
             if dng.is_jpeg_xl(directories) and not photo.has_substitute():
                 raise RejectedFile(
                     "unreadable",
@@ -176,6 +177,29 @@ def open_raw(file: Path, max_megapixels: float) -> Iterator[RawPhoto]:
         raise RejectedFile(
             "unreadable", f"the RAW file cannot be read: {_problem(error)}"
         ) from error
+
+
+def _read_header(
+    raw: Any, directories: Sequence[Directory], file: Path, max_megapixels: float
+) -> RawPhoto:
+    sizes = raw.sizes
+    # LibRaw makes oblong pixels square, of all the sensor, by adding some
+    stretch = max(sizes.pixel_aspect, 1 / sizes.pixel_aspect)
+    photos.refuse_too_large(round(sizes.raw_width * stretch), sizes.raw_height, max_megapixels)
+    crop, frame = dng.default_frame(directories) or _makers_frame(sizes)
+    photos.refuse_too_large(*frame, max_megapixels)
+    is_as_taken = _is_as_taken(directories, file)
+    return RawPhoto(
+        frame,
+        _shown_as(directories, sizes.flip),
+        _sensor(directories, sizes, crop, frame),
+        as_taken.find_exposure(directories) if is_as_taken else None,
+        crop,
+        raw,
+        _preview_use(directories, is_as_taken),
+        max_megapixels,
+        file,
+    )
 
 
 def _sensor(
@@ -205,11 +229,18 @@ def _shown_as(directories: Sequence[Directory], flip: int) -> int:
     return stated or _ORIENTATIONS.get(flip, orientation.UPRIGHT)
 
 
-def _preview_use(directories: Sequence[Directory]) -> _Preview:
+def _is_as_taken(directories: Sequence[Directory], file: Path) -> bool:
+    """Whether a file is shown to be as the camera wrote it, and no program has left a trace."""
+    if not as_taken.is_as_taken(directories):
+        return False
+    names = raw_header.read_programs(file)
+    return names is not None and not any(as_taken.names_program(directories, one) for one in names)
+
+
+def _preview_use(directories: Sequence[Directory], is_as_taken: bool) -> _Preview:
     if dng.previews_differ(directories) or as_taken.is_changed(directories):
         return _Preview.DIFFERENT
-    is_sure = as_taken.is_as_taken(directories)
-    return _Preview.AS_TAKEN if is_sure else _Preview.DOUBTFUL
+    return _Preview.AS_TAKEN if is_as_taken else _Preview.DOUBTFUL
 
 
 def _problem(error: Exception) -> str:

@@ -5,6 +5,7 @@ of the camera's JPEG; other formats (CRW, X3F) have none.
 """
 
 import io
+import re
 import struct
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -20,6 +21,14 @@ _JPEG, _STRIP = (513, 514), (273, 279)
 _OF_PREVIEWS = dng.TAGS | {*_JPEG, *_STRIP}
 _HEAD = 1 << 16  # bytes of a file that hold the directories of CR3 and RAF
 _PREFIXES = (b"CMT1", b"CMT2", b"Exif\0\0")  # what a structure inside such a file comes after
+
+_EXIF, _XMP, _MAKER_NOTE = 34665, 700, 37500
+_LARGEST_CONTENT = 1 << 20
+_CREATOR = re.compile(rb"""CreatorTool\s*(?:=\s*["']|>)([^"'<]{0,200})""")
+# Nikon's notes of the second kind: this, a version, and a TIFF structure of their own. Capture NX
+# puts what it has edited into the first of these tags; cameras write neither (ExifTool's Nikon.pm).
+_NIKON, _NIKON_START = b"Nikon\0\2", 10
+_OF_CAPTURE = frozenset({0x0E01, 0x0E0E})
 
 
 def read_directories(file: Path) -> list[Directory]:
@@ -47,6 +56,42 @@ def find_previews(file: Path) -> list[tuple[int, int]]:
         directories = _read_inner(stream, _OF_PREVIEWS)
     found = {part for one in directories for part in _picture_parts(one)}
     return sorted(found, key=lambda part: part[1])
+
+
+def read_programs(file: Path) -> list[str] | None:
+    """The programs that have left their name in a file's XMP, or their data in Nikon's notes.
+
+    Nikon's cameras name themselves in XMP. An empty list for formats that are no TIFF structure,
+    such as CR3 and RAF, and None for damaged files. Raises OSError.
+    """
+    with open_regular(file) as stream:
+        if not tiff.is_structure(stream.read(12)):
+            return []
+        try:
+            contents = _contents(stream, (_XMP, _MAKER_NOTE))
+        except struct.error:
+            return None
+    names = _CREATOR.findall(contents.get(_XMP, b""))
+    notes = contents.get(_MAKER_NOTE, b"")
+    inner = io.BytesIO(notes[_NIKON_START:] if notes.startswith(_NIKON) else b"")
+    is_captured = any(_OF_CAPTURE & one.keys() for one in _read_inner(inner, _OF_CAPTURE))
+    return [name.decode("utf-8", "replace") for name in names] + ["Capture"] * is_captured
+
+
+def _contents(stream: BinaryIO, wanted: Collection[int]) -> dict[int, bytes]:
+    """The first bytes of tags of the first directories and EXIF's.
+
+    Raises struct.error if these are damaged, or a tag is cut off.
+    """
+    entries = [one for each in tiff.walk(stream, {_EXIF}) for one in each if one.tag in wanted]
+    contents = {}
+    for one in entries:
+        size = min(one.size, _LARGEST_CONTENT)
+        stream.seek(one.place)
+        contents[one.tag] = stream.read(size)
+        if len(contents[one.tag]) < size:
+            raise struct.error(f"tag {one.tag} is cut off")
+    return contents
 
 
 def _picture_parts(directory: Directory) -> Iterator[tuple[int, int]]:

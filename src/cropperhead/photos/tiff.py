@@ -10,8 +10,10 @@ from typing import BinaryIO
 
 from cropperhead.geometry import orientation
 
-ORIENTATION = 274
+ORIENTATION, XMP = 274, 700
+PICTURES = {273: 279, 324: 325, 513: 514}  # tags of places, of sizes: strips, tiles, JPEG
 _SUBDIRECTORIES, _EXIF = 330, 34665
+BELOW = (_SUBDIRECTORIES, _EXIF, 34853, 40965)  # directories: with GPS's and interoperability's
 _POINTERS = frozenset({_SUBDIRECTORIES, _EXIF})
 _PLAIN = frozenset({b"II*\0", b"MM\0*"})
 # TIFF's types; a text's numbers are its bytes
@@ -19,6 +21,7 @@ _NUMBERS = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 9: "i", 10: "ii", 13: "I"}
 # Bytes of one value of each type: TIFF 6.0, section 2, and 13 of its supplement 1
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _MOST_DIRECTORIES, _MOST_VALUES = 64, 64  # a sound file has a dozen
+_MOST_PARTS = 1 << 18  # strips and tiles of all pictures: 160 megapixels in tiles of 25 x 25
 _ORDERS = {b"II": "<", b"MM": ">"}
 # What follows the order of bytes: TIFF's 42, and what Olympus and Panasonic write in its place
 _MAGIC = frozenset({b"*\0", b"\0*", b"RO", b"RS", b"OR", b"U\0"})
@@ -103,9 +106,49 @@ def walk(stream: BinaryIO, below: Collection[int]) -> Iterator[list[Entry]]:
             raise struct.error(f"directory {len(seen)} is one too many")
         seen.add(place)
         entries, following = _entries(stream, place, order)
-        inside = [n for one in entries if one.tag in below for n in one.numbers(stream)]
+        pointers = [one for one in entries if one.tag in below]
+        if sum(one.count for one in pointers) > _MOST_DIRECTORIES:
+            raise struct.error(f"directory {len(seen)} leads to too many others")
+        inside = [number for one in pointers for number in one.numbers(stream)]
         pending = [*inside, *([following] if following else []), *pending]
         yield entries
+
+
+def picture_parts(
+    stream: BinaryIO,
+) -> Iterator[tuple[Mapping[int, Entry], list[tuple[int, int]]]]:
+    """Each picture's directory, and the place and the size in bytes of its strips, tiles or JPEG.
+
+    Raises struct.error as `walk` does, for a picture that has places without sizes, and where there
+    are more parts than a sound file has.
+    """
+    left = _MOST_PARTS
+    for entries in walk(stream, BELOW):
+        by_tag = {one.tag: one for one in entries}
+        for places, sizes in PICTURES.items():
+            if places in by_tag:
+                left -= by_tag[places].count
+                if left < 0:
+                    raise struct.error(f"tag {places} has too many values")
+                if sizes not in by_tag or by_tag[sizes].count != by_tag[places].count:
+                    raise struct.error(f"tag {places} gives no sizes")
+                numbers = (by_tag[tag].numbers(stream) for tag in (places, sizes))
+                yield by_tag, list(zip(*numbers, strict=True))
+
+
+def is_structure(start: bytes) -> bool:
+    """Whether the first 8 bytes of a file are those of a TIFF, or of a maker's variety of it."""
+    return len(start) >= 8 and start[:2] in _ORDERS and start[2:4] in _MAGIC
+
+
+def is_cut_off(stream: BinaryIO, size: int) -> bool:
+    """Whether the first directory, or the XMP that it names, goes on beyond a file of this size."""
+    order, place = _start(stream)
+    try:
+        entries, _ = _entries(stream, place, order, {XMP})
+    except struct.error:
+        return True
+    return any(one.place + one.size > size for one in entries)
 
 
 def read_orientation(stream: BinaryIO) -> int | None:
@@ -158,21 +201,28 @@ def _directory(
     return values, following
 
 
-def _entries(stream: BinaryIO, place: int, order: str) -> tuple[list[Entry], int]:
-    """All tags of a directory, and the place of the next directory or 0."""
+def _entries(
+    stream: BinaryIO, place: int, order: str, wanted: Collection[int] | None = None
+) -> tuple[list[Entry], int]:
+    """The wanted tags of a directory (None: all), and the place of the next directory or 0.
+
+    Raises struct.error if the directory is cut off, or a wanted tag has an unknown type.
+    """
     stream.seek(place)
     count = struct.unpack(order + "H", stream.read(2))[0]
     packed = stream.read(12 * count)
     following = struct.unpack(order + "I", stream.read(4).ljust(4, b"\0"))[0]
     entries = []
+    if len(packed) < 12 * count:
+        raise struct.error("a directory is cut off")
     for number, (tag, kind, length, value) in enumerate(struct.iter_unpack(order + "HHII", packed)):
+        if wanted is not None and tag not in wanted:
+            continue
         if kind not in _SIZES:
             raise struct.error(f"tag {tag} has the type {kind}")
         size = length * _SIZES[kind]
         inside = place + 2 + 12 * number + 8
         entries.append(Entry(tag, kind, length, inside if size <= 4 else value, size, order))
-    if len(entries) < count:
-        raise struct.error("a directory is cut off")
     return entries, following
 
 
