@@ -34,6 +34,17 @@ LAYOUTS = {
 }
 QUAD = (0.2, 0.2, 0.8, 0.2, 0.8, 0.8, 0.2, 0.8)  # the keystone's corners, where it is off
 
+# What darktable-cli 4.2.1 applied to a JPEG on opening, with a preset that crops, and its hash
+ON_OPENING = [
+    ("colorin", 7, "gz48eJxjZBgFowABWAbaAaNgwAEAEDgABg=="),
+    ("colorout", 5, "gz35eJxjZBgFo4CBAQAEEAAC"),
+    ("gamma", 1, "0000000000000000"),
+    ("flip", 2, "ffffffff"),
+    ("crop", 1, "abaa2a3e000000005555553f0000803f0100000001000000"),
+]
+HASH_ON_OPENING = "33e8cc7d60e0659af5ec55a4307adad5"
+NO_MASK = "gz14eJxjYIAACQYYOOHEgAZY0QVwggZ7CB6pfNoAAE8gGQg="
+
 
 def gz(data: bytes) -> str:
     return "gz05" + base64.b64encode(zlib.compress(data)).decode()
@@ -131,6 +142,54 @@ def test_the_oldest_sidecars_have_four_sequences():
     assert rejection(old | {"History_enabled": [1]}) == "incomplete"
 
 
+def opened(*later: dict[str, Any], hashed: str = HASH_ON_OPENING, **fields: Any) -> dict[str, Any]:
+    """Settings of a photo that darktable has cropped on opening, and what was done `later`."""
+    first = [
+        {"Operation": operation, "Enabled": 1, "Modversion": version, "Params": params}
+        | {"Blendop_params": NO_MASK, "Multi_priority": 0}
+        for operation, version, params in ON_OPENING
+    ]
+    history = [{"Num": number} | one for number, one in enumerate([*first, *later])]
+    end = {"Xmp_version": 5, "History": history, "History_end": len(history)}
+    hashes = {"History_auto_hash": hashed, "History_current_hash": "2e" * 16}
+    return end | hashes | {"Iop_order_version": 2} | fields
+
+
+EXPOSURE = {"Operation": "exposure", "Enabled": 1, "Modversion": 6, "Params": "00" * 28}
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (opened(EXPOSURE), State.AUTOMATIC),
+        (opened(EXPOSURE, EXPOSURE | {"Enabled": 0}), State.AUTOMATIC),
+        (opened(entry("flip", 2, 5)), State.AUTOMATIC),  # a turn is no crop
+        (opened(EXPOSURE, crop()), State.CROPPED),
+        (opened(EXPOSURE, ashift(2)), State.CROPPED),
+        (opened(crop(), History_end=5), State.AUTOMATIC),  # undone
+        (opened(EXPOSURE, Iop_order_version=4), State.CROPPED),  # another hash
+        (opened(EXPOSURE, hashed="1f" * 16), State.CROPPED),
+    ],
+)
+def test_a_crop_made_on_opening_stays_automatic_until_somebody_crops(given, found):
+    assert darktable.state(given) is found
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"Params": "gz99////"},
+        {"Params": None},
+        {"Enabled": "x"},
+        {"Params": {}},
+    ],
+)
+def test_steps_that_cannot_be_hashed_leave_the_crop_a_person_s(odd):
+    given = opened(EXPOSURE)
+    given["History"][0] |= odd
+    assert darktable.state(given) is State.CROPPED
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -189,6 +248,7 @@ def test_only_enabled_steps_before_the_end_of_the_history_count(values, expected
         ("unknown_version", settings(clipping(0, 0, 0, 1, 1) | {"Modversion": 1})),
         ("unknown_version", settings(crop(Modversion=None))),
         ("unknown_version", settings(crop(), Xmp_version=6)),
+        ("unknown_version", settings(crop(), Iop_order_version=6)),
         ("incomplete", settings({"Enabled": 1})),
         ("incomplete", settings(crop(), History=["crop"])),
         ("bad_params", settings(crop(Modversion=2))),  # of another length

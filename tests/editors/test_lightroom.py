@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from conftest import ROOT, settings
+from conftest import ROOT, settings, xmp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +10,7 @@ from cropperhead.editors.base import State, displayed_crop
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import crops, orientation
 from cropperhead.geometry.crops import Crop
+from cropperhead.photos import exiftool
 
 VECTORS = json.loads((ROOT / "tests" / "vectors" / "crops.json").read_text())["vectors"]
 
@@ -78,6 +79,8 @@ def test_left_beyond_right_is_a_tall_tilted_crop():
             State.UNCROPPED,
         ),
         (settings(0, 0, 1, 1), State.UNCROPPED),
+        (settings(0, -2e-7, 0.999999, 1.0000001, 1e-6), State.UNCROPPED),  # 0.01 px at 10,000 px
+        (settings(0, 0, 0.9999, 1), State.CROPPED),  # 1 px
         ({k: v for k, v in settings(0, 0, 1, 1).items() if k != "HasCrop"}, State.UNCROPPED),
         (settings(0, 0, 1, 1) | {"AlreadyApplied": True}, State.UNCROPPED),
         (settings(), State.CROPPED),
@@ -106,6 +109,8 @@ FISHEYE = {"LensProfileName": "Adobe (Canon EF 8-15mm f/4L FISHEYE USM)"}
         ("pixels", settings(49, 12, 492, 700)),
         ("not_a_number", settings() | {"CropTop": "NaN"}),
         ("not_a_number", settings() | {"CropLeft": "0,1"}),
+        ("not_a_number", settings() | {"CropLeft": "0.1_5"}),
+        ("not_a_number", settings() | {"CropLeft": "\N{FULLWIDTH DIGIT ZERO}.1"}),
         ("not_a_number", settings() | {"CropLeft": True}),
         ("not_a_number", settings() | {"CropRight": float("inf")}),
         ("not_a_number", settings() | {"HasCrop": "maybe"}),
@@ -150,6 +155,32 @@ def test_corrections_at_their_defaults_do_not_warp():
 def test_a_lens_correction_that_bends_little_or_nothing_keeps_the_crop(lens):
     # 0.2 to 0.9 of 400 px
     assert lightroom.decode(settings() | lens, 600, 400).height == pytest.approx(280)
+
+
+# What Camera Raw 18 stores of tools that move no frame; their structures repeat names of the top
+NEWER = """
+<crs:LensBlur crs:Version="1" crs:Active="true" crs:BlurAmount="50" crs:PerspectiveScale="80"/>
+<crs:FilterList rdf:parseType="Resource"><crs:Filters><rdf:Seq>
+<rdf:li><rdf:Description crs:Name="Enhance" crs:CropAngle="9"/></rdf:li>
+</rdf:Seq></crs:Filters></crs:FilterList>
+<crs:RetouchAreas><rdf:Seq><rdf:li rdf:parseType="Resource"><crs:SpotType>heal</crs:SpotType>
+<crs:HasCrop>False</crs:HasCrop></rdf:li></rdf:Seq></crs:RetouchAreas>
+<crs:Look crs:Name="Monochrome"><crs:Parameters crs:PerspectiveUpright="1" crs:CropTop="0.4"/>
+</crs:Look>
+"""
+
+
+def test_newer_tools_that_move_no_frame_keep_the_crop(tmp_path):
+    shown = {"CropConstrainToWarp": 1, "CropConstrainToUnitSquare": 1, "PerspectiveUpright": 0}
+    shown |= {"UprightTransform_4": "1.1,0,0,0,1,0,0,0,1", "AutoLateralCA": 1}
+    packet = xmp(settings() | shown).replace(b"</rdf:Description>", b"%b</rdf:Description>")
+    file = tmp_path / "a.xmp"
+    file.write_bytes(packet % NEWER.encode())
+    with exiftool.tag_reader() as reader:
+        values = lightroom.read_settings(file, reader.read([file], lightroom.tags)[file])
+    assert lightroom.state(values) is State.CROPPED
+    # 0.1 to 0.8 of 400 px
+    assert lightroom.decode(values, 600, 400).height == pytest.approx(280)
 
 
 def test_a_corner_less_than_a_pixel_outside_is_rounding():

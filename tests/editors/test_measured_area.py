@@ -59,6 +59,24 @@ def test_rawtherapee_s_border_depends_on_the_sensor(mosaic, border):
     assert (300 + border, 200 + border, 700 + border, 500 + border) == found
 
 
+@pytest.mark.parametrize("editor", [rawtherapee, art])
+def test_a_profile_s_own_border_counts(editor):
+    # 390 px from the canvas' edge, 10 px from the active area's, 100 px before the frame
+    bordered = profile(390, 270, 400, 300) | {"RAW Bayer": {"Border": "10"}}
+    assert limits(editor, bordered) == (300, 200, 700, 500)
+    # that of another kind of sensor does not
+    other = profile(396, 276, 400, 300) | {"RAW X-Trans": {"Border": "10"}}
+    assert limits(editor, other) == (300, 200, 700, 500)
+
+
+@pytest.mark.parametrize("border", [-1, 500])
+def test_a_border_that_leaves_nothing_is_refused(border):
+    # 1000 px high, less 500 at the top and at the bottom
+    with pytest.raises(RejectedFile, match=f"a border of {border} px") as caught:
+        limits(rawtherapee, profile(0, 0, 9, 9) | {"RAW Bayer": {"Border": f"{border}"}})
+    assert caught.value.kind == "reframed"
+
+
 def test_a_turned_photo_s_crop_is_moved_as_it_is_stored():
     # upside down, on a canvas of 1392 x 992 px: 396 from its left edge is 596 to 996 from the other
     turned = profile(396, 276, 400, 300)

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -5,9 +6,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from profile_files import format_profile
 
+from cropperhead.editors import art, base, rawtherapee
 from cropperhead.editors import profile as profiles
-from cropperhead.editors import rawtherapee
-from cropperhead.editors.base import State, displayed_crop
+from cropperhead.editors.base import CameraTurn, CropToWrite, State, displayed_crop
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import crops, orientation
 from cropperhead.geometry.crops import Crop, Rectangle
@@ -118,6 +119,50 @@ def test_own_turns_come_after_those_of_exif(exif, rotate, horizontal, vertical, 
     flips = {"HorizontalFlip": f"{horizontal:d}", "VerticalFlip": f"{vertical:d}"}
     coarse = {"Coarse Transformation": {"Rotate": f"{rotate}", **flips}}
     assert rawtherapee.shown_as(coarse, exif) == shown
+
+
+@pytest.mark.parametrize(
+    ("app_version", "read"),
+    [
+        ("5.9", (1,)),  # as rendered by rawtherapee-cli 5.9
+        ("4.2.1", (1,)),
+        ("5.10", (6,)),
+        ("5.12-rc1", (6,)),
+        ("5.10-7-gab12cd34", (6,)),
+        ("5.9.1", (1,)),
+        ("5.8-2976-gab12cd34", (1,)),  # built on the way to 5.9
+        ("5.9-412-gab12cd34", (6, 1)),  # on the way to 5.10
+        ("5.9_dev", (6, 1)),
+        ("5.9 dev", (6, 1)),
+        ("5.9RC1", (6, 1)),
+        ("v5.10", (6, 1)),
+        ("1.25.7", (6, 1)),  # ART's
+        ("", (6, 1)),
+    ],
+)
+def test_the_exif_of_a_png_is_read_from_version_5_10_on(app_version, read):
+    camera, settings = CameraTurn(6, 6, "PNG"), {"Version": {"AppVersion": app_version}}
+    assert rawtherapee.camera_orientations(settings, "a.PNG", camera) == read
+    assert rawtherapee.camera_orientations(settings, "a.tif", camera) == (6,)
+    assert art.camera_orientations(settings, "a.png", camera) == (6,)
+
+
+def test_a_png_whose_turn_is_open_is_refused_unless_it_is_shown_alike():
+    with pytest.raises(RejectedFile, match="orientation 6 or 1") as caught:
+        base.exif_orientation(rawtherapee, profile(), "a.png", CameraTurn(6, 6, "PNG"))
+    assert caught.value.kind == "turn"
+    mirrored = CameraTurn(2, 2, "PNG")  # which no version does
+    assert base.exif_orientation(rawtherapee, profile(), "a.png", mirrored) == 2
+
+
+def test_no_crop_is_written_for_a_png_that_versions_display_differently():
+    camera = CameraTurn(6, 6, "PNG")
+    new = CropToWrite("a.png", (600, 400), 6, camera, 6, Crop(0.1, 0.1, 0.9, 0.9, 0), 6)
+    with pytest.raises(RejectedFile, match="save it as JPEG to crop it there") as caught:
+        rawtherapee.write(None, new, {})
+    assert caught.value.kind == "turn"
+    assert b"W=" in rawtherapee.write(b"[Version]\nAppVersion=5.10\n", new, {})
+    assert b"W=" in rawtherapee.write(None, dataclasses.replace(new, photo="a.jpg"), {})
 
 
 def test_a_crop_of_a_turned_photo_is_in_the_displayed_frame():
@@ -248,6 +293,10 @@ def test_unusable_crops_are_rejected_by_kind(kind, settings):
         {"Distortion": {"Enabled": "false", "Amount": "0.3"}},
         {"Distortion": {"Amount": "0.05"}},
         {"Resize": {"Enabled": "true", "Scale": "0.5"}},
+        {"Framing": {"Enabled": "true", "FramingMethod": "Standard", "RelativeBorderSize": "0.1"}},
+        {"Spot removal": {"Enabled": "true", "Spot1": "50;60;120;90;25;0.5;1;"}},
+        {"CropGuide": {"Enabled": "true", "Bleed": "0.1", "Basis": "Width"}},
+        {"Vignetting Correction": {"Amount": "40"}, "Gradient": {"Enabled": "true", "Degree": "9"}},
         {"LensProfile": {"LcMode": "lfauto"}},
         {"Distortion": {"Enabled": "false", "Auto": "true"}},
         {"LensProfile": {"LcMode": "lcp", "LCPFile": "Adobe/EF24-105mm.lcp"}},

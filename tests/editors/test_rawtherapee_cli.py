@@ -121,21 +121,23 @@ def test_a_profile_is_decoded_as_it_is_rendered(tmp_path, exif, profile):
         assert difference(found, cut(image, wrong, code, found.size)) > WRONG_DIFFERENCE
 
 
-def test_a_dng_is_measured_in_its_active_area_as_it_is_rendered(tmp_path):
+@pytest.mark.parametrize("border", [4, 24])
+def test_a_dng_is_measured_in_its_active_area_as_it_is_rendered(tmp_path, border):
     _, image = photo(tmp_path, 600, 400, 1)
     file = save_dng(tmp_path / "wide.dng", image, inset=(40, 50, 40, 50))
-    profile = settings((196, 136, 200, 150))
+    own = {} if border == 4 else {"RAW Bayer": {"Border": f"{border}"}}
+    profile = settings((196, 136, 200, 150)) | own
     found = rendered(tmp_path, file, profile)
     with photo_file.open_photo(file) as opened:
         box = base.decode_in_frame(rawtherapee, profile, opened.frame, 1, opened.sensor)
     # the same pixels, of which those around the frame are masked: the canvas is the frame less 4 px
     alike = save_dng(tmp_path / "alike.dng", image, masked=(44, 56, 42, 52), inset=(0, 0, 0, 0))
     x, y = round(box.centre_x - box.width / 2), round(box.centre_y - box.height / 2)
-    assert (x, y) == (196 + 4 - 50, 136 + 4 - 40)
+    assert (x, y) == (196 + border - 50, 136 + border - 40)
     again = rendered(tmp_path, alike, settings((x - 4, y - 4, 200, 150)))
     assert found.size == again.size == (200, 150)
     assert difference(found, again) < LARGEST_DIFFERENCE
-    naive = rendered(tmp_path, alike, profile)
+    naive = rendered(tmp_path, alike, settings((196, 136, 200, 150)))
     assert difference(found, naive) > WRONG_DIFFERENCE
 
 

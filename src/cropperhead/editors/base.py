@@ -30,7 +30,7 @@ class State(Enum):
     SILENT = "no settings of a crop"
     UNCROPPED = "not cropped"
     CROPPED = "cropped"
-    AUTOMATIC = "cropped by the editor itself, and not edited since"
+    AUTOMATIC = "cropped by the editor itself, and not changed since"
 
     @property
     def holds_crop(self) -> bool:
@@ -233,8 +233,8 @@ def exif_orientation(editor: Editor, settings: Settings, photo: str, camera: Cam
         if editor.shown_as(settings, other) != shown:
             raise RejectedFile(
                 "turn",
-                f"the container displays it by orientation {camera.shown_as}, its EXIF by "
-                f"{camera.exif}, and versions of {editor.name} differ in which of them they go by",
+                f"versions of {editor.name} start from orientation {newest} or {other}, and the "
+                "settings do not tell which of them wrote them",
             )
     return newest
 

@@ -78,7 +78,7 @@ def state(settings: Settings) -> State:
     """Whether settings (tag name without namespace -> value, of `TAGS`) hold a crop.
 
     A photo that is only straightened is cropped; one that is only turned by 90 degrees or mirrored
-    is not. A crop is automatic if nobody has edited the photo since it was opened: a preset made
+    is not. A crop is automatic if nobody has changed it since the photo was opened: a preset made
     it, or, from August 2026 on, the aspect ratio that was set in the camera. Raises RejectedFile if
     the settings cannot be used; `decode` checks the crop itself.
     """

@@ -4,10 +4,11 @@ XMP, namespace `http://darktable.sf.net/`. The history is a list of modules' set
 each module counts. Settings are little-endian C structs, in hex or as `gz`, two digits and base64
 of zlib. `settings` are tag name without namespace -> value, of `TAGS`.
 
-Sources: darktable's `src/common/exif.cc` and `src/iop/{ashift,flip,clipping,crop}.c`.
+Sources: darktable's `src/common/{exif.cc,history.c}` and `src/iop/{ashift,flip,clipping,crop}.c`.
 """
 
 import base64
+import hashlib
 import math
 import struct
 import zlib
@@ -52,9 +53,13 @@ _LAYOUTS: Mapping[str, Layouts] = {
 }
 # The versions written: those of darktable 3.8 to 4.2, which later ones read.
 _WRITTEN = {"ashift": 5, "flip": 2, "crop": 1}
-_ORDER_OF_5 = 4  # iop_order_version; and `crop` has version 2 or 3 since then
+# iop_order_version: the user's own, and darktable's; `crop` has version 2 or 3 since that of 5.0
+_CUSTOM_ORDER, _ORDER_OF_5, _NEWEST_ORDER = 0, 4, 5
+_FIRST_WITH_ORDERS = 4  # of the XMP's versions; those before have other numbers
 _LONGEST_TEXT = 16384  # the longest settings, liquify's, have 7600 bytes: 15200 digits in hex
 _PACKED_ABOVE = 100  # bytes, where darktable begins to pack settings
+_CROPPING = ("ashift", "clipping", "crop")
+_MOST_BYTES = 1 << 16  # of one module's settings
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,8 @@ def last_steps(settings: Mapping[str, Any]) -> dict[str, Step]:
 
 def list_steps(settings: Mapping[str, Any], modules: Collection[str]) -> list[Step]:
     """The last settings of each instance of these modules, as far as the history is applied."""
-    history = read_entries(settings)
-    end = _whole(settings.get("History_end"), "History_end", len(history))
     last = {}
-    for entry in history[: max(end, 0)]:
+    for entry in _applied(settings):
         operation = entry.get("Operation")
         if not isinstance(operation, str):
             raise RejectedFile("incomplete", "an entry of the history names no operation")
@@ -110,7 +113,17 @@ def custom_order(settings: Mapping[str, Any]) -> list[str]:
 
 
 def module_order(settings: Mapping[str, Any], names: Mapping[str, Any]) -> list[str]:
-    """The modules' names in the order in which they are applied."""
+    """The modules' names in the order in which they are applied.
+
+    Raises RejectedFile (`unknown_version`) for an order of a newer darktable.
+    """
+    version = _order_version(settings)
+    is_numbered = _whole(settings.get("Xmp_version"), "Xmp_version", 0) >= _FIRST_WITH_ORDERS
+    if is_numbered and version > _NEWEST_ORDER:
+        raise RejectedFile(
+            "unknown_version",
+            f"Iop_order_version is {version}, expected at most {_NEWEST_ORDER}",
+        )
     order = custom_order(settings)
     places = {name: order.index(name) if name in order else len(order) for name in _PIPE}
     return sorted((name for name in _PIPE if name in names), key=places.__getitem__)
@@ -118,18 +131,73 @@ def module_order(settings: Mapping[str, Any], names: Mapping[str, Any]) -> list[
 
 def is_since_5(settings: Mapping[str, Any]) -> bool:
     """Whether darktable 5.0 or later has written the settings, by the versions that they name."""
-    order = _whole(settings.get("Iop_order_version"), "Iop_order_version", 0)
+    order = _order_version(settings)
     crop = last_steps(settings).get("crop")
     return order >= _ORDER_OF_5 or (crop is not None and crop.version > _WRITTEN["crop"])
 
 
-def is_automatic(settings: Mapping[str, Any]) -> bool:
-    """Whether the history is still what darktable itself and the presets applied on opening.
+def _order_version(settings: Mapping[str, Any]) -> int:
+    return _whole(settings.get("Iop_order_version"), "Iop_order_version", _CUSTOM_ORDER)
 
-    By darktable's own test (`dt_history_hash_get_status` in `src/common/history.c`).
+
+def is_automatic(settings: Mapping[str, Any]) -> bool:
+    """Whether darktable itself or a preset applied the crop on opening, and nobody has changed it.
+
+    Then the whole history is still what was applied on opening, by darktable's own test
+    (`dt_history_hash_get_status`), or it begins with that, and what follows does not crop.
     """
     basic, automatic, current = (settings.get(tag) for tag in HASHES)
-    return current is not None and current in {basic, automatic}
+    on_opening = {one for one in (basic, automatic) if isinstance(one, str)}
+    if not on_opening:
+        return False
+    return current in on_opening or _begins_with_crop(settings, on_opening)
+
+
+def _begins_with_crop(settings: Mapping[str, Any], hashes: Collection[str]) -> bool:
+    """Whether the history begins with one that has one of these hashes and holds all that crops.
+
+    darktable hashes the last entry of each instance of a module (`_history_hash_compute_from_db` in
+    `src/common/history.c`); what it applies on opening has one of each.
+    """
+    entries = _applied(settings)
+    cropping = [place for place, one in enumerate(entries) if one.get("Operation") in _CROPPING]
+    digest, seen = hashlib.md5(usedforsecurity=False), set[str]()
+    try:
+        end = _hashed_order(settings)
+        for place, entry in enumerate(entries):
+            instance, part = _hashed_entry(entry)
+            if instance in seen:
+                return False
+            seen.add(instance)
+            digest.update(part)
+            whole = digest.copy()
+            whole.update(end)
+            if place >= max(cropping, default=0) and whole.hexdigest() in hashes:
+                return True
+    except (ValueError, struct.error, RejectedFile):  # other modules' fields may be anything
+        return False
+    return False
+
+
+def _hashed_entry(entry: Mapping[str, Any]) -> tuple[str, bytes]:
+    """The instance of a module, and what is hashed of it: nothing where it is off.
+
+    Raises ValueError, RejectedFile.
+    """
+    operation, instance = str(entry.get("Operation")), str(entry.get("Multi_priority"))
+    part = bytearray()
+    if _whole(entry.get("Enabled"), "Enabled", 0):
+        part += operation.encode()
+        for field in ("Params", "Blendop_params"):
+            part += _decoded(str(entry.get(field, "")), _MOST_BYTES)
+    return f"{operation} {instance}", bytes(part)
+
+
+def _hashed_order(settings: Mapping[str, Any]) -> bytes:
+    """What is hashed of the order of modules. Raises struct.error, RejectedFile."""
+    order = _order_version(settings)
+    own = str(settings.get("Iop_order_list", "")) if order == _CUSTOM_ORDER else ""
+    return struct.pack("<i", order) + own.encode()
 
 
 def old_flip(settings: Mapping[str, Any]) -> int:
@@ -200,6 +268,12 @@ def format_fields(fields: Mapping[str, float], names: Sequence[str]) -> str:
     return ", ".join(f"{name} {fields[name]:g}" for name in names)
 
 
+def _applied(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    history = read_entries(settings)
+    end = _whole(settings.get("History_end"), "History_end", len(history))
+    return history[: max(end, 0)]
+
+
 def _step(operation: str, entry: Mapping[str, Any]) -> Step:
     return Step(
         operation,
@@ -260,13 +334,8 @@ def _data(step: Step, size: int) -> bytes:
     """The bytes of a module's settings; at most one too many is ever unpacked."""
     text = step.params if isinstance(step.params, str) else ""
     try:
-        if len(text) > _LONGEST_TEXT:
-            data = b""
-        elif text.startswith("gz"):
-            data = zlib.decompressobj().decompress(base64.b64decode(text[4:]), size + 1)
-        else:
-            data = bytes.fromhex(text)
-    except (ValueError, zlib.error):
+        data = b"" if len(text) > _LONGEST_TEXT else _decoded(text, size)
+    except ValueError:
         data = b""
     if len(data) != size:
         raise RejectedFile(
@@ -274,6 +343,16 @@ def _data(step: Step, size: int) -> bytes:
             f"{step.operation}'s settings are {text[:40]!r}, expected {size} bytes in hex or gz",
         )
     return data
+
+
+def _decoded(text: str, most: int) -> bytes:
+    """The bytes of settings; at most one more than `most` is unpacked. Raises ValueError."""
+    if not text.startswith("gz"):
+        return bytes.fromhex(text)
+    try:
+        return zlib.decompressobj().decompress(base64.b64decode(text[4:]), most + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
 
 
 def _packed(data: bytes) -> str:

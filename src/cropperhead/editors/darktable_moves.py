@@ -8,7 +8,8 @@ Of the other modules, `spots` and `retouch` copy parts of the picture over other
 `finalscale`, and `borders` in its usual place, come after the crop.
 
 Sources: `src/iop/{rawprepare,rotatepixels,scalepixels,enlargecanvas,liquify,borders}.c`,
-`src/iop/lens.cc` and `src/common/iop_order.c` of darktable 4.2.1 and 5.4.1; Lensfun's database.
+`src/iop/lens.cc` and `src/common/iop_order.c` of darktable 4.2.1, 5.4.1 and 5.6.0; Lensfun's
+database.
 """
 
 from collections.abc import Mapping

@@ -63,6 +63,8 @@ _DROPPED = (
     b"._-"  # by ExifTool, from names of XMP's properties; and it ignores the first letter's case
 )
 MAX_ANGLE_DEG = 45.0
+_ODD_NUMBER = re.compile(r"[^\x00-\x7f]|_")  # which Python takes for a number, and no editor does
+_ROUNDING = 1e-5  # of a side: 0.1 px at 10,000 px; Camera Raw writes six decimals
 # Fractions reach a little beyond 1 when tilted; anything far above is a count of pixels.
 _LARGEST_FRACTION = 2.0
 GROUP, _ORIENTATION = "XMP-crs:", "XMP-tiff:Orientation"
@@ -132,11 +134,11 @@ def state(settings: Settings) -> State:
     given = [tag for tag in LIMIT_TAGS[:4] if tag in settings]
     if has_crop is False or (has_crop is None and not given):
         return State.SILENT if has_crop is None else State.UNCROPPED
-    if not _is_whole_frame(settings) and _flag(settings, "AlreadyApplied"):
+    if not _keeps_frame(settings) and _flag(settings, "AlreadyApplied"):
         raise finished_export()
     if not given:
         raise RejectedFile("incomplete", "HasCrop is True, but no limit of the crop is given")
-    if _limits(settings) == FULL_FRAME:
+    if _is_whole(_limits(settings)):
         return State.UNCROPPED
     if has_crop is None:
         raise _without_flag(settings)
@@ -271,7 +273,7 @@ def _flag(settings: Settings, tag: str) -> bool | None:
 def _number(settings: Settings, tag: str) -> float:
     value = settings[tag]
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, str) and _ODD_NUMBER.search(value) else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if isinstance(value, bool) or not math.isfinite(number):
@@ -289,11 +291,16 @@ def _limits(settings: Settings) -> tuple[float, ...]:
     return (*(_number(settings, tag) for tag in LIMIT_TAGS[:4]), angle)
 
 
-def _is_whole_frame(settings: Settings) -> bool:
+def _keeps_frame(settings: Settings) -> bool:
     try:
-        return _limits(settings) == FULL_FRAME
+        return _is_whole(_limits(settings))
     except RejectedFile:
         return False
+
+
+def _is_whole(limits: tuple[float, ...]) -> bool:
+    pairs = zip(limits, FULL_FRAME, strict=True)
+    return all(abs(limit - whole) < _ROUNDING for limit, whole in pairs)
 
 
 def _without_flag(settings: Settings) -> RejectedFile:

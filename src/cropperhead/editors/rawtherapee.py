@@ -3,16 +3,17 @@
 `settings` is what `profile.parse_profile` makes of a profile, section -> key -> text. The editor
 first turns the stored picture by EXIF, then by [Coarse Transformation] (clockwise quarter turns,
 then the flips). It shows EXIF's mirrored orientations 2, 4, 5 and 7 unturned, and does not read the
-EXIF of a PNG. [Rotation] Degree then straightens that *displayed* picture about its centre, on a
-canvas that keeps its size, and [Crop] X Y W H are whole pixels of that canvas. AutoFill, which is
-on unless a profile turns it off, enlarges the picture until no corner of the canvas is empty: a
-crop then covers less of the photo than its size in pixels suggests.
+EXIF of a PNG up to version 5.9. [Rotation] Degree then straightens that *displayed* picture about
+its centre, on a canvas that keeps its size, and [Crop] X Y W H are whole pixels of that canvas.
+AutoFill, which is on unless a profile turns it off, enlarges the picture until no corner of the
+canvas is empty: a crop then covers less of the photo than its size in pixels suggests.
 
 Sources: RawTherapee's rtengine/{simpleprocess,iptransform,procparams,stdimagesource}.cc and ART's
 of the same names; what can be rendered was checked against rawtherapee-cli 5.9. Known limits:
-- RAW files other than DNG: the canvas is the frame that RawTherapee decodes, less its border (4 px
-  a side), which may differ by some pixels from the camera's own crop. Where it does, the crop is
-  off by that much.
+- RAW files other than DNG: the canvas is the frame that RawTherapee decodes, less its border, which
+  may differ by some pixels from the camera's own crop. Where it does, the crop is off by that much.
+  Versions differ, too: from 5.12 on they may decode by LibRaw, which moves some cameras' frames by
+  8 px (issue 7462).
 - [LensProfile] and [Distortion] bend the frame a little. As with Lightroom's lens profiles that is
   not undone, nor is what they add to AutoFill's enlargement: an Amount moves content by at most
   |Amount| / 8 of the diagonal, with AutoFill |Amount| / 4.7. With "lfauto" the profile does not say
@@ -21,6 +22,7 @@ of the same names; what can be rendered was checked against rawtherapee-cli 5.9.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -56,7 +58,8 @@ _COMMON, _PERSPECTIVE, _DISTORTION, _LENS = (
     *("Distortion", "LensProfile"),
 )
 _LIMITS = ("X", "Y", "W", "H")
-_BORDER_PX = {Mosaic.BAYER: 4, Mosaic.X_TRANS: 7, Mosaic.OTHER: 0}  # RawImageSource::load
+# The section whose Border is cut off each side, and its default: RAWParams in procparams.cc
+_BORDERS = {Mosaic.BAYER: ("RAW Bayer", 4), Mosaic.X_TRANS: ("RAW X-Trans", 7)}
 _UNSET_SIDE_PX = 15000  # the default of W and H, which is then cut down to the canvas
 
 # How the stored picture is displayed after 0 to 3 clockwise quarter turns, then flipped left to
@@ -98,7 +101,11 @@ tags: tuple[str, ...] = ()
 header_words: tuple[bytes, ...] = ()
 embeds_crops = False
 sidecars = SidecarRule(".pp3", max_megabytes=4)  # profiles have a few kilobytes
-_IGNORES_EXIF_OF = ".png"  # measured with 5.9
+_PNG = ".png"
+# What follows a release's number is in names such as 5.9-412-gab12cd34, of what was built between
+# 5.9 and 5.10. Numbers below 2 are ART's.
+_APP_VERSION = re.compile(r"([2-9]|[1-9][0-9])\.([0-9]{1,3})(?![0-9])(?:\.[0-9]+)?(.*)")
+_LAST_WITHOUT_EXIV2 = (5, 9)
 
 read_mark = suggestion_mark.read_profile
 
@@ -130,10 +137,18 @@ def state(settings: Settings) -> State:
 
 
 def camera_orientations(settings: Settings, photo: str, camera: CameraTurn) -> tuple[int, ...]:
-    """The camera's orientation, except that of a PNG: see `base.Editor`."""
-    del settings
-    is_ignored = PurePosixPath(photo).suffix.lower() == _IGNORES_EXIF_OF
-    return (orientation.UPRIGHT if is_ignored else camera.shown_as,)
+    """The camera's orientation: see `base.Editor`.
+
+    Up to 5.9, RawTherapee reads no EXIF of a PNG (rendered); from 5.10 on it does, by Exiv2
+    (rtengine/imagedata.cc).
+    """
+    if PurePosixPath(photo).suffix.lower() != _PNG:
+        return (camera.shown_as,)
+    named = _APP_VERSION.fullmatch(settings.get("Version", {}).get("AppVersion", ""))
+    version = (int(named[1]), int(named[2])) if named else _LAST_WITHOUT_EXIV2
+    if version == _LAST_WITHOUT_EXIV2 and (named is None or named[3]):
+        return camera.shown_as, orientation.UPRIGHT
+    return (camera.shown_as if version > _LAST_WITHOUT_EXIV2 else orientation.UPRIGHT,)
 
 
 def shown_as(settings: Settings, exif_orientation: int) -> int:
@@ -178,16 +193,15 @@ def measured_area(settings: Settings, sensor: Sensor) -> Box | None:
 
     The editor passes over the default crop (rtengine/rawimage.cc; rendered by 5.9).
     """
-    del settings
     if sensor.active is None:
         return None
-    active, border = sensor.active, _BORDER_PX[sensor.mosaic]
-    return Box(
-        active.left + border,
-        active.top + border,
-        active.width - 2 * border,
-        active.height - 2 * border,
-    )
+    active, border = sensor.active, _border(settings, sensor.mosaic)
+    width, height = active.width - 2 * border, active.height - 2 * border
+    if border < 0 or min(width, height) <= 0:
+        raise RejectedFile(
+            "reframed", f"a border of {border} px leaves {width:g} x {height:g} px of the sensor"
+        )
+    return Box(active.left + border, active.top + border, width, height)
 
 
 def encode(
@@ -230,12 +244,25 @@ def write(before: bytes | None, new: CropToWrite, mark: MarkTexts) -> bytes:
     """The profile with the crop: see `base.WritableEditor`.
 
     RawTherapee reads a sidecar when it imports a photo, and also uses it for photos it knows. A
-    new profile makes it use its neutral settings for all that the profile does not name.
+    new profile makes it use its neutral settings for all that the profile does not name. Raises
+    RejectedFile (`turn`) for a PNG that versions would display differently.
     """
+    _refuse_unsure_turn(before, new)
     settings = encode(new.crop, *new.frame, new.shown_as, new.exif_orientation)
     if new.shown_now == new.shown_as:
         del settings[_COARSE]
     return suggestion_mark.put_in_profile(profile_merge.merge_keys(before or b"", settings), mark)
+
+
+def _refuse_unsure_turn(before: bytes | None, new: CropToWrite) -> None:
+    settings = profile.parse_profile(before.decode("utf-8", "replace")) if before else {}
+    turns = camera_orientations(settings, new.photo, new.camera)
+    if len({shown_as(settings, turn) for turn in turns}) > 1:
+        raise RejectedFile(
+            "turn",
+            "RawTherapee up to 5.9 shows this PNG unturned, later versions turned; save it as JPEG "
+            "to crop it there",
+        )
 
 
 def _on_canvas(settings: Settings, width: int, height: int) -> Rectangle:
@@ -319,6 +346,14 @@ def _slider(settings: Settings, section: str, key: str) -> float:
 
 def _is_on(settings: Settings, section: str) -> bool:
     return flag(settings, section, "Enabled", default=True)
+
+
+def _border(settings: Settings, mosaic: Mosaic) -> int:
+    """How many px are cut off each side of the sensor."""
+    if mosaic not in _BORDERS:
+        return 0
+    section, default = _BORDERS[mosaic]
+    return integer(settings, section, "Border", default)
 
 
 def _version(settings: Settings) -> int:

@@ -3,8 +3,13 @@
 `names` repeats their names for the command line, which must not load this module.
 """
 
+from functools import cache
+from typing import TypeVar
+
 from cropperhead.editors import art, darktable, lightroom, rawtherapee
 from cropperhead.editors.base import Editor, EmbeddingEditor, WritableEditor
+
+Kind = TypeVar("Kind", bound=Editor)
 
 # In order of precedence: the first that has a crop decides how a photo is displayed
 EDITORS: tuple[Editor, ...] = (lightroom, darktable, rawtherapee, art)
@@ -29,12 +34,18 @@ def find_embedding(name: str, photo_suffix: str) -> EmbeddingEditor | None:
 
 def embedding() -> list[EmbeddingEditor]:
     """The editors whose settings can be written into photos."""
-    return [editor for editor in EDITORS if isinstance(editor, EmbeddingEditor)]
+    return list(_with_interface(EDITORS, EmbeddingEditor))
 
 
 def writable() -> list[WritableEditor]:
     """The editors whose sidecars can be written."""
-    return [editor for editor in EDITORS if isinstance(editor, WritableEditor)]
+    return list(_with_interface(EDITORS, WritableEditor))
+
+
+@cache
+def _with_interface(editors: tuple[Editor, ...], interface: type[Kind]) -> tuple[Kind, ...]:
+    """The editors that have an interface; to ask for each photo takes a millisecond."""
+    return tuple(editor for editor in editors if isinstance(editor, interface))
 
 
 def with_sidecars(suffix: str) -> list[Editor]:
