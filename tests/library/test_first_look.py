@@ -2,7 +2,7 @@ import random
 from pathlib import Path
 
 import pytest
-from conftest import darktable_xmp, save_photo, settings, xmp
+from conftest import ROOT, darktable_xmp, save_photo, settings, xmp
 from fuzzing import mutated
 
 from cropperhead.errors import RejectedFile
@@ -10,6 +10,7 @@ from cropperhead.library import edited_photo, scan
 from cropperhead.library.settings import is_surely_uncropped
 from cropperhead.photos import exiftool
 
+SIDECARS = ROOT / "tests" / "vectors" / "sidecars"
 UNCROPPED = {"HasCrop": "False", "CropTop": 0, "CropLeft": 0, "CropBottom": 1, "CropRight": 1}
 # What Lightroom keeps of a style, in which something may have the name of a crop's setting
 STYLE = "<crs:Look><rdf:Description crs:{0}='{1}'/></crs:Look></rdf:Description>"
@@ -97,10 +98,11 @@ def test_two_packets_are_left_to_exiftool(tmp_path):
 
 
 def test_exiftool_finds_nothing_where_no_crop_was_seen(tmp_path):
-    """Sound packets and 300 mutated ones: the look alone would lose nothing."""
+    """Sound packets, those of editors, and 300 mutated ones: the look alone would lose nothing."""
     chance = random.Random(5)
     packets = [*SURE.values(), *UNSURE.values()]
     sources = [*SURE.values(), *packets]  # twice as many of those that are told
+    packets += [file.read_bytes() for file in sorted(SIDECARS.iterdir())]
     packets += [mutated(chance.choice(sources), "xmp", chance) for _ in range(300)]
     for number, packet in enumerate(packets):
         if len(packet) < 65_000:  # what a segment of a JPEG holds

@@ -64,10 +64,11 @@ def test_a_complete_undo_leaves_the_folder_as_it_was(folder):
     done = journal.undo(folder)
     assert done.restored == (folder / "a.xmp", folder / "below" / "b.pp3")
     assert done.removed == (folder / "c.xmp",)
-    assert str(done) == "2 files restored, 1 removed, 0 kept as they are"
+    assert str(done) == "2 files restored, 1 sidecar made by CropperHead removed"
     assert state(folder) == before
     assert not (folder / ".cropperhead").exists()
     assert journal.undo(folder) == journal.UndoResult()
+    assert str(journal.undo(folder)) == "nothing to undo"
 
 
 @pytest.mark.parametrize("content", [b"by a person", None])
@@ -110,8 +111,44 @@ def test_a_damaged_backup_is_not_restored(folder):
     [backup] = (folder / ".cropperhead").glob("*.before")
     backup.write_bytes(b"damaged")
     [reason] = journal.undo(folder).kept.values()
-    assert "is damaged" in reason
+    assert reason == f"its backup {backup} is damaged. Kept as it is."  # the file is its key
     assert (folder / "a.xmp").read_bytes() == NEW
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 100, -40])
+def test_a_backup_whose_line_is_lost_is_kept_and_named(folder, kept_bytes):
+    (folder / "d.xmp").write_bytes(OTHER)
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
+    lines = folder / journal.FOLDER / "journal.jsonl"
+    first = lines.read_bytes()
+    journal.write_file(folder / "d.xmp", NEW, OTHER, {})
+    last = lines.read_bytes().removeprefix(first)
+    lines.write_bytes(first + last[:kept_bytes])
+    backup = folder / journal.FOLDER / f"{sha256(OTHER)}.before"
+    done = journal.undo(folder)
+    assert done.restored == (folder / "a.xmp",)
+    assert list(done.kept) == [backup]
+    assert backup.read_bytes() == OTHER
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
+    assert list(journal.undo(folder).kept) == [backup]
+    (folder / "d.xmp").write_bytes(OTHER)  # by hand
+    assert not journal.undo(folder).kept
+    assert not backup.parent.exists()
+
+
+def test_a_write_that_fails_beside_others_leaves_nothing_of_its_own(folder, monkeypatch):
+    journal.write_file(folder / "a.xmp", NEW, OLD, {})
+    before = {name: content for name, (content, *_) in state(folder).items()}
+
+    def refuse(*_):
+        raise WritingError("a person has saved it meanwhile")
+
+    monkeypatch.setattr(journal.replacing, "put", refuse)
+    with pytest.raises(WritingError, match="meanwhile"):
+        journal.write_file(folder / "below" / "b.pp3", NEW, OTHER, {})
+    with pytest.raises(WritingError, match="meanwhile"):
+        journal.write_file(folder / "a.xmp", NEWER, NEW, {})
+    assert {name: content for name, (content, *_) in state(folder).items()} == before
 
 
 def test_a_line_that_is_cut_off_or_malicious_is_ignored(folder):
@@ -520,7 +557,7 @@ def test_a_damaged_line_is_counted_and_named_and_the_others_count(folder, damage
     sound = lines.read_bytes()
     lines.write_bytes(damaged + sound + damaged)
     assert [one.file for one in read_journal(folder).records] == ["a.xmp"]
-    problem = "passed over 2 damaged lines: 1, 3"
+    problem = "skipped 2 damaged lines: 1, 3"
     assert read_journal(folder).damage == problem
     journals = Journals()
     assert journals.changes(folder / "a.xmp")

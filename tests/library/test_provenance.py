@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from conftest import darktable_xmp, extract_params, picture, save_photo, settings, xmp
-from raw_files import BYTE, RATIONAL, save_dng
+from conftest import darktable_xmp, extract_params, picture, save_photo, scene, settings, xmp
+from raw_files import BYTE, RATIONAL, SHORT, save_dng
 
 from cropperhead.dataset import extract, inspect, preview
 from cropperhead.dataset.ledger import Ledger, left_out_versions
-from cropperhead.editors import darktable
+from cropperhead.editors import darktable, darktable_history
 from cropperhead.geometry.crops import Crop
 from cropperhead.library import provenance, scan
 
@@ -39,7 +39,11 @@ def read(folder, out, **params):
     rows = extract.shards.read_labels(out / "shards")
     tops = {(row.photo, row.author): round(row.crop_top, 3) for row in rows.itertuples()}
     left_out = [(one.file, one.kind) for one in left_out_versions(table)]
-    return dict(zip(table["file"], table["outcome"], strict=True)), tops, left_out
+    return (
+        dict(zip(*table.select(["file", "outcome"]).to_pydict().values(), strict=True)),
+        tops,
+        left_out,
+    )
 
 
 def top(folder, out):
@@ -96,6 +100,25 @@ def test_a_crop_that_was_removed_in_lightroom_is_not_taken_from_a_copy(tmp_path)
     outcomes, tops, left_out = read(tmp_path / "lib", tmp_path / "out")
     assert (outcomes, tops) == ({"a.jpg": "uncropped"}, {})
     assert left_out == [("a.jpg.xmp", "stale")]
+
+
+def test_a_sidecar_that_cannot_be_read_costs_no_crop_within_the_photo(tmp_path):
+    for name, content in (("a", b""), ("b", packet(OLD)[:-40]), ("c", b"no XMP")):
+        save_photo(tmp_path / "lib" / f"{name}.jpg", packet(NEW, LATE), scene(ord(name)))
+        (tmp_path / "lib" / f"{name}.xmp").write_bytes(content)
+    outcomes, _, left_out = read(tmp_path / "lib", tmp_path / "out")
+    assert set(outcomes.values()) == {"cropped"}
+    kinds = [("a.xmp", "unreadable_sidecar"), ("b.xmp", "broken_xmp")]
+    assert left_out == [*kinds, ("c.xmp", "unreadable_sidecar")]
+
+
+def test_a_sidecar_that_cannot_be_read_may_hold_the_crop_of_a_raw_or_uncropped_photo(tmp_path):
+    save_photo(tmp_path / "lib" / "a.jpg", packet(UNCROPPED, LATE))
+    (tmp_path / "lib" / "a.xmp").write_bytes(b"no XMP")
+    save_dng(tmp_path / "lib" / "b.nef", tags={700: (BYTE, packet(NEW, LATE))})
+    (tmp_path / "lib" / "b.xmp").write_bytes(b"no XMP")
+    outcomes, _, _ = read(tmp_path / "lib", tmp_path / "out")
+    assert set(outcomes.values()) == {"rejected"}
 
 
 def test_a_copy_of_the_same_crop_is_not_stale(tmp_path):
@@ -215,6 +238,26 @@ def test_a_crop_that_is_the_camera_s_own_framing_is_automatic(tmp_path, crop, ou
     assert outcomes == {"a.dng": outcome}
 
 
+@pytest.mark.parametrize(
+    ("limits", "outcome"),
+    [
+        # left, top, right, bottom as displayed: as the camera says of the stored frame, unturned
+        ((0.1, 0.2, 0.9, 0.8), "automatic"),
+        # what is stored from left to right is displayed from top to bottom
+        ((0.2, 0.1, 0.8, 0.9), "automatic"),
+        ((0.1, 0.2, 0.9, 0.75), "cropped"),
+    ],
+)
+def test_darktable_does_not_turn_the_camera_s_framing_with_the_photo(tmp_path, limits, outcome):
+    (tmp_path / "lib").mkdir()
+    save_dng(tmp_path / "lib" / "a.dng", tags={274: (SHORT, [6])}, raw_tags=FRAMING)
+    step = darktable_history.make_entry("crop", *limits, 0, 0)
+    made = darktable_xmp(darktable_history.make_settings([step]))
+    (tmp_path / "lib" / "a.dng.xmp").write_bytes(made)
+    outcomes, _, _ = read(tmp_path / "lib", tmp_path / "out")
+    assert outcomes == {"a.dng": outcome}
+
+
 def test_the_counts_of_a_run_name_automatic_and_stale_crops(tmp_path):
     crop_of(tmp_path / "lib", "a.jpg.xmp", photo="a.jpg")
     with_hashes(tmp_path / "lib" / "a.jpg.xmp", "1f" * 16, "1f" * 16)
@@ -224,7 +267,7 @@ def test_the_counts_of_a_run_name_automatic_and_stale_crops(tmp_path):
     entries = scan.scan(tmp_path / "lib").entries
     lines = str(preview.preview(tmp_path / "lib", entries, chosen)).splitlines()
     assert "        1 cropped by the camera or a preset alone" in lines
-    assert "        1 crops that do not count, of photos that are read" in lines
+    assert "        1 crop that does not count, of photos that are read" in lines
     extract.extract_into(tmp_path / "out", tmp_path / "lib", entries, chosen)
     counts = json.loads((tmp_path / "out" / "extract.json").read_text())
     assert (counts["automatic"], counts["versions_left_out"]) == (1, {"stale": 1})

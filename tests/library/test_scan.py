@@ -1,10 +1,12 @@
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from cropperhead.errors import NoPhotosError
 from cropperhead.library import scan as library
+from cropperhead.library import settings
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -48,6 +50,18 @@ def test_sidecars_are_paired_by_both_ways_of_naming(tmp_path):
 def test_a_sidecar_next_to_a_raw_file_is_the_raw_file_s(tmp_path):
     touch(tmp_path, "a.jpg", "a.NEF", "a.xmp")
     assert sidecars(tmp_path) == {"a.NEF": ("a.xmp",), "a.jpg": ()}
+
+
+def test_a_sidecar_next_to_a_dng_and_another_raw_file_is_the_other_s(tmp_path):
+    touch(tmp_path, "a.ARW", "a.dng", "a.xmp", "b.dng", "b.jpg", "b.xmp", "c.CR2", "c.NEF", "c.xmp")
+    assert sidecars(tmp_path) == {
+        "a.ARW": ("a.xmp",),
+        "a.dng": (),
+        "b.dng": ("b.xmp",),
+        "b.jpg": (),
+        "c.CR2": ("c.xmp",),
+        "c.NEF": ("c.xmp",),
+    }
 
 
 def test_profiles_are_named_by_the_whole_name_of_their_photo(tmp_path):
@@ -97,6 +111,35 @@ def test_names_that_differ_only_in_case_keep_their_own_sidecars(tmp_path):
     assert sidecars(tmp_path) == {"a.JPG": ("a.JPG.xmp",), "a.jpg": ("a.jpg.xmp",)}
 
 
+def test_a_sidecar_without_the_photo_s_suffix_is_of_the_photo_in_the_same_case(tmp_path):
+    touch(tmp_path, "a.jpg", "A.JPG", "A.xmp", "b.NEF", "B.jpg", "B.xmp")
+    assert sidecars(tmp_path) == {
+        "A.JPG": ("A.xmp",),
+        "a.jpg": (),
+        "B.jpg": (),
+        "b.NEF": ("B.xmp",),  # the RAW file's, in any case
+    }
+
+
+def test_letters_may_be_composed_in_one_name_and_decomposed_in_the_other(tmp_path):
+    composed, decomposed = "\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"
+    touch(tmp_path, f"{composed}.jpg", f"{decomposed}.xmp", f"{decomposed}_02.jpg.xmp")
+    found = (f"{decomposed}.xmp", f"{decomposed}_02.jpg.xmp")
+    assert sidecars(tmp_path) == {f"{composed}.jpg": tuple(sorted(found))}
+    authors = [settings.find_author(f"{composed}.jpg", name) for name in found]
+    assert authors == ["photographer", "duplicate 02"]
+
+
+def test_of_names_that_are_the_same_but_for_their_spelling_each_keeps_its_sidecars(tmp_path):
+    composed, decomposed = "\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"
+    for stem in ("a", "A", composed, decomposed):
+        touch(tmp_path, f"{stem}.jpg", f"{stem}_01.jpg.xmp", f"{stem}.JPG.xmp")
+    assert sidecars(tmp_path) == {
+        f"{stem}.jpg": (f"{stem}.JPG.xmp", f"{stem}_01.jpg.xmp")
+        for stem in ("a", "A", composed, decomposed)
+    }
+
+
 def test_names_that_cannot_be_passed_on_are_listed_printably(tmp_path):
     touch(tmp_path, "a.jpg")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg")).write_bytes(b"x")
@@ -118,13 +161,36 @@ def test_a_trace_changes_with_the_photo_and_its_sidecar_and_with_nothing_else(tm
     assert first["b.jpg"] == second["b.jpg"]
 
 
+def test_entries_are_kept_whole_in_the_order_of_their_paths():
+    edited = library.Entry("a.jpg", "photo", ("a.jpg.xmp", "a.xmp"), "1@2 a.xmp:3@4", ("{}", "[]"))
+    others = [library.Entry(name, "photo", (), "1@2") for name in ("a\t.jpg", "a b.jpg", "a/c.jpg")]
+    kept = library.Entries([edited, *others])
+    in_order = sorted([edited, *others], key=lambda entry: entry.file)
+    assert list(kept) == in_order
+    assert kept[1:3] == in_order[1:3]
+
+
+def test_ten_thousand_entries_take_no_more_than_150_bytes_each():
+    tracemalloc.start()
+    try:
+        kept = library.Entries(
+            library.Entry(f"{i // 500:06d}/IMG_{i:08d}.jpg", "photo", (), f"3000000@{10**18 + i}")
+            for i in range(10_000)
+        )
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(kept) == 10_000
+    assert taken / len(kept) < 150  # some 60 characters, 49 of Python's and 8 for its place
+
+
 def test_a_manifest_reads_back_and_is_the_same_bytes(tmp_path):
     touch(tmp_path / "lib", "a.jpg", "a.xmp", "ä ö/b.jpg", "orphan.xmp")
     entries = library.scan(tmp_path / "lib").entries
     for name in ("one", "two"):
         library.write_manifest(entries, tmp_path / name)
     manifest = library.read_manifest(tmp_path / "one")
-    assert tuple(library.entries(manifest, range(len(manifest)))) == entries
+    assert list(library.entries(manifest, range(len(manifest)))) == list(entries)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 

@@ -14,7 +14,8 @@ from cropperhead.editors import darktable, lightroom, rawtherapee
 from cropperhead.editors.base import displayed_crop
 from cropperhead.geometry.crops import CROP_COLUMNS, Crop
 from cropperhead.geometry.orientation import ORIENTATIONS
-from cropperhead.library import scan
+from cropperhead.library import edited_photo, scan
+from cropperhead.photos import exiftool
 
 STORED = 600, 400
 CROP = Crop(0.2, 0.15, 0.8, 0.9, 2.5)  # of the displayed picture
@@ -27,7 +28,8 @@ def run(folder: Path, out: Path, **params: object) -> pd.DataFrame:
     found = scan.scan(folder, [Path(name) for name in chosen.catalogs], chosen.tags)
     manifest = scan.manifest(found.entries)
     book = Ledger.load(out / "ledger.parquet", "same")
-    return extract.update_shards(folder, manifest, out / "shards", book, chosen).set_index("file")
+    table = extract.update_shards(folder, manifest, out / "shards", book, chosen)
+    return table.to_pandas().set_index("file")
 
 
 def labels(out: Path) -> pd.DataFrame:
@@ -106,9 +108,8 @@ def test_an_unusable_version_is_reported_and_the_others_are_kept(tmp_path):
     table = run(lib, tmp_path)
     assert table["outcome"].to_dict() == {"a.jpg": "cropped"}
     assert labels(tmp_path)["source"].tolist() == ["lightroom embedded"]
-    write_extract_reports(
-        table.reset_index(), {}, tmp_path / "counts.json", tmp_path / "rejected.csv"
-    )
+    ledger = Ledger.load(tmp_path / "ledger.parquet", "same").table
+    write_extract_reports(ledger, {}, tmp_path / "counts.json", tmp_path / "rejected.csv")
     with (tmp_path / "rejected.csv").open(newline="") as stream:
         listed = {row["file"]: row["reason"].split(":")[0] for row in csv.DictReader(stream)}
     assert listed == {"a.jpg.pp3": "perspective", "a_02.jpg.xmp": "broken_xmp"}
@@ -193,6 +194,44 @@ def test_an_export_of_darktable_with_its_history_is_already_cropped(tmp_path):
     photo(lib, "b.jpg", darktable_xmp({"History": [], "History_end": 0}), shade=1)
     table = run(lib, tmp_path)
     assert table["kind"].to_dict() == {"a.jpg": "already_applied", "b.jpg": ""}
+
+
+@pytest.mark.parametrize("cropped", [True, False])
+def test_a_broken_sidecar_may_hold_a_crop_only_where_the_catalog_has_one(tmp_path, cropped):
+    (tmp_path / "lib").mkdir()
+    save_dng(tmp_path / "lib" / "a.nef")
+    (tmp_path / "lib" / "a.xmp").write_bytes(b"no XMP")
+    text = real_text(settings() if cropped else {"HasCrop": False})
+    make_catalog(tmp_path / "my.lrcat", [Photo("a.nef", text, root=f"{tmp_path / 'lib'}/")])
+    with exiftool.tag_reader() as reader:
+        entries = scan.scan(tmp_path / "lib", [tmp_path / "my.lrcat"], ()).entries
+        [seen] = edited_photo.read(tmp_path / "lib", entries, reader)
+        [extracted] = edited_photo.read_cropped(
+            tmp_path / "lib", entries, reader, edited_photo.ReadOptions()
+        )
+    assert bool(edited_photo.describe_person_crops(seen)) == cropped
+    for one in (seen, extracted):
+        assert [each.file for each in one.left_out] == ["a.xmp"] * cropped
+        assert [each.file for each in one.passed_over] == ["a.xmp"] * (not cropped)
+
+
+def test_each_broken_sidecar_beside_a_crop_is_listed(tmp_path):
+    file = photo(tmp_path, "a.jpg", xmp(settings()))
+    for name in ("a.xmp", "A.xmp"):
+        (tmp_path / name).write_bytes(b"no XMP")
+    with exiftool.tag_reader() as reader:
+        [seen] = edited_photo.read(
+            tmp_path, scan.find_photos(tmp_path, [file.name], [], ()), reader
+        )
+    assert {one.file for one in seen.left_out} == {"a.xmp", "A.xmp"}
+    assert len(seen.crops) == 1
+
+
+def test_a_crop_that_contradicts_itself_is_no_crop_beside_a_broken_sidecar(tmp_path):
+    photo(tmp_path / "lib", "a.jpg", xmp({"HasCrop": "True"}))  # without limits
+    (tmp_path / "lib" / "a.xmp").write_bytes(b"no XMP")
+    kinds = run(tmp_path / "lib", tmp_path / "out")["kind"].to_dict()
+    assert kinds == {"a.jpg": "unreadable_sidecar"}
 
 
 def test_a_catalog_goes_before_the_photo_s_own_packet(tmp_path):

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from cropperhead.system.filenames import fold_name
+
 _EVIDENCE = 2  # components of a path that have to agree: cameras give one file name many times
 
 
@@ -43,7 +45,7 @@ def match_photos(photos: Mapping[str, str], folder: Path, files: Collection[str]
     ambiguous: set[str] = set()
     by_name: set[str] = set()
     for step in (_by_place, _by_ending):
-        for spelling in (_composed, _folded):
+        for spelling in (_composed, fold_name):
             find = step(folder, files, spelling)
             left = photos.keys() - matched.keys() - ambiguous - {""}
             claims = {path: find(path, photos[path]) for path in left}
@@ -156,7 +158,3 @@ def _settle(claims: Mapping[str, _Claim], matched: dict[str, str]) -> set[str]:
 
 def _composed(path: str) -> str:
     return unicodedata.normalize("NFC", path)
-
-
-def _folded(path: str) -> str:
-    return unicodedata.normalize("NFC", path.casefold())

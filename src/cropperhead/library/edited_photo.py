@@ -3,14 +3,15 @@
 Extraction, conversion and suggesting all read photos here.
 """
 
+import errno
 import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
-from cropperhead.editors import base, lightroom, registry
+from cropperhead.editors import base, darktable, lightroom, registry
 from cropperhead.editors.base import PHOTOGRAPHER, CameraTurn, LeftOut, Settings
 from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
@@ -29,7 +30,7 @@ from cropperhead.library.scan import Entry
 from cropperhead.library.settings import FileSettings
 from cropperhead.library.suggestion_history import Marks
 from cropperhead.library.versions import PhotoVersions, Version
-from cropperhead.photos import embedded_xmp, exiftool, image, photo_file, precheck
+from cropperhead.photos import cut_off, embedded_xmp, exiftool, image, photo_file, precheck
 from cropperhead.photos.image import SmallCopy
 from cropperhead.photos.photo_file import MAX_MEGAPIXELS, PhotoFile
 from cropperhead.photos.sensor import Sensor
@@ -55,6 +56,7 @@ DOCUMENT_TAGS = (
 _WITH_CONTAINER_TURN = ("HEIF", "AVIF")  # where EXIF may tell another orientation
 STALE = "stale"  # the kind of a crop that another file overrules
 DAMAGED_JOURNAL = "damaged_journal"  # the kind of lines that are not read
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # of the disk for temporary files
 _BATCH = 100  # files for which ExifTool is asked at a time
 
 Tags = Mapping[str, exiftool.Tags]  # by path in the library
@@ -112,7 +114,7 @@ class EditedPhoto:
     versions: PhotoVersions
     crops: tuple[EditedCrop, ...]  # the photographer's first; none that keeps the whole frame
     left_out: tuple[LeftOut, ...]  # versions that cannot be used
-    passed_over: tuple[LeftOut, ...]  # stale crops, other photos' sidecars, lines of a journal
+    passed_over: tuple[LeftOut, ...]  # stale crops, files of others or unread, a journal's lines
     suggestions: Marks  # what was written for it, whatever became of that
     tags: Tags  # its own and its sidecars'
     file_settings: tuple[FileSettings, ...]  # all that was read, what counts least first
@@ -208,16 +210,21 @@ def read(
 
 
 def read_cropped(
-    folder: Path, entries: Sequence[Entry], reader: exiftool.TagReader, options: ReadOptions
+    folder: Path,
+    entries: Sequence[Entry],
+    reader: exiftool.TagReader,
+    options: ReadOptions,
+    before_opening: Callable[[Entry], object] = lambda _: None,
 ) -> Iterator[EditedPhoto | RejectedFile | None]:
     """Reads photos as `read` does, but gives None for one without crops, which it does not open.
 
-    A photo whose only crops are passed over is given, too.
+    A photo of which something is only passed over is given, too. `before_opening` is called for a
+    photo before more of it is read than its metadata, and before its folder's journal is.
 
     ExifTool is not asked about a photo without sidecars that is seen to be uncropped. A photo none
     of whose crops can be decoded cannot be used.
     """
-    return _Walk(folder, reader, options, crops_only=True).photos(entries)
+    return _Walk(folder, reader, options, crops_only=True, before=before_opening).photos(entries)
 
 
 def find_traces(folder: Path, entry: Entry) -> Mapping[Path, Trace]:
@@ -234,10 +241,15 @@ class _Walk:
     """Reads photos in batches, because ExifTool answers faster about many."""
 
     def __init__(
-        self, folder: Path, reader: exiftool.TagReader, options: ReadOptions, crops_only: bool
+        self,
+        folder: Path,
+        reader: exiftool.TagReader,
+        options: ReadOptions,
+        crops_only: bool,
+        before: Callable[[Entry], object] = lambda _: None,
     ) -> None:
         self._folder, self._reader, self._options = folder, reader, options
-        self._crops_only, self._journals = crops_only, Journals()
+        self._crops_only, self._journals, self._before = crops_only, Journals(), before
 
     def photos(self, entries: Sequence[Entry]) -> Iterator[EditedPhoto | RejectedFile | None]:
         for start in range(0, len(entries), _BATCH):
@@ -287,6 +299,8 @@ class _Walk:
         except RejectedFile as error:
             return error
         except OSError as error:
+            if error.errno in _FULL:  # which is no fault of the photo
+                raise
             return RejectedFile("unreadable", f"cannot be opened: {error.strerror}")
 
     def _read(self, entry: Entry, tags: Tags, traces: Mapping[Path, Trace]) -> EditedPhoto | None:
@@ -294,10 +308,12 @@ class _Walk:
         own = self._of_one_packet(file, _require_photo(tags.get(entry.file)))
         tags = {**tags, entry.file: own}
         file_settings = tuple(settings.read_settings(self._folder, entry, tags))
-        with photo_file.open_when_asked(file, most) as opened:
+        with photo_file.open_when_asked(file, most, partial(self._before, entry)) as opened:
             camera = cache(lambda: _camera_turn(opened(), own))
             found = versions.find_versions(file.name, file_settings, camera)
-            if self._crops_only and not (found.cropped or found.overruled or found.of_others):
+            listed = found.overruled or found.of_others or found.superseded
+            if self._crops_only and not (found.cropped or listed):
+                _refuse_cut_off(file)
                 return None
             photo, turn = opened(), camera()
             suggestions = suggestion_history.find_suggestions(
@@ -324,6 +340,7 @@ class _Walk:
             left_out=(*found.left_out, *undecoded),
             passed_over=(
                 *found.of_others,
+                *found.superseded,
                 *_stale(found, crops, frame, sensor),
                 *self._damaged_journal(entry),
             ),
@@ -401,6 +418,12 @@ def _refuse_unusable(folder: Path, entry: Entry) -> None:
         raise RejectedFile("unreadable", f"cannot be opened: {error.strerror}") from error
 
 
+def _refuse_cut_off(photo: Path) -> None:
+    """Raises RejectedFile for a photo whose crop may be in a part that is missing."""
+    if cut_off.is_cut_off(photo):
+        raise RejectedFile("unreadable", "it is cut off, and metadata may be missing")
+
+
 def _has_content(file: Path) -> bool:
     with open_regular(file) as stream:
         return bool(stream.read(1))
@@ -456,25 +479,28 @@ def _edited_crop(
 
 def _with_automatic(crops: Sequence[EditedCrop], photo: PhotoFile) -> tuple[EditedCrop, ...]:
     """The crops, of which those are automatic that an editor or the camera made by itself."""
-    framing = _camera_framing(photo)
+    framing = None if photo.sensor is None else photo.sensor.framing
     return tuple(
         replace(
             crop,
             is_automatic=crop.version.is_automatic
-            or (framing is not None and marks.is_same(crop.box, framing)),
+            or (framing is not None and _is_framing(crop, framing, photo.frame)),
         )
         for crop in crops
     )
 
 
-def _camera_framing(photo: PhotoFile) -> Rectangle | None:
-    """What the camera was set to keep of the frame.
+def _is_framing(
+    crop: EditedCrop, framing: tuple[float, float, float, float], frame: tuple[int, int]
+) -> bool:
+    """Whether a crop is what the camera was set to keep of the frame.
 
-    Lightroom takes it over as a crop when it imports the photo, and so does darktable.
+    Lightroom takes it over as a crop when it imports the photo, and so does darktable, which takes
+    limits of the stored frame for limits of the displayed one (`reload_defaults` in crop.c).
     """
-    if photo.sensor is None or photo.sensor.framing is None:
-        return None
-    return Crop(*photo.sensor.framing, 0.0).in_pixels(*photo.frame)
+    limits = Crop(*framing, 0.0)
+    frames = [orientation.UPRIGHT, *([crop.shown_as] if crop.editor_name == darktable.name else [])]
+    return any(marks.is_same(crop.box, base.stored_box(limits, *frame, code)) for code in frames)
 
 
 def _stale(

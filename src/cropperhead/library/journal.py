@@ -10,6 +10,7 @@ A photo of which only the XMP is changed is kept whole and replaced in the same 
 
 `undo` goes by the same hashes, so that it can be interrupted and run again. A sidecar that is
 neither what was written nor what was there before has been changed by somebody since, and is kept.
+A backup whose line is lost is kept, too, unless a file has its content.
 So is a file such as CropperHead never writes, whatever a journal says of it: a photo is replaced
 only by one that differs in nothing but its XMP.
 
@@ -38,12 +39,14 @@ from cropperhead.library.journal_records import (
 )
 from cropperhead.photos import copy_mark, embedded_xmp
 from cropperhead.system import atomic, filenames, folder_lock, regular_file
+from cropperhead.words import format_count
 
 _BACKUP, _READY = ".before", ".ready"
 _OURS = (LINES, _BACKUP, _READY, atomic.UNFINISHED)  # how the names in the folder end
 _LARGEST_SIDECAR = 64_000_000  # bytes: larger ones are not read, and so not written
 LARGEST_PHOTO = 1_000_000_000  # bytes of one of which the XMP is changed
 _CHANGED = "changed since it was written; kept as it is"
+_UNNAMED = "the line of the journal that names its file is lost; kept as it is"
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,13 @@ class UndoResult:
         )
 
     def __str__(self) -> str:
-        files = "file" if len(self.restored) == 1 else "files"
-        done = f"{len(self.restored)} {files} restored, {len(self.removed)} removed"
+        done = [f"{format_count(len(self.restored), 'file')} restored"] * bool(self.restored)
+        made = [_is_sidecar(file) for file in self.removed]
+        counts = [(sum(made), "sidecar", "sidecars"), (len(made) - sum(made), "copy", "copies")]
+        done += [f"{format_count(*one)} made by CropperHead removed" for one in counts if one[0]]
+        done += [f"{len(self.kept):,} kept as found"] * bool(self.kept)
         lines = [filenames.escape_path(f"  {file}: {why}") for file, why in self.kept.items()]
-        return "\n".join([f"{done}, {len(self.kept)} kept as they are", *lines])
+        return "\n".join([", ".join(done) or "nothing to undo", *lines])
 
 
 def write_file(
@@ -84,15 +90,15 @@ def write_file(
     expected = digest(before) if replaced is None else replaced
     with naming(file):
         _require_writable(file, expected)
-        with replacing.locked(file.parent, create=True) as place, _tidied_on_failure(place):
+        with replacing.locked(file.parent, create=True) as place:
             record = _record(file, str(digest(content)), digest(before), note)
-            if before is not None:
-                fill = _writer(before)
-                replacing.prepare(place / f"{record.before}{_BACKUP}", fill, file)
-            ready = place / f"{record.after}{_READY}"
-            replacing.prepare(ready, _writer(content), file)
-            with replacing.line_added(place, record):
-                replacing.put(ready, file, expected)
+            ready, backup = place / f"{record.after}{_READY}", _backup(file, record)
+            with _tidied_on_failure(place, ready, backup):
+                if before is not None:
+                    replacing.prepare(backup, _writer(before), file)
+                replacing.prepare(ready, _writer(content), file)
+                with replacing.line_added(place, record):
+                    replacing.put(ready, file, expected)
 
 
 def write_photo(
@@ -106,19 +112,16 @@ def write_photo(
     """
     with naming(file):
         _require_writable(file, before)
-        with replacing.locked(file.parent, create=True) as place, _tidied_on_failure(place):
-            ready = place / f"{before}{_READY}"
-            try:
+        with replacing.locked(file.parent, create=True) as place:
+            ready, backup = place / f"{before}{_READY}", place / f"{before}{_BACKUP}"
+            with _tidied_on_failure(place, ready, backup):
                 replacing.prepare(ready, make, file)
                 note = {**note, **journal_records.inside_note()}
                 record = _record(file, str(digest_of_file(ready)), before, note)
-                backup = place / f"{before}{_BACKUP}"
                 replacing.prepare(backup, partial(replacing.copy, file), file)
                 replacing.require_unchanged(backup, before, file)
                 with replacing.line_added(place, record):
                     replacing.put(ready, file, before)
-            finally:
-                ready.unlink(missing_ok=True)
 
 
 def read_records(folder: Path) -> Sequence[Record]:
@@ -163,7 +166,7 @@ def undo_last(file: Path) -> UndoResult:
         if rest:
             return UndoResult(kept={file: _CHANGED})
         remaining = [one for one in content.records if one not in changes]
-        kept = {} if content.damage else _tidy_or_reason(folder, remaining)
+        kept = {} if content.damage else _tidy_or_reason(folder, content.records, remaining)
     if wanted is None:
         return UndoResult(kept=kept)
     restored, removed = ((), (file,)) if wanted.before is None else ((file,), ())
@@ -183,7 +186,7 @@ def _undo_in(place: Path) -> UndoResult:
             try:
                 wanted, rest = _undo_file(file, changes)
             except WritingError as error:
-                kept[file], rest = str(error), changes
+                kept[file], rest = str(error).removeprefix(f"{file}: "), changes
             else:
                 if wanted is not None:
                     (removed if wanted.before is None else restored).append(file)
@@ -193,7 +196,8 @@ def _undo_in(place: Path) -> UndoResult:
         if content.damage:  # they may be of a file whose backup is here
             kept[folder / LINES] = f"{content.damage}; kept, with all backups"
         else:
-            kept |= _tidy_or_reason(folder, remaining)
+            kept |= _tidy_or_reason(folder, content.records, remaining)
+            kept |= dict.fromkeys(_unnamed_backups(folder, content.records), _UNNAMED)
     return UndoResult(tuple(restored), tuple(removed), kept)
 
 
@@ -227,9 +231,9 @@ def _refuse_foreign(file: Path, change: Record) -> None:
     It writes sidecars of editors, and copies, which say themselves that they are. In photos it
     changes the XMP, and nothing else.
     """
-    suffix = sidecars.suffix(file.name)
-    if suffix in {one.sidecars.suffix for one in registry.writable()}:
+    if _is_sidecar(file):
         return
+    suffix = sidecars.suffix(file.name)
     inside = [one for one in registry.embedding() if suffix in one.sidecars.unread_for]
     if change.is_inside_photo and inside:
         _require_same_photo(file, change)
@@ -238,6 +242,10 @@ def _refuse_foreign(file: Path, change: Record) -> None:
         raise WritingError(f"{file}: CropperHead does not write such files. Kept as it is.")
     if not copy_mark.is_marked(file):
         raise WritingError(f"{file}: {copy_mark.MISSING}.")
+
+
+def _is_sidecar(file: Path) -> bool:
+    return sidecars.suffix(file.name) in {one.sidecars.suffix for one in registry.writable()}
 
 
 def _require_same_photo(file: Path, change: Record) -> None:
@@ -289,29 +297,67 @@ def _require_readable(file: Path, most_bytes: int) -> None:
             raise regular_file.NotRegularError(errno.EFBIG, problem, str(file))
 
 
-def _tidy_or_reason(folder: Path, remaining: Sequence[Record]) -> Mapping[Path, str]:
+def _tidy_or_reason(
+    folder: Path, records: Sequence[Record], remaining: Sequence[Record]
+) -> Mapping[Path, str]:
     """Tidies a journal; or why it cannot be, so that what was restored is reported all the same."""
     try:
         with naming(folder):
-            _tidy(folder, remaining)
+            _tidy(folder, records, remaining)
     except WritingError as error:
         return {folder: str(error)}
     return {}
 
 
-def _tidy(folder: Path, remaining: Sequence[Record]) -> None:
-    """Deletes what is not needed to undo the `remaining` changes, and the folder if none are."""
+def _tidy(folder: Path, records: Sequence[Record], remaining: Sequence[Record]) -> None:
+    """Deletes what is not needed to undo the `remaining` changes, and the folder if it is empty."""
+    needed = {LINES, *(f"{one.before}{_BACKUP}" for one in remaining)}
+    needed |= {one.name for one in _unnamed_backups(folder, records)}
+    for file in sorted(folder.iterdir()):
+        if file.name.endswith(_OURS) and file.name not in needed:
+            file.unlink()
+    # the journal last: without it, backups would stay whose files are not known
     if remaining:
         text = b"".join(map(journal_records.format_line, remaining))
         atomic.replace(folder / LINES, lambda file: file.write_bytes(text))
-    needed = {f"{one.before}{_BACKUP}" for one in remaining}
-    needed |= {LINES} if remaining else set()
-    # the journal last: without it, backups would stay whose files are not known
-    names = sorted((one.name for one in folder.iterdir()), key=lambda name: (name == LINES, name))
-    for name in names:
-        if name.endswith(_OURS) and name not in needed:
-            (folder / name).unlink()
-    if not remaining and not any(folder.iterdir()):
+    else:
+        (folder / LINES).unlink(missing_ok=True)
+        _remove_if_empty(folder)
+
+
+def _unnamed_backups(folder: Path, records: Sequence[Record]) -> Sequence[Path]:
+    """The backups that are in no line, and of which no file has the content any more.
+
+    An interrupted run leaves some whose files are unchanged. Of the others the line has been lost.
+    """
+    named = {digest for one in records for digest in (one.before, one.after)}
+    digests = {one: one.name.removesuffix(_BACKUP) for one in folder.glob(f"*{_BACKUP}")}
+    unnamed = {one: name for one, name in digests.items() if name not in named}
+    files = _files_by_size(folder.parent) if unnamed else {}
+    return [
+        backup
+        for backup, name in sorted(unnamed.items())
+        if _has_digest(backup, name)
+        and not any(_has_digest(one, name) for one in files.get(backup.stat().st_size, ()))
+    ]
+
+
+def _files_by_size(folder: Path) -> Mapping[int, Sequence[Path]]:
+    files: dict[int, list[Path]] = {}
+    for one in folder.iterdir():
+        files.setdefault(one.lstat().st_size, []).append(one)
+    return files
+
+
+def _has_digest(file: Path, wanted: str) -> bool:
+    try:
+        return digest_of_file(file) == wanted
+    except OSError:  # of what is not a file
+        return False
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
         folder.rmdir()
 
 
@@ -340,14 +386,18 @@ def _with_journals(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 @contextmanager
-def _tidied_on_failure(place: Path) -> Iterator[None]:
-    """Removes what was prepared if the block fails before anything is in the journal."""
+def _tidied_on_failure(place: Path, ready: Path, backup: Path) -> Iterator[None]:
+    """Removes what was prepared if the block fails, but a backup that was there before."""
+    is_new = not backup.exists()
     try:
         yield
     except BaseException:
-        if not (place / LINES).exists():
-            with suppress(OSError):
-                _tidy(place, ())
+        with suppress(OSError):
+            ready.unlink(missing_ok=True)
+            named = {one.before for one in journal_records.read_locked(place).records}
+            if is_new and backup.name.removesuffix(_BACKUP) not in named:
+                backup.unlink(missing_ok=True)
+            _remove_if_empty(place)
         raise
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from cropperhead.errors import WritingError
 from cropperhead.system import filenames, folder_lock, regular_file
+from cropperhead.words import format_count
 
 FOLDER, LINES = ".cropperhead", "journal.jsonl"
 MOST_BYTES = 64_000_000  # of a journal: more than 100,000 changes in one folder
@@ -246,5 +247,4 @@ def _describe(damaged: Sequence[int]) -> str:
     if not damaged:
         return ""
     first = ", ".join(map(str, damaged[:_NAMED_LINES])) + ", ..." * (len(damaged) > _NAMED_LINES)
-    lines = "line" if len(damaged) == 1 else "lines"
-    return f"passed over {len(damaged):,} damaged {lines}: {first}"
+    return f"skipped {format_count(len(damaged), 'damaged line')}: {first}"

@@ -1,6 +1,7 @@
 """Lists the photos of a library, their sidecars and their traces, without opening a photo.
 
-The scan shows that nothing has changed, so it reads only names, sizes and times. The only files
+The scan shows that nothing has changed, so it reads only names, sizes and times; of an object store
+it reads ETags in place of times. The only files
 that it opens are Lightroom's catalogs, which hold edits of many photos: the edits of one photo are
 part of its trace, so that a photo is read again when they changed, not when the catalog did.
 """
@@ -9,12 +10,14 @@ import hashlib
 import json
 import operator
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +26,7 @@ from cropperhead.editors import registry, unsupported
 from cropperhead.errors import LibraryError, NoPhotosError
 from cropperhead.library import catalogs as catalog_files
 from cropperhead.library import sidecars
+from cropperhead.library.store import Library, StoredFile, StoredLibrary
 from cropperhead.system import atomic, filenames
 
 if TYPE_CHECKING:
@@ -36,8 +40,13 @@ PHOTO, ORPHAN, UNREADABLE = "photo", "orphan", "unreadable"
 BROKEN_CATALOG = "broken_catalog"
 COLLECTED = "collected"  # of a collection, not of the library
 LOST = "lost"  # named, and not a photo
-_ODD_NAME = "its name holds a line break or is not valid UTF-8"
+_SAVE_METADATA = "Save the photos' metadata to files in Lightroom (Ctrl+S or Cmd+S)"
+_STORED_CATALOG = f"catalogs in an object store are not read. {_SAVE_METADATA}"
 _ENTRIES_AT_ONCE = 1000
+_SIZE = re.compile(r"(?:^|:)(\d{1,18})@")  # in a trace
+
+_Item = os.DirEntry[str] | StoredFile
+Files = Sequence[_Item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,37 @@ class Entry:
     edits: tuple[str, ...] = ()
 
 
+class Entries(Sequence[Entry]):
+    """Entries, sorted by path, each kept as one text: as objects they take twice the memory."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._packed = sorted(map(_pack, entries))
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    @overload
+    def __getitem__(self, place: int) -> Entry: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Entry]: ...
+    def __getitem__(self, place: int | slice) -> Entry | list[Entry]:
+        if isinstance(place, slice):
+            return [_unpack(text) for text in self._packed[place]]
+        return _unpack(self._packed[place])
+
+
+def _pack(entry: Entry) -> str:
+    """An entry as a text that sorts as its file does: no path, trace or JSON has a NUL in it."""
+    lists = ("\n".join(several) for several in (entry.sidecars, entry.edits))
+    return "\0".join([entry.file, entry.kind, entry.trace, *lists])
+
+
+def _unpack(text: str) -> Entry:
+    file, kind, trace, *lists = text.split("\0")
+    sidecars, edits = (tuple(several.split("\n")) if several else () for several in lists)
+    return Entry(file, kind, sidecars, trace, edits)
+
+
 @dataclass(frozen=True)
 class Scan:
     """All entries of a library, sorted by path, and counts of what else is there.
@@ -62,7 +102,7 @@ class Scan:
     photos are.
     """
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     others: Mapping[str, int]
     catalogs: Mapping[str, Mapping[str, int]]
 
@@ -73,36 +113,79 @@ class Scan:
 
 
 def scan(
-    folder: Path,
+    library: Library,
     catalogs: Sequence[Path] = (),
     tags: Collection[str] = (),
 ) -> Scan:
     """Lists everything in a library, at any depth. Raises NoPhotosError if it is missing or empty.
 
     `catalogs` are Lightroom's outside the library, `tags` are read from them besides the crop.
+    Raises LibraryError for a store that cannot be listed, or with catalogs, which name folders.
     """
-    _refuse_unpassable(folder)
-    if not folder.is_dir():
-        problem = "it is a file, expected a folder" if folder.exists() else "no such folder"
-        raise NoPhotosError(f"{folder}: {problem}.")
-    entries: list[Entry] = []
     others: Counter[str] = Counter()
     inside: list[str] = []
-    for relative, files in _folders(folder):
-        _sort_folder(relative, files, entries, others)
-        inside += _catalogs(relative, files)
+    entries = Entries(_list_entries(library, others, inside))
     if not any(entry.kind == PHOTO for entry in entries):
         raise NoPhotosError(
-            f"{folder}: no photo is in it or below it (JPEG, TIFF, PNG, WebP, HEIC, AVIF or RAW)."
+            f"{library}: no photo is in it or below it (JPEG, TIFF, PNG, WebP, HEIC, AVIF or RAW)."
         )
-    named = {name: folder / name for name in inside} | _by_name_given(catalogs)
-    edited, counts = _with_edits(folder, entries, named, tags)
-    return Scan(tuple(sorted(edited, key=_by_file)), dict(sorted(others.items())), counts)
+    if isinstance(library, StoredLibrary):
+        _refuse_catalogs(library, catalogs)
+        unread = (Entry(name, BROKEN_CATALOG, (), _STORED_CATALOG) for name in inside)
+        return Scan(Entries(chain(entries, unread)), _sorted(others), {})
+    named = {name: library / name for name in inside} | _by_name_given(catalogs)
+    edited, counts = _with_edits(library, entries, named, tags)
+    return Scan(edited, _sorted(others), counts)
+
+
+def _list_entries(library: Library, others: Counter[str], inside: list[str]) -> Iterator[Entry]:
+    """The entries of all folders, once; adds to the counts of others, and the catalogs inside."""
+    for relative, files in _list_folders(library):
+        if isinstance(files, OSError):
+            yield Entry(relative, UNREADABLE, (), str(files.strerror))
+        else:
+            inside += _catalogs(relative, files)
+            yield from _sort_folder(relative, files, others)
+
+
+def _list_folders(library: Library) -> Iterator[tuple[str, Files | OSError]]:
+    if isinstance(library, StoredLibrary):
+        return _stored_folders(library)
+    _refuse_unpassable(library)
+    if not library.is_dir():
+        problem = "it is a file, expected a folder" if library.exists() else "no such folder"
+        raise NoPhotosError(f"{library}: {problem}.")
+    return _folders(library)
+
+
+def _stored_folders(library: StoredLibrary) -> Iterator[tuple[str, Files | OSError]]:
+    """Every folder of a store that is neither hidden nor a program's own."""
+    for path, files in library.folders():
+        if not all(_is_users(part) for part in path.split("/") if part not in {".", ".."}):
+            continue
+        if isinstance(files, OSError):  # an object
+            yield path if path and filenames.is_safe_path(path) else _unlisted(path), files
+        else:
+            yield path, [one for one in files if _is_users(one.name)]
+
+
+def _unlisted(relative: str) -> str:
+    """The name under which an unlistable folder is rejected; no file's name ends in a slash."""
+    return f"{filenames.escape_path(relative) or '.'}/"
+
+
+def _refuse_catalogs(library: StoredLibrary, catalogs: Sequence[Path]) -> None:
+    """Raises LibraryError for catalogs, which would silently match no photo."""
+    if catalogs:
+        raise LibraryError(
+            f"{library}: {catalogs[0]} is a Lightroom catalog, whose edits are found by folders, "
+            f"not in an object store. {_SAVE_METADATA} and name no catalog."
+        )
 
 
 def with_entries(found: Scan, entries: Iterable[Entry]) -> Scan:
     """Return a scan with further entries, such as those of a collection."""
-    return replace(found, entries=tuple(sorted([*found.entries, *entries], key=_by_file)))
+    return replace(found, entries=Entries(chain(found.entries, entries)))
 
 
 def find_photos(
@@ -120,9 +203,8 @@ def find_photos(
     """
     _refuse_unpassable(folder)
     if deep:
-        entries = list(scan(folder, catalogs, tags).entries)
+        entries = scan(folder, catalogs, tags).entries
     else:
-        entries = []
         try:
             with os.scandir(folder) as items:
                 files = sorted((item for item in items if not _is_folder(item)), key=_by_name)
@@ -130,8 +212,8 @@ def find_photos(
             files = []
         except OSError as error:
             raise LibraryError(f"{folder}: cannot be listed: {error.strerror}") from error
-        _sort_folder("", files, entries, Counter())
-        entries, _ = _with_edits(folder, entries, _by_name_given(catalogs), tags)
+        listed = Entries(_sort_folder("", files, Counter()))
+        entries, _ = _with_edits(folder, listed, _by_name_given(catalogs), tags)
     broken = [entry for entry in entries if entry.kind == BROKEN_CATALOG]
     named = [entry for entry in entries if {entry.file, *entry.sidecars} & set(names)]
     matched = {name for entry in named for name in (entry.file, *entry.sidecars)}
@@ -151,28 +233,35 @@ def _refuse_unpassable(folder: Path) -> None:
 
 def _lost(folder: Path, name: str) -> Entry:
     if not filenames.is_safe_path(name):
-        return Entry(filenames.escape_path(name), UNREADABLE, (), _ODD_NAME)
+        return Entry(filenames.escape_path(name), UNREADABLE, (), filenames.UNSAFE)
     exists = (folder / name).exists()
     return Entry(name, LOST, (), "not a photo" if exists else "no such file")
 
 
 def manifest(entries: Iterable[Entry]) -> "pa.Table":
     """The entries as a table."""
+    return _table(entries).combine_chunks()
+
+
+def _table(entries: Iterable[Entry]) -> "pa.Table":
+    """The entries as a table of many parts, so that no more than a part is there twice."""
     import pyarrow as pa  # noqa: PLC0415 - which suggesting crops does without
 
-    schema = _manifest_schema()
+    schema, remaining = _manifest_schema(), iter(entries)
     read = operator.attrgetter(*schema.names)
-    columns = list(zip(*map(read, entries), strict=True)) or [()] * len(schema.names)
-    kinds = schema.types
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    parts = [schema.empty_table()]
+    while some := list(islice(remaining, _ENTRIES_AT_ONCE)):
+        columns = zip(*map(read, some), strict=True)
+        arrays = [pa.array(each, kind) for each, kind in zip(columns, schema.types, strict=True)]
+        parts.append(pa.Table.from_arrays(arrays, schema=schema))
+    return pa.concat_tables(parts)
 
 
 def write_manifest(entries: Iterable[Entry], file: Path) -> None:
     """Writes the entries as Parquet, the same bytes for the same library."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    atomic.replace(file, partial(pq.write_table, manifest(entries)))
+    atomic.replace(file, partial(pq.write_table, _table(entries)))
 
 
 def write_counts(found: Scan, file: Path) -> None:
@@ -218,19 +307,23 @@ def _manifest_schema() -> "pa.Schema":
             ("file", pa.string()),  # path in the library, forward slashes
             ("kind", pa.string()),
             ("sidecars", pa.list_(pa.string())),
-            ("trace", pa.string()),  # size, time of the photo and its sidecars, hash of its edits
+            # size, time or ETag of the photo and its sidecars, hash of its edits
+            ("trace", pa.string()),
             ("edits", pa.list_(pa.string())),
         ]
     )
 
 
-def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSError]]:
-    """Every folder at any depth, links followed once: its path in the library and its files."""
+def _folders(folder: Path) -> Iterator[tuple[str, Files | OSError]]:
+    """Every folder at any depth, links followed once: its path in the library and its files.
+
+    With an error in place of files, the name under which what cannot be listed is rejected.
+    """
     pending, seen = [""], set()
     while pending:
         relative = pending.pop()
         if not filenames.is_safe_path(relative):
-            yield filenames.escape_path(relative), OSError(0, _ODD_NAME)
+            yield _unlisted(relative), OSError(0, filenames.UNSAFE)
             continue
         try:
             status = (folder / relative).stat()
@@ -240,7 +333,7 @@ def _folders(folder: Path) -> Iterator[tuple[str, list[os.DirEntry[str]] | OSErr
             with os.scandir(folder / relative) as items:
                 inside = sorted((item for item in items if _is_users(item.name)), key=_by_name)
         except OSError as error:
-            yield relative, error
+            yield _unlisted(relative), error
             continue
         folders = [item for item in inside if _is_folder(item)]
         # with pipes, devices and links that lead nowhere, to be named as what cannot be opened
@@ -255,9 +348,8 @@ def _is_folder(item: os.DirEntry[str]) -> bool:
         return False
 
 
-def _catalogs(relative: str, files: list[os.DirEntry[str]] | OSError) -> list[str]:
-    names = [] if isinstance(files, OSError) else [item.name for item in files]
-    names = [name for name in names if filenames.is_safe_path(name)]
+def _catalogs(relative: str, files: Files) -> list[str]:
+    names = [item.name for item in files if filenames.is_safe_path(item.name)]
     return [
         _joined(relative, name) for name in names if sidecars.suffix(name) == catalog_files.SUFFIX
     ]
@@ -269,16 +361,16 @@ def _by_name_given(catalogs: Sequence[Path]) -> dict[str, Path]:
 
 
 def _with_edits(
-    folder: Path, entries: list[Entry], named: Mapping[str, Path], tags: Collection[str]
-) -> tuple[list[Entry], Mapping[str, Mapping[str, int]]]:
+    folder: Path, entries: Entries, named: Mapping[str, Path], tags: Collection[str]
+) -> tuple[Entries, Mapping[str, Mapping[str, int]]]:
     """The entries with their edits in catalogs, and the catalogs' counts."""
     if not named:
         return entries, {}
     files = [entry.file for entry in entries if entry.kind == PHOTO]
     content = catalog_files.read_catalogs(folder, files, named, tags)
-    entries = [_with_edit(entry, content.edits.get(entry.file, ())) for entry in entries]
-    entries += [Entry(name, BROKEN_CATALOG, (), reason) for name, reason in content.broken.items()]
-    return entries, content.counts
+    edited = (_with_edit(entry, content.edits.get(entry.file, ())) for entry in entries)
+    broken = (Entry(name, BROKEN_CATALOG, (), why) for name, why in content.broken.items())
+    return Entries(chain(edited, broken)), content.counts
 
 
 def _with_edit(entry: Entry, edits: tuple[str, ...]) -> Entry:
@@ -286,6 +378,10 @@ def _with_edit(entry: Entry, edits: tuple[str, ...]) -> Entry:
         return entry
     digest = hashlib.sha256("\0".join(edits).encode()).hexdigest()[:16]
     return replace(entry, edits=edits, trace=f"{entry.trace} catalog:{digest}")
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
 
 
 def _by_file(entry: Entry) -> str:
@@ -309,50 +405,52 @@ def _joined(relative: str, name: str) -> str:
     return f"{relative}/{name}" if relative else name
 
 
-def _sort_folder(
-    relative: str,
-    files: list[os.DirEntry[str]] | OSError,
-    entries: list[Entry],
-    others: Counter[str],
-) -> None:
-    if isinstance(files, OSError):
-        entries.append(Entry(relative or ".", UNREADABLE, (), str(files.strerror)))
-        return
+def _sort_folder(relative: str, files: Files, others: Counter[str]) -> Iterator[Entry]:
+    """The entries of a folder; adds to the counts of others."""
     plain = {item.name: item for item in files if filenames.is_safe_path(item.name)}
     odd = {filenames.escape_path(item.name) for item in files if item.name not in plain}
-    entries += [
-        Entry(_joined(relative, name), UNREADABLE, (), _ODD_NAME)
-        for name in sorted(odd - set(plain))
-    ]
+    for name in sorted(odd - set(plain)):
+        yield Entry(_joined(relative, name), UNREADABLE, (), filenames.UNSAFE)
     paired, unpaired = sidecars.pair(plain)
     profiles = {name for name in unpaired if sidecars.is_standalone_profile(name)}
     listed = registry.sidecar_suffixes() | {catalog_files.SUFFIX}
     for name, item in plain.items():
         suffix = sidecars.suffix(name)
         if suffix in sidecars.PHOTOS:
-            entries.append(_entry(relative, item, [plain[own] for own in paired.get(name, [])]))
+            yield _entry(relative, item, [plain[own] for own in paired.get(name, [])])
         elif name in profiles or suffix not in listed:
             others[suffix or "(none)"] += 1
-    entries += [
-        Entry(_joined(relative, name), ORPHAN, (), _trace([plain[name]]))
-        for name in sorted(unpaired - profiles)
-    ]
+    for name in sorted(unpaired - profiles):
+        yield Entry(_joined(relative, name), ORPHAN, (), _trace([plain[name]]))
 
 
-def _entry(relative: str, item: os.DirEntry[str], sidecar_items: list[os.DirEntry[str]]) -> Entry:
+def _entry(relative: str, item: _Item, sidecar_items: Sequence[_Item]) -> Entry:
     return Entry(
         file=_joined(relative, item.name),
         kind=PHOTO,
         sidecars=tuple(_joined(relative, one.name) for one in sidecar_items),
-        trace=" ".join([_trace([item]), *(f"{one.name}:{_trace([one])}" for one in sidecar_items)]),
+        trace=trace(item, sidecar_items),
     )
 
 
-def _trace(items: list[os.DirEntry[str]]) -> str:
-    return " ".join(_size_and_time(item) for item in items)
+def trace(item: _Item, sidecar_items: Sequence[_Item]) -> str:
+    """A photo's trace, which changes with its content or that of a sidecar."""
+    return " ".join([_trace([item]), *(f"{one.name}:{_trace([one])}" for one in sidecar_items)])
 
 
-def _size_and_time(item: os.DirEntry[str]) -> str:
+def listed_bytes(entry: Entry) -> int:
+    """The size of a photo and its sidecars as they were listed, or more; 0 if it is unknown."""
+    return sum(map(int, _SIZE.findall(entry.trace)))
+
+
+def _trace(items: Sequence[_Item]) -> str:
+    return " ".join(_state(item) for item in items)
+
+
+def _state(item: _Item) -> str:
+    """A file's size and time, or an object's size and ETag."""
+    if isinstance(item, StoredFile):
+        return item.state
     try:
         status = item.stat()
     except OSError as error:  # a dangling link, or gone since it was listed

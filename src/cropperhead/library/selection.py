@@ -4,8 +4,12 @@ import glob
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from cropperhead.errors import NoPhotosError
 from cropperhead.library import scan, sidecars
 from cropperhead.library.scan import Entry
+from cropperhead.system import filenames
+
+_NAMED = 3  # paths in a message
 
 
 def expand_patterns(paths: Sequence[Path]) -> list[Path]:
@@ -19,6 +23,18 @@ def expand_patterns(paths: Sequence[Path]) -> list[Path]:
         matches = [] if path.exists() else map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207 - of a path, absolute or not
         expanded += [one for one in matches if _is_photo_or_folder(one)] or [path]
     return expanded
+
+
+def require_any(paths: Sequence[Path]) -> None:
+    """Raises NoPhotosError, which names the paths as they were typed, if nothing is at any."""
+    if not any(path.exists() for path in paths):
+        raise NoPhotosError(f"{name_paths(paths)}: no such file or folder.")
+
+
+def name_paths(paths: Sequence[Path]) -> str:
+    """The first few paths, in one line."""
+    named = [filenames.escape_path(path) for path in paths[:_NAMED]]
+    return ", ".join([*named, *["..."] * (len(paths) > _NAMED)])
 
 
 def group_by_folder(paths: Sequence[Path]) -> dict[Path, list[str]]:

@@ -26,6 +26,7 @@ from cropperhead.library.provenance import Provenance
 from cropperhead.library.scan import Entry
 from cropperhead.photos import exiftool, precheck
 from cropperhead.system import regular_file
+from cropperhead.system.filenames import fold_name
 
 _XMP_ORIENTATION, _MEANT_FOR = "XMP-tiff:Orientation", "XMP-photoshop:SidecarForExtension"
 _DERIVED_FROM = "XMP-xmpMM:DerivedFrom"
@@ -99,9 +100,12 @@ def _by_weight(
 
     What is at the place where its editor keeps settings counts, unless another file was changed
     later, and not by a program that copies. A photo's own packet without a date is not
-    Lightroom's, which dates every one. A suggestion does not count over a person's crop.
+    Lightroom's, which dates every one. A suggestion does not count over a person's crop, nor does
+    a sidecar that cannot be read over a crop within the photo.
     """
-    order = [*embedded, *beside]
+    inside = {one.key for one in embedded if _is_at_home(photo, one) and _is_crop(one)}
+    broken = [one for one in beside if one.error and one.key in inside]
+    order = [*broken, *embedded, *(one for one in beside if one not in broken)]
     for home in [one for one in order if _is_at_home(photo, one) and not one.error]:
         places = [n for n, one in enumerate(order) if one.key == home.key and not one.error]
         others = [order[place] for place in places if order[place] is not home]
@@ -116,12 +120,12 @@ def _is_at_home(photo: str, one: FileSettings) -> bool:
     if sidecars.suffix(photo) in one.editor.sidecars.unread_for:
         return one.file == photo
     named = one.editor.sidecars.name_for(PurePosixPath(photo).name)
-    return PurePosixPath(one.file).name.lower() == named.lower()
+    return fold_name(PurePosixPath(one.file).name) == fold_name(named)
 
 
 def _counts_over(one: FileSettings, home: FileSettings, photo: str) -> bool:
     if one.provenance.is_suggestion and home.file == photo:
-        return not _holds_crop(home)
+        return not _holds_crop(home, if_unsure=True)
     if one.provenance.is_copy:
         return False
     if home.provenance.changed is None:
@@ -129,16 +133,22 @@ def _counts_over(one: FileSettings, home: FileSettings, photo: str) -> bool:
     return one.provenance.is_later_than(home.provenance)
 
 
-def _holds_crop(one: FileSettings) -> bool:
+def _is_crop(one: FileSettings) -> bool:
+    """Whether a file is sound and holds a crop, as far as that can be told."""
+    return not one.error and _holds_crop(one, if_unsure=False)
+
+
+def _holds_crop(one: FileSettings, if_unsure: bool) -> bool:
     try:
         return one.editor.state(one.settings).holds_crop
     except RejectedFile:
-        return True
+        return if_unsure
 
 
 def find_author(photo: str, sidecar: str) -> str:
     """The photographer, or the number in the name of a duplicate's sidecar: IMG_02.jpg.xmp."""
-    stem, named = PurePosixPath(photo).stem, PurePosixPath(PurePosixPath(sidecar).stem)
+    stem = fold_name(PurePosixPath(photo).stem)
+    named = PurePosixPath(fold_name(PurePosixPath(sidecar).stem))
     extra = named.stem[len(stem) :].lstrip("_")
     return f"duplicate {extra}" if extra else PHOTOGRAPHER
 
@@ -266,9 +276,14 @@ def _refuse_unreadable(folder: Path, name: str, tags: Tags | None) -> None:
         return
     if tags is None:
         raise RejectedFile("unreadable_sidecar", f"ExifTool cannot read {name}")
-    if tags.get("File:MIMEType") != _XMP_TYPE:
-        problem = exiftool.error_message(tags) or "its content is not XMP"
-        raise RejectedFile("unreadable_sidecar", f"{name}: {problem}")
+    problem = exiftool.error_message(tags)
+    if problem or tags.get("File:MIMEType") != _XMP_TYPE:
+        raise RejectedFile("unreadable_sidecar", f"{name}: {problem or 'its content is not XMP'}")
+    if exiftool.passes_over(folder / name):
+        raise RejectedFile(
+            "unreadable_sidecar",
+            f"{name}: UTF-16 or UTF-32 without a declaration. Save it as UTF-8",
+        )
     broken = _broken_xmp(tags, f"the XMP of {name}")
     if broken:
         raise broken
@@ -301,10 +316,10 @@ def _other_photo(entry: Entry, name: str, tags: Mapping[str, Tags]) -> str:
     original = own.get(_DERIVED_FROM)
     if find_author(entry.file, name) == PHOTOGRAPHER or not isinstance(original, str):
         return ""
-    accepted = {PurePosixPath(entry.file).name.lower()}
+    accepted = {fold_name(PurePosixPath(entry.file).name)}
     for other in own_sidecars(entry, tags):
-        accepted.add(str(tags[other].get(_DERIVED_FROM)).lower())
-    return "" if original.lower() in accepted else original
+        accepted.add(fold_name(str(tags[other].get(_DERIVED_FROM))))
+    return "" if fold_name(original) in accepted else original
 
 
 def _is_meant_for(photo: str, tags: Tags) -> bool:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from cropperhead.editors import registry
 from cropperhead.editors.base import SidecarRule
 from cropperhead.photos import image, raw
+from cropperhead.system.filenames import fold_name
 
 PHOTOS = image.SUFFIXES | raw.SUFFIXES
 # IMG_1_02.jpg.xmp is the third version of IMG_1.jpg
@@ -22,18 +23,16 @@ def pair(names: Collection[str]) -> tuple[dict[str, list[str]], set[str]]:
     """
     rules = _rules()
     by_stem: dict[str, list[str]] = {}
-    by_name: dict[str, str] = {}
+    by_name: dict[str, list[str]] = {}
     own = {name: None for name in names if suffix(name) in rules}
     for name in names:
         if name not in own:
-            by_stem.setdefault(PurePosixPath(name).stem.lower(), []).append(name)
-            by_name[name.lower()] = name
+            by_stem.setdefault(fold_name(PurePosixPath(name).stem), []).append(name)
+            by_name.setdefault(fold_name(name), []).append(name)
     paired: dict[str, list[str]] = {}
     unpaired = set()
     for sidecar in own:
-        exact = PurePosixPath(sidecar).stem  # where IMG.jpg and IMG.JPG are in one folder
-        partners = [exact] if exact in names and suffix(exact) else []
-        partners = partners or _partners(sidecar.lower(), rules, by_stem, by_name)
+        partners = _partners(sidecar, rules, by_stem, by_name)
         for photo in partners:
             paired.setdefault(photo, []).append(sidecar)
         if not partners:
@@ -62,17 +61,40 @@ def _rules() -> Rules:
 
 
 def _partners(
-    sidecar: str, rules: Rules, by_stem: dict[str, list[str]], by_name: dict[str, str]
+    sidecar: str,
+    rules: Rules,
+    by_stem: Mapping[str, list[str]],
+    by_name: Mapping[str, list[str]],
 ) -> list[str]:
     stem, own_rules = PurePosixPath(sidecar).stem, rules[suffix(sidecar)]
-    if stem in by_name and suffix(stem):
-        return [by_name[stem]]
+    photos = by_name.get(fold_name(stem), [])
+    if photos and suffix(stem):
+        return [_spelt_most_like(stem, photos)]
     duplicate = _DUPLICATE.match(stem)
     original = duplicate["stem"] + duplicate["suffix"] if duplicate else ""
-    if original in by_name and any(rule.numbers_duplicates for rule in own_rules):
-        return [by_name[original]]
+    photos = by_name.get(fold_name(original), [])
+    if photos and any(rule.numbers_duplicates for rule in own_rules):
+        return [_spelt_most_like(original, photos)]
     if not any(rule.drops_photo_suffix for rule in own_rules):
         return []
-    photos = by_stem.get(stem, [])
-    # IMG_1.xmp next to both IMG_1.NEF and IMG_1.JPG is the RAW's: a JPEG's settings are within it
-    return [name for name in photos if suffix(name) in raw.SUFFIXES] or photos
+    photos = by_stem.get(fold_name(stem), [])
+    # IMG_1.xmp next to both IMG_1.NEF and IMG_1.JPG is the RAW's: a JPEG's settings are within it,
+    # and so are a DNG's
+    raws = [name for name in photos if suffix(name) in raw.SUFFIXES]
+    unread = frozenset().union(*(rule.unread_for for rule in own_rules))
+    left = [name for name in raws if suffix(name) not in unread] or raws or photos
+    return _without_misspelt(stem, left)
+
+
+def _spelt_most_like(name: str, photos: list[str]) -> str:
+    """Of photos whose names are the same but for case and composition, the one of this spelling."""
+    stem = PurePosixPath(name).stem
+    return sorted(photos, key=lambda one: (one == name, PurePosixPath(one).stem == stem))[-1]
+
+
+def _without_misspelt(stem: str, photos: list[str]) -> list[str]:
+    """The photos without those whose name is another's but for case, if that has just this stem."""
+    own = {fold_name(name) for name in photos if PurePosixPath(name).stem == stem}
+    return [
+        name for name in photos if PurePosixPath(name).stem == stem or fold_name(name) not in own
+    ]

@@ -56,6 +56,7 @@ class PhotoVersions:
     left_out: tuple[LeftOut, ...]
     overruled: tuple[Overruled, ...] = ()
     of_others: tuple[LeftOut, ...] = ()  # sidecars that name another photo
+    superseded: tuple[LeftOut, ...] = ()  # that cannot be read, where another says: no crop
 
 
 def find_versions(
@@ -73,12 +74,13 @@ def find_versions(
     versions = latest.versions(photo, camera)
     if latest.errors and not versions:
         raise next(iter(latest.errors.values()))[1]
-    left_out = [LeftOut(file, error.kind, str(error)) for file, error in latest.errors.values()]
+    errors = [_left_out(*one) for one in latest.errors.values()]
     return PhotoVersions(
         tuple(sorted(versions, key=_order)),
-        tuple(left_out),
+        (*latest.superseded_errors(where_cropped=True), *errors),
         tuple(latest.overruled_versions(photo, camera)),
         tuple(_other_photos(settings)),
+        tuple(latest.superseded_errors(where_cropped=False)),
     )
 
 
@@ -94,6 +96,7 @@ class _Latest:
     def __init__(self) -> None:
         self._cropped: dict[tuple[str, str], FileSettings] = {}
         self.errors: dict[tuple[str, str], tuple[str, RejectedFile]] = {}
+        self._superseded: list[tuple[tuple[str, str], LeftOut]] = []
         self._overruled: list[tuple[FileSettings, str]] = []
 
     def add(self, one: FileSettings) -> None:
@@ -102,16 +105,30 @@ class _Latest:
             state = _state(one)
         except RejectedFile as error:
             self._cropped.pop(key, None)
+            self._supersede_error(key)
             self.errors[key] = (one.file, error)
             return
         if state is State.SILENT:
             return
         before = self._cropped.pop(key, None)
-        self.errors.pop(key, None)
+        self._supersede_error(key)
         if before is not None:
             self._overruled.append((before, one.file))
         if state.holds_crop:
             self._cropped[key] = one
+
+    def _supersede_error(self, key: tuple[str, str]) -> None:
+        if key in self.errors:
+            self._superseded.append((key, _left_out(*self.errors.pop(key))))
+
+    def superseded_errors(self, where_cropped: bool) -> Iterator[LeftOut]:
+        """Files with errors in whose place another one counts: that may hold a crop, or does not.
+
+        An error in its place may hide a crop, too.
+        """
+        for key, one in self._superseded:
+            if (key in self._cropped or key in self.errors) == where_cropped:
+                yield one
 
     def versions(self, photo: str, camera: Callable[[], CameraTurn]) -> list[Version]:
         turn = camera() if self._cropped else None
@@ -133,6 +150,10 @@ class _Latest:
             except RejectedFile:
                 version = None
             yield Overruled(one, by, version)
+
+
+def _left_out(file: str, error: RejectedFile) -> LeftOut:
+    return LeftOut(file, error.kind, str(error))
 
 
 def _state(one: FileSettings) -> State:
