@@ -7,21 +7,23 @@ import sys
 from pathlib import Path
 
 from cropperhead import params
-from cropperhead.dataset import collected, extract, ledger, rows, shards
+from cropperhead.dataset import collected, extract, ledger, shards
 from cropperhead.library import scan
-from cropperhead.system import code_hash, stage
+from cropperhead.library.store import find_library
+from cropperhead.system import arrow, stage
 
 
 def main() -> None:
+    arrow.leave_out_pandas()
     manifest_file, folder, ledger_file, counts, rejected = map(Path, sys.argv[1:])
     settings = params.load().extract
-    fingerprint = extract.fingerprint(settings, code_hash.module_files(rows))
+    fingerprint = extract.fingerprint(settings, extract.code_files())
     before = ledger.Ledger.load(ledger_file, fingerprint)
-    manifest = scan.read_manifest(manifest_file)
-    outcomes = extract.update_shards(settings.folder, manifest, folder, before, settings)
+    manifest, library = scan.read_manifest(manifest_file), find_library(settings.library)
+    outcomes = extract.update_shards(library, manifest, folder, before, settings)
     labels, sent = shards.count_sources(folder), collected.summarise(manifest)
     ledger.write_extract_reports(outcomes, labels, counts, rejected, sent)
-    extract.require_crops(outcomes, settings.folder)
+    extract.require_crops(outcomes, library)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from cropperhead.collection.settings import CONSENT, open_collection
 from cropperhead.dataset import collected, extract, ledger, shards, split
 from cropperhead.errors import CollectionError
 from cropperhead.library import scan
+from cropperhead.library.store import find_library
 
 PARAMS = params.load(ROOT / "params.yaml")
 FULL = crop(0, 0, 1, 1)
@@ -47,10 +48,13 @@ class Project:
     def run(self):
         manifest = scan.manifest(collected.scan_sources(self.params).entries)
         before = ledger.Ledger.load(self.folder / "ledger.parquet", "code")
+        library = find_library(self.params.library)
         table = extract.update_shards(
-            self.params.folder, manifest, self.folder / "shards", before, self.params
+            library, manifest, self.folder / "shards", before, self.params
         )
-        self.outcomes = dict(zip(table["file"], table["outcome"], strict=True))
+        self.outcomes = dict(
+            zip(*table.select(["file", "outcome"]).to_pydict().values(), strict=True)
+        )
         self.left_out = [one.kind for one in ledger.left_out_versions(table)]
         self.summary = collected.summarise(manifest)
         return shards.read_labels(self.folder / "shards")

@@ -99,8 +99,8 @@ def test_a_photo_is_shown_with_its_crop_in_the_library_s_catalog(tmp_path):
 def test_mistakes_are_errors_of_one_sentence(folder, tmp_path, capsys):
     assert main.main(["inspect", str(tmp_path / "nowhere" / "a.jpg")]) == 1
     typed = tmp_path / "nowhere" / "a.jpg"
-    assert f"{typed}\n  rejected: no_photo: no such file" in capsys.readouterr().out
+    assert f"{typed}: no such file or folder." in capsys.readouterr().err
     assert main.main(["inspect", str(folder / "a.jpg"), "--draw", str(folder / "b.jpg")]) == 1
     assert "is a file, expected a folder" in capsys.readouterr().err
-    assert main.main(["inspect", str(folder / "a.jpq")]) == 1
+    assert main.main(["inspect", str(folder / "a.jpq"), str(folder / "a.jpg")]) == 1
     assert "no such file" in capsys.readouterr().out

@@ -111,6 +111,15 @@ def test_the_error_for_a_revision_without_tables_says_what_to_do(commits, revisi
         revisions.read_revision(commits, revision)
 
 
+def test_without_a_commit_the_error_says_where_to_run(tmp_path):
+    expected = "Run from the root folder of a project."
+    with pytest.raises(DataError, match=f"is not a git repository. {expected}"):
+        revisions.read_revision(tmp_path, "main")
+    run(tmp_path, "git", "init", "--quiet")
+    with pytest.raises(DataError, match=f"main: Empty git repo. {expected}"):
+        revisions.read_revision(tmp_path, "main")
+
+
 def test_the_error_for_tables_missing_from_the_cache_says_what_to_do(project):
     shutil.rmtree(project / ".dvc" / "cache")
     with pytest.raises(DataError, match=r"longer.*`dvc fetch --all-commits data/labels\.parquet`"):

@@ -278,6 +278,20 @@ class TestReports:
             "alike": "no",
         }
 
+    def test_histograms_count_the_sound_labels(self):
+        columns = ["crop_top", "crop_left", "crop_bottom", "crop_right", "crop_angle"]
+        rows = [[0.05, 0.0, 1.0, 0.5, 0.0], [0.07, 0.5, 0.9, 1.0, -2.5]]
+        found = {
+            one.name: one for one in validate.find_histograms(pd.DataFrame(rows, columns=columns))
+        }
+        # 25 bars of 0.04: both are in the second; the last one has 1, too
+        assert found["top"].counts[:3] == (0, 2, 0)
+        assert (found["right"].counts[12], found["right"].counts[-1]) == (1, 1)
+        assert (found["width"].counts[12], sum(found["width"].counts)) == (2, 2)
+        # from -3 to 3 degrees in bars of 0.24: -2.5 is in the third
+        assert (found["angle"].low, found["angle"].high) == (-3, 3)
+        assert (found["angle"].counts[2], found["angle"].counts[12]) == (1, 1)
+
     def test_data_docs_are_one_page_that_loads_nothing(self, mixed, tmp_path, capfd):
         _, check = mixed
         validate.write_data_docs(check, tmp_path / "docs")
@@ -289,6 +303,7 @@ class TestReports:
         assert "damaged &lt;picture&gt;.jpg" in page
         assert "standard deviation must be greater than or equal to" in page
         assert "<picture>" not in page
+        assert page.count("Histogram of ") == 7
         validate.write_data_docs(check, tmp_path / "docs")  # the stage replaces its last page
         assert (tmp_path / "docs/index.html").read_text(encoding="utf-8") == page
         assert capfd.readouterr() == ("", "")

@@ -35,6 +35,7 @@ from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import CROP_COLUMNS, FULL_FRAME, Crop
 from cropperhead.library import marks, scan
 from cropperhead.library.scan import Entry, Scan
+from cropperhead.library.store import find_library
 from cropperhead.params import ExtractParams
 from cropperhead.photos import image
 from cropperhead.system import code_hash
@@ -55,7 +56,7 @@ def scan_sources(params: ExtractParams) -> Scan:
     """
     library = Scan((), {}, {})
     if params.library.strip():
-        library = scan.scan(params.folder, params.catalog_files, params.tags)
+        library = scan.scan(find_library(params.library), params.catalog_files, params.tags)
     return scan.with_entries(library, list_entries(params.collected))
 
 

@@ -12,36 +12,43 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cropperhead.dataset import reading, rows, shards
 from cropperhead.dataset.ledger import (
     Ledger,
+    count_values,
     left_out_versions,
     mark_unread,
+    with_texts,
     write_extract_reports,
 )
 from cropperhead.dataset.outcome import CROPPED, GONE, REJECTED, UNREAD
 from cropperhead.dataset.preview import NO_CROP, ExtractionSummary
 from cropperhead.dataset.rows import Reading
 from cropperhead.errors import LibraryError
-from cropperhead.library import scan
+from cropperhead.library import scan, staging
 from cropperhead.library.scan import Entry
+from cropperhead.library.store import Library
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
 from cropperhead.system import code_hash
 
 # Imported code that does not influence any label
 _WITHOUT_INFLUENCE = frozenset(
-    {"__init__.py", "errors.py", "params.py", "dataset/ledger.py", "library/scan.py"}
+    {
+        *("__init__.py", "errors.py", "params.py", "dataset/ledger.py"),
+        *("library/scan.py", "library/store.py", "system/object_store.py"),
+    }
 )
 
 
 def update_shards(
-    folder: Path, manifest: pa.Table, out: Path, ledger: Ledger, params: ExtractParams
-) -> pd.DataFrame:
+    library: Library, manifest: pa.Table, out: Path, ledger: Ledger, params: ExtractParams
+) -> pa.Table:
     """Update the shards in `out` and the ledger to the state of a library.
 
     `manifest` is the result of scanning the library. Returns the ledger's table. Raises SetupError
@@ -50,23 +57,22 @@ def update_shards(
     exiftool.require()
     shards.remove_damaged(out)
     stored = set(shards.iter_photos(out))
-    table = _with_numbers(manifest.select(["file", "trace"]).to_pandas(), ledger.table)
-    todo = _todo(table, stored)
+    earlier = _EarlierRows(manifest["file"], ledger.table)
+    todo = _todo(manifest, earlier, stored)
     # earlier photos before newcomers and copies, which may be the same photo at another path
-    comes_first = table["outcome"].notna() & (table["same_as"].fillna("") == "")
-    places = np.concatenate(
-        [np.flatnonzero(todo & comes_first), np.flatnonzero(todo & ~comes_first)]
-    )
-    numbers = table["number"].to_numpy()[places].tolist()
+    comes_first = _equal(earlier["same_as"], "").to_numpy()
+    places = np.flatnonzero(todo)
+    places = places[np.argsort(~comes_first[places], kind="stable")]
+    numbers = map(int, _numbers(earlier["number"], ledger.table["number"])[places])
     tasks = zip(scan.entries(manifest, places), numbers, strict=True)
-    ledger.table = _before_reading(table, todo, ledger.table)
-    del table, todo
+    ledger.table = _before_reading(manifest["file"], earlier, todo)
+    del earlier, comes_first, todo
     past = _EarlierRuns(ledger.table)
     shards.drop_photos(out, stored - set(past.photo_of_digest.values()))
     ledger.save()
     bar: tqdm[Any]
     with tqdm(total=len(places), desc="extract", unit="photo") as bar:
-        readings = _reject_duplicates(reading.read_files(folder, tasks, params, bar), past)
+        readings = _reject_duplicates(reading.read_files(library, tasks, params, bar), past)
         for batch in reading.batches(readings, params.batch_files):
             new_rows = [row for each in batch for row in each.rows]
             if new_rows:
@@ -77,17 +83,23 @@ def update_shards(
 
 
 def extract_into(
-    out: Path, folder: Path, entries: Iterable[Entry], params: ExtractParams
+    out: Path, library: Library, entries: Iterable[Entry], params: ExtractParams
 ) -> ExtractionSummary:
     """Extract a library into a folder of its own, independently of the pipeline."""
     out.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger.load(out / "ledger.parquet", fingerprint(params, code_hash.module_files(rows)))
-    table = update_shards(folder, scan.manifest(entries), out / "extracted", ledger, params)
+    ledger = Ledger.load(out / "ledger.parquet", fingerprint(params, code_files()))
+    table = update_shards(library, scan.manifest(entries), out / "extracted", ledger, params)
     labels = shards.count_sources(out / "extracted")
     write_extract_reports(table, labels, out / "extract.json", out / "rejected.csv")
-    outcomes = table["kind"].where(table["kind"] != "", table["outcome"])
+    outcomes = pc.if_else(pc.equal(table["kind"], ""), table["outcome"], table["kind"])
     left_out = (one.kind for one in left_out_versions(table))
-    return ExtractionSummary(Counter(outcomes), Counter(labels), Counter(left_out))
+    return ExtractionSummary(count_values(outcomes), Counter(labels), Counter(left_out))
+
+
+def code_files() -> list[Path]:
+    """List the files of the code that reads a photo, in a folder or in an object store."""
+    modules = rows, staging
+    return sorted({file for module in modules for file in code_hash.module_files(module)})
 
 
 def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
@@ -110,50 +122,85 @@ def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def require_crops(table: pd.DataFrame, folder: Path) -> None:
+def require_crops(table: pa.Table, library: Library) -> None:
     """Raise LibraryError if no photo has a usable crop."""
-    if _cropped_rows(table).empty:
+    if not _cropped_rows(table).num_rows:
         raise LibraryError(
-            f"extract.library: {folder} has {len(table)} files. {NO_CROP} "
+            f"extract.library: {library} has {table.num_rows} files. {NO_CROP} "
             "reports/rejected.csv lists what was rejected and why."
         )
 
 
-def _with_numbers(files: pd.DataFrame, ledger: pd.DataFrame) -> pd.DataFrame:
-    """Return the library's files with their rows of the ledger; `new_trace` is their trace now.
+class _EarlierRows:
+    """The ledger's row of each file, a column at a time; one without is null.
 
-    Each has a number, which is its place in the order of arrival.
+    A table of them would be the ledger twice.
     """
-    table = files.rename(columns={"trace": "new_trace"}).merge(ledger, on="file", how="left")
-    new = table["number"].isna().to_numpy()
-    first = int(ledger["number"].max()) + 1 if len(ledger) else 0
-    numbers = table["number"].to_numpy(float, copy=True)
+
+    def __init__(self, files: pa.ChunkedArray, ledger: pa.Table) -> None:
+        self.ledger = ledger
+        self.is_all = files.equals(ledger["file"])  # in the ledger, in the same order
+        everything = pa.array(np.arange(len(files))) if self.is_all else None
+        self._places = everything or pc.index_in(files, value_set=ledger["file"].combine_chunks())
+
+    def __getitem__(self, column: str) -> pa.ChunkedArray:
+        return self.ledger[column] if self.is_all else self.ledger[column].take(self._places)
+
+    def filter(self, wanted: NDArray[np.bool_]) -> pa.Table:
+        """Return the rows of wanted files that have one."""
+        if self.is_all and wanted.all():
+            return self.ledger
+        places = self._places.filter(pa.array(wanted))
+        return self.ledger.take(places.drop_null())
+
+
+def _numbers(earlier: pa.ChunkedArray, stored: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return the number of each file, which is its place in the order of arrival."""
+    first = 0 if not len(stored) else pc.max(stored).as_py() + 1
+    new = pc.is_null(earlier).to_numpy()
+    numbers = pc.fill_null(earlier, 0).to_numpy().copy()
     numbers[new] = first + np.arange(new.sum())
-    return table.assign(number=numbers.astype(np.int64))
+    return np.asarray(numbers)
 
 
-def _todo(table: pd.DataFrame, stored: set[str]) -> pd.Series:
+def _todo(manifest: pa.Table, earlier: _EarlierRows, stored: set[str]) -> NDArray[np.bool_]:
     """Return which files are new, changed or lost, or duplicates of such a file."""
-    lost = (table["outcome"] == CROPPED) & ~table["file"].isin(stored)
-    todo = (table["new_trace"] != table["trace"]) | lost
-    copies = table["same_as"].fillna("") != ""
-    return todo | (copies & ~table["same_as"].isin(table["file"][~todo]))
+    files, same_as = manifest["file"], earlier["same_as"]
+    is_stored = pc.is_in(files, value_set=pa.array(sorted(stored), pa.string()))
+    lost = pc.and_not(_equal(earlier["outcome"], CROPPED), is_stored)
+    todo = pc.or_(pc.invert(_equal(earlier["trace"], manifest["trace"])), lost)
+    is_copy = pc.and_(pc.is_valid(same_as), pc.invert(_equal(same_as, "")))
+    firsts = pc.is_in(files, value_set=same_as.filter(is_copy).unique())
+    sound = files.filter(pc.and_not(firsts, todo))
+    is_alone = pc.invert(pc.is_in(same_as, value_set=sound.combine_chunks()))
+    return np.asarray(pc.or_(todo, pc.and_(is_copy, is_alone)).to_numpy())
 
 
-def _before_reading(table: pd.DataFrame, todo: pd.Series, ledger: pd.DataFrame) -> pd.DataFrame:
+def _before_reading(
+    files: pa.ChunkedArray, earlier: _EarlierRows, todo: NDArray[np.bool_]
+) -> pa.Table:
     """Return the ledger as it is before files are read: those to read again are unread.
 
     Cropped photos that are gone stay until the end of the run, which may find them at another path.
     """
-    has_outcome = table["outcome"].notna()
-    cropped = (ledger["sha256"] != "") & (ledger["same_as"] == "")
-    gone = ledger[cropped & ~ledger["file"].isin(table["file"])]
-    parts = [table[has_outcome & ~todo][ledger.columns], mark_unread(table[has_outcome & todo])]
-    return pd.concat([*parts, gone.assign(outcome=GONE, trace="")], ignore_index=True)
+    ledger = earlier.ledger
+    cropped = ledger.filter(
+        pc.and_(pc.not_equal(ledger["sha256"], ""), pc.equal(ledger["same_as"], ""))
+    )
+    present = files.filter(pc.is_in(files, value_set=cropped["file"].combine_chunks()))
+    is_gone = pc.invert(pc.is_in(cropped["file"], value_set=present.combine_chunks()))
+    gone = with_texts(cropped.filter(is_gone), outcome=GONE, trace="")
+    read_again = mark_unread(earlier.filter(todo))
+    return pa.concat_tables([earlier.filter(~todo), read_again, gone])
 
 
-def _cropped_rows(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["outcome"] == CROPPED]
+def _equal(column: pa.ChunkedArray, other: pa.ChunkedArray | str) -> pa.ChunkedArray:
+    """Return where a column has a value; not where it is null."""
+    return pc.fill_null(pc.equal(column, other), False)
+
+
+def _cropped_rows(table: pa.Table) -> pa.Table:
+    return table.filter(pc.equal(table["outcome"], CROPPED))
 
 
 class _EarlierRuns:
@@ -164,15 +211,21 @@ class _EarlierRuns:
     gone or unread, by SHA-256.
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        cropped, firsts = _cropped_rows(table), table[table["same_as"] == ""]
-        read_again = firsts[firsts["outcome"] == UNREAD]
-        gone = firsts[firsts["outcome"].isin([UNREAD, GONE]) & (firsts["sha256"] != "")]
-        origins = gone["origin"].where(gone["origin"] != "", gone["file"])
-        self.photo_of_digest = dict(zip(cropped["sha256"], cropped["file"], strict=True))
-        self.origins = dict(zip(read_again["file"], read_again["origin"], strict=True))
-        places = zip(gone["number"].tolist(), origins, strict=True)
-        self.places = dict(zip(gone["sha256"], places, strict=True))
+    def __init__(self, table: pa.Table) -> None:
+        cropped = _cropped_rows(table)
+        is_open = pc.is_in(table["outcome"], value_set=pa.array([UNREAD, GONE]))
+        firsts = table.filter(pc.and_(is_open, pc.equal(table["same_as"], "")))
+        read_again = firsts.filter(pc.equal(firsts["outcome"], UNREAD))
+        gone = firsts.filter(pc.not_equal(firsts["sha256"], ""))
+        origins = pc.if_else(pc.equal(gone["origin"], ""), gone["file"], gone["origin"])
+        places = zip(gone["number"].to_pylist(), origins.to_pylist(), strict=True)
+        self.photo_of_digest = _mapping(cropped, "sha256", "file")
+        self.origins = _mapping(read_again, "file", "origin")
+        self.places = dict(zip(gone["sha256"].to_pylist(), places, strict=True))
+
+
+def _mapping(table: pa.Table, key: str, value: str) -> dict[str, str]:
+    return dict(zip(table[key].to_pylist(), table[value].to_pylist(), strict=True))
 
 
 def _reject_duplicates(readings: Iterable[Reading], past: _EarlierRuns) -> Iterator[Reading]:

@@ -13,6 +13,7 @@ from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop
 from cropperhead.library import catalogs, edited_photo, scan, selection
 from cropperhead.library.edited_photo import CopySize, EditedCrop, EditedPhoto, ReadOptions
+from cropperhead.library.store import find_library
 from cropperhead.params import ExtractParams
 from cropperhead.photos import drawing, exiftool
 from cropperhead.system import atomic
@@ -117,10 +118,10 @@ def _find_entries(
 
 def _root(folder: Path, params: ExtractParams) -> Path | None:
     """The library that a folder belongs to: catalogs are matched by photos' paths in it."""
-    home, place = params.folder.resolve(), folder.resolve()
+    home, place = find_library(params.library), folder.resolve()
     parents = [place, *place.parents]
-    if home in parents:
-        return home
+    if isinstance(home, Path) and home.resolve() in parents:
+        return home.resolve()
     return next((one for one in parents if any(one.glob(f"*{catalogs.SUFFIX}"))), None)
 
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -11,8 +10,10 @@ from tqdm import tqdm
 from cropperhead.dataset import reading
 from cropperhead.dataset.outcome import AUTOMATIC, CROPPED, SUGGESTED, UNCROPPED
 from cropperhead.library.scan import Entry
+from cropperhead.library.store import Library
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
+from cropperhead.words import format_count
 
 NO_CROP = (
     "No photo has a usable crop. In Lightroom, select your cropped photos and save their metadata "
@@ -34,9 +35,10 @@ class ExtractionSummary:
         valid = (CROPPED, UNCROPPED, SUGGESTED, AUTOMATIC)
         rejected = {k: n for k, n in self.outcomes.items() if k not in valid}
         suggested, automatic = self.outcomes[SUGGESTED], self.outcomes[AUTOMATIC]
+        files, crops, left_out = self.outcomes.total(), self.labels.total(), self.left_out.total()
         lines = [
-            f"{self.outcomes.total():>9,} files",
-            f"{self.outcomes[CROPPED]:>9,} cropped, {self.labels.total():,} crops",
+            format_count(files, "file", width=9),
+            f"{self.outcomes[CROPPED]:>9,} cropped, {format_count(crops, 'crop')}",
             *_indented(self.labels),
             f"{self.outcomes[UNCROPPED]:>9,} not cropped",
             *([f"{suggested:>9,} cropped as CropperHead suggested"] if suggested else []),
@@ -45,9 +47,8 @@ class ExtractionSummary:
             *_indented(rejected),
         ]
         if self.left_out:
-            lines += [
-                f"{self.left_out.total():>9,} crops that do not count, of photos that are read"
-            ]
+            what = ("crop that does not count", "crops that do not count")
+            lines.append(f"{format_count(left_out, *what, width=9)}, of photos that are read")
             lines += _indented(self.left_out)
         return "\n".join(lines)
 
@@ -56,8 +57,8 @@ def describe_other_editors(counts: Mapping[str, int]) -> str:
     """Format the counts of files of editors that are not supported; empty without any."""
     if not counts:
         return ""
-    total = sum(counts.values())
-    head = f"{total:>9,} files of editors whose crops are not read (other_editor)"
+    files = format_count(sum(counts.values()), "file", width=9)
+    head = f"{files} of editors whose crops are not read (other_editor)"
     return "\n".join([head, *_indented(counts)])
 
 
@@ -65,14 +66,14 @@ def _indented(counts: Mapping[str, int]) -> list[str]:
     return [f"{'':>9} {number:>9,} {name}" for name, number in sorted(counts.items())]
 
 
-def preview(folder: Path, entries: Sequence[Entry], params: ExtractParams) -> ExtractionSummary:
+def preview(library: Library, entries: Sequence[Entry], params: ExtractParams) -> ExtractionSummary:
     """Summarize the metadata of a whole library; decodes no picture and writes no file."""
     exiftool.require()
     summary = ExtractionSummary(Counter(), Counter(), Counter())
     tasks = ((entry, 0) for entry in entries)
     bar: tqdm[Any]
     with tqdm(total=len(entries), desc="preview", unit="photo") as bar:
-        for one in reading.read_files(folder, tasks, params, bar, pixels=False):
+        for one in reading.read_files(library, tasks, params, bar, pixels=False):
             outcome = one.outcome
             summary.outcomes[outcome.kind or outcome.outcome] += 1
             summary.left_out.update(version.kind for version in outcome.left_out)

@@ -57,17 +57,21 @@ def read_revision(root: Path, revision: str) -> DataVersion:
     """
     from dvc.api import DVCFileSystem  # noqa: PLC0415 - takes a second
     from dvc.exceptions import DvcException  # noqa: PLC0415
+    from dvc.scm import RevError  # noqa: PLC0415
+    from scmrepo.exceptions import SCMError  # noqa: PLC0415 - DVC passes it on for an empty repo
 
     try:
         files = DVCFileSystem(root, rev=revision)
         commit = files.repo.get_rev()
         name = revision if commit.startswith(revision) else f"{revision} ({commit[:7]})"
         return _read_tables(name, lambda path: _read_file(files, path, revision))
-    except DvcException as error:
+    except RevError as error:
         raise DataError(
             f"{revision}: {error}. Expected a commit, branch or tag of this project; "
             "`git log --oneline dvc.lock` lists the commits that changed data."
         ) from error
+    except (DvcException, SCMError) as error:
+        raise DataError(f"{revision}: {error}. Run from the root folder of a project.") from error
 
 
 def _read_tables(name: str, content: Callable[[str], bytes]) -> DataVersion:

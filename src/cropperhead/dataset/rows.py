@@ -1,6 +1,6 @@
 """One file of a library: its crops, its small copy and its facts, or the reason why not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -46,16 +46,18 @@ def read_rows(
     reader: exiftool.TagReader,
     params: ExtractParams,
     pixels: bool = True,
+    before_opening: Callable[[Entry], object] = lambda _: None,
 ) -> Iterator[Reading]:
     """Reads a batch of files of the library in `folder`, in order; none can end the run.
 
     `numbers` are the files', `reader` is a running ExifTool. Without `pixels` nothing is decoded:
-    the rows then lack the columns of the picture.
+    the rows then lack the columns of the picture. `before_opening` is as in
+    `edited_photo.read_cropped`.
     """
     copy = CopySize(params.long_side, params.jpeg_quality) if pixels else None
     keeps_automatic = params.automatic == "keep"
     options = ReadOptions(params.max_megapixels, tuple(params.tags), copy, keeps_automatic)
-    photos = edited_photo.read_cropped(folder, batch, reader, options)
+    photos = edited_photo.read_cropped(folder, batch, reader, options, before_opening)
     for entry, number, photo in zip(batch, numbers, photos, strict=True):
         yield _reading(FileOutcome(entry.file, number, entry.trace, UNCROPPED), photo, params)
 

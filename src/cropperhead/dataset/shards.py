@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,6 +18,9 @@ import pyarrow.parquet as pq
 from cropperhead.dataset.columns import NO_SUGGESTION, SUGGESTED_BY, SUGGESTED_COLUMNS
 from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.system import atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LABEL_FIELDS = [
     ("photo", pa.string()),  # path in the library, forward slashes
@@ -107,7 +109,7 @@ def count_sources(folder: Path) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def read_labels(folder: Path) -> pd.DataFrame:
+def read_labels(folder: Path) -> "pd.DataFrame":
     """Read all columns except pictures and features, sorted by number, author and source.
 
     Shards of earlier releases lack the columns of suggestions; their labels have none.

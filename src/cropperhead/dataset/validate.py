@@ -40,8 +40,19 @@ SIDES = ("width", "height")
 QUARANTINE_COLUMNS = (*KEY, "expectation", *CROP_COLUMNS, "corner_outside", *SIDES, "image_problem")
 
 _IMAGE_SIDES = ("image_width", "image_height")
+_BARS = 25  # of a histogram: an odd number, so that level crops are in the middle of one
 _LEAST_FOR_SPREAD = 3  # sound labels: one has no spread, and two may be alike by chance
 _TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many sound labels have a value within each of equal parts of a range."""
+
+    name: str
+    low: float
+    high: float
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -164,9 +175,28 @@ def write_data_docs(check: LabelCheck, folder: Path) -> None:
     # the first section links to pages of the site and has the time of the run
     page.sections = [section for document in documents for section in document.sections[1:]]
     view = DefaultJinjaPageView(custom_views_directory=str(_TEMPLATES))
-    text = view.render(page, template="data_docs.html.j2", statistics=statistics(check))
+    facts = {"statistics": statistics(check), "histograms": find_histograms(check.sound)}
+    text = view.render(page, template="data_docs.html.j2", **facts)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def find_histograms(sound: pd.DataFrame) -> list[Histogram]:
+    """Return how the limits, the sides and the angles of sound labels are distributed."""
+    top, left, bottom, right, angle = sound[[*CROP_COLUMNS]].to_numpy(dtype=float).T
+    fractions = {"top": top, "left": left, "bottom": bottom, "right": right}
+    fractions |= {"width": right - left, "height": bottom - top}
+    # a degree at least: level crops are one bar in the middle
+    widest = max(1.0, float(np.ceil(np.abs(angle).max(initial=0))))
+    return [
+        *(_histogram(name, values, 0, 1) for name, values in fractions.items()),
+        _histogram("angle", angle, -widest, widest),
+    ]
+
+
+def _histogram(name: str, values: Floats, low: float, high: float) -> Histogram:
+    counts, _ = np.histogram(values, bins=_BARS, range=(low, high))
+    return Histogram(name, low, high, tuple(counts.tolist()))
 
 
 def _table(labels: pd.DataFrame, problems: Mapping[str, str]) -> pd.DataFrame:
