@@ -18,6 +18,8 @@ for python in python "${DVC_ROOT:-$root}/.venv/bin/python" python3; do
   if has_pipeline "$python"; then
     # An experiment's copy runs the copy's code, not what is installed
     export PYTHONPATH="$root/src${PYTHONPATH:+:$PYTHONPATH}"
+    # On a busy machine, OpenMP threads that spin while they wait slow down the threads they wait for
+    export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
     exec "$python" -P -m cropperhead.system.stage "$root/stages/$stage.py" "$@"
   fi
 done

@@ -1,4 +1,4 @@
-"""Collects the votes of a study as one table (CSV), and counts them (JSON).
+"""Collects the votes of a study as a table (CSV), and counts them (JSON).
 
 python stages/votes.py VOTES COUNTS
 """
@@ -13,8 +13,7 @@ from cropperhead.system import stage
 
 def main() -> None:
     votes, counts = map(Path, sys.argv[1:])
-    study = params.load().study
-    collect.write_table(Path(study.folder), study.collected, votes, counts)
+    collect.write_tables(params.load(), votes, counts)
 
 
 if __name__ == "__main__":

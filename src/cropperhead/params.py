@@ -83,14 +83,9 @@ class ExtractParams:
         """Return the paths of the catalogs; a leading ~ is the user's home."""
         return [Path(name).expanduser() for name in self.catalogs]
 
-    @property
-    def folder(self) -> Path:
-        """Return the path of the photo library; a leading ~ is the user's home."""
-        return Path(self.library).expanduser()
-
     def __post_init__(self) -> None:
         is_given = bool(self.library.strip() or self.collected.strip())
-        _require("extract.library", self.library, is_given, "a folder")
+        _require("extract.library", self.library, is_given, "a folder or an s3:// URL")
         _require("extract.long_side", self.long_side, self.long_side >= 32, "at least 32 px")
         _require("extract.jpeg_quality", self.jpeg_quality, 1 <= self.jpeg_quality <= 95, "1 to 95")
         _require("extract.max_megapixels", self.max_megapixels, self.max_megapixels > 0, "above 0")
@@ -226,6 +221,7 @@ class TrainParams:
     fine_tuning: FeatureNetworkParams
     predecessor_loss: Literal["squared_error", "clip_penalty", "both_penalties"]
     base: str = "none"
+    preferences: Literal["off", "on"] = "off"
 
     @property
     def uses_features(self) -> bool:
@@ -295,9 +291,10 @@ class EvaluateParams:
 
 @dataclass(frozen=True)
 class StudyParams:
-    """A study in which people vote on crops."""
+    """Studies in which people vote on crops: of test photos, and of training photos."""
 
     folder: str = "data/study"
+    training_folder: str = "data/study-training"
     croppers: tuple[str, ...] = ("human", "cnn", "random")
     seed: int = 5
     collected: str = ""
@@ -356,7 +353,9 @@ def parse(text: bytes, file: Path = FILE) -> Params:
     blocks = typing.get_type_hints(Params)
     _require_keys(file.name, content, blocks, new=_NEW_BLOCKS)
     given = {name: kind for name, kind in blocks.items() if name in content}
-    return Params(**{name: _block(name, kind, content[name]) for name, kind in given.items()})
+    return Params(
+        **{name: _block(f"{FILE}: {name}", kind, content[name]) for name, kind in given.items()}
+    )
 
 
 def parse_yaml(text: str) -> Any:
@@ -399,12 +398,12 @@ def _installed_extract() -> ExtractParams:
     )
 
 
-def _block(name: str, kind: Any, content: Any) -> Any:
+def _block(where: str, kind: Any, content: Any) -> Any:
     hints = typing.get_type_hints(kind)
     new = {f.name for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
-    _require_keys(f"{FILE}: {name}", content, hints, new)
+    _require_keys(where, content, hints, new)
     given = [key for key in hints if key in content]
-    return kind(**{key: _cast(f"{name}.{key}", hints[key], content[key]) for key in given})
+    return kind(**{key: cast(f"{where}.{key}", hints[key], content[key]) for key in given})
 
 
 def _require_keys(
@@ -419,33 +418,34 @@ def _require_keys(
         raise ParamsError(f"{where}: {word} key {wrong[0]}, expected {', '.join(keys)}")
 
 
-def _cast(where: str, kind: Any, value: Any) -> Any:
+def cast(where: str, kind: Any, value: Any) -> Any:
+    """Cast a value of YAML to the kind of a field. Raises ParamsError that begins with `where`."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         return _block(where, kind, value)
     if origin is Literal:
-        _require(where, value, value in arguments, "one of " + ", ".join(map(str, arguments)))
+        expect(where, value, value in arguments, "one of " + ", ".join(map(str, arguments)))
         return value
     if origin is types.UnionType:  # of plain types: YAML has chosen one of them
         fits = isinstance(value, arguments) and not isinstance(value, bool)
-        _require(where, value, fits, "text or a number")
+        expect(where, value, fits, "text or a number")
         return value
     if origin is tuple:
         return _tuple(where, arguments, value)
     if origin is not None and issubclass(origin, Mapping):
-        _require(where, value, isinstance(value, dict), "a mapping")
-        values = {k: _cast(f"{where}.{k}", arguments[1], v) for k, v in value.items()}
+        expect(where, value, isinstance(value, dict), "a mapping")
+        values = {k: cast(f"{where}.{k}", arguments[1], v) for k, v in value.items()}
         return types.MappingProxyType(values)
     return _scalar(where, kind, value)
 
 
 def _tuple(where: str, parts: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
     if parts[1:] == (...,):
-        _require(where, value, isinstance(value, list), "a list")
-        return tuple(_cast(where, parts[0], item) for item in value)
+        expect(where, value, isinstance(value, list), "a list")
+        return tuple(cast(where, parts[0], item) for item in value)
     fits = isinstance(value, list) and len(value) == len(parts)
-    _require(where, value, fits, f"a list of {len(parts)} numbers")
-    return tuple(_cast(where, part, item) for part, item in zip(parts, value, strict=True))
+    expect(where, value, fits, f"a list of {len(parts)} numbers")
+    return tuple(cast(where, part, item) for part, item in zip(parts, value, strict=True))
 
 
 def _scalar(where: str, kind: type, value: Any) -> Any:
@@ -454,10 +454,10 @@ def _scalar(where: str, kind: type, value: Any) -> Any:
     elif kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)  # 1e3 is a whole number
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    _require(
+    expect(
         where, value, fits, {"str": "text", "int": "a whole number"}.get(kind.__name__, "a number")
     )
-    _require(where, value, kind is not float or math.isfinite(value), "a finite number")
+    expect(where, value, kind is not float or math.isfinite(value), "a finite number")
     return value
 
 
@@ -472,8 +472,13 @@ def _as_float(value: Any) -> Any:
 
 
 def _require(where: str, value: Any, holds: bool, expected: str) -> None:
+    expect(f"{FILE}: {where}", value, holds, expected)
+
+
+def expect(where: str, value: Any, holds: bool, expected: str) -> None:
+    """Raise ParamsError that a value is not what was expected, unless it holds."""
     if not holds:
-        raise ParamsError(f"params.yaml: {where} is {value!r}, expected {expected}")
+        raise ParamsError(f"{where} is {value!r}, expected {expected}")
 
 
 def _require_rising(where: str, pair: tuple[float, float]) -> None:

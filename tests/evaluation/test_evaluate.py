@@ -327,7 +327,7 @@ def test_photos_that_people_liked_are_shown_if_the_votes_are_on_this_model(tmp_p
             evaluation, history, images, ALL_PARAMS, votes=section
         )
         assert [each.photo for each in built.votes.pictures] == shown
-        assert ("despised" in page.render_page(built)) == bool(shown)
+        assert ("preferred another crop" in page.render_page(built)) == bool(shown)
     files = [tmp_path / name for name in ("metrics", "details", "scores")]
     numbers = {"votes": votes_section.metrics(votes_section.VotesSection(found, True))}
     metrics.write_numbers(evaluation, *files, tmp_path / "plots", numbers)

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import MLFLOW_WARNINGS, ROOT
+from score_tables import LIMITS, PHOTOS, table
+from servers import free_port
 
 from cropperhead.cli.main import main
-from cropperhead.errors import ModelError, SetupError
+from cropperhead.errors import ModelError, ParamsError, SetupError, TrackingError
 from cropperhead.evaluation import gate, score_files
 from cropperhead.evaluation.score_files import Baseline
 from cropperhead.params import GateParams
@@ -18,22 +20,8 @@ from cropperhead.suggest.run import find_model
 from cropperhead.system.file_hash import file_sha256
 
 PARAMS = GateParams(tolerance=0.005, confidence=0.95)
-PHOTOS = [f"{letter}.jpg" for letter in "abcdefghij"]
-LIMITS = {"top": 0.1, "left": 0.1, "bottom": 0.9, "right": 0.9, "angle": 1.5}
 
 pytestmark = MLFLOW_WARNINGS
-
-
-def table(overlaps=0.7, median=0.6, photos=PHOTOS, groups=None) -> pd.DataFrame:
-    """Scores of photos by one author: the network's overlaps, and one of the median crop."""
-    one = pd.DataFrame({"photo": photos, "author": "x", "group": groups or photos}).assign(**LIMITS)
-    one = one.assign(bde=0.05, angle_error=0.5, aspect_error=0.1, area=0.6, invalid=0.0)
-    croppers = {"human": 1.0, "cnn": overlaps, "median": median}
-    rows = [
-        one.assign(cropper=key, iou=iou, reference="the author") for key, iou in croppers.items()
-    ]
-    rows[0]["reference"] = "itself"
-    return pd.concat(rows, ignore_index=True)
 
 
 def of(cropper: str, scores: pd.DataFrame, *photos: str) -> pd.Series:
@@ -397,13 +385,12 @@ def test_a_revision_s_scores_are_those_it_was_committed_with(project):
     assert baseline.description == f"HEAD ({git(project, 'rev-parse', '--short=7', 'HEAD')})"
 
 
-def test_a_missing_revision_or_file_is_described(project):
+def test_a_missing_file_is_described_and_a_missing_revision_ends_the_gate(project):
     description = score_files.read_baseline("HEAD~1", project).description
     assert description.endswith(") has no reports/scores.csv")
     for name in ("nonsense", "--all", "0" * 40):
-        assert score_files.read_baseline(name, project) == Baseline(
-            None, f"git finds no {name} here"
-        )
+        with pytest.raises(ParamsError, match=f"git finds no {name} here"):
+            score_files.read_baseline(name, project)
 
 
 def test_a_shallow_clone_without_main_says_what_to_fetch(project, tmp_path):
@@ -536,6 +523,51 @@ def test_a_registered_model_is_fetched_by_its_name(store):
         tracking.download_model("models:/cropperhead@nobody", store / "none")
     expected = keras.models.load_model(store / "model.keras").get_weights()
     assert all(map(np.array_equal, fetched.get_weights(), expected))
+
+
+CHAMPION = "models:/cropperhead@champion"
+
+
+def test_the_champion_s_scores_are_those_of_its_newest_evaluation(store):
+    from cropperhead.training import tracking  # noqa: PLC0415
+
+    assert score_files.read_registered(CHAMPION) == Baseline(
+        None, f"{CHAMPION}: mlflow.db is not here"
+    )
+    file = store / "model.keras"
+    run = trained(file, 1)
+    assert score_files.read_registered(CHAMPION) == Baseline(
+        None, f"{CHAMPION}: MLflow has no such model"
+    )
+    tracking.promote(file)
+    with pytest.raises(TrackingError, match=r"\(version 1\) was registered without scores\.csv"):
+        score_files.read_registered(CHAMPION)
+    for overlap in (0.6, 0.7):  # evaluated twice
+        write(store, table(overlap))
+        evaluated = tracking.Evaluated({}, {"test.overlap": overlap})
+        tracking.log_evaluation(
+            file, store / "dvc.lock", evaluated, [store / "reports" / "scores.csv"]
+        )
+    trained(store / "other.keras", 2)  # never registered
+    for name, description in (
+        (CHAMPION, f"{CHAMPION} (version 1)"),
+        ("models:/cropperhead/1", "models:/cropperhead/1 (version 1)"),
+    ):
+        baseline = score_files.read_registered(name)
+        assert baseline.description == description
+        assert baseline.scores["iou"].tolist() == table(0.7)["iou"].tolist()
+    for name in ("models:/nobody@champion", "models:/cropperhead/7", "models:/cropperhead"):
+        with pytest.raises(TrackingError, match=f"{name}: MLflow has no such model"):
+            score_files.read_registered(name)
+    assert champion() == ("1", run)
+
+
+def test_a_registry_that_does_not_answer_ends_the_gate(project, monkeypatch, capsys):
+    address = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    write(project, table(0.9))
+    assert main(["gate", "--against", CHAMPION]) == 1
+    assert capsys.readouterr().err.startswith(f"{address}: Connection refused")
 
 
 def test_without_a_store_none_is_made(store):

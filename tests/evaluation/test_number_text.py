@@ -49,8 +49,6 @@ def test_shares_and_counts_are_formatted_for_readers():
     assert number_text.format_share(1, 3) == "33.3 %"
     assert number_text.format_share(0, 0) == "0 %"
     assert number_text.format_percent(-0.138) == "−14 %"
-    assert number_text.format_count(1, "person", "people") == "1 person"
-    assert number_text.format_count(1200, "photo") == "1,200 photos"
 
 
 @pytest.mark.parametrize(

@@ -49,17 +49,17 @@ def boxes(sides: list[float], across: list[float]) -> Floats:
         ),
         (
             (AROUND, AROUND, ABOVE, AROUND),
-            "Its bottom follows the photographer's from photo to photo; its top, left and right "
-            "are not shown to.",
+            "Its bottom limit follows the photographer's from photo to photo; for the top, left "
+            "and right limits, this is not shown.",
         ),
         (
             (ABOVE, AROUND, ABOVE, ABOVE),
-            "Its top, bottom and right follow the photographer's from photo to photo; its left is "
-            "not shown to.",
+            "Its top, bottom and right limits follow the photographer's from photo to photo; for "
+            "the left limit, this is not shown.",
         ),
         (
             (ABOVE, ABOVE, ABOVE, ABOVE),
-            "Its top, left, bottom and right follow the photographer's from photo to photo.",
+            "Its top, left, bottom and right limits follow the photographer's from photo to photo.",
         ),
         (
             (UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN),

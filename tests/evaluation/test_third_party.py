@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
+from cropperhead import params
 from cropperhead.errors import ParamsError
 from cropperhead.evaluation import third_party
 from cropperhead.geometry import crops
@@ -37,11 +39,23 @@ def test_each_places_a_crop_of_the_median_size_around_the_disc(name):
         assert each[1] < x < each[3]
 
 
-def test_a_missing_library_is_named_with_the_command_that_installs_it(monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "module", "extra"),
+    [("smartcrop", "smartcrop", "pipeline"), ("entropy", "pyvips", "rivals")],
+)
+def test_a_missing_library_is_named_with_the_command_that_installs_it(
+    monkeypatch, name, module, extra
+):
     monkeypatch.setattr(third_party, "find_spec", lambda _: None)
-    with pytest.raises(ParamsError, match=r"smartcrop.*pip install 'cropperhead\[rivals\]'"):
-        third_party.rival_croppers(["smartcrop"], TRAINING)
+    command = rf"{name}, which needs {module}.*pip install 'cropperhead\[{extra}\]'"
+    with pytest.raises(ParamsError, match=command):
+        third_party.rival_croppers([name], TRAINING)
 
 
-def test_there_are_no_rivals_by_default():
+def test_everybody_s_comparison_has_a_cropper_of_another_library():
+    """Without editing params.yaml, and without another package than the pipeline's."""
+    assert params.load(ROOT / "params.yaml").evaluate.rivals == ("smartcrop",)
+
+
+def test_no_rivals_are_none():
     assert third_party.rival_croppers([], TRAINING) == []

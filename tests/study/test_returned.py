@@ -1,13 +1,17 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+from conftest import ROOT
 from PIL import Image
 from simulated_votes import CROPPERS
 
+from cropperhead import params
 from cropperhead.cli.main import main
 from cropperhead.errors import CollectionError, DataError, RejectedFile
+from cropperhead.params import StudyParams
 from cropperhead.study import collect, export, findings, folder, returned
 from cropperhead.study.votes import compare
 
@@ -36,6 +40,13 @@ def _file(place, study, session=0, rater="0123456789abcdef", votes=None, **chang
     return file
 
 
+def write(place, out=None):
+    """The stage votes of the study in a folder, which writes into it or into another one."""
+    out, loaded = out or place, params.load(ROOT / "params.yaml")
+    settings = replace(loaded, study=replace(loaded.study, folder=str(place)))
+    collect.write_tables(settings, out / "votes.csv", out / "votes.json")
+
+
 def _first_pair(study):
     return next(i for i, ballot in enumerate(study.design[0]) if not ballot.middle)
 
@@ -60,6 +71,19 @@ def test_a_ranking_of_two_crops_is_rejected(study_made, answer):
         returned.parse_votes([vote], study.ballot_places(0), study.design[0])
 
 
+def test_a_row_has_the_overlap_of_each_crop_with_the_human_one(study_made):
+    photo = study_made[1].photos[0].with_spoiled()
+    overlaps = {name: photo.overlap("human", name) for name in photo.limits}
+    design = study_made[1].design[0]
+    votes = dict.fromkeys(range(len(design)), ("neither", 900))
+    rows = returned.table_rows(study_made[1], returned.ReturnedSession("a" * 8, 0, votes))
+    shown = [row for row in rows if row["photo"] == photo.name]
+    assert {row["left"] for row in shown} | {row["right"] for row in shown} > {"human"}
+    for row in shown:
+        for side in ("left", "right"):
+            assert row[f"{side}_overlap"] == round(overlaps[row[side]], 6)
+
+
 def test_a_study_is_read_as_it_was_study_made(study_made):
     assert folder.load(study_made[0]) == study_made[1]
 
@@ -72,10 +96,16 @@ def test_a_study_of_another_release_has_to_be_made_anew(own):
 
 
 def test_a_second_study_does_not_replace_the_first(study_made):
-    with pytest.raises(DataError, match="it has a study already"):
+    with pytest.raises(DataError, match="it already contains a study"):
         folder.create(
-            study_made[0], pd.DataFrame(), study_made[0], "", CROPPERS, seed=0, sessions=1
+            study_made[0], pd.DataFrame(), study_made[0], "", StudyParams(croppers=CROPPERS), 1
         )
+
+
+def test_before_anything_is_computed_for_a_second_study_it_is_refused(study_made, capsys):
+    command = ["study", "new", "--training", "--study", str(study_made[0])]
+    assert main(command) == 1
+    assert "it already contains a study" in capsys.readouterr().err
 
 
 def test_what_voters_get_names_neither_photos_nor_croppers(study_made, tmp_path):
@@ -147,7 +177,7 @@ def test_a_file_that_is_there_twice_counts_once(own):
     changed = file.read_text().replace('"132"', '"1"').replace('"left"', '"right"')
     for name in ("z copy.json", "z copy of the copy.json"):  # after the digits of the first
         (place / "votes" / name).write_text(changed)
-    collect.write_table(place, "", place / "votes.csv", place / "votes.json")
+    write(place)
     pd.testing.assert_frame_equal(collect.read_table(place).table, before)
     counts = json.loads((place / "votes.json").read_text())
     count = len(study.design[0])
@@ -210,7 +240,7 @@ def test_the_command_counts_votes_and_files(own, capsys):
     vote = {"ballot": study.ballot_token(0, 0), "answer": "neither", "ms": 900}
     files = [place / "none.json", _file(place, study, votes=[vote])]
     assert main(["study", "import", *map(str, files), "--study", str(place)]) == 1
-    assert capsys.readouterr().out == "1 new vote; 0 there before; 1 file rejected\n"
+    assert capsys.readouterr().out == "1 new vote; 0 imported before; 1 file rejected\n"
 
 
 def test_a_collection_that_is_not_there_is_named(study_made, tmp_path):
@@ -219,7 +249,7 @@ def test_a_collection_that_is_not_there_is_named(study_made, tmp_path):
 
 
 def test_without_a_study_there_are_no_votes(tmp_path):
-    collect.write_table(tmp_path / "none", "", tmp_path / "votes.csv", tmp_path / "votes.json")
+    write(tmp_path / "none", tmp_path)
     assert json.loads((tmp_path / "votes.json").read_text())["votes"] == 0
     table = collect.read_table(tmp_path / "none").table
     assert findings.summarise(table, 0.95).raters == 0
@@ -232,6 +262,21 @@ def test_the_same_votes_give_the_same_bytes_in_any_order_of_import(study_made, t
         shutil.copytree(study_made[0], place)
         files = [_file(place, study_made[1], i, rater=f"{i}" * 16) for i in range(3)][::order]
         returned.import_files(files, place)
-        collect.write_table(place, "", place / "votes.csv", place / "votes.json")
+        write(place)
         outputs.append((place / "votes.csv").read_bytes())
     assert outputs[0] == outputs[1]
+
+
+def test_of_who_voted_by_file_a_ban_names_the_file(own, capsys):
+    place, study = own
+    file = _file(place, study)
+    returned.import_files([file], place)
+    assert main(["study", "raters", "--study", str(place)]) == 0
+    assert capsys.readouterr().out.split()[:2] == [file.stem, str(len(study.design[0]))]
+    assert main(["study", "ban", file.stem, "f" * 32, "--study", str(place)]) == 1
+    kept = place / "votes" / f"{file.stem}-0.json"
+    assert capsys.readouterr().out.splitlines() == [
+        f"{file.stem}: the votes are in {kept}; delete that",
+        f"{'f' * 32}: no such person",
+    ]
+    assert kept.exists()

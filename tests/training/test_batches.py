@@ -53,7 +53,7 @@ def test_photos_come_in_the_order_asked_for_squashed_with_the_aspect_they_had(fo
 
 
 def test_a_photo_that_no_shard_holds_is_named(folder):
-    with pytest.raises(DataError, match=r"1 of 2 photos are not in the shards, gone\.jpg first"):
+    with pytest.raises(DataError, match=r"1 of 2 photos not in the shards, gone\.jpg first"):
         batches.read_photos(folder, ["a/wide.jpg", "gone.jpg"], size=16)
 
 

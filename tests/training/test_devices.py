@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import subprocess
@@ -5,6 +6,8 @@ import sys
 
 import pytest
 from conftest import ROOT
+
+from cropperhead import training
 
 # A process of its own, because devices are fixed when TensorFlow first uses one. Without dropout,
 # which is drawn on each device for itself, several must learn what one learns
@@ -52,3 +55,15 @@ def test_two_devices_learn_what_one_learns():
     assert len(one) == 2
     # sums of float32 in another order
     assert two == pytest.approx(one, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("device", "level"),
+    [(None, "3"), ("/dev/nvidiactl", "1"), ("/dev/nvidia0", "1"), ("/dev/dxg", "1")],
+)
+def test_warnings_are_hidden_only_where_there_is_no_gpu(monkeypatch, device, level):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "")  # to be put back
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    monkeypatch.setattr(os.path, "exists", lambda path: path == device)
+    importlib.reload(training)
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == level

@@ -157,7 +157,7 @@ def test_a_photo_that_only_one_model_turns_is_counted_apart():
         ({"overlap": 0.7989}, FLOAT32, ["mean overlap is 0.7989, expected 0.8000"]),
         ({"overlap": 0.8004}, FLOAT32, []),
         ({"turned_by_one": 2}, FLOAT32, []),
-        ({"turned_by_one": 3}, FLOAT32, ["3 of 2000 photos are turned by one of the two"]),
+        ({"turned_by_one": 3}, FLOAT32, ["3 of 2,000 photos turned by only one"]),
     ],
 )
 def test_differences_that_are_too_large_are_problems(values, weights, problems):

@@ -95,7 +95,7 @@ def test_the_fields_of_deleted_photos_are_dropped(folders, chosen):
     assert [file.name for file in out.iterdir()] == ["fields-00000.parquet"]
     [kept] = pq.read_table(out / "fields-00000.parquet").to_pylist()
     assert kept["fields"] in before["fields-00000.parquet"]  # unchanged
-    with pytest.raises(DataError, match=r"1 of 1 photos are not there.*dvc repro --force fields"):
+    with pytest.raises(DataError, match=r"1 of 1 photo not found.*dvc repro --force fields"):
         add(folder, ("new.jpg", 9))
         fields.read_fields(*folders, ["new.jpg"], chosen.features)
 
@@ -106,7 +106,7 @@ def test_fields_of_other_features_or_another_size_are_computed_again(folders, ch
     file = tmp_path / "other.npz"
     np.savez(file, **{f"{i:03d}": 2 * each for i, each in enumerate(features.weights)})
     other = dataclasses.replace(chosen, features=FeaturesParams(str(file), 32))
-    with pytest.raises(DataError, match="3 of 3 photos are not there"):
+    with pytest.raises(DataError, match="3 of 3 photos not found"):
         fields.read_fields(*folders, ["a.jpg", "b.jpg", "c.jpg"], other.features)
     assert fields.update_fields(*folders, other) == 3
     larger = dataclasses.replace(chosen, features=FeaturesParams(chosen.features.source, 64))

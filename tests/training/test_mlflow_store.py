@@ -9,10 +9,15 @@ import threading
 import keras
 import mlflow
 import pytest
-from conftest import MLFLOW_WARNINGS, label_table
+import small_networks
+from conftest import KERAS_WARNINGS, MLFLOW_WARNINGS, label_table
 
 from cropperhead.errors import ModelError
+from cropperhead.inference import litert
 from cropperhead.training import mlflow_store, tracking
+from cropperhead.training.networks import keras_model
+from cropperhead.training.networks.registry import build_network
+from cropperhead.web import page_model
 
 PARAMS = {"train.quality": "fast", "train.seed": 7, "train.threads": 2}
 AWAY = "http://127.0.0.1:9"  # the port of a service that no machine has any more
@@ -190,6 +195,23 @@ def test_the_model_of_a_training_is_sent_later_if_it_is_still_there(project, mon
     assert tracking.download_model("models:/cropperhead@champion", project / "got").exists()
 
 
+@KERAS_WARNINGS
+def test_the_page_can_predict_with_the_champion(project):
+    network = build_network(small_networks.PARAMS, small_networks.START, small_networks.PROTOTYPES)
+    model = small_networks.finish(small_networks.stir(network))
+    model.save(project / "model.keras")
+    with tracking.training_run(PARAMS, data_sha256="d"):
+        tracking.log_model(model, project / "model.keras")
+    tracking.promote(project / "model.keras")
+    with page_model.find_page_model("models:/cropperhead@champion") as (file, found):
+        photos = small_networks.photos(2, found.input_size)
+        assert file.suffix == ".tflite"
+        exported = litert.load_model(file).outputs(photos.images, photos.aspect)
+    expected = keras_model.predict_outputs(model, photos)
+    # weights of 16 bits
+    assert exported["limits"] == pytest.approx(expected["limits"], abs=0.01)
+
+
 def test_a_model_that_cannot_be_loaded_does_not_keep_its_run_from_being_sent(
     project, monkeypatch, capsys
 ):
@@ -290,6 +312,13 @@ def test_a_database_that_cannot_be_used_is_named_in_a_sentence(
         tracking.download_model("models:/cropperhead@champion", project / "got")
     if held is not None:
         held.close()
+
+
+def test_looking_for_a_model_creates_no_store(project):
+    (project / "mlflow.db").unlink()
+    with pytest.raises(ModelError, match=r"MLflow has no such model: mlflow\.db is not here"):
+        tracking.download_model("models:/cropperhead@champion", project / "got")
+    assert not (project / "mlflow.db").exists()
 
 
 @pytest.mark.usefixtures("project")

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cropperhead.dataset import split_labels
+from cropperhead.errors import DataError
 from cropperhead.evaluation import croppers, reference_free, scores
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, SHAPE, SHUFFLED, CropMethod
 from cropperhead.evaluation.reference_free import JudgeTraining, ReferenceFreeScores
@@ -30,6 +31,7 @@ _SCORE_COLUMNS = [
     *("iou_best", "area", "invalid", "reference"),
 ]
 _OVERLAP_DIGITS = 9  # further ones are rounding, which must not look like a gain on every photo
+_STUDIED = 1000  # training photos: more than 20 people see in a session each
 _COMPARED_SIDE = 32  # px of the training photos that are searched for the most similar one
 
 
@@ -201,6 +203,35 @@ def evaluate_model(
     return replace(evaluation, reference_free=metrics)
 
 
+def score_training_photos(
+    labels: pd.DataFrame, folder: Path, model_file: Path, params: Params
+) -> pd.DataFrame:
+    """Crop at most 1,000 training photos of split labels with the croppers of `params.study`.
+
+    The table is `Evaluation.scores`. It tells nothing of how well the network crops, which has
+    learned from these photos: it is for a study whose preferred crops are to be learned from.
+    Raises DataError for a cropper that there is none of.
+    """
+    model, settings = keras_model.load_model(model_file), params.evaluate
+    training = labels[labels["split"] == split_labels.TRAIN]
+    shown = training[training["photo"].isin(_sample(training["photo"], _STUDIED))]
+    photos = _read_test_photos(folder, shown, keras_model.input_size(model))
+    predict = partial(keras_model.predict_limits, model)
+    methods = _croppers(predict, model.name, training, settings)
+    if settings.predecessor:
+        methods.append(_predecessor_cropper(folder, shown, settings.predecessor))
+    known = {HUMAN, *(method.key for method in methods)}
+    if missing := set(params.study.croppers) - known:
+        raise DataError(
+            f"study.croppers: on training photos there are {', '.join(sorted(known))}, got "
+            f"{', '.join(sorted(missing))}. The most similar training photo would be the photo "
+            "itself; predecessor needs evaluate.predecessor, and other libraries' croppers "
+            "evaluate.rivals."
+        )
+    wanted = [method for method in methods if method.key in params.study.croppers]
+    return compare_croppers(photos, wanted, {}, settings).scores
+
+
 def compare_croppers(
     test: TestPhotos,
     methods: Sequence[CropMethod],
@@ -224,6 +255,11 @@ def _read_test_photos(folder: Path, labels: pd.DataFrame, size: int) -> TestPhot
     aspect = scores.aspect_ratios(labels.drop_duplicates("photo")).astype(np.float32)
     photos = replace(batches.read_photos(folder, names, size), aspect=aspect)
     return TestPhotos(labels, photos, dict(zip(labels["photo"], labels["group"], strict=True)))
+
+
+def _sample(names: "pd.Series[str]", most: int) -> set[str]:
+    """At most so many of the names, by their hashes: new names replace few of them."""
+    return set(sorted(set(names), key=lambda name: hashlib.sha256(name.encode()).digest())[:most])
 
 
 def _croppers(

@@ -16,7 +16,6 @@ from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM, SHAPE
 from cropperhead.evaluation.number_text import (
     NO_INTERVAL,
     format_confidence,
-    format_count,
     format_number,
     format_range,
 )
@@ -27,6 +26,7 @@ from cropperhead.geometry.crops import Floats
 from cropperhead.params import GateParams
 from cropperhead.stats import Interval, Jackknife
 from cropperhead.system.project_files import SCORES
+from cropperhead.words import format_count
 
 _TEXTS = ["photo", "group", "cropper", "reference"]
 _ROUNDING = 2e-6  # scores.csv has six decimals: limits that differ by less are equal

@@ -15,7 +15,6 @@ from cropperhead.evaluation.evaluate import Evaluation
 from cropperhead.evaluation.findings import LearningCheck
 from cropperhead.evaluation.number_text import (
     NO_INTERVAL,
-    format_count,
     format_estimate,
     format_number,
     format_p_value,
@@ -25,6 +24,7 @@ from cropperhead.evaluation.scores import LIMITS
 from cropperhead.evaluation.verdict import LEAST_GROUPS
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.stats import Interval
+from cropperhead.words import format_count
 
 _ANGLE = LIMITS[4]
 _NO_SPREAD = 1e-12  # of a variance: what rounding leaves of a constant's

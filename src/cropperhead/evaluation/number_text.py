@@ -1,8 +1,7 @@
-"""Numbers and lists as text for readers: minus signs, digits, intervals, p-values, words."""
+"""Numbers as text for readers: minus signs, digits, intervals, p-values."""
 
 import math
 import re
-from collections.abc import Iterable
 
 from cropperhead.stats import Interval
 
@@ -70,14 +69,3 @@ def format_share(part: int, whole: int) -> str:
 def format_confidence(confidence: float) -> str:
     """Format the confidence of intervals, "95 %"."""
     return f"{confidence * 100:g} %"
-
-
-def format_count(count: int, singular: str, plural: str = "") -> str:
-    """Format a count with its noun: "1 photo", "1,200 photos"."""
-    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
-
-
-def join_words(words: Iterable[str], conjunction: str = "and") -> str:
-    """Join words to "a, b and c"; the empty text without any."""
-    *first, last = [*words] or [""]
-    return f"{', '.join(first)} {conjunction} {last}" if first else last

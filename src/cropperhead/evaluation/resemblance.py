@@ -5,7 +5,7 @@ frame can overlap a photographer's by much. Each sentence claims only what its i
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,13 +19,13 @@ from cropperhead.evaluation.number_text import (
     format_of_hundred,
     format_percent,
     format_range,
-    join_words,
 )
 from cropperhead.evaluation.scores import LIMITS
 from cropperhead.evaluation.verdict import LEAST_GROUPS
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import Floats
 from cropperhead.stats import Interval
+from cropperhead.words import join_words
 
 _MIDDLE = (5, 95)  # percentiles: on nine photos of ten a size is between them
 _ALIKE = (0.8, 1.25)  # ratios of spreads that are called equal
@@ -102,11 +102,12 @@ def describe_limits(shares: Mapping[str, Interval]) -> str:
     if not follows:
         return "None of its limits is shown to follow the photographer's from photo to photo."
     verb = "follow" if len(follows) > 1 else "follows"
-    sentence = f"Its {join_words(follows)} {verb} the photographer's from photo to photo"
-    if not other:
-        return f"{sentence}."
-    is_shown = "is" if len(other) == 1 else "are"
-    return f"{sentence}; its {join_words(other)} {is_shown} not shown to."
+    sentence = f"Its {_limits(follows)} {verb} the photographer's from photo to photo"
+    return f"{sentence}; for the {_limits(other)}, this is not shown." if other else f"{sentence}."
+
+
+def _limits(names: Sequence[str]) -> str:
+    return f"{join_words(names)} {'limit' if len(names) == 1 else 'limits'}"
 
 
 def describe_sizes(sizes: Spread) -> str:

@@ -1,4 +1,4 @@
-"""What the gate compares: this workspace's scores and votes, and an earlier commit's scores."""
+"""What the gate compares: this workspace's scores and votes, and earlier scores."""
 
 import hashlib
 import io
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from cropperhead.errors import DataError
+from cropperhead.errors import DataError, ParamsError
 from cropperhead.evaluation.scores import LIMITS
 from cropperhead.system.git import run_git
 from cropperhead.system.project_files import SCORES
@@ -22,9 +22,9 @@ NUMBERS = [*LIMITS, "iou", "invalid"]  # columns of the table of scores
 
 @dataclass(frozen=True)
 class Baseline:
-    """The scores at an earlier commit.
+    """The scores at an earlier commit, or of a registered model.
 
-    `description` names the commit, or explains why `scores` is None.
+    `description` names it, or explains why `scores` is None.
     """
 
     scores: pd.DataFrame | None
@@ -53,8 +53,8 @@ def read_votes(file: Path) -> Mapping[str, Any] | None:
 def read_baseline(revision: str | None = None, folder: Path = Path()) -> Baseline:
     """Read the scores at a git revision, by default at the first of REVISIONS that exists.
 
-    `folder` is the project's root, anywhere in the repository. Raises SetupError where git fails,
-    as outside a repository.
+    `folder` is the project's root, anywhere in the repository. Raises ParamsError for a named
+    revision that git does not find, SetupError where git fails, as outside a repository.
     """
     names = [revision] if revision else list(REVISIONS)
     for name in names:
@@ -68,7 +68,21 @@ def read_baseline(revision: str | None = None, folder: Path = Path()) -> Baselin
         description += (
             ". This is a shallow clone: `git fetch --depth=1 origin BRANCH` gets a branch"
         )
+    if revision:
+        raise ParamsError(f"--against: {description}. Name a branch, a tag or a commit.")
     return Baseline(None, description)
+
+
+def read_registered(name: str) -> Baseline:
+    """Read the scores that were logged for a registered model, such as models:/NAME@ALIAS.
+
+    There are none if the project has no champion yet. Raises TrackingError for any other model that
+    is not there, for one without scores, and if MLflow cannot be used.
+    """
+    from cropperhead.training import tracking  # noqa: PLC0415 - takes seconds
+
+    description, text = tracking.load_evaluation(name, SCORES.name)
+    return Baseline(None if text is None else _parse_scores(text), description)
 
 
 def is_model_evaluated(model: Path, scores: Path, lock: Path) -> bool:

@@ -1,7 +1,8 @@
-"""The cropping of other libraries that people would use instead, an optional extra.
+"""The cropping of other libraries that people would use instead.
 
-`pip install 'cropperhead[rivals]'` installs them. They are made for thumbnails: they choose the
-place of a crop of a given size. So each is asked for the median size of the training crops, level.
+Smartcrop is installed with the pipeline, libvips by `pip install 'cropperhead[rivals]'`. They are
+made for thumbnails: they choose the place of a crop of a given size. So each is asked for the
+median size of the training crops, level.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ Pixels = NDArray[np.uint8]
 _PlaceCrop = Callable[[Pixels, int, int], tuple[int, int, int, int]]
 
 _MODULES = {"smartcrop": "smartcrop", "attention": "pyvips", "entropy": "pyvips"}
+_EXTRAS = {"smartcrop": "pipeline", "pyvips": "rivals"}
 _NAMES = {
     "smartcrop": ("smartcrop.py", "detail, skin and saturation, by smartcrop.js's rules"),
     "attention": ("libvips, attention", "edges, skin and saturated colours"),
@@ -42,7 +44,7 @@ def rival_croppers(names: Sequence[Rival], training: Floats) -> list[CropMethod]
         if find_spec(_MODULES[name]) is None:
             raise ParamsError(
                 f"params.yaml: evaluate.rivals has {name}, which needs {_MODULES[name]}. "
-                "Install it: pip install 'cropperhead[rivals]'"
+                f"Install it: pip install 'cropperhead[{_EXTRAS[_MODULES[name]]}]'"
             )
     size = np.median(training[:, 2:4] - training[:, :2], axis=0)
     return [_rival_cropper(name, size) for name in names]
@@ -78,7 +80,7 @@ def _crop_limits(picture: Pixels, size: Floats, place_crop: _PlaceCrop) -> list[
 
 
 def _place_smartcrop(picture: Pixels, height: int, width: int) -> tuple[int, int, int, int]:
-    import smartcrop  # noqa: PLC0415 - optional
+    import smartcrop  # noqa: PLC0415 - wanted only by evaluate.rivals
 
     # its scale is relative to the largest crop of that shape; this one gives the requested size
     scale = 1 / min(picture.shape[1] / width, picture.shape[0] / height)

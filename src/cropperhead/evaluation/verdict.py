@@ -5,14 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cropperhead.evaluation.findings import LearningCheck
-from cropperhead.evaluation.number_text import (
-    format_confidence,
-    format_count,
-    format_number,
-    format_range,
-    join_words,
-)
+from cropperhead.evaluation.number_text import format_confidence, format_number, format_range
 from cropperhead.stats import Interval
+from cropperhead.words import format_count, join_words
 
 Conclusion = Literal["learned", "no evidence", "worse", "too few photos"]
 

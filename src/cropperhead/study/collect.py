@@ -1,11 +1,15 @@
 """Collects the votes of a study: those that came back as files, and those of a collection."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from cropperhead.dataset.split_labels import TRAIN
+from cropperhead.errors import DataError
+from cropperhead.params import Params
 from cropperhead.study import folder as folders
 from cropperhead.study import returned
 from cropperhead.study.votes import BALLOT, make_table, write_votes
@@ -24,6 +28,9 @@ class Collected(NamedTuple):
     repeated: int
 
 
+NO_VOTES = Collected(make_table([]), [], 0)
+
+
 def read_table(folder: Path, place: str = "") -> Collected:
     """Read all votes on the study in a folder.
 
@@ -31,7 +38,7 @@ def read_table(folder: Path, place: str = "") -> Collected:
     none. Raises CollectionError if it cannot be read, ParamsError for a place that is none.
     """
     if not folders.exists(folder):
-        return Collected(make_table([]), [], 0)
+        return NO_VOTES
     study = folders.load(folder)
     rows, rejected = returned.read_rows(folder, study)
     if place:
@@ -43,17 +50,36 @@ def read_table(folder: Path, place: str = "") -> Collected:
     return Collected(make_table(list(first.values())), rejected, _count_repeated(rows))
 
 
-def write_table(folder: Path, place: str, votes_file: Path, counts_file: Path) -> None:
-    """Write the votes of a study (CSV) and how many there are (JSON), with the files left out."""
-    table, rejected, repeated = read_table(folder, place)
-    write_votes(table, votes_file)
-    counts = {
+def write_tables(params: Params, votes_file: Path, counts_file: Path) -> None:
+    """Write the votes of a study (CSV) and how many there are (JSON), with the files left out.
+
+    Votes on training photos are not to be reported: a study of them raises DataError.
+    """
+    folder = Path(params.study.folder)
+    if folders.exists(folder) and folders.load(folder).split == TRAIN:
+        raise DataError(
+            f"study.folder: expected a study of test photos, got one of training photos, {folder}, "
+            "which says nothing about the network. Set study.training_folder to it instead."
+        )
+    collected = read_table(folder, params.study.collected)
+    write_votes(collected.table, votes_file)
+    write_counts(count_votes(collected), counts_file)
+
+
+def count_votes(collected: Collected) -> dict[str, Any]:
+    """Count votes and people, with the files left out."""
+    table = collected.table
+    return {
         "votes": len(table.drop_duplicates(BALLOT)),
         "raters": int(table["rater"].nunique()),
-        "repeated": repeated,
-        "rejected_files": rejected,
+        "repeated": collected.repeated,
+        "rejected_files": collected.rejected_files,
     }
-    counts_file.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+
+
+def write_counts(counts: Mapping[str, Any], file: Path) -> None:
+    """Write counts as JSON."""
+    file.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
 
 
 def _count_repeated(rows: list[dict[str, object]]) -> int:

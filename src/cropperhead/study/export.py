@@ -7,14 +7,13 @@ one occurs say whose crop is whose. The key stays in the study's folder.
 import json
 import os
 import shutil
-from importlib import resources
 from pathlib import Path
 
 from cropperhead.errors import DataError
 from cropperhead.study import folder as folders
+from cropperhead.study import static_files
 from cropperhead.study.folder import Study
 
-_PAGE = ("index.html", "study.css", "study.js")
 _TIME = (978_307_200, 978_307_200)  # of every file: 2001, whatever the order of writing
 
 
@@ -45,9 +44,8 @@ def page_files(study: Study, has_server: bool = False) -> dict[str, bytes]:
 
     With `has_server` the page asks a server for its ballots, and sends votes to it.
     """
-    page = resources.files(__package__) / "page"
     facts = {"id": study.id, "sessions": study.sessions, "server": has_server}
-    return {name: (page / name).read_bytes() for name in _PAGE} | {
+    return {name: static_files.read(name) for name in static_files.NAMES} | {
         "sessions.js": _script("study", facts)
     }
 

@@ -105,6 +105,11 @@ class StudyFindings:
         return self.raters - self.careless >= LEAST_RATERS
 
     @property
+    def says_something(self) -> bool:
+        """Whether the votes say anything of what people like."""
+        return self.has_enough_raters and bool(self.shares)
+
+    @property
     def decided(self) -> list[PairFinding]:
         """The pairs of which people prefer one; none where too few people voted."""
         found = [pair for pair in self.pairs if pair.is_decided(self.confidence)]

@@ -20,10 +20,13 @@ import pandas as pd
 from PIL import Image
 
 from cropperhead.dataset import shards
-from cropperhead.errors import DataError
+from cropperhead.dataset.split_labels import TEST, TRAIN
+from cropperhead.errors import DataError, disk_problem
 from cropperhead.evaluation.croppers import HUMAN
 from cropperhead.evaluation.scores import LIMITS
+from cropperhead.geometry import crops
 from cropperhead.geometry.crops import Crop
+from cropperhead.params import StudyParams
 from cropperhead.photos.image import cut
 from cropperhead.study.ballots import Ballot, Plan, StudyPhoto, design_sessions
 from cropperhead.system import atomic
@@ -36,13 +39,16 @@ _VERSION = 2  # of the design and of the names, too: what another one asked is n
 _QUALITY = 88
 _WIDEST = 4  # times the height
 _TOKEN_DIGITS = 32
+_SPLIT_NAMES = {TEST: "test", TRAIN: "training"}
+
+Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Study:
     """A study: its photos and croppers, the seed of its design, and the secret of its names.
 
-    `model` is the hash of the network whose crops are compared.
+    `model` is the hash of the network whose crops are compared. `split` is that of the photos.
     """
 
     id: str
@@ -52,6 +58,7 @@ class Study:
     model: str
     croppers: tuple[str, ...]
     photos: tuple[StudyPhoto, ...]
+    split: str = TEST
 
     @cached_property
     def design(self) -> list[list[Ballot]]:
@@ -62,6 +69,18 @@ class Study:
     def by_name(self) -> dict[str, StudyPhoto]:
         """The photos by their names, with the crop of the catch trials."""
         return {photo.name: photo.with_spoiled() for photo in self.photos}
+
+    @cached_property
+    def human_overlaps(self) -> Mapping[tuple[str, str], float]:
+        """The overlap of each crop with the human one, by photo and cropper."""
+        pairs = [(photo, cropper) for photo in self.by_name.values() for cropper in photo.limits]
+        found = crops.overlap(
+            [photo.limits[HUMAN] for photo, _ in pairs],
+            [photo.limits[cropper] for photo, cropper in pairs],
+            [photo.aspect for photo, _ in pairs],
+        )
+        names = ((photo.name, cropper) for photo, cropper in pairs)
+        return dict(zip(names, found.tolist(), strict=True))
 
     def token(self, *parts: object) -> str:
         """Return a name that says nothing to those who do not have the secret.
@@ -93,21 +112,18 @@ def create(
     scores: pd.DataFrame,
     extracted: Path,
     model: str,
-    croppers: Sequence[str],
-    *,
-    seed: int,
+    params: StudyParams,
     sessions: int,
+    split: str = TEST,
 ) -> tuple[Study, int]:
     """Make a study of the photos that were scored, and cut all crops; count photos left out.
 
     `scores` is the table that an evaluation writes, with each cropper's limits; photos are read
-    from the shards in `extracted`. A folder with another study is not touched: DataError.
+    from the shards in `extracted`. `split` is that of the photos. A folder with another study is
+    not touched: DataError.
     """
-    if (folder / _KEY).exists():
-        raise DataError(
-            f"{folder}: it has a study already, with its votes. Choose another folder with "
-            "--study, or delete it."
-        )
+    require_none(folder)
+    croppers = params.croppers
     limits = _limits(scores, croppers)
     wanted = {photo: each for photo, each in limits.items() if len(each) == len(croppers)}
     groups = dict(zip(scores["photo"], scores["group"], strict=True))
@@ -121,17 +137,18 @@ def create(
     if len(photos) < LEAST_PHOTOS:
         raise DataError(
             f"{len(photos)} photos have crops of {', '.join(croppers)}; a study needs at least "
-            f"{LEAST_PHOTOS}. Run `dvc repro` first, with more test photos."
+            f"{LEAST_PHOTOS}. Run `dvc repro` first, with more {_SPLIT_NAMES[split]} photos."
         )
     ordered = tuple(sorted(photos, key=lambda photo: photo.name))
     study = Study(
         id=secrets.token_hex(8),
         secret=secrets.token_hex(32),
-        seed=seed,
+        seed=params.seed,
         sessions=sessions,
         model=model,
-        croppers=tuple(croppers),
+        croppers=croppers,
         photos=ordered,
+        split=split,
     )
     text = json.dumps({"version": _VERSION, **asdict(study)}, indent=1, sort_keys=True)
     atomic.replace(folder / _KEY, lambda file: file.write_text(text, encoding="utf-8"))
@@ -139,9 +156,37 @@ def create(
     return study, scores["photo"].nunique() - len(photos)
 
 
+def require_none(folder: Path) -> None:
+    """Raise DataError if there is a study in the folder."""
+    if exists(folder):
+        raise DataError(
+            f"{folder}: it already contains a study and its votes. Choose another folder with "
+            "--study, or delete it."
+        )
+
+
 def exists(folder: Path) -> bool:
     """Whether there is a study in the folder."""
     return (folder / _KEY).exists()
+
+
+def stamp(folder: Path) -> Stamp | None:
+    """Return what changes when a study is replaced; None if there is none in the folder."""
+    try:
+        found = (folder / _KEY).stat()
+    except OSError:
+        return None
+    # not the time of the last change of its bytes: who may read them can change without it
+    return found.st_ino, found.st_size, found.st_ctime_ns
+
+
+def holds(folder: Path, study: Study) -> bool:
+    """Whether a folder holds this study; not if it holds another, be it of another release.
+
+    Raises DataError where there is none, or one that cannot be read.
+    """
+    content = _read(folder)
+    return (content["version"], content["id"]) == (_VERSION, study.id)
 
 
 def load(folder: Path) -> Study:
@@ -150,23 +195,18 @@ def load(folder: Path) -> Study:
     Raises DataError where there is none, a broken one, or one of another release, whose design
     and names this release cannot make.
     """
-    file = folder / _KEY
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        version = content["version"]
-        if version == _VERSION:
-            return _parse(content)
-    except FileNotFoundError:
+    content, file = _read(folder), folder / _KEY
+    version = content["version"]
+    if version != _VERSION:
         raise DataError(
-            f"{folder}: no study is there. `cropperhead study new` makes one."
-        ) from None
+            f"{file}: it is a study of another release (version {version}, expected {_VERSION}), "
+            "which cannot be used any more. Make a new one with `cropperhead study new --study "
+            "DIR`, and set study.folder in params.yaml to it."
+        )
+    try:
+        return _parse(content)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file}: it is not a study: {error!r}") from error
-    raise DataError(
-        f"{file}: it is a study of another release (version {version}, expected {_VERSION}), which "
-        "cannot be used any more. Make a new one with `cropperhead study new --study DIR`, and set "
-        "study.folder in params.yaml to it."
-    )
 
 
 def crop_file(folder: Path, photo: str, cropper: str) -> Path:
@@ -234,6 +274,24 @@ def _write_crop(folder: Path, photo: str, cropper: str, jpeg: bytes) -> None:
     file.write_bytes(jpeg)
 
 
+def _read(folder: Path) -> dict[str, Any]:
+    """Read a study's key, with its version and id. Raises DataError where it has none."""
+    file = folder / _KEY
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(
+            f"{folder}: no study is there. `cropperhead study new` makes one."
+        ) from None
+    except OSError as error:
+        raise DataError(disk_problem(error)) from error
+    except ValueError as error:
+        raise DataError(f"{file}: it is not a study: {error!r}") from error
+    if not isinstance(content, dict) or not {"version", "id"} <= content.keys():
+        raise DataError(f"{file}: it is not a study: expected an object with a version and an id")
+    return content
+
+
 def _parse(content: Any) -> Study:
     photos = tuple(
         StudyPhoto(
@@ -252,4 +310,5 @@ def _parse(content: Any) -> Study:
         model=str(content["model"]),
         croppers=tuple(map(str, content["croppers"])),
         photos=photos,
+        split=str(content.get("split", TEST)),  # which studies of earlier releases do not say
     )

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from cropperhead.errors import RejectedFile
-from cropperhead.evaluation.croppers import HUMAN
 from cropperhead.study import folder as folders
 from cropperhead.study.ballots import Ballot
 from cropperhead.study.folder import Study
@@ -107,8 +106,16 @@ def read_rows(folder: Path, study: Study) -> tuple[list[dict[str, object]], list
     return rows, rejected
 
 
+def files_of(rater: str, folder: Path) -> list[Path]:
+    """Find the files in a study's folder that an import wrote for a rater."""
+    if not _RATER.fullmatch(rater):
+        return []
+    return sorted((folder / folders.VOTES).glob(_NAME.format(rater=rater, session="*")))
+
+
 def table_rows(study: Study, returned: ReturnedSession) -> Iterator[dict[str, object]]:
     """Yield the rows of a session's votes, with all that the key knows of their ballots."""
+    overlaps = study.human_overlaps
     for place, (answer, ms) in sorted(returned.votes.items()):
         ballot = study.design[returned.session][place]
         photo = study.by_name[ballot.photo]
@@ -125,8 +132,8 @@ def table_rows(study: Study, returned: ReturnedSession) -> Iterator[dict[str, ob
                 "right": right,
                 "answer": better,
                 "ms": ms,
-                "left_overlap": round(photo.overlap(HUMAN, left), 6),
-                "right_overlap": round(photo.overlap(HUMAN, right), 6),
+                "left_overlap": round(overlaps[photo.name, left], 6),
+                "right_overlap": round(overlaps[photo.name, right], 6),
                 "repeats": ballot.repeats,
                 "model": study.model,
             }

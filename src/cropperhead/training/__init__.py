@@ -13,5 +13,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # oneDNN picks its kernels by processor. Those for AVX2 run on all x86 processors of the last ten
 # years; measured at 4 % more processor time.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
-# TensorFlow logs at every start which processor it found. Warnings and errors still show.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+# Without a GPU, TensorFlow logs at every start that its call to CUDA failed; with one, its warnings
+# say why it is not used. Two lines about the processor and CUDA come whatever this says.
+_GPUS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg")  # the last is that of Windows' Linux
+_HAS_GPU = any(map(os.path.exists, _GPUS))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if _HAS_GPU else "3")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cropperhead.errors import ParamsError
-from cropperhead.geometry.crops import Floats
+from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.params import TrainParams
 from cropperhead.training import personal
 from cropperhead.training.base_model import BaseModel
@@ -74,17 +74,18 @@ def begin(params: TrainParams, data: TrainingData, base: BaseModel) -> Start:
     ParamsError if the base model is for other features.
     """
     head = base_head(params, base)
-    parts = [_own(head, base, each, data) for each in data.of_fields]
+    model = finished.average_with_mirror_image(head, base.prototypes)
+    crops = [predict_untilted(model, each) for each in data.of_fields]
+    parts = [_own(*each, data) for each in zip(data.of_fields, crops, strict=True)]
     training, both = parts[0], _Own.join(parts)
     chosen = both.choose()
     is_constant = chosen.name == personal.MEDIAN
     name = BASE if chosen.step == NO_STEP else PERSONAL
     words = personal.describe_step(chosen.step, both.base, both.aspect) if len(both.own) else ""
     choice = Choice(name, chosen.scores, len(both.own) if chosen.scores else 0, words)
-    validation = predict_base(head, base, data.of_fields[1])
     aspect = data.validation.aspect[:, None]
     step = training.choose().step
-    taken = np.asarray(personal.take_step(validation, aspect, step))
+    taken = np.asarray(personal.take_step(crops[1], aspect, step))
     return Start(base, head, chosen.step, step, choice, taken, is_constant)
 
 
@@ -121,13 +122,18 @@ def choose(start: Start, data: TrainingData, candidates: Mapping[str, Floats]) -
 
 def before_step(data: TrainingData, step: PersonalStep) -> TrainingData:
     """The same data with the crops that the base model is to give, before the step."""
+    preferred = data.preferred
+    if preferred is not None:
+        sides = list(CROP_COLUMNS[:4])
+        undone = personal.undo_step(preferred[sides].to_numpy(float), step)
+        preferred = preferred.assign(**dict(zip(sides, undone.T, strict=True)))
     parts = (data.training, data.validation)
-    undone = [personal.undo_step(each.limits[:, :4].astype(float), step) for each in parts]
+    undone_parts = [personal.undo_step(each.limits[:, :4].astype(float), step) for each in parts]
     training, validation = (
         replace(each, limits=np.concatenate([limits, each.limits[:, 4:]], axis=1, dtype=np.float32))
-        for each, limits in zip(parts, undone, strict=True)
+        for each, limits in zip(parts, undone_parts, strict=True)
     )
-    return replace(data, training=training, validation=validation)
+    return replace(data, training=training, validation=validation, preferred=preferred)
 
 
 def base_head(params: TrainParams, base: BaseModel) -> Any:
@@ -167,10 +173,10 @@ class _Own:
         return personal.choose_step(self.base, self.own, self.aspect, self.groups)
 
 
-def _own(head: Any, base: BaseModel, examples: CropExamples[Any], data: TrainingData) -> _Own:
+def _own(examples: CropExamples[Any], limits: Floats, data: TrainingData) -> _Own:
+    """Those that the base model did not learn from, with its crops `limits` (m, 4)."""
     names = [examples.photos.names[place] for place in examples.photo]
     new = np.array([name not in data.known for name in names], bool)
-    limits = predict_base(head, base, examples)
     return _Own(
         limits[new],
         examples.limits.astype(float)[new],
@@ -179,8 +185,7 @@ def _own(head: Any, base: BaseModel, examples: CropExamples[Any], data: Training
     )
 
 
-def predict_base(head: Any, base: BaseModel, examples: CropExamples[Any]) -> Floats:
-    """The base model's untilted crop for each example, (m, 4)."""
-    model = finished.average_with_mirror_image(head, base.prototypes)
+def predict_untilted(model: Any, examples: CropExamples[Any]) -> Floats:
+    """A model's crop for each example without its angle, (m, 4)."""
     limits = keras_model.predict_outputs(model, examples.photos)["limits"]
     return np.asarray(limits[examples.photo, :4])

@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from cropperhead.params import TrainParams
 from cropperhead.training.checkpoint import Checkpoint
@@ -50,7 +49,7 @@ class WeightAverager(keras.callbacks.Callback):  # type: ignore[misc]
 
     def restore(self, network: Any) -> int:
         """Restores a compiled network from the checkpoint; returns the number of epochs done."""
-        self._average = [tf.Variable(value) for value in network.get_weights()]
+        self._average = [np.array(value) for value in network.get_weights()]
         stored = self._checkpoint.read() if self._checkpoint else None
         if stored is None:
             self.best = network.get_weights()
@@ -62,8 +61,7 @@ class WeightAverager(keras.callbacks.Callback):  # type: ignore[misc]
         network.optimizer.build(network.trainable_variables)
         for variable, value in zip(_state(network), arrays["state"], strict=True):
             variable.assign(value)
-        for variable, value in zip(self._average, arrays["average"], strict=True):
-            variable.assign(value)
+        self._average = [np.array(value) for value in arrays["average"]]
         self.best, self.rows = arrays["best"], values["rows"]
         self._steps, self.best_epoch = values["steps"], values["best_epoch"]
         self._best_loss = values["best_loss"]
@@ -81,9 +79,10 @@ class WeightAverager(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         """Moves the average towards the weights; faster in the first steps, or it would lag."""
         self._steps += 1
-        share = min(self._averaging, (1 + self._steps) / (10 + self._steps))
-        weights = [weight.value for weight in self.model.weights]
-        _move(self._average, weights, tf.constant(share, tf.float32))
+        share = np.float32(min(self._averaging, (1 + self._steps) / (10 + self._steps)))
+        weights = zip(self._average, self.model.get_weights(), strict=True)
+        # exact where both are equal
+        self._average = [old + (1 - share) * (new - old) for old, new in weights]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Scores the average, and passes the row to the callbacks that follow as their `logs`."""
@@ -91,7 +90,7 @@ class WeightAverager(keras.callbacks.Callback):  # type: ignore[misc]
         state = (
             [np.asarray(variable) for variable in _state(self.model)] if self._checkpoint else []
         )
-        self.model.set_weights([np.asarray(value) for value in self._average])
+        self.model.set_weights(self._average)
         row = {
             "epoch": epoch + 1,
             "learning_rate": float(self.model.optimizer.learning_rate),
@@ -124,13 +123,6 @@ class WeightAverager(keras.callbacks.Callback):  # type: ignore[misc]
 def _state(network: Any) -> list[Any]:
     """All variables that the next step depends on: weights, the optimizer's, dropout's seeds."""
     return [*network.variables, *network.optimizer.variables]
-
-
-@tf.function  # type: ignore[untyped-decorator]
-def _move(average: Sequence[Any], weights: Sequence[Any], share: Any) -> None:
-    """Moves the average to `share` of itself and the rest of the weights."""
-    for old, new in zip(average, weights, strict=True):
-        old.assign_add((1 - share) * (tf.cast(new, tf.float32) - old))  # exact where both are equal
 
 
 def _progress(row: dict[str, float], epochs: int) -> str:

@@ -32,6 +32,7 @@ from cropperhead.errors import DataError
 from cropperhead.geometry.crops import CROP_COLUMNS, mirror
 from cropperhead.params import INPUT_SIDE
 from cropperhead.photos import network_input
+from cropperhead.words import format_count
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -204,12 +205,14 @@ P = TypeVar("P", bound=Photos)
 class CropExamples(Generic[P]):
     """Crops to learn from: one for each (photo, author), so that a photo may have several.
 
-    `photo`: (m,), the index of each crop's photo in `photos`. `limits`: (m, 5) float32.
+    `photo`: (m,), the index of each crop's photo in `photos`. `limits`: (m, 5) float32. `weight`:
+    (m,), by which a crop's loss is multiplied; None: each has 1.
     """
 
     photos: P
     photo: NDArray[np.int64]
     limits: NDArray[np.float32]
+    weight: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.limits)
@@ -218,6 +221,11 @@ class CropExamples(Generic[P]):
     def aspect(self) -> NDArray[np.float32]:
         """Width / height of the frame of each crop's photo, (m,)."""
         return self.photos.aspect[self.photo]
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """Each crop's weight, (m,)."""
+        return np.ones(len(self), np.float32) if self.weight is None else self.weight
 
 
 Examples = CropExamples[PhotoArrays]
@@ -240,7 +248,7 @@ def read_photos(
     missing = [name for name, ratio in zip(photos, aspect, strict=True) if ratio == 0]
     if missing:
         raise DataError(
-            f"{folder}: {len(missing)} of {len(photos)} photos are not in the shards, "
+            f"{folder}: {len(missing)} of {format_count(len(photos), 'photo')} not in the shards, "
             f"{missing[0]} first. Run `dvc repro` again from extract."
         )
     return PhotoArrays(list(photos), images, aspect)
@@ -273,13 +281,18 @@ def concatenate(first: CropExamples[P], second: CropExamples[P]) -> CropExamples
     """Both as one, the first ones first; copies their photos on disk."""
     places = np.concatenate([first.photo, second.photo + len(first.photos.names)])
     limits = np.concatenate([first.limits, second.limits])
-    return CropExamples(first.photos.concatenate(second.photos), places, limits)
+    weight = None
+    if first.weight is not None or second.weight is not None:
+        weight = np.concatenate([first.weights, second.weights])
+    return CropExamples(first.photos.concatenate(second.photos), places, limits, weight)
 
 
 def training_batches(
     crops: CropExamples[Any], size: int, jitter: float, seed: int, start: int = 0
 ) -> "tf.data.Dataset":
     """Endless batches of (inputs, limits) from number `start` on, `size` crops each.
+
+    Where crops have weights, batches are (inputs, limits, weights).
 
     Each pass contains every crop once, in an order of its own; a batch may hold the end of one pass
     and the beginning of the next. All batches are of one size: for a small last one, oneDNN picks
@@ -295,16 +308,18 @@ def training_batches(
     gather = _batch_gatherer(crops, size, seed)
     name, first, *_ = gather(0)
     types = [tf.as_dtype(first.dtype), tf.float32, tf.float32]
-    shapes = (first.shape, (size, 1), (size, 5))
+    shapes: list[Any] = [first.shape, (size, 1), (size, 5)]
+    if crops.weight is not None:
+        types, shapes = [*types, tf.float32], [*shapes, (size,)]
 
-    def batch(step: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def batch(step: tf.Tensor) -> tuple[Any, ...]:
         # It is stateless; where results must repeat, TensorFlow reads nothing stateful ahead.
         arrays = tf.numpy_function(lambda at: gather(at)[1:], [step], types, stateful=False)
-        photos, aspect, limits = map(tf.ensure_shape, arrays, shapes)
+        photos, aspect, limits, *weight = map(tf.ensure_shape, arrays, shapes)
         if name == "image":
             seeds = tf.stack([tf.constant(seed, tf.int64), step])
             photos = jitter_colours(photos, jitter, seeds)
-        return {name: tf.cast(photos, tf.float32), "aspect": aspect}, limits
+        return {name: tf.cast(photos, tf.float32), "aspect": aspect}, limits, *weight
 
     return tf.data.Dataset.counter(start).map(batch).prefetch(_BATCHES_READ_AHEAD)
 
@@ -314,11 +329,14 @@ def count_batches(crops: CropExamples[Any], size: int) -> int:
     return -(-len(crops) // size)
 
 
-_Batch = tuple[str, NDArray[Any], NDArray[np.float32], NDArray[np.float32]]
+_Batch = tuple[Any, ...]
 
 
 def _batch_gatherer(crops: CropExamples[Any], size: int, seed: int) -> Callable[[int], _Batch]:
-    """A function of a step: its photos' name and content, their aspect (n, 1), limits (n, 5)."""
+    """A function of a step: its photos' name and content, their aspect (n, 1), limits (n, 5).
+
+    And the weights (n,), where there are any.
+    """
     count = len(crops)
 
     @lru_cache(maxsize=2)  # every batch of a pass needs it
@@ -332,7 +350,8 @@ def _batch_gatherer(crops: CropExamples[Any], size: int, seed: int) -> Callable[
         places = crops.photo[rows]
         name, photos = crops.photos.draw(places, flipped)
         limits = np.where(flipped[:, None], mirror(crops.limits[rows]), crops.limits[rows])
-        return name, photos, crops.photos.aspect[places, None], limits.astype(np.float32)
+        weight = [] if crops.weight is None else [crops.weight[rows]]
+        return name, photos, crops.photos.aspect[places, None], limits.astype(np.float32), *weight
 
     return gather
 

@@ -21,6 +21,7 @@ from cropperhead.training.fit import TrainingResult, train_network
 from cropperhead.training.networks.features import read_features
 from cropperhead.training.repeatable import make_repeatable
 from cropperhead.training.training_data import read_training_data
+from cropperhead.words import format_count
 
 
 def build_base(
@@ -46,12 +47,12 @@ def build_base(
     result = train_network(train, data)
     base_model.write_base(_base(result, labels, params), out)
     photos = labels["photo"].nunique()
-    about = f"{photos:,} photos{f' of {learned_from}' if learned_from else ''}"
+    about = f"{format_count(photos, 'photo')}{f' of {learned_from}' if learned_from else ''}"
     model = keras.Model(result.model.input, result.model.output, name=adapt.BASE)
     digest = file_sha256(*shards.shard_files(extracted))
     content = export.export_model(model, export.FLOAT16, digest, about)
     atomic.replace(out / base_model.MODEL, lambda unfinished: unfinished.write_bytes(content))
-    return f"Built {out}: learned from {about}, {len(labels):,} crops."
+    return f"Built {out}: learned from {about}, {format_count(len(labels), 'crop')}."
 
 
 def _labels(folder: Path, catalogs: Sequence[Path], work: Path, params: Params) -> pd.DataFrame:

@@ -28,6 +28,7 @@ from cropperhead.inference.litert import ExportedModel, Facts
 from cropperhead.system import atomic
 from cropperhead.training.batches import Examples, PhotoArrays
 from cropperhead.training.networks import keras_model
+from cropperhead.words import format_count
 
 FLOAT32, FLOAT16 = "float32", "float16"
 # By how much a limit may differ from Keras's, as a fraction of the frame's side. Rounding alone
@@ -90,7 +91,7 @@ class Parity:
         problems = []
         if self.turned_by_one > max(1, self.photos * _MOST_TURNED_BY_ONE):
             problems.append(
-                f"{self.turned_by_one} of {self.photos} photos are turned by one of the two"
+                f"{self.turned_by_one} of {format_count(self.photos, 'photo')} turned by only one"
             )
         problems += [
             f"{name} differs by {value:.2g}, expected below {most:g}"
@@ -184,9 +185,8 @@ def export_model(
     model: Any, weights: str, data_sha256: str, learned_from: str | None = None
 ) -> bytes:
     """The bytes of an exported file: the model and the facts about it."""
-    content = convert_model(model)
-    content = halve_weights(content) if weights == FLOAT16 else content
-    return litert.append_facts(content, model_facts(model, weights, data_sha256, learned_from))
+    facts = model_facts(model, weights, data_sha256, learned_from)
+    return _with_facts(convert_model(model), weights, facts)
 
 
 def predict_outputs(model: ExportedModel, photos: PhotoArrays) -> dict[str, Floats]:
@@ -233,9 +233,10 @@ def export_files(
     """
     model = keras_model.load_model(model_file)
     keras = keras_model.predict_outputs(model, examples.photos)
+    converted = convert_model(model)
     rows, problems = {}, []
     for weights, file in files.items():
-        content = export_model(model, weights, data_sha256)
+        content = _with_facts(converted, weights, model_facts(model, weights, data_sha256))
         atomic.replace(file, partial(Path.write_bytes, data=content))
         lite = predict_outputs(litert.load_model(file), examples.photos)
         parity = compare_outputs(keras, lite, examples)
@@ -247,6 +248,11 @@ def export_files(
     report.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     if problems:
         raise ModelError(f"{'; '.join(problems)}. See {report}.")
+
+
+def _with_facts(converted: bytes, weights: str, facts: Facts) -> bytes:
+    content = halve_weights(converted) if weights == FLOAT16 else converted
+    return litert.append_facts(content, facts)
 
 
 def _large_weights(model: Any) -> dict[int, Any]:

@@ -34,6 +34,7 @@ from cropperhead.training.networks.features import (
     fields_of,
     read_features,
 )
+from cropperhead.words import format_count
 
 _FILE_PHOTOS = 256  # 25 MB, half a minute of two cores
 # Photos at once. All batches are of this size: of a smaller one, oneDNN picks kernels by the size
@@ -91,7 +92,7 @@ def read_fields(
             found += 1
     if found < len(photos):
         raise DataError(
-            f"{fields}: the fields of {len(photos) - found} of {len(photos)} photos are not there. "
+            f"{fields}: {len(photos) - found} of {format_count(len(photos), 'photo')} not found. "
             "Run `dvc repro --force fields`."
         )
     return FieldArrays(list(photos), arrays, aspect)

@@ -174,13 +174,13 @@ def _train(
     heads = _train_heads(params, data.head, beginning, checkpoint) if data.head else []
     begun = [dataclasses.replace(beginning, head=head) for head in heads]
     first, *of_refits = begun or [beginning] * (1 + chosen.refits)
-    network = begin_network(chosen, data.training, first)
+    network = begin_network(chosen, data.learned, first)
     scored = network
     if not recipe.limits_only:
         scored = finished.average_with_mirror_image(network, beginning.prototypes)
     monitor = ValidationMonitor(chosen, data.validation, scored, checkpoint)
     watching = [_tensor_board(logs, data, scored)] if logs else []
-    train_epochs(network, chosen, data.training, monitor, [*watching, *callbacks])
+    train_epochs(network, chosen, data.learned, monitor, [*watching, *callbacks])
     return _Trained(chosen, data, network, scored, monitor, beginning, of_refits, checkpoint)
 
 
@@ -316,11 +316,11 @@ def _train_heads(
     """Heads to begin with: the best by validation, and one for each refit, of all crops."""
     print("Training a head on the features", file=sys.stderr, flush=True)
     own = dataclasses.replace(params.for_head(), refits=params.for_network().refits)
-    head = begin_network(own, data.training, beginning)
+    head = begin_network(own, data.learned, beginning)
     scored = finished.average_with_mirror_image(head, beginning.prototypes)
     companion = checkpoint.companion("head") if checkpoint else None
     monitor = ValidationMonitor(own, data.validation, scored, companion)
-    train_epochs(head, own, data.training, monitor)
+    train_epochs(head, own, data.learned, monitor)
     epochs, begin = monitor.refit_epochs, [beginning] * own.refits
     if not epochs:
         return [head] * (1 + own.refits)
@@ -354,7 +354,7 @@ def _refits(
     kind: str = "",
 ) -> Iterator[Any]:
     """Networks that are trained on training and validation crops, one for each beginning."""
-    examples = batches.concatenate(data.training, data.validation)
+    examples = batches.concatenate(data.learned, data.validation)
     for number, beginning in enumerate(beginnings):
         print("Retraining on training and validation photos", file=sys.stderr, flush=True)
         own = dataclasses.replace(params, seed=params.seed + number)

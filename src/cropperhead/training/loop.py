@@ -49,7 +49,9 @@ def train_epochs(
     names = list(network.output)
     if not averager.is_last(first):
         network.fit(
-            dataset.map(lambda inputs, crop: (inputs, dict.fromkeys(names, crop))),
+            dataset.map(
+                lambda inputs, crop, *weight: (inputs, dict.fromkeys(names, crop), *weight)
+            ),
             initial_epoch=first,
             epochs=params.epochs,
             steps_per_epoch=steps,

@@ -28,11 +28,13 @@ from cropperhead.training.unsent import EvaluationRecord, Record, TrainingRecord
 
 import mlflow  # isort: skip - `mlflow_store` sets its environment first
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 REGISTERED, CHAMPION = "cropperhead", "champion"  # MLflow serves models:/cropperhead@champion
+_NOT_FOUND = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter for an alias
 _MODEL_TAG, _TEST_SET_TAG = "model_sha256", "test_set_sha256"
 _INPUT_TYPES = {"image": np.uint8, "aspect": np.float32}
 _FINISHED, _FAILED = "FINISHED", "FAILED"  # MLflow's states of a run
@@ -213,21 +215,20 @@ def log_evaluation(
 
 
 def _log_model(model: Any, sha256: str) -> None:
-    keras.utils.disable_interactive_logging()  # MLflow tries the example, with a progress bar
-    example = {
-        name: np.zeros((2, *tensor.shape[1:]), _INPUT_TYPES[name]) + 1
-        for name, tensor in model.input.items()
-    }
-    inputs = Schema([TensorSpec(v.dtype, (-1, *v.shape[1:]), k) for k, v in example.items()])
+    inputs = Schema(
+        [
+            TensorSpec(np.dtype(_INPUT_TYPES[name]), (-1, *tensor.shape[1:]), name)
+            for name, tensor in model.input.items()
+        ]
+    )
     outputs = Schema(
         [TensorSpec(np.dtype("float32"), (-1, *v.shape[1:]), k) for k, v in model.output.items()]
     )
-    # mlflow.keras would do, but writes the example into a folder that does not exist yet (3.17)
+    # Without an example, for which MLflow would load the model again: a seventh of a short training
     mlflow.tensorflow.log_model(
         model,
         name="model",
         signature=ModelSignature(inputs, outputs),
-        input_example=example,
         pip_requirements=[f"keras=={keras.__version__}", "tensorflow"],
     )
     mlflow.set_tag(_MODEL_TAG, sha256)
@@ -351,8 +352,10 @@ def promote(model_file: Path) -> str:
 def download_model(name: str, folder: Path) -> Path:
     """Downloads a registered model (models:/name@alias) into a folder, and returns its file.
 
-    Raises ModelError if the registry has no such model or cannot be used.
+    Raises ModelError if the registry has no such model or cannot be used. Creates no store.
     """
+    if not mlflow_store.exists():
+        raise ModelError(f"{name}: MLflow has no such model: mlflow.db is not here")
     try:
         mlflow_store.choose()
         with calls(UPLOAD_S):
@@ -363,6 +366,54 @@ def download_model(name: str, folder: Path) -> Path:
     if not files:
         raise ModelError(f"{name}: expected a Keras model in it, found none")
     return files[0]
+
+
+def load_evaluation(name: str, file: str) -> tuple[str, str | None]:
+    """What an evaluation of a registered model logged under the name `file`, newest first.
+
+    `name` is models:/NAME@ALIAS or models:/NAME/VERSION. Gives it with the version, and the file's
+    text; if there is no champion yet, a sentence that says so, and None. Raises TrackingError for
+    any other model that is not there, for one without the file, and if MLflow cannot be used.
+    """
+    if not mlflow_store.exists():
+        return _missing(name, "mlflow.db is not here"), None
+    mlflow_store.choose()
+    with calls(UPLOAD_S):
+        version = _find_version(name)
+        if version is None:
+            return _missing(name, "MLflow has no such model"), None
+        found = f"{name} (version {version.version})"
+        client = mlflow.MlflowClient()
+        model = client.get_run(version.run_id).data.tags.get(_MODEL_TAG, "")
+        for run in _runs_of(model):
+            if file in {one.path for one in client.list_artifacts(run)}:
+                return found, str(mlflow.artifacts.load_text(f"runs:/{run}/{file}"))
+    raise TrackingError(
+        f"{found} was registered without {file}. Evaluate it with `dvc repro`, or compare with "
+        "another version or a git revision."
+    )
+
+
+def _missing(name: str, problem: str) -> str:
+    """Says that there is no champion yet; raises TrackingError if the name is of another model."""
+    champion = f"models:/{REGISTERED}@{CHAMPION}"
+    if name != champion:
+        raise TrackingError(f"{name}: {problem}. The model that passed last is {champion}.")
+    return f"{name}: {problem}"
+
+
+def _find_version(name: str) -> ModelVersion | None:
+    """The version of models:/NAME@ALIAS or models:/NAME/VERSION; None if there is none."""
+    client, rest = mlflow.MlflowClient(), name.partition(":/")[2]
+    model, _, alias = rest.partition("@")
+    try:
+        if alias:
+            return client.get_model_version_by_alias(model, alias)
+        return client.get_model_version(*rest.rpartition("/")[::2])
+    except MlflowException as error:
+        if error.error_code in _NOT_FOUND:
+            return None
+        raise
 
 
 def _version_of(runs: Sequence[str]) -> str | None:

@@ -6,14 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from cropperhead.dataset.shards import shard_files
 from cropperhead.dataset.split_labels import TRAIN, VALIDATION
+from cropperhead.errors import DataError
+from cropperhead.geometry.crops import CROP_COLUMNS
 from cropperhead.params import INPUT_SIDE, TrainParams
+from cropperhead.system.file_hash import file_sha256
 from cropperhead.training import batches, straighten
 from cropperhead.training.batches import CropExamples, Examples, FieldExamples, PhotoArrays
 from cropperhead.training.fields import read_fields
 from cropperhead.training.networks.registry import recipe_for
+from cropperhead.training.preferences import WEIGHT
 from cropperhead.training.tensorboard import SHOWN
 
 
@@ -25,7 +31,8 @@ class TrainingData:
     learned. Without them nothing is straightened. `pictures` are the first validation photos, to
     show them, where those of `validation` are fields. `head` is what a head is trained on that the
     network begins with, if it begins with one. `groups` has the group of each photo that is in one
-    with others; `known` are the photos that the base model learned from.
+    with others; `known` are the photos that the base model learned from. `preferred` are crops of
+    training photos that people like better than the photographer's, with `preferences.COLUMNS`.
     """
 
     training: CropExamples[Any]
@@ -35,6 +42,24 @@ class TrainingData:
     head: "TrainingData | None" = None
     groups: Mapping[str, str] = field(default_factory=dict)
     known: frozenset[str] = frozenset()
+    preferred: pd.DataFrame | None = None
+
+    @property
+    def learned(self) -> CropExamples[Any]:
+        """What networks learn from: the training crops, and the preferred ones by their weights.
+
+        What a photographer is like, such as the median crop, is told by the training crops alone.
+        """
+        if self.preferred is None:
+            return self.training
+        return _add_crops(self.training, self.preferred)
+
+    def with_preferred(self, preferred: pd.DataFrame) -> "TrainingData":
+        """The same data with preferred crops; they are to be of training photos."""
+        if preferred.empty:
+            return self
+        head = self.head.with_preferred(preferred) if self.head else None
+        return replace(self, preferred=preferred, head=head)
 
     @property
     def of_fields(self) -> list[FieldExamples]:
@@ -84,9 +109,35 @@ def read_training_data(
     )
 
 
+def training_data_sha256(
+    labels_file: Path, splits_file: Path, preferred_file: Path, folder: Path
+) -> str:
+    """Hash all files that a network is trained on; `folder` has the shards."""
+    return file_sha256(labels_file, splits_file, preferred_file, *shard_files(folder))
+
+
 def _read_fields(
     folder: Path, rows: list[pd.DataFrame], params: TrainParams, fields: Path
 ) -> TrainingData:
     read = partial(read_fields, folder, fields, params=params.features)
     training, validation = (batches.join_crops(each, read) for each in rows)
     return TrainingData(training, validation)
+
+
+def _add_crops(examples: CropExamples[Any], labels: pd.DataFrame) -> CropExamples[Any]:
+    """The examples and weighed crops of their photos, with `preferences.COLUMNS`."""
+    places = pd.Index(examples.photos.names).get_indexer(labels["photo"]).astype(np.int64)
+    if (places < 0).any():
+        unknown = sorted(set(labels.loc[places < 0, "photo"]))
+        raise DataError(
+            f"preferred crops: expected those of training photos, got those of {unknown[:3]}. "
+            "Run `dvc repro`."
+        )
+    more = labels[list(CROP_COLUMNS)].to_numpy(np.float32)
+    weight = labels[WEIGHT].to_numpy(np.float32)
+    return CropExamples(
+        examples.photos,
+        np.concatenate([examples.photo, places]),
+        np.concatenate([examples.limits, more]),
+        np.concatenate([examples.weights, weight]),
+    )

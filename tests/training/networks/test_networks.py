@@ -169,6 +169,23 @@ def test_an_untrained_network_gives_the_start_for_every_photo_and_no_angle():
     assert keras_model.predict_limits(whole, photos(3, 256)) == pytest.approx(expected, abs=1e-5)
 
 
+def test_all_batches_have_one_size_and_no_photo_is_predicted_twice(upright, monkeypatch):
+    monkeypatch.setattr(keras_model, "_BATCH", 3)
+    sizes, predict = [], upright.predict_on_batch
+    monkeypatch.setattr(
+        upright, "predict_on_batch", lambda each: sizes.append(len(each["image"])) or predict(each)
+    )
+    limits = keras_model.predict_limits(upright, photos(7, 256))
+    assert sizes == [3, 3, 3]
+    assert limits.shape == (7, 5)
+    assert limits == pytest.approx(predict(photos(7, 256).inputs())["limits"], abs=1e-5)
+
+
+def test_a_full_batch_is_not_copied():
+    inputs = photos(3, 256).inputs()
+    assert keras_model._filled(inputs, 3) is inputs
+
+
 def test_a_start_at_the_frames_edge_is_met_within_half_a_hundredth():
     # margins of 0 become 0.003 of 1.003 or 1.006
     start = np.array([0.0, 0.0, 1.0, 0.9, 0.0])

@@ -16,10 +16,14 @@
   const PAIR = ["left", "right"];
   const NEITHER = "neither";
   const AGAIN_MS = 3000; // until what could not be sent is sent again
+  const ENDED = "ended"; // another study is in this one's folder
+  /** What a server says that shows another study by now. */
+  const UNKNOWN = ["ballot", "session", "unknown_crop"];
+  const MISSING = "The study is not on the server at the moment";
   const study = window.study;
   const stored = `cropperhead-study-${study.id}`;
   const find = (id) => document.getElementById(id);
-  const screens = ["start", "between", "vote", "paused", "thanks"];
+  const screens = ["start", "between", "vote", "paused", "thanks", "over"];
   const crops = [...document.querySelectorAll(".crop")];
 
   /**
@@ -37,6 +41,7 @@
   let isSending = false;
   let again = 0; // the timer of the next attempt to send
   let isReplaced = false; // in the storage, by another tab
+  let isOver = false; // nothing is asked or sent any more
 
   function key() {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -94,6 +99,7 @@
       await image.decode();
     } catch (error) {
       pictures.delete(name);
+      if (study.server) await request(image.src); // which says why
       throw error;
     }
     return image;
@@ -124,10 +130,10 @@
       if (isStale()) return;
       find("problem").textContent = "";
       present(ballot, place, images, isStale);
-    } catch {
-      if (isStale()) return;
-      find("problem").textContent =
-        "A picture could not be loaded. Your votes are safe; this tries again.";
+    } catch (error) {
+      if (isStale() || endsBy(error)) return;
+      const problem = error.reason === "no_study" ? MISSING : "A picture could not be loaded";
+      find("problem").textContent = `${problem}. Your votes are safe; this tries again.`;
       nextTry = setTimeout(next, 2000);
     }
   }
@@ -206,21 +212,47 @@
   }
 
   async function post(path, fields) {
-    const response = await fetch(path, {
+    const response = await request(path, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(fields),
     });
-    const answer = await response.json();
-    if (response.ok) return answer;
-    const { reason, detail } = answer;
+    return response.json();
+  }
+
+  /** Asks the server for something; what it refuses is an error, with its reason. */
+  async function request(address, options) {
+    const response = await fetch(address, options);
+    if (response.ok) return response;
+    const { reason, detail } = await response.json();
     const isLater = response.status === 429 || (response.status >= 500 && reason !== "full");
     throw Object.assign(new Error(detail), { reason, isLater });
   }
 
+  /** Whether a study is over by what the server says, which the page then shows for good. */
+  function endsBy({ reason }) {
+    if (reason !== ENDED && !UNKNOWN.includes(reason)) return false;
+    isOver = true;
+    takeTurn();
+    clearTimeout(again);
+    session = null; // no more votes are taken
+    const count = state.votes.length;
+    const unsent = count - state.sent;
+    const lines = ["Another study has taken its place."];
+    if (unsent > 0) {
+      lines.push(`Votes that had not been sent were not counted: ${unsent} of your ${count}.`);
+    } else if (count > 0) lines.push("All of your votes have arrived. Thank you.");
+    if (reason !== ENDED) lines.push("To take part in the new study, reload the page.");
+    find("uncounted").textContent = lines.join(" ");
+    find("over").querySelector(".withdraw").hidden = reason !== ENDED || state.sent === 0;
+    find("problem").textContent = "";
+    show("over");
+    return true;
+  }
+
   /** Sends the votes that the server does not have; where that fails, again after some seconds. */
   async function send() {
-    if (!study.server || isSending) return;
+    if (!study.server || isSending || isOver) return;
     isSending = true;
     clearTimeout(again);
     const current = state;
@@ -236,6 +268,7 @@
       document.documentElement.dataset.sent = String(state.sent);
       if (!find("thanks").hidden) void finish();
     } catch (error) {
+      if (endsBy(error)) return;
       if (error.isLater === false) find("problem").textContent = `Not accepted: ${error.message}.`;
       else again = setTimeout(send, AGAIN_MS);
     } finally {
@@ -313,7 +346,7 @@
     const minutes = Math.max(1, Math.round(((total - done) * 5) / 60));
     find("extent").textContent =
       done > 0
-        ? `You have voted ${done} times; ${total - done} are left.`
+        ? `You have voted ${done === 1 ? "once" : `${done} times`}; ${total - done} are left.`
         : `There are ${total} votes, which take about ${minutes} minutes.`;
     find("begin").textContent = done > 0 ? "Go on" : "Begin";
     show("start");
@@ -327,10 +360,15 @@
       keep();
       start(given);
     } catch (error) {
+      if (endsBy(error)) return;
       // the answer to the withdrawal was lost
       if (error.reason === "withdrawn") return forget();
+      if (error.reason === "banned") {
+        find("problem").textContent = "No more votes are taken from this browser.";
+        return;
+      }
       find("problem").textContent = error.isLater
-        ? "The server is busy; this tries again."
+        ? `${error.reason === "no_study" ? MISSING : "The server is busy"}; this tries again.`
         : `The pairs could not be loaded (${error.message}). Reload the page to try again.`;
       if (error.isLater) setTimeout(join, AGAIN_MS);
     }

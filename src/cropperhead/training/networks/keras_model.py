@@ -5,12 +5,12 @@ import json
 import re
 import tempfile
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from cropperhead.errors import ModelError
 from cropperhead.geometry.crops import Floats
@@ -64,12 +64,32 @@ def predict_limits(model: Any, photos: Photos) -> Floats:
 
 def predict_outputs(model: Any, photos: Photos) -> dict[str, Floats]:
     """All outputs of a model for photos, by name, each (n, ...)."""
-    slices = [slice(i, i + _BATCH) for i in range(0, len(photos.names), _BATCH)]
-    parts: Sequence[Any] = [model.predict_on_batch(photos.inputs(part)) for part in slices]
-    if not parts:
+    count = len(photos.names)
+    if not count:
         nothing = {name: np.ones((1, *each.shape[1:])) for name, each in model.input.items()}
-        parts = [{k: v[:0] for k, v in model.predict_on_batch(nothing).items()}]
-    return {name: np.concatenate([part[name] for part in parts]).astype(float) for name in parts[0]}
+        found = model.predict_on_batch(nothing)
+        return {name: each[:0].astype(float) for name, each in found.items()}
+    size = min(count, _BATCH)
+    parts = [
+        model.predict_on_batch(_filled(photos.inputs(slice(start, start + size)), size))
+        for start in range(0, count, size)
+    ]
+    return {
+        name: np.concatenate([part[name] for part in parts])[:count].astype(float)
+        for name in parts[0]
+    }
+
+
+def _filled(inputs: dict[str, NDArray[Any]], size: int) -> dict[str, NDArray[Any]]:
+    """Inputs with their last photo repeated up to `size`.
+
+    For a smaller batch TensorFlow would trace the model again, and oneDNN picks other kernels.
+    """
+    count = len(inputs["aspect"])
+    if count == size:
+        return inputs
+    places = np.minimum(np.arange(size), count - 1)
+    return {name: each[places] for name, each in inputs.items()}
 
 
 def _refuse_bomb(file: Path) -> None:
