@@ -41,11 +41,28 @@ def test_who_withdraws_has_no_votes_and_none_that_come_late(box):
     assert box.withdraw(ONE, RECEIPT)
     assert box.withdraw(ONE, RECEIPT)  # a repeat
     assert box.votes() == {}
-    with pytest.raises(RejectedFile, match="nobody votes under this id"):
+    with pytest.raises(RejectedFile, match="there is no such person"):
         box.cast(rater, {1: ("left", 900)})
     for again in (lambda: box.find(ONE, RECEIPT), lambda: box.add(ONE, RECEIPT, 1, 9)):
         with pytest.raises(RejectedFile, match="were withdrawn"):
             again()
+
+
+def test_who_is_banned_has_no_votes_and_casts_no_more(box, collection):
+    rater, kept = (box.add(one, RECEIPT, sessions=1, most=9) for one in (ONE, TWO))
+    for each in (rater, kept):
+        box.cast(each, {0: ("left", 900)})
+    assert not BallotBox(collection.database, "other").ban(ONE)
+    assert box.ban(ONE)
+    assert box.ban(ONE)  # a repeat
+    assert not box.ban("03" * 16)
+    assert box.votes() == {kept: {0: ("left", 900)}}
+    assert (collection.counts().raters, collection.counts().votes) == (1, 1)
+    with pytest.raises(RejectedFile, match="no more votes are taken"):
+        box.add(ONE, RECEIPT, sessions=1, most=9)
+    assert box.withdraw(ONE, RECEIPT)  # of what is no longer there
+    with pytest.raises(RejectedFile, match="no more votes are taken"):
+        box.add(ONE, RECEIPT, sessions=1, most=9)
 
 
 def test_votes_of_another_study_are_not_this_one_s(box, collection):
@@ -53,11 +70,11 @@ def test_votes_of_another_study_are_not_this_one_s(box, collection):
     rater = other.add(ONE, RECEIPT, sessions=1, most=9)
     other.cast(rater, {0: ("left", 900)})
     assert box.votes() == {}
-    with pytest.raises(RejectedFile, match="nobody votes under this id"):
+    with pytest.raises(RejectedFile, match="there is no such person"):
         box.cast(rater, {1: ("left", 900)})
 
 
 def test_a_study_can_be_full(box):
     box.add(ONE, RECEIPT, sessions=1, most=1)
-    with pytest.raises(RejectedFile, match="all the people it can have"):
+    with pytest.raises(RejectedFile, match="takes no more people"):
         box.add(TWO, RECEIPT, sessions=1, most=1)

@@ -54,7 +54,7 @@ def test_what_cannot_be_taken_over_is_named_with_the_reason(tmp_path, bucket, ca
     out = tmp_path / "out"
     assert main(["collected", "import-photos", str(file), str(bucket), str(out)]) == 0
     said = capsys.readouterr()
-    assert said.out == f"1 photos of 4 documents are in {out}, 3 left out\n"
+    assert said.out == f"1 photo of 4 documents is in {out}, 3 left out\n"
     reasons = dict(line.split(": ", 1) for line in said.err.splitlines())
     assert reasons["document 4"] == "it has no filename"
     assert "expected a baseline JPEG" in reasons["progressive.jpg"]

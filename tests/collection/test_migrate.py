@@ -42,5 +42,6 @@ def test_a_later_release_s_database_is_left_alone(collection):
 
 def test_a_database_without_tables_is_named(tmp_path):
     opened = open_collection(str(tmp_path))
+    opened.database.file.touch()
     with pytest.raises(CollectionError, match="it has no collection of this release"):
         migrate.require_current(opened.database)

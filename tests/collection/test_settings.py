@@ -25,13 +25,13 @@ def test_the_command_line_counts_before_the_environment_and_that_before_the_file
     ("given", "expected"),
     [
         ({"blind_share": "1.5"}, "collection.blind_share is 1.5, expected 0 to 1"),
-        ({"blind_share": "nan"}, "expected a number"),
-        ({"blind_share": ".inf"}, "expected a number"),
-        ({"max_crops": "many"}, "collection.max_crops is 'many', expected a number"),
+        ({"blind_share": "nan"}, "expected a finite number"),
+        ({"blind_share": ".inf"}, "expected a finite number"),
+        ({"max_crops": "many"}, "collection.max_crops is 'many', expected a whole number"),
         ({"max_crops": "1.5"}, "expected a whole number"),
         ({"max_crops": "0"}, "expected above 0"),
-        ({"max_crops": "true"}, "expected a number"),
-        ({"publish": "none"}, "expected accepted or all"),
+        ({"max_crops": "true"}, "expected a whole number"),
+        ({"publish": "none"}, "expected one of accepted, all"),
         ({"consent": "yes"}, "expected a text of 5 to 2,000 words"),
         ({"colour": "red"}, "unknown setting 'colour', expected place"),
         ({"max_photo_kilobytes": "5000"}, "expected 16 to 1024"),
@@ -45,6 +45,18 @@ def test_a_setting_that_cannot_be_used_is_named(given, expected):
 def test_a_variable_that_cannot_be_used_is_named():
     with pytest.raises(ParamsError, match="CROPPERHEAD_COLLECTION_MAX_CROPS is 'x', expected"):
         load(environment={"CROPPERHEAD_COLLECTION_MAX_CROPS": "x"})
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [("2024", "2024"), ("007", "007"), ("1e3", "1e3"), ("yes", "yes"), ("'a # b'", "a # b")],
+)
+def test_a_text_setting_is_read_alike_wherever_it_is_written(tmp_path, written, expected):
+    file = tmp_path / "settings.yaml"
+    file.write_text(f"place: {written}\n")
+    environment = {"CROPPERHEAD_COLLECTION_PLACE": written}
+    loaded = [load({"place": written}), load(environment=environment), load(file=file)]
+    assert [one.place for one in loaded] == [expected] * 3
 
 
 @pytest.mark.parametrize("content", ["- a", "max_crops: [1]", "colour: 1", "{", "consent: {a: b}"])

@@ -159,6 +159,13 @@ def test_headings_and_lists_stand_apart_from_text(page):
             assert before == "" or before.lstrip().startswith("- ")
 
 
+def test_the_model_card_says_what_training_made_of_preferred_crops():
+    said = "Training also used 3 crops that people preferred to the photographer's own."
+    shown = cards.render_model_card(ModelCard(FACTS, comparison(), inventory(), [said]))
+    assert f"{said} The datasheet has the details." in shown
+    assert "preferred" not in card()
+
+
 def test_a_model_card_has_the_sections_of_mitchell_et_al():
     titles = [heading for heading, _ in sections(PAGES["card"]) if heading.startswith("## ")]
     assert titles == [

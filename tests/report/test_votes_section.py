@@ -46,10 +46,19 @@ def test_of_few_votes_nothing_is_said_but_how_many_are_needed():
     )
 
 
+def test_of_too_few_people_s_votes_the_report_shows_neither_shares_nor_photos():
+    few = findings.summarise(simulate(4, ORDERED), 0.95)
+    assert few.preferred
+    shown = _page(VotesSection(few, pictures=[picture(each.photo) for each in few.preferred]))
+    assert "144 votes by 4 people: nothing can be said yet." in shown  # 36 plain likes of each
+    assert "Shares are shown once 5 attentive people have voted." in shown
+    assert "percent preferred" not in shown
+    assert "Where people preferred" not in shown
+
+
 def test_what_one_person_s_votes_cannot_say_is_left_out():
     one = findings.summarise(simulate(1, ORDERED), 0.95)
     assert votes_section.votes_table(one, LABELS, ()).forest is None
-    assert "percent preferred" not in _page(VotesSection(one))
     assert not any("alpha" in line for line in votes_section.facts(one))
 
 
@@ -79,9 +88,9 @@ def test_the_page_shows_shares_and_the_photos_that_people_liked(many):
     section = VotesSection(many, pictures=[picture(name) for name in names])
     shown = _page(section)
     assert "Where people preferred the CNN’s crop" in shown
-    assert "Where people despised it" in shown
+    assert "Where people preferred another crop" in shown
     assert all(name in shown for name in names)
-    assert "2 people of 12 failed the catch trials" in shown
+    assert "2 of 12 people voted carelessly" in shown
     assert "percent preferred" in shown
 
 

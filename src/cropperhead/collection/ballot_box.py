@@ -14,6 +14,13 @@ from cropperhead.collection.tables import Database
 from cropperhead.errors import RejectedFile
 
 Votes = Mapping[int, tuple[str, int]]  # the answer and the milliseconds of each ballot's place
+# Made once: making a statement takes as long as running it
+_RATER = sa.select(tables.raters.c.id).where(
+    tables.raters.c.id == sa.bindparam("rater"),
+    tables.raters.c.session == sa.bindparam("session"),
+    tables.raters.c.study == sa.bindparam("study"),
+)
+_BANNED = "banned"  # in place of a receipt's hash: who withdrew may begin anew, who is banned not
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,8 @@ class BallotBox:
     def find(self, identity: str, receipt: str) -> Rater | None:
         """Find a rater by the id and the receipt's hash; None for one that is new.
 
-        Raises RejectedFile: `withdrawn` after a withdrawal, `id_taken` for another receipt.
+        Raises RejectedFile: `withdrawn` after a withdrawal, `banned`, or `id_taken` for another
+        receipt.
         """
         with self.database.reading() as connection:
             return self._find(connection, identity, receipt)
@@ -55,7 +63,7 @@ class BallotBox:
                 return known
             everybody = sa.select(sa.func.count()).select_from(tables.raters)
             if connection.execute(everybody).scalar_one() >= most:
-                raise RejectedFile("full", "this study has all the people it can have")
+                raise RejectedFile("full", "this study takes no more people")
             used = {row[0]: row[1] for row in connection.execute(counts.group_by(raters.session))}
             session = min(range(sessions), key=lambda number: (used.get(number, 0), number))
             row = {"id": identity, "receipt": receipt, "study": self._study, "session": session}
@@ -65,13 +73,13 @@ class BallotBox:
 
     def cast(self, rater: Rater, votes: Votes) -> int:
         """Store votes; return how many are new. Raises RejectedFile for an unknown rater."""
-        raters, now = tables.raters.c, int(time.time())
-        known = sa.select(raters.id).where(
-            raters.id == rater.id, raters.session == rater.session, raters.study == self._study
-        )
+        now = int(time.time())
+        theirs = {"rater": rater.id, "session": rater.session, "study": self._study}
         with self.database.writing(rater.id) as connection:
-            if connection.execute(known).first() is None:
-                raise RejectedFile("unknown_rater", "nobody votes under this id, or not any more")
+            if connection.execute(_RATER, theirs).first() is None:
+                raise RejectedFile(
+                    "unknown_rater", "there is no such person, or their votes were deleted"
+                )
             return sum(
                 self.database.insert_new(
                     connection,
@@ -89,18 +97,37 @@ class BallotBox:
         raters, withdrawals = tables.raters.c, tables.withdrawals.c
         with self.database.writing(identity) as connection:
             past = sa.select(withdrawals.id).where(
-                withdrawals.id == identity, withdrawals.receipt == receipt
+                withdrawals.id == identity, withdrawals.receipt.in_([receipt, _BANNED])
             )
             if connection.execute(past).first():
                 return True
             theirs = sa.select(raters.id).where(raters.id == identity, raters.receipt == receipt)
             if connection.execute(theirs).first() is None:
                 return False
-            row = {"id": identity, "receipt": receipt, "withdrawn": int(time.time())}
-            self.database.insert_new(connection, tables.withdrawals, row)
-            connection.execute(sa.delete(tables.votes).where(tables.votes.c.rater == identity))
-            connection.execute(sa.delete(tables.raters).where(raters.id == identity))
+            self._delete(connection, identity, receipt)
         return True
+
+    def ban(self, identity: str) -> bool:
+        """Delete a rater with all votes, and take none under this id again; False for no such one.
+
+        Nothing is kept but the id. Who was banned or has withdrawn before counts as banned, too.
+        """
+        raters, withdrawals = tables.raters.c, tables.withdrawals.c
+        with self.database.writing(identity) as connection:
+            past = sa.select(withdrawals.id).where(withdrawals.id == identity)
+            if connection.execute(past).first():
+                return True
+            theirs = sa.select(raters.id).where(raters.id == identity, raters.study == self._study)
+            if connection.execute(theirs).first() is None:
+                return False
+            self._delete(connection, identity, _BANNED)
+        return True
+
+    def _delete(self, connection: sa.Connection, identity: str, receipt: str) -> None:
+        row = {"id": identity, "receipt": receipt, "withdrawn": int(time.time())}
+        self.database.insert_new(connection, tables.withdrawals, row)
+        connection.execute(sa.delete(tables.votes).where(tables.votes.c.rater == identity))
+        connection.execute(sa.delete(tables.raters).where(tables.raters.c.id == identity))
 
     def votes(self, identity: str | None = None) -> dict[Rater, dict[int, tuple[str, int]]]:
         """Return the votes of everybody in the study, or of one rater, sorted."""
@@ -121,8 +148,11 @@ class BallotBox:
 
     def _find(self, connection: sa.Connection, identity: str, receipt: str) -> Rater | None:
         raters, withdrawals = tables.raters.c, tables.withdrawals.c
-        past = sa.select(withdrawals.id).where(withdrawals.id == identity)
-        if connection.execute(past).first() is not None:
+        past = sa.select(withdrawals.receipt).where(withdrawals.id == identity)
+        gone = connection.execute(past).scalar()
+        if gone == _BANNED:
+            raise RejectedFile("banned", "no more votes are taken from this person")
+        if gone is not None:
             raise RejectedFile("withdrawn", "these votes were withdrawn")
         columns = sa.select(raters.session, raters.receipt, raters.study)
         row = connection.execute(columns.where(raters.id == identity)).first()

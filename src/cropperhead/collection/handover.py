@@ -125,10 +125,6 @@ class Opened:
         from cropperhead.collection import migrate, settings  # noqa: PLC0415
 
         self._collection = settings.open_collection(place)
-        if self._collection.database.is_sqlite:
-            file = Path(str(self._collection.database.url.database))
-            if not file.exists():
-                raise CollectionError(f"{place}: it holds no collection")
         migrate.require_current(self._collection.database)
 
     def __enter__(self) -> "Collection":

@@ -26,6 +26,16 @@ from cropperhead.collection.uploads import Upload
 from cropperhead.errors import RejectedFile
 
 _ORPHAN_AGE_S = 3600.0  # a photo's object is stored shortly before its row
+# What is known of a crop's id and its sender. One statement, made once: each costs as much as the
+# rows, and making one as much as running it
+_KNOWN = (
+    sa.select(tables.crops.c.photo, tables.crops.c.receipt, tables.withdrawals.c.id)
+    .add_columns(tables.bans.c.author)
+    .select_from(sa.select(sa.literal(1)).subquery())
+    .outerjoin(tables.crops, tables.crops.c.id == sa.bindparam("crop"))
+    .outerjoin(tables.withdrawals, tables.withdrawals.c.id == sa.bindparam("crop"))
+    .outerjoin(tables.bans, tables.bans.c.author == sa.bindparam("sender"))
+)
 
 
 class Outcome(Enum):
@@ -43,6 +53,8 @@ class Counts:
     photo_bytes: int
     crops: Mapping[str, int]  # by status
     withdrawn: int
+    raters: int  # of all studies
+    votes: int
 
     @property
     def all_crops(self) -> int:
@@ -84,15 +96,7 @@ class Collection:
 
     def _is_repeat(self, connection: sa.Connection, photo: Upload, sent: SentCrop) -> bool:
         """Return whether a crop is stored already. Raises RejectedFile if it may not be."""
-        crops, withdrawals, bans = tables.crops.c, tables.withdrawals.c, tables.bans.c
-        # one statement for all three: each costs as much as the rows
-        found = connection.execute(
-            sa.select(crops.photo, crops.receipt, withdrawals.id, bans.author)
-            .select_from(sa.select(sa.literal(1)).subquery())
-            .outerjoin(tables.crops, crops.id == sent.id)
-            .outerjoin(tables.withdrawals, withdrawals.id == sent.id)
-            .outerjoin(tables.bans, bans.author == sent.author)
-        ).one()
+        found = connection.execute(_KNOWN, {"crop": sent.id, "sender": sent.author}).one()
         stored_photo, receipt, withdrawn, banned = found
         if stored_photo is not None:
             if (stored_photo, receipt) != (photo.sha256, sent.receipt):
@@ -184,15 +188,18 @@ class Collection:
             ).one()
             by_status = connection.execute(sa.select(status, sa.func.count()).group_by(status))
             crops = dict.fromkeys(tables.STATUSES, 0) | dict(tuple(row) for row in by_status)
-            withdrawn = sa.select(sa.func.count()).select_from(tables.withdrawals)
-            return Counts(photos, int(size), crops, connection.execute(withdrawn).scalar_one())
+            further = [
+                connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+                for table in (tables.withdrawals, tables.raters, tables.votes)
+            ]
+            return Counts(photos, int(size), crops, *further)
 
     def sweep(self, least_age_s: float = _ORPHAN_AGE_S) -> int:
         """Delete objects without a row that are at least so old; return how many there were."""
         return sum(map(self._delete_orphan, list(self._orphans(least_age_s))))
 
     def missing_objects(self) -> list[str]:
-        """List the photos whose object is gone, which nothing but the disk's loss can explain."""
+        """List the photos whose object is gone: by the disk's loss, or in a backup."""
         with self.database.reading() as connection:
             names = connection.execute(sa.select(tables.photos.c.sha256)).scalars().all()
         return [name for name in sorted(names) if not self.objects.exists(name)]

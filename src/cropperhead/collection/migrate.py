@@ -30,6 +30,8 @@ def migrate(database: Database) -> None:
 
     Raises CollectionError if a later release has written the database.
     """
+    if database.file is not None:
+        database.file.parent.mkdir(parents=True, exist_ok=True)
     with database.writing() as connection:
         if not database.is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
@@ -38,7 +40,9 @@ def migrate(database: Database) -> None:
 
 
 def require_current(database: Database) -> None:
-    """Raise CollectionError unless the database has the tables of this release."""
+    """Raise CollectionError unless the database has the tables of this release. Creates no file."""
+    if database.file is not None and not database.file.exists():
+        raise CollectionError(f"{database.file.parent}: it holds no collection.")
     with database.reading() as connection:
         if not is_current(connection, database):
             raise CollectionError(

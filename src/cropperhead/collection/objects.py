@@ -4,30 +4,25 @@ An object is stored whole or not at all. Storing one again changes nothing, beca
 content's.
 """
 
-import os
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
-from cropperhead.errors import CollectionError, SetupError, disk_problem
-from cropperhead.system import atomic, regular_file
-
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+from cropperhead.errors import CollectionError, disk_problem
+from cropperhead.system import atomic, object_store, regular_file
+from cropperhead.system.object_store import Patience
 
 _SUFFIX, _MARK = ".jpg", "collection.txt"
 _NAME = re.compile(r"[0-9a-f]{64}")
 _MOST_BYTES = 16 * 2**20  # of an object that is read; photos have at most one of them
 _UNFINISHED_S = 3600.0  # after which an unfinished file is a killed process's
 # A person waits for the answer: short times, few tries
-_TIMEOUT, _CONNECT_TIMEOUT, _RETRIES = "10s", "3s", 2
-_RETRY_S = 8
+_PATIENCE = Patience(connect_s=3, answer_s=10, retries=2, retry_s=8)
 
 
 class Objects(Protocol):
@@ -59,7 +54,7 @@ def open_objects(place: str) -> Objects:
     AWS_ENDPOINT_URL. Raises SetupError if obstore is not installed, CollectionError for a URL that
     it does not know.
     """
-    if "://" not in place:
+    if not object_store.is_url(place):
         return FolderObjects(Path(place).expanduser())
     return RemoteObjects(place)
 
@@ -151,22 +146,11 @@ class RemoteObjects:
     """Objects in S3 or another store that obstore knows by its URL."""
 
     def __init__(self, url: str) -> None:
-        try:
-            import obstore  # noqa: PLC0415 - an extra
-            from obstore.exceptions import BaseError  # noqa: PLC0415
-            from obstore.store import from_url  # noqa: PLC0415
-        except ModuleNotFoundError as error:
-            raise SetupError(
-                f"{url}: object stores need obstore. Install it: pip install 'cropperhead[web]'"
-            ) from error
-        self._obstore, self._error, self._url = obstore, BaseError, url
-        options: dict[str, Any] = {"timeout": _TIMEOUT, "connect_timeout": _CONNECT_TIMEOUT}
-        if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):  # one's own, such as MinIO
-            options["allow_http"] = True
-        retries = {"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_RETRY_S)}
-        open_store: Any = from_url  # typed for each kind of URL
-        with self._reachable():
-            self._store: ObjectStore = open_store(url, client_options=options, retry_config=retries)
+        self._url = url
+        self._store = object_store.open_store(url, _PATIENCE, CollectionError, "'cropperhead[web]'")
+        import obstore  # noqa: PLC0415 - an extra
+
+        self._obstore = obstore
 
     def prepare(self, is_new: bool) -> None:
         """See Objects: buckets are made by their owners."""
@@ -211,15 +195,8 @@ class RemoteObjects:
                     if is_old and _NAME.fullmatch(name) and each["path"] == _key(name):
                         yield name
 
-    @contextmanager
-    def _reachable(self) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except (self._error, OSError, ValueError, RuntimeError) as error:
-            problem = str(error).strip().splitlines() or [type(error).__name__]
-            raise CollectionError(f"{self._url}: {problem[0][:300]}") from error
+    def _reachable(self) -> AbstractContextManager[None]:
+        return object_store.reachable(self._url, CollectionError)
 
 
 def _key(name: str) -> str:

@@ -5,7 +5,6 @@ and what the database and the object store need.
 """
 
 import dataclasses
-import math
 import os
 import typing
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from cropperhead.collection.intake import Collection
 from cropperhead.collection.objects import open_objects
 from cropperhead.collection.tables import Database, parse_url
 from cropperhead.errors import ParamsError
-from cropperhead.params import parse_yaml
+from cropperhead.params import cast, expect, parse_yaml
 
 Publish = Literal["accepted", "all"]
 
@@ -86,7 +85,7 @@ class CollectionSettings:
 
 
 def load_settings(
-    given: Mapping[str, Any], environment: Mapping[str, str] = os.environ, file: Path | None = None
+    given: Mapping[str, str], environment: Mapping[str, str] = os.environ, file: Path | None = None
 ) -> CollectionSettings:
     """Load the settings: `given` counts before the environment's, these before the file's.
 
@@ -99,10 +98,10 @@ def load_settings(
     for name in kinds:
         text = environment.get(ENVIRONMENT + name.upper())
         if text is not None:
-            values[name] = _cast(f"{ENVIRONMENT}{name.upper()}", kinds[name], _parse(text))
-    for name, value in given.items():
+            values[name] = _read(f"{ENVIRONMENT}{name.upper()}", kinds[name], text)
+    for name, text in given.items():
         _require_known(name, kinds, "-S")
-        values[name] = _cast(name, kinds[name], _parse(value))
+        values[name] = _read(name, kinds[name], text)
     return CollectionSettings(**values)
 
 
@@ -152,7 +151,8 @@ def _hide_password(place: str) -> str:
 
 def _read_file(file: Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        content = parse_yaml(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        content, texts = parse_yaml(text), yaml.BaseLoader(text).get_single_data()
     except OSError as error:
         raise ParamsError(f"{file}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -161,7 +161,10 @@ def _read_file(file: Path, kinds: Mapping[str, Any]) -> dict[str, Any]:
         raise ParamsError(f"{file}: expected settings, one `name: value` a line")
     for name in content:
         _require_known(str(name), kinds, str(file))
-    return {name: _cast(f"{file}: {name}", kinds[name], value) for name, value in content.items()}
+    return {
+        name: _cast(f"{file}: {name}", kinds[name], value, texts.get(name))
+        for name, value in content.items()
+    }
 
 
 def _require_known(name: str, kinds: Mapping[str, Any], where: str) -> None:
@@ -169,32 +172,25 @@ def _require_known(name: str, kinds: Mapping[str, Any], where: str) -> None:
         raise ParamsError(f"{where}: unknown setting {name!r}, expected {', '.join(kinds)}")
 
 
-def _parse(text: Any) -> Any:
-    """The value of a text as YAML has it; the text itself if it is none."""
+def _read(where: str, kind: Any, text: str) -> Any:
     try:
-        value = parse_yaml(text) if isinstance(text, str) else text
+        value = parse_yaml(text)
     except (yaml.YAMLError, ValueError, RecursionError):
-        return text
-    return text if isinstance(value, dict | list) or value is None else value
+        value = text
+    return _cast(where, kind, value, text)
 
 
-def _cast(where: str, kind: Any, value: Any) -> Any:
-    if typing.get_origin(kind) is Literal:
-        choices = typing.get_args(kind)
-        _require(where, value, value in choices, " or ".join(choices))
-        return value
-    if kind is str:
-        is_text = isinstance(value, str | int | float) and not isinstance(value, bool)
-        _require(where, value, is_text, "a text")
-        return str(value)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    _require(where, value, is_number and math.isfinite(value), "a number")
-    if kind is int:
-        _require(where, value, float(value).is_integer(), "a whole number")
-    return kind(value)
+def _cast(where: str, kind: Any, value: Any, text: Any) -> Any:
+    """Cast a value of YAML. A text setting takes what YAML reads as a number as it is written."""
+    is_scalar = isinstance(value, str | int | float)
+    if (kind is str and not isinstance(value, str)) or not is_scalar:
+        value = text
+    return cast(_name(where), kind, value)
 
 
 def _require(where: str, value: Any, holds: bool, expected: str) -> None:
-    if not holds:
-        name = where if where.startswith(ENVIRONMENT) or ": " in where else f"collection.{where}"
-        raise ParamsError(f"{name} is {value!r}, expected {expected}")
+    expect(_name(where), value, holds, expected)
+
+
+def _name(where: str) -> str:
+    return where if where.startswith(ENVIRONMENT) or ": " in where else f"collection.{where}"

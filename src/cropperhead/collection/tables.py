@@ -6,6 +6,7 @@ Photos themselves are in the object store. A photo has a row only while its obje
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ withdrawals = sa.Table(
     "withdrawals",
     METADATA,
     Column("id", String(32), primary_key=True),
-    Column("receipt", _SHA256, nullable=False),
+    Column("receipt", _SHA256, nullable=False),  # or `banned`, of a rater
     Column("withdrawn", BigInteger, nullable=False),
 )
 bans = sa.Table(
@@ -123,7 +124,11 @@ class Database:
                 f"{self.shown_url}: it needs {error.name}, which is not installed. "
                 "Install it: pip install 'cropperhead[web]'"
             ) from error
-        self._insert = sqlite.insert if self.is_sqlite else postgresql.insert
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; None for one in memory or of another kind."""
+        return Path(self.url.database) if self.is_sqlite and self.url.database else None
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -146,11 +151,7 @@ class Database:
 
     def insert_new(self, connection: sa.Connection, table: sa.Table, values: Any) -> bool:
         """Insert a row unless there is one with its key; return whether it is new."""
-        statement = self._insert(table).on_conflict_do_nothing()
-        # rows are counted only on request
-        counting = {"preserve_rowcount": True}
-        done = connection.execute(statement, values, execution_options=counting)
-        return done.rowcount == 1
+        return connection.execute(_insert_new(table, self.is_sqlite), values).rowcount == 1
 
     def close(self) -> None:
         """Close all connections."""
@@ -165,6 +166,14 @@ class Database:
             raise CollectionError(f"{self.shown_url}: {problem[0][:300]}") from error
         except sa.exc.TimeoutError as error:  # of the pool
             raise CollectionError(f"{self.shown_url}: all its connections are busy") from error
+
+
+@cache
+def _insert_new(table: sa.Table, is_sqlite: bool) -> sa.Insert:
+    """The statement of `insert_new`, made once: making it takes as long as running it."""
+    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    # rows are counted only on request
+    return insert.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def parse_url(url: str) -> sa.URL:
@@ -184,8 +193,6 @@ def parse_url(url: str) -> sa.URL:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_S}, pool_timeout=_BUSY_S)
 
     @sa.event.listens_for(engine, "connect")

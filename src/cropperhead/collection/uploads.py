@@ -94,7 +94,7 @@ def _read_header(content: bytes) -> _Header:
         elif marker in _APPLICATIONS:
             _check_application(marker, payload)
         elif marker not in _KEPT and marker != _COMMENT:
-            raise _damaged(f"marker {marker:02X} has no place in a baseline JPEG")
+            raise _damaged(f"marker {marker:02X} does not belong in a baseline JPEG")
         if marker in _KEPT or marker == _BASELINE:
             kept.append(segment)
     if size is None:

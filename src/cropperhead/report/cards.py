@@ -13,13 +13,7 @@ from typing import Any
 from cropperhead.dataset.inventory import Inventory, Quartiles, SplitSize
 from cropperhead.dataset.split_labels import TEST, TRAIN, VALIDATION
 from cropperhead.evaluation.corrections import Corrections
-from cropperhead.evaluation.number_text import (
-    DASH,
-    format_count,
-    format_number,
-    format_share,
-    join_words,
-)
+from cropperhead.evaluation.number_text import DASH, format_number, format_share
 from cropperhead.params import Params
 from cropperhead.report import page, tables, votes_section
 from cropperhead.report.comparison import Comparison
@@ -28,6 +22,7 @@ from cropperhead.report.table import Column, Table, plain_table
 from cropperhead.report.votes_section import VotesSection
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.training.networks import keras_model
+from cropperhead.words import format_count, join_words
 
 _MOST_VALUES = 8  # of one kind with a row of their own; the others share one
 _ALL_VALUES = 100
@@ -54,11 +49,15 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The content of a model card: the model, its comparison, and the labels it learned from."""
+    """The content of a model card: the model, its comparison, and the labels it learned from.
+
+    `preferred` are sentences on crops that people preferred to the photographer's.
+    """
 
     model: ModelFacts
     comparison: Comparison
     inventory: Inventory
+    preferred: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,8 @@ def render_model_card(card: ModelCard) -> str:
 
 
 def _vote_facts(section: VotesSection | None) -> list[str]:
-    """List what people's votes show besides the scores; nothing where nobody has voted."""
-    if section is None or section.findings is None or not section.findings.shares:
+    """List what people's votes show besides the scores; nothing where they say nothing yet."""
+    if section is None or section.findings is None or not section.findings.says_something:
         return []
     return votes_section.facts(section.findings)
 

@@ -25,6 +25,7 @@ from cropperhead.report.charts import BINS, LIMIT_NAMES
 from cropperhead.report.comparison import Comparison
 from cropperhead.report.distribution_shift import Shift, format_test
 from cropperhead.report.gallery import Picture, gallery_picture
+from cropperhead.words import format_count
 
 _DPI = 110
 _OPEN_AXES = {"axes.spines.top": False, "axes.spines.right": False}
@@ -151,7 +152,8 @@ def _add_shift_legend(figure: Figure, shift: Shift, before: str, after: str) -> 
         Patch(facecolor="none", edgecolor=_AFTER, linewidth=2),
         Line2D([], [], color=_AFTER, linestyle=_DASHES),
     ]
-    names = [f"{before}: {len(shift.before):,} crops", f"{after}: {len(shift.after):,} crops"]
+    versions = (before, shift.before), (after, shift.after)
+    names = [f"{name}: {format_count(len(crops), 'crop')}" for name, crops in versions]
     looks: dict[str, Any] = {"ncols": len(handles), "frameon": False, "fontsize": 13}
     figure.legend(handles, [*names, "median"], loc="outside upper left", **looks)
 

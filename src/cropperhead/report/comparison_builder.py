@@ -19,11 +19,7 @@ from cropperhead.evaluation import (
 from cropperhead.evaluation.corrections import Corrections
 from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, RANDOM
 from cropperhead.evaluation.evaluate import Evaluation
-from cropperhead.evaluation.number_text import (
-    format_confidence,
-    format_count,
-    format_number,
-)
+from cropperhead.evaluation.number_text import format_confidence, format_number
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
 from cropperhead.params import EvaluateParams, Params, effective
@@ -31,6 +27,7 @@ from cropperhead.report.comparison import Comparison, CropperScores
 from cropperhead.report.gallery import Picture
 from cropperhead.report.tables import explain_judges
 from cropperhead.report.votes_section import VotesSection
+from cropperhead.words import format_count
 
 _GALLERY_CROPPERS = (CNN, RANDOM, MEDIAN)
 _BLOCKS = ("extract", "split", "train", "evaluate")  # of params.yaml, listed in the report
@@ -100,7 +97,7 @@ def gallery_photos(
 def voted_photos(evaluation: Evaluation, votes: VotesSection) -> list[str]:
     """List the photos on which people liked this model's crop most and least."""
     found = votes.findings
-    if found is None or not votes.is_current:
+    if found is None or not (found.says_something and votes.is_current):
         return []
     return [
         each.photo

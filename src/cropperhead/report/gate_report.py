@@ -1,9 +1,9 @@
 """The gate's findings as Markdown, for a pull request."""
 
 from cropperhead.evaluation.gate import Check, Gate
-from cropperhead.evaluation.number_text import format_count
 from cropperhead.report import markdown
 from cropperhead.report.table import Cell, Column, Row, Table
+from cropperhead.words import format_count
 
 
 def gate_markdown(gate: Gate) -> str:

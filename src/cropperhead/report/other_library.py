@@ -8,21 +8,18 @@ import pandas as pd
 from cropperhead.dataset import extract, shards, split, split_labels
 from cropperhead.errors import DataError
 from cropperhead.evaluation import evaluate, metrics
-from cropperhead.evaluation.number_text import format_count
 from cropperhead.library import scan
 from cropperhead.params import Params
 from cropperhead.report import publish
 from cropperhead.system.project_files import EXTRACTED, HISTORY, LABELS, MODEL, SPLITS
+from cropperhead.words import format_count
 
 
 def evaluate_on_library(folder: Path, catalogs: Sequence[Path], out: Path, params: Params) -> str:
     """Extract a library into `out`, score every cropper on it, and return where the report is.
 
-    Raises DataError where the pipeline has no model yet, or the model was trained on every photo.
+    Raises DataError where the model was trained on every photo.
     """
-    for file in (MODEL, LABELS, SPLITS, HISTORY):
-        if not file.exists():
-            raise DataError(f"{file}: not found. Run `dvc repro` first, from the project's root.")
     entries = scan.scan(folder, catalogs, params.extract.tags).entries
     extract.extract_into(out, folder, entries, params.extract)
     labels, pipeline_labels = _split_labels(out / "extracted", params)

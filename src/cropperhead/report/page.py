@@ -18,6 +18,7 @@ from cropperhead.report import charts, gallery, markdown, tables, votes_section
 from cropperhead.report.comparison import COUNT_NAMES, Comparison
 from cropperhead.report.rendering import render_template
 from cropperhead.report.table import Table, without_details
+from cropperhead.study.findings import LEAST_RATERS
 
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
 _FIRST_PHOTOS = 24  # of the gallery, until all are requested
@@ -105,9 +106,13 @@ def _vote_values(comparison: Comparison) -> dict[str, Any]:
     if section is None:
         return {"votes": None}
     found = section.findings
-    if found is None or not found.shares:
-        sentence = votes_section.headline(section, labels)
-        return {"votes": section, "votes_headline": sentence, "votes_table": None}
+    values = {
+        "votes": section,
+        "votes_headline": votes_section.headline(section, labels),
+        "least_raters": LEAST_RATERS,
+    }
+    if found is None or not found.says_something:
+        return values | {"votes_table": None}
     pictures = section.pictures
     exhibits = gallery.make_exhibits(pictures, repeats=len(comparison.pictures))
     by_name = {exhibit.photo: exhibit for exhibit in exhibits}
@@ -119,9 +124,7 @@ def _vote_values(comparison: Comparison) -> dict[str, Any]:
         ]
         for part in (found.preferred, found.despised)
     )
-    return {
-        "votes": section,
-        "votes_headline": votes_section.headline(section, labels),
+    return values | {
         "votes_table": votes_section.votes_table(found, labels, comparison.judge_scores),
         "votes_facts": votes_section.facts(found),
         "votes_liked": liked,

@@ -24,7 +24,8 @@ from cropperhead.study import votes as study_votes
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.system.project_files import LOCK
 from cropperhead.training import tracking
-from cropperhead.training.choice_report import explain_choice
+from cropperhead.training.choice_report import explain_choice, explain_preferred
+from cropperhead.training.training_data import training_data_sha256
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Inputs:
     extracted: Path
     labels: Path
     splits: Path
+    preferred: Path
     model: Path
     history: Path
     choice: Path
@@ -53,7 +55,7 @@ class LibraryNotes:
     corrections: Corrections | None = None
     automatic: int = 0  # photos with only a crop that nobody made
     votes: VotesSection | None = None
-    choice: Sequence[str] = ()  # sentences on the choice between base model and own networks
+    choice: Sequence[str] = ()  # sentences on what was chosen, and on preferred crops
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     labels = split_labels.read_labels_with_splits(inputs.labels, inputs.splits)
     extract_report = _read_json(inputs.extract_report)
     changes = corrections.summarise_corrections(labels, extract_report, params.evaluate)
+    choice = _read_json(inputs.choice)
+    preferred = explain_preferred(choice)
     comparison = write_report(
         evaluation,
         inputs.extracted,
@@ -94,7 +98,7 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
             changes,
             int(extract_report.get("automatic", 0)),
             votes,
-            explain_choice(_read_json(inputs.choice)),
+            [*explain_choice(choice), *preferred],
         ),
     )
     pictures = chart_images.write_plots(comparison, outputs.plots)
@@ -102,8 +106,11 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     validate_report = _read_json(inputs.validate_report)
     sheet = Datasheet(inventory, extract_report, validate_report, params, changes)
     outputs.datasheet.write_text(cards.render_datasheet(sheet), encoding="utf-8")
-    facts = cards.read_model_facts(inputs.model, _data_sha256(inputs))
-    card = ModelCard(facts, comparison, inventory)
+    learned_from = training_data_sha256(
+        inputs.labels, inputs.splits, inputs.preferred, inputs.extracted
+    )
+    facts = cards.read_model_facts(inputs.model, learned_from)
+    card = ModelCard(facts, comparison, inventory, preferred)
     outputs.model_card.write_text(cards.render_model_card(card), encoding="utf-8")
     _log_evaluation(evaluation, inputs, outputs, params, pictures)
 
@@ -161,11 +168,6 @@ def _log_evaluation(
         *pictures,
     ]
     tracking.log_evaluation(inputs.model, LOCK, evaluated, artifacts)
-
-
-def _data_sha256(inputs: Inputs) -> str:
-    """Hash everything that the model was trained on."""
-    return file_sha256(inputs.labels, inputs.splits, *shards.shard_files(inputs.extracted))
 
 
 def _read_json(file: Path) -> dict[str, Any]:

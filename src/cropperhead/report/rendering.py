@@ -4,6 +4,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cropperhead import words
 from cropperhead.evaluation import number_text
 from cropperhead.report import markdown
 
@@ -28,7 +29,7 @@ def render_template(name: str, **values: Any) -> str:
     }
     environment.globals |= {
         "share": number_text.format_share,
-        "plural": number_text.format_count,
+        "plural": words.format_count,
         "code": markdown.code_span,
     }
     return environment.get_template(name).render(**values)

@@ -6,18 +6,13 @@ from dataclasses import dataclass
 
 from cropperhead.evaluation.croppers import CNN, HUMAN
 from cropperhead.evaluation.findings import JudgeScore
-from cropperhead.evaluation.number_text import (
-    format_count,
-    format_number,
-    format_percent,
-    format_range,
-    join_words,
-)
+from cropperhead.evaluation.number_text import format_number, format_percent, format_range
 from cropperhead.report import charts
 from cropperhead.report.gallery import Picture
 from cropperhead.report.table import NO_VALUE, Cell, Column, Row, Table
 from cropperhead.stats import Interval
 from cropperhead.study.findings import PairFinding, PhotoVotes, StudyFindings, planned_votes
+from cropperhead.words import format_count, join_words
 
 _CROPPERS_PLANNED = 3
 _NAMES = {HUMAN: "the photographer’s crops", CNN: "the CNN’s crops"}
@@ -45,7 +40,7 @@ def headline(section: VotesSection, labels: Mapping[str, str]) -> str:
         f"{format_count(found.votes, 'vote')} by {format_count(found.raters, 'person', 'people')}"
     )
     needed = f"About {found.votes_needed:,} are needed until a difference of ten points shows."
-    if not found.has_enough_raters or not found.shares:
+    if not found.says_something:
         return f"{cast}: nothing can be said yet. {needed}"
     if found.decided:
         said = join_words(_describe(pair, labels) for pair in found.decided)
@@ -64,9 +59,15 @@ def votes_table(
     head = (
         Column("Cropper", is_text=True),
         Column("Preferred", hint="to another’s crop; ties count half", better="higher"),
-        Column("All raters alike", hint="the careless ones, too"),
-        Column("Told by people", hint="from a human crop; 50 % is guessing"),
-        Column("Told by the blind judge", hint="AUC; 0.50 is guessing", short="Blind judge"),
+        Column("All raters alike", hint="careless ones included"),
+        Column(
+            "Distinguished by people",
+            hint="from a human crop; 50\u00a0% is guessing",
+            short="By people",
+        ),
+        Column(
+            "Distinguished by the blind judge", hint="AUC; 0.50 is guessing", short="By the judge"
+        ),
     )
     rows = tuple(
         Row(
@@ -92,8 +93,9 @@ def facts(found: StudyFindings) -> list[str]:
     lines = []
     if found.careless:
         lines.append(
-            f"{format_count(found.careless, 'person', 'people')} of {found.raters} failed the "
-            "catch trials, repeats or times; their votes weigh less than half."
+            f"{found.careless} of {format_count(found.raters, 'person', 'people')} voted "
+            "carelessly, by their catch trials, repeats and times. Each such vote weighs less "
+            "than half."
         )
     lines.append(f"People saw no difference in {format_percent(found.ties)} of the comparisons.")
     if math.isfinite(found.alpha):
@@ -104,13 +106,14 @@ def facts(found: StudyFindings) -> list[str]:
     if found.self_agreement is not None:
         lines.append(
             "Asked again, people gave the same answer in "
-            f"{format_percent(found.self_agreement.mean)} of the cases."
+            f"{format_percent(found.self_agreement.mean)} of cases."
         )
     if found.overlap_correlation is not None:
         lines.append(
-            "Votes between two machines’ crops correlate with the difference of their overlaps "
-            f"with the human crop by {_estimate(found.overlap_correlation)}: 0 means that overlap "
-            "does not measure what people like."
+            "Where people chose between two machines’ crops, the correlation of their choice with "
+            "the difference in overlap with the human crop is "
+            f"{_estimate(found.overlap_correlation)}: 0 means that overlap does not measure what "
+            "people like."
         )
     return lines
 
