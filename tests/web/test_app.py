@@ -1,10 +1,13 @@
 """The page's server: what it answers, to whom, and how much it sends."""
 
+import asyncio
 import gzip
 import hashlib
 import io
 import json
+import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cropperhead_base
@@ -12,15 +15,18 @@ import httpx
 import pytest
 from conftest import ROOT, save_photo, scene
 from PIL import Image
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from uvicorn.server import ServerState
 from web_pages import serving
 
 import cropperhead
-from cropperhead import api
 from cropperhead.cli.main import main
 from cropperhead.errors import ModelError
 from cropperhead.inference import litert
 from cropperhead.suggest.options import SuggestOptions
-from cropperhead.web import app, assets, page_model, pictures, server
+from cropperhead.system import model_files
+from cropperhead.web import app, assets, moderation, page_model, pictures, requests, server
 from cropperhead.web.review import SUGGESTED, Review
 from cropperhead.web.review_routes import new_token, review_path, review_router
 
@@ -37,6 +43,15 @@ def client(found_model):
         httpx.Client(base_url=address, timeout=60) as opened,
     ):
         yield opened
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", '"\\ud800"', "[]"])
+def test_what_json_cannot_repeat_is_refused_as_any_wrong_value(client, number):
+    text = json.dumps(ASKED | {"crop": CROP}).replace('"angle": 1.5', f'"angle": {number}')
+    headers = {"Content-Type": "application/json"}
+    answer = client.post("/api/sidecar", content=text, headers=headers)
+    assert answer.status_code == 422
+    assert [one["loc"][-1] for one in answer.json()["detail"]] == ["angle"]
 
 
 def test_the_page_and_all_that_it_needs_is_served(client, model):
@@ -89,7 +104,11 @@ def test_every_answer_has_the_security_headers(client):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost:8573@evil.example", "", "[::1"]
+    "host",
+    [
+        *("evil.example", "127.0.0.1.evil.example", "localhost:8573@evil.example", "", "[::1"),
+        *("evil.example@localhost", "localhost/evil.example", "localhost:8573:1", "localhost:x"),
+    ],
 )
 def test_another_host_s_name_is_refused(client, host):
     answer = client.get("/", headers={"Host": host})
@@ -97,7 +116,9 @@ def test_another_host_s_name_is_refused(client, host):
     assert "title" not in answer.text
 
 
-@pytest.mark.parametrize("host", ["localhost:1234", "127.0.0.1", "[::1]:8573", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "host", ["localhost:1234", "localhost:", "127.0.0.1", "[::1]:8573", "LOCALHOST"]
+)
 def test_the_loopback_s_names_are_known(client, host):
     assert client.get("/", headers={"Host": host}).status_code == 200
 
@@ -188,6 +209,113 @@ def test_a_keras_model_is_one_sentence(tmp_path):
     file.write_bytes(b"")
     with pytest.raises(ModelError, match="a browser cannot run a Keras model"):
         page_model.read_page_model(file)
+
+
+def test_the_end_of_an_answer_waits_for_no_confirmation_of_its_beginning():
+    with server.listen(server.Address()) as opened:
+        address = opened.getsockname()
+        with socket.create_connection(address), opened.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+class Transport(asyncio.Transport):
+    def __init__(self):
+        super().__init__({"sockname": ("127.0.0.1", 80), "peername": ("127.0.0.1", 81)})
+        self.sent, self.is_closed = b"", False
+
+    def write(self, data):
+        self.sent += data
+
+    def close(self):
+        self.is_closed = True
+
+    def is_closing(self):
+        return self.is_closed
+
+
+def run(coroutine):
+    """What a coroutine gives, run in a thread: Playwright keeps a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
+async def connection_at_checks(*events):
+    """Whether a connection is open after each event: bytes that come, or None for its timer."""
+    config = server.make_config(app.create_app(app.PageSettings()))
+    config.load()
+    loop, timers, transport = asyncio.get_running_loop(), [], Transport()
+    connection = config.http_protocol_class(config, ServerState(), {}, loop)
+    loop.call_later = lambda seconds, call: (
+        timers.append(call) or asyncio.TimerHandle(seconds, call, (), loop)
+    )
+    connection.connection_made(transport)
+    is_open = []
+    for event in events:
+        if event is None:
+            next(timer for timer in reversed(timers) if timer.__name__ == "_check")()
+        else:
+            connection.data_received(event)
+            while event.endswith(b"{}") and not connection.cycle.response_complete:
+                await asyncio.sleep(0)
+        is_open.append(not transport.is_closed)
+    return is_open, transport.sent[:12]
+
+
+def test_a_connection_on_which_no_request_comes_is_closed():
+    head = b"POST /api/sidecar HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n"
+    assert run(connection_at_checks(None)) == ([False], b"")
+    assert run(connection_at_checks(head[:40], None)) == ([True, False], b"")
+    # bodies have limits of their own; after an answer, the next head has until the second check
+    opened, sent = run(connection_at_checks(head, None, None, b"{}", None, head[:40], None))
+    assert opened == [True, True, True, True, True, True, False]
+    assert sent == b"HTTP/1.1 422"
+
+
+async def status_of(application, path, receive):
+    """The status with which an application answers a POST request whose body `receive` gives."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"content-length", b"2")],
+    }
+    await application(scope, receive, send)
+    return sent[0]["status"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/sidecar", "/moderate/login", "/review/token/photos/0/decision"]
+)
+def test_a_body_that_does_not_come_ends_in_an_answer_on_every_route(monkeypatch, path):
+    monkeypatch.setattr(requests, "BODY_S", 0)
+    routers = [review_router(None, "token"), moderation.make_router(None, None)]
+
+    async def never():
+        await asyncio.Event().wait()
+
+    application = app.create_app(app.PageSettings(routers=routers))
+    assert run(status_of(application, path, never)) == 408
+
+
+def test_a_route_s_own_limit_of_time_counts_in_place_of_the_usual_one(monkeypatch):
+    monkeypatch.setattr(requests, "BODY_S", 0)
+
+    async def endpoint(request):
+        return Response(await requests.read_body(request, 2, 60))
+
+    async def slow():
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    router = Router([Route("/own", endpoint, methods=["POST"])])
+    assert run(status_of(requests.BodyLimit(router), "/own", slow)) == 200
 
 
 def test_a_port_that_is_taken_is_one_sentence(capsys, model):
@@ -313,7 +441,7 @@ def test_the_page_loads_the_model_of_16_bits_where_none_is_named(model, tmp_path
 
 def test_the_page_uses_the_base_model_where_none_was_trained(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(api, "MODELS", Path("nothing"))  # nor in the checkout
+    monkeypatch.setattr(model_files, "MODELS", Path("nothing"))  # nor in the checkout
     with page_model.find_page_model(None) as (file, found):
         assert file == Path(cropperhead_base.model_file())
         assert found.content == file.read_bytes()

@@ -198,6 +198,7 @@ def test_metrics_are_for_this_machine(client):
     assert 'cropperhead_requests_total{outcome="stored"} 1' in lines
     assert 'cropperhead_requests_total{outcome="not_jpeg"} 1' in lines
     assert 'cropperhead_crops{status="new"} 1' in lines
+    assert {"cropperhead_raters 0", "cropperhead_votes 0"} <= set(lines)
     behind_a_proxy = client.get("/metrics", headers={"x-forwarded-for": "192.0.2.1"})
     assert behind_a_proxy.status_code == 404
 

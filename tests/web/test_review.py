@@ -277,6 +277,19 @@ def test_undo_restores_every_byte_after_a_server_was_killed_while_it_wrote(folde
     assert hashes(folder) == before
 
 
+def test_copies_that_cropperhead_made_are_not_reviewed(folder, model):
+    copy = folder / "copies" / "a.jpg"
+    assert (
+        main(["suggest", str(folder / "a.jpg"), "--apply", str(copy.parent), "--model", str(model)])
+        == 0
+    )
+    assert copy.exists()
+    review = Review(folder, "darktable", model, "model1")
+    assert [photo.name for photo in review.photos] == sorted(
+        ["a.jpg", "b.jpg", "broken.jpg", "c.png", "own.jpg"]
+    )
+
+
 def photos_of(client):
     return client.get("photos").json()["photos"]
 
@@ -284,5 +297,7 @@ def photos_of(client):
 def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, model, capsys):
     assert main(["review", str(tmp_path / "none"), "--model", str(model)]) == 1
     assert capsys.readouterr().err == f"{tmp_path / 'none'}: no such folder.\n"
+    assert main(["review", str(tmp_path), "--tighter", "--looser"]) == 2
+    assert "--tighter excludes --looser." in capsys.readouterr().err
     assert main(["review", str(tmp_path), "--model", str(tmp_path / "m.tflite")]) == 1
     assert "there is no such model" in capsys.readouterr().err

@@ -71,7 +71,8 @@ def test_a_review_is_done_by_keyboard_alone(review_page, folder):
     page.keyboard.press("u")
     page.wait_for_selector("#undecide:disabled")
     page.keyboard.press("g")
-    assert "2 accepted, 0 rejected, 0 written" in page.inner_text("#counts")
+    assert "4 photos, 2 accepted, 0 rejected, 0 written" in page.inner_text("#counts")
+    assert page.inner_text("#write") == "Write 2 accepted crops"
     assert not list(folder.glob("*.xmp"))
     page.locator("#write").focus()
     page.keyboard.press("Enter")
@@ -102,6 +103,121 @@ def test_the_grid_shows_what_the_filter_lets_through(review_page):
     review_page.press("#least", "Enter")
     assert review_page.evaluate(names) == []
     assert review_page.is_visible("#empty")
+
+
+def test_a_photo_that_is_not_there_yet_cannot_be_decided(review_page):
+    page = review_page
+    held = []
+    page.route("**/photos/1/picture", lambda route: held.append(route))  # noqa: PLW0108
+    page.click("li:nth-child(1) .cell")
+    opened(page, 0)
+    page.keyboard.press("+")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#name:text('b.jpg')")
+    assert page.is_hidden(".editor")  # which holds the photo before
+    page.keyboard.press("Enter")
+    page.keyboard.press("r")
+    held[0].continue_()
+    opened(page, 1)
+    assert page.is_visible(".editor")
+    assert "1 accepted, 0 rejected" in page.inner_text("#counts")
+
+
+def test_a_photo_whose_picture_cannot_be_loaded_can_be_rejected_but_not_accepted(review_page):
+    page = review_page
+    page.route("**/photos/0/picture", lambda route: route.abort())
+    page.click("li:nth-child(1) .cell")
+    page.wait_for_selector("#state:text('It cannot be shown.')")
+    assert page.is_disabled("#accept")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#name") == "a.jpg"
+    page.keyboard.press("r")
+    opened(page, 1)
+    assert "0 accepted, 1 rejected" in page.inner_text("#counts")
+
+
+@pytest.fixture
+def waiting_page(page, address):
+    """A photo that waits for its suggestion, which comes after `page.suggest()`."""
+    waiting = {"state": "waiting", "crops": [], "width": 0, "height": 0}
+
+    def hold(route):
+        answer = route.fetch().json()
+        for photo in answer["photos"]:
+            photo.update(waiting if held and photo["index"] == 0 else {})
+        route.fulfill(json=answer | {"version": 0})
+
+    held = [True]
+    page.suggest = held.clear
+    page.route("**/photos?since=*", hold)
+    page.goto(address)
+    page.wait_for_selector("li:nth-child(3) .cell[data-state=suggested]")
+    page.click("li:nth-child(1) .cell")
+    opened(page, 0)
+    assert page.is_disabled("#accept")
+    return page
+
+
+def test_a_suggestion_shows_itself_on_the_photo_that_waits_for_it(waiting_page):
+    page = waiting_page
+    page.suggest()
+    page.wait_for_selector("#suggestions .card[aria-pressed=true]")
+    page.click("#accept")
+    opened(page, 1)
+    assert "1 accepted" in page.inner_text("#counts")
+    assert page.inner_text("#problem") == ""
+
+
+def test_what_was_begun_on_a_photo_that_waits_is_kept_when_its_suggestion_comes(waiting_page):
+    page = waiting_page
+    page.fill("#left", "0.25")  # and no Enter
+    page.suggest()
+    page.wait_for_selector("#suggestions .card")
+    assert page.input_value("#left") == "0.25"
+    page.press("#left", "Enter")
+    page.click("#accept")
+    opened(page, 1)
+    assert "1 accepted" in page.inner_text("#counts")
+    page.keyboard.press("b")
+    opened(page, 0)
+    assert json.loads(page.get_attribute(".editor", "data-crop"))["left"] == 0.25
+
+
+def test_a_crop_that_was_made_on_a_photo_that_waits_is_kept_when_its_suggestion_comes(waiting_page):
+    page = waiting_page
+    page.keyboard.press("-")
+    made = page.get_attribute(".editor", "data-crop")
+    page.suggest()
+    page.wait_for_selector("#suggestions .card[aria-pressed=false]")
+    assert page.get_attribute(".editor", "data-crop") == made
+    assert page.is_enabled("#accept")
+
+
+def test_on_a_phone_the_decision_is_in_reach_and_covers_no_footer(review_page):
+    page = review_page
+    page.set_viewport_size({"width": 320, "height": 568})
+    page.click("li:nth-child(1) .cell")
+    opened(page, 0)
+    page.evaluate("() => scrollTo(0, 0)")
+    top = page.locator(".decision").bounding_box()
+    assert top["y"] + top["height"] == pytest.approx(568, abs=1)
+    page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+    footer, decision = (page.locator(one).bounding_box() for one in ("footer", ".decision"))
+    assert decision["y"] >= 0
+    assert decision["y"] + decision["height"] <= footer["y"]
+
+
+def test_a_server_that_refuses_is_not_called_stopped(review_page):
+    review_page.route("**/photos?since=*", lambda route: route.fulfill(status=503, body="busy"))
+    review_page.wait_for_selector("#problem:not(:empty)")
+    assert "again" not in review_page.inner_text("#problem").replace("Try again", "")
+
+
+def test_a_server_that_was_stopped_is_named_until_it_answers(review_page):
+    review_page.route("**/photos?since=*", lambda route: route.abort())
+    review_page.wait_for_selector("#problem:text('run `cropperhead review` again')")
+    review_page.unroute("**/photos?since=*")
+    review_page.wait_for_selector("#problem:empty", state="attached")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,5 +1,7 @@
 """What the browser computes is what Python computes, number for number."""
 
+import base64
+import io
 import json
 from itertools import pairwise
 
@@ -360,3 +362,30 @@ def test_a_shape_is_kept_and_the_centre_with_it(scripts):
     how = {"ratio": 1, "centred": True}
     found = call(scripts, "moves.js", "dragHandle", crop, 1, right, {"u": 0.1, "v": 0}, how)
     assert limits(found) == pytest.approx([0.3, 0.3, 0.7, 0.7, 0])
+
+
+AVERAGE = """async ([png, orientation, part]) => {
+  const { averageParts } = await import('/jpeg.js');
+  const bytes = Uint8Array.from(atob(png), (one) => one.charCodeAt(0));
+  const picture = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+  const found = await averageParts(picture, orientation, part);
+  const copy = new OffscreenCanvas(found.width, found.height).getContext('2d');
+  copy.drawImage(found, 0, 0);
+  const { data } = copy.getImageData(0, 0, found.width, found.height);
+  return [found.width, found.height, Array.from(data)];
+}"""
+
+
+@pytest.mark.parametrize("part", [2, 4, 8])
+@pytest.mark.parametrize("shown_as", [1, 3, 6, 7])
+def test_squares_are_averaged_as_pillow_does(scripts, part, shown_as):
+    # odd sides, and more rows than are worked on at a time. One column and one row are left over:
+    # of 5 x 8 px, say, Pillow multiplies the sum by a rounded 1 / 40, and rounds halves down
+    stored = scene(4, 57, 137)
+    buffer = io.BytesIO()
+    photo_image.upright_copy(stored, shown_as, 141).save(buffer, "PNG")
+    png = base64.b64encode(buffer.getvalue()).decode()
+    *size, found = scripts.evaluate(AVERAGE, [png, shown_as, part])
+    expected = stored.reduce(part).convert("RGBA")
+    assert tuple(size) == expected.size
+    assert found == np.asarray(expected).ravel().tolist()

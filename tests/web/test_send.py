@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from conftest import picture, save_photo
 from PIL import Image
+from sending_pages import choose, send, type_limits
 from web_pages import axe_violations, serving
 
 from cropperhead.collection import migrate
@@ -29,29 +30,6 @@ def collecting(folder, model, **changes):
     settings = app.PageSettings(model=model, routers=[collect.make_router(reception)])
     with serving(app.create_app(settings)) as address:
         yield address, opened
-
-
-def choose(page, address, photo):
-    page.goto(address)
-    page.wait_for_selector("html[data-ready]")
-    page.set_input_files("#file", photo)
-    page.wait_for_selector("#work:not([hidden])")
-
-
-def type_limits(page, limits):
-    for name, value in limits.items():
-        field = page.locator(f"#{name}")
-        field.fill(str(value))
-        field.dispatch_event("change")
-
-
-def send(page):
-    before = page.locator(".sent li").count()
-    page.click("text=Send my crop…")
-    page.check("#agree")
-    page.click("dialog >> text=Send >> nth=-1")
-    page.wait_for_selector(f".sent li:nth-child({before + 1})")
-    page.wait_for_selector("text=Your crop was sent")
 
 
 def columns(row, names):
@@ -125,7 +103,7 @@ def test_what_was_sent_can_be_withdrawn_after_coming_back(page, found_model, tmp
         choose(page, address, file)
         send(page)
         assert opened.counts().all_crops == 1
-        choose(page, address, file)
+        page.goto(address)  # without a photo
         page.click(".sent >> text=Withdraw")
         page.wait_for_selector("text=Your crop was withdrawn")
         assert page.locator(".sent li").count() == 0
@@ -141,12 +119,43 @@ def test_a_receipt_withdraws_from_another_browser(page, found_model, tmp_path):
         send(page)
         receipt = page.locator(".sent code").text_content()
         page.evaluate("localStorage.clear()")
-        choose(page, address, file)
+        page.goto(address)
         page.click("text=Withdraw by a receipt")
         page.fill("#receipt", receipt)
-        page.click("#send details button")
+        page.click("#sent details button")
         page.wait_for_selector("text=Your crop was withdrawn")
         assert opened.counts().all_crops == 0
+
+
+def test_the_page_tells_of_what_was_sent_only_while_there_is_some(page, found_model, tmp_path):
+    file = save_photo(tmp_path / "photo.jpg", image=picture(900, 600))
+    with collecting(tmp_path, found_model, blind_share=0.0) as (address, _):
+        choose(page, address, file)
+        assert page.is_hidden("text=Crops that you sent")
+        assert page.is_visible("text=Withdraw by a receipt")
+        assert axe_violations(page) == []
+        send(page)
+        assert page.is_visible("text=Crops that you sent")
+        page.click(".sent >> text=Withdraw")
+        page.wait_for_selector("text=Your crop was withdrawn")
+        assert page.is_hidden("text=Crops that you sent")
+        assert not page.is_visible("text=Your crop was sent")
+        send(page)
+        assert not page.is_visible("text=Your crop was withdrawn")
+
+
+def test_a_crop_can_be_sent_where_the_model_could_first_not_be_loaded(page, found_model, tmp_path):
+    file = save_photo(tmp_path / "photo.jpg", image=picture(900, 600))
+    page.route("**/model.tflite", lambda route: route.abort(), times=1)
+    page.route("**/collect/terms", lambda route: route.abort(), times=1)
+    with collecting(tmp_path, found_model, blind_share=0.0) as (address, opened):
+        page.goto(address)
+        page.wait_for_selector("#problem:not(:empty)")
+        page.wait_for_selector("html[data-ready]")
+        page.set_input_files("#file", file)
+        page.wait_for_selector("#work:not([hidden])")
+        send(page)
+        assert opened.counts().all_crops == 1
 
 
 def test_nothing_is_sent_before_somebody_agrees(page, found_model, tmp_path):
@@ -170,4 +179,5 @@ def test_a_page_without_a_collection_offers_nothing_to_send(try_page, tmp_path):
     try_page.set_input_files("#file", file)
     try_page.wait_for_selector("#work:not([hidden])")
     assert not try_page.is_visible("#send")
+    assert not try_page.is_visible("#sent")
     assert try_page.is_visible("#suggestions")

@@ -48,6 +48,12 @@ def test_a_sidecar_is_read_back_as_the_crop(tmp_path, editor, shown_as):
     assert found.crop.limits() == pytest.approx(list(CROP.values()), abs=6e-3)
 
 
+def test_a_turned_png_is_refused_for_rawtherapee_with_what_to_do():
+    png = wanted("rawtherapee", 6).model_copy(update={"photo": "a.png"})
+    with pytest.raises(RejectedFile, match="shows this PNG unturned, later versions turned"):
+        word_sidecar(png)
+
+
 def test_lightroom_s_values_are_those_of_the_python_api_through_exiftool(tmp_path):
     _, content = word_sidecar(wanted("lightroom", 6))
     file = tmp_path / "IMG_1.xmp"

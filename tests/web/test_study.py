@@ -5,15 +5,19 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+from conftest import ROOT
 from PIL import Image
 from servers import serving
 from voting_pages import by_key, by_touch, vote
 
+from cropperhead import params
+from cropperhead.cli.main import main
 from cropperhead.collection.settings import CollectionSettings
-from cropperhead.study import collect, findings, folder, returned
+from cropperhead.study import collect, findings, folder, returned, voting
 from cropperhead.web import app, service
 
 ID, RECEIPT, OTHER = "01" * 16, "02" * 16, "03" * 16
@@ -50,6 +54,14 @@ def answers(ballots, pair="left", three="132"):
 def send(client, session, votes, rater=ID):
     fields = {"rater": rater, "session": session, "votes": votes}
     return client.post("/study/votes", json=fields)
+
+
+def replace_study(place):
+    """Puts another study of the same photos into a folder; it has other names for them."""
+    key = place / "key.json"
+    content = json.loads(key.read_text())
+    key.unlink()
+    key.write_text(json.dumps(content | {"id": "0" * 16, "secret": "0" * 64}))
 
 
 def table(study_made, place):
@@ -129,7 +141,7 @@ def test_one_s_own_result_comes_after_the_last_vote(client, study_made):
     found = sum(ballot.left == "human" for ballot in told)
     assert result["told"] == {"right": found, "of": len(told)}
     names = {each["cropper"] for each in result["liked"]}
-    assert names == {"the photographer’s", "the network’s", "those of “random”"}
+    assert names == {"the photographer’s", "the network’s", "random"}
     # 30 pairs and 6 repeats, and 3 comparisons in each of 6 rankings: all have one winner
     assert sum(each["won"] for each in result["liked"]) == 30 + 6 + 18
     assert sum(each["of"] for each in result["liked"]) == 2 * (30 + 6 + 18)
@@ -144,6 +156,24 @@ def test_who_withdraws_is_forgotten_and_late_votes_are_refused(client, study_mad
     assert table(study_made, tmp_path).empty
     assert send(client, given["session"], answers(given["ballots"][3:4])).status_code == 404
     assert begin(client).status_code == 410
+
+
+def test_who_is_banned_from_the_command_line_has_no_votes(
+    client, study_made, tmp_path, monkeypatch, capsys
+):
+    given = begin(client).json()
+    send(client, given["session"], answers(given["ballots"]))
+    settings = params.load(ROOT / "params.yaml")
+    study = replace(settings.study, folder=str(study_made[0]), collected=str(tmp_path))
+    monkeypatch.setattr(params, "load", lambda: replace(settings, study=study))
+    assert main(["study", "raters"]) == 0
+    assert capsys.readouterr().out.split()[:2] == [ID, str(len(given["ballots"]))]
+    assert main(["study", "ban", ID, "nobody"]) == 1
+    assert capsys.readouterr().out.splitlines() == [f"{ID}: banned", "nobody: no such person"]
+    assert main(["study", "ban", ID]) == 0  # a repeat
+    assert table(study_made, tmp_path).empty
+    refused = begin(client)  # not as after a withdrawal, where the page begins anew
+    assert (refused.status_code, refused.json()["reason"]) == (403, "banned")
 
 
 def test_rates_are_limited(study_made, tmp_path):
@@ -164,6 +194,68 @@ def test_a_database_that_is_gone_is_answered_with_try_again(client, tmp_path):
     answer = send(client, given["session"], answers(given["ballots"][:1]))
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
     assert str(tmp_path) not in answer.text
+
+
+def test_a_study_that_is_replaced_takes_no_more_votes_and_shows_no_crops(study_made, tmp_path):
+    place, former = tmp_path / "study", tmp_path / "former"
+    shutil.copytree(study_made[0], place)
+    with served((place, study_made[1]), tmp_path) as client:
+        given = begin(client).json()
+        ballots, name = answers(given["ballots"]), given["ballots"][1]["crops"][0]
+
+        def try_all():
+            answers_ = [
+                client.get(f"/study/crops/{ID}/{name}.jpg"),
+                send(client, given["session"], ballots[1:2]),
+                begin(client),
+                begin(client, OTHER),
+            ]
+            return [(one.status_code, one.headers.get("x-reason")) for one in answers_]
+
+        assert send(client, given["session"], ballots[:1]).json() == {"new": 1}
+        place.rename(former)
+        assert try_all() == [(503, "no_study")] * 4  # the page tries again
+        assert begin(client).json()["detail"].startswith("the study is not there at the moment")
+        shutil.copytree(former, place)
+        key = place / "key.json"
+        key.write_text(key.read_text().replace(study_made[1].id, "0" * 16))
+        assert try_all() == [(410, "ended")] * 4
+        key.write_text(key.read_text().replace('"version": 2', '"version": 3'))
+        assert try_all() == [(410, "ended")] * 4
+        (place / "key.json").unlink()
+        assert table((former, study_made[1]), tmp_path)["place"].unique().tolist() == [0]
+        assert begin(client).headers["x-reason"] == "no_study"
+        shutil.copytree(former, place, dirs_exist_ok=True)
+        assert [status for status, _ in try_all()] == [200] * 4
+
+
+def test_a_study_that_has_taken_the_place_of_another_is_read_once(
+    study_made, tmp_path, monkeypatch
+):
+    place = tmp_path / "study"
+    shutil.copytree(study_made[0], place)
+    with served((place, study_made[1]), tmp_path) as client:
+        given = begin(client).json()
+        replace_study(place)
+        read, reads = type(place).read_text, []
+        monkeypatch.setattr(
+            type(place), "read_text", lambda file, **kind: reads.append(file) or read(file, **kind)
+        )
+        for name in given["ballots"][0]["crops"] * 3:
+            assert client.get(f"/study/crops/{ID}/{name}.jpg").status_code == 410
+        assert reads == [place / "key.json"]
+
+
+def test_a_study_that_is_replaced_while_its_server_starts_is_not_taken_for_it(
+    study_made, tmp_path, monkeypatch
+):
+    place, prepare = tmp_path / "study", service.migrate.prepare
+    shutil.copytree(study_made[0], place)
+    monkeypatch.setattr(
+        service.migrate, "prepare", lambda opened: (replace_study(place), prepare(opened))
+    )
+    with served((place, study_made[1]), tmp_path) as client:
+        assert begin(client).headers["x-reason"] == "ended"
 
 
 def test_nothing_about_a_crop_says_whose_it_is_but_its_own_shape(client, study_made):
@@ -293,6 +385,21 @@ def test_who_withdrew_without_hearing_the_answer_can_begin_anew(page, client):
     assert page.locator("#extent").text_content().startswith("There are 60 votes")
 
 
+def test_who_is_banned_is_told_and_does_not_begin_anew(page, client, study_made, tmp_path):
+    page.goto(f"{client.base_url}/study/")
+    page.click("#begin")
+    vote(page, 1, by_key)
+    page.wait_for_selector('html[data-sent="1"]')
+    kept = page.evaluate("Object.values(localStorage)")
+    (rater,) = set(table(study_made, tmp_path)["rater"])
+    assert voting.ban([rater], study_made[0], str(tmp_path)) == {rater}
+    page.reload()
+    page.wait_for_selector("#problem:not(:empty)")
+    assert page.locator("#problem").text_content() == "No more votes are taken from this browser."
+    assert page.locator("#start").is_hidden()
+    assert page.evaluate("Object.values(localStorage)") == kept
+
+
 def test_who_comes_to_a_full_study_is_told_once(page, study_made, tmp_path):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -301,9 +408,78 @@ def test_who_comes_to_a_full_study_is_told_once(page, study_made, tmp_path):
         begin(client)
         page.goto(f"{client.base_url}/study/")
         page.wait_for_selector("#problem:not(:empty)")
-        assert "all the people it can have" in page.locator("#problem").text_content()
+        assert "takes no more people" in page.locator("#problem").text_content()
         page.clock.run_for(30_000)
     assert sum(url.endswith("/sessions") for url in asked) == 1
+
+
+def test_who_votes_on_a_study_that_is_over_is_told_once_what_was_not_counted(
+    page, study_made, tmp_path
+):
+    place, asked = tmp_path / "study", []
+    shutil.copytree(study_made[0], place)
+    page.clock.install()
+    with served((place, study_made[1]), tmp_path) as client:
+        page.goto(f"{client.base_url}/study/")
+        page.click("#begin")
+        page.wait_for_selector("html[data-loaded]")
+        vote(page, 2, by_key)
+        page.wait_for_selector('html[data-sent="2"]')
+        replace_study(place)
+        vote(page, 1, by_key)
+        page.wait_for_selector("#over:not([hidden])")
+        told = (
+            "Another study has taken its place. "
+            "Votes that had not been sent were not counted: 1 of your 3."
+        )
+        assert page.locator("#uncounted").text_content() == told
+        page.on("request", lambda request: asked.append(request.url))
+        page.clock.run_for(30_000)
+        page.keyboard.press("1")
+        assert asked == []
+        page.reload()
+        page.wait_for_selector("#over:not([hidden])")
+        assert page.locator("#uncounted").text_content() == told
+        assert page.locator("#problem").text_content() == ""
+        page.on("dialog", lambda question: question.accept())
+        page.click("#over .withdraw")
+        page.wait_for_selector("#uncounted:text-is('Another study has taken its place.')")
+        assert table(study_made, tmp_path).empty
+
+
+def test_whose_pictures_are_gone_is_told_why(page, study_made, tmp_path):
+    place, former = tmp_path / "study", tmp_path / "former"
+    shutil.copytree(study_made[0], place)
+    with served((place, study_made[1]), tmp_path) as client:
+        page.goto(f"{client.base_url}/study/")
+        page.wait_for_selector("#start:not([hidden])")
+        place.rename(former)
+        page.click("#begin")
+        page.wait_for_selector("#problem:text('The study is not on the server at the moment.')")
+        shutil.copytree(former, place)
+        replace_study(place)
+        page.wait_for_selector("#over:not([hidden])")  # it tried again
+
+
+def test_a_tab_from_before_a_new_study_is_told_to_reload(page, client, study_made, tmp_path):
+    place = tmp_path / "study"
+    shutil.copytree(study_made[0], place)
+    replace_study(place)
+    page.goto(f"{client.base_url}/study/")
+    page.click("#begin")
+    page.wait_for_selector("html[data-loaded]")
+    with served((place, study_made[1]), tmp_path / "new") as new:
+
+        def answer(route):  # as if the server had been started again, at the same address
+            kind = {"Content-Type": "application/json"}
+            found = new.post("/study/votes", content=route.request.post_data, headers=kind)
+            route.fulfill(status=found.status_code, json=found.json())
+
+        page.route("**/study/votes", answer)
+        vote(page, 1, by_key)
+        page.wait_for_selector("#over:not([hidden])")
+        told = page.locator("#uncounted").text_content()
+        assert told.endswith("1 of your 1. To take part in the new study, reload the page.")
 
 
 _VOTE_AGAIN = """async () => {

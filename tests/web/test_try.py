@@ -1,8 +1,10 @@
 """Somebody tries the model on a photo, in a real browser."""
 
+import hashlib
 import io
 import json
 import re
+import struct
 
 import numpy as np
 import pillow_heif
@@ -15,25 +17,28 @@ from web_pages import axe_violations, serving
 import cropperhead
 from cropperhead import api
 from cropperhead.geometry import orientation
+from cropperhead.photos import image as pictures
 from cropperhead.web import app
 
 TAG = 0x0112
 NAMES = ("top", "left", "bottom", "right", "angle")
 # As `try.js`, without its elements: what the model says of the photo in a file input
-PREDICT = """async () => {
+PREDICT = """async (enough) => {
   const decoding = await import('/decode.js');
   const { loadModel } = await import('/model.js');
   const { suggest } = await import('/suggest.js');
   const { readOrientation } = await import('/own_crop.js');
   const file = document.getElementById('probe').files[0];
   const header = await decoding.readHeader(file);
-  const photo = await decoding.decode(file, header);
+  const photo = await decoding.decodeSmall(file, header, enough);
   const isAvif = header.kind === 'image/avif';
   const orientation = isAvif ? 1 : await readOrientation(header.exif ?? file);
   const model = await loadModel();
-  const outputs = await model.predict(photo, photo.width, photo.height, orientation);
+  const outputs = await model.predict(photo, orientation);
   return suggest(outputs, null, 4);
 }"""
+SCREEN = 1440  # px that are enough for one of 1,920
+CAMERA, TURNED = (4003, 2667), ("turned.", "camera.")
 ADD_PROBE = """() => {
   const input = Object.assign(document.createElement("input"), { type: "file", id: "probe" });
   document.body.append(input);
@@ -75,12 +80,14 @@ def test_the_browser_predicts_as_python_does(try_page, model, tmp_path):
         "large.avif",
         "tall.jpg",
         "grey.jpg",
+        "camera.jpg",
     ]
     files = []
     for seed, name in enumerate(names):
         large, tall = name.startswith("large"), name.startswith("tall")
         size = (1500, 1000) if large else (300, 900) if tall else (768, 520)
-        turned = int(name[6]) if name[6:7].isdigit() else 6 if name.startswith("turned.") else 1
+        size = CAMERA if name == "camera.jpg" else size
+        turned = int(name[6]) if name[6:7].isdigit() else 6 if name.startswith(TURNED) else 1
         image = scene(seed, *size)
         image = image.convert("L") if name == "grey.jpg" else image
         files.append(save_photo(tmp_path / name, image=image, exif={TAG: turned}))
@@ -89,15 +96,255 @@ def test_the_browser_predicts_as_python_does(try_page, model, tmp_path):
     for file in files:
         expected = cropper.suggest(file, n=4)
         try_page.set_input_files("#probe", file)
-        found = try_page.evaluate(PREDICT)
+        found = try_page.evaluate(PREDICT, SCREEN)
         first = [found[0]["crop"][name] for name in NAMES]
         wanted = expected[0].limits()
         # what no decoder rounds, and the browser does not have to make smaller itself, is the same
-        most = 1e-5 if file.suffix == ".png" else 0.002
+        most = 1e-5 if file.suffix == ".png" or file.name == "camera.jpg" else 0.002
         assert first[:4] == pytest.approx(wanted[:4].tolist(), abs=most), file.name
         assert first[4] == pytest.approx(wanted[4], abs=0.2), file.name
         assert (first[4] == 0) == (wanted[4] == 0), file.name
         assert found[0]["confidence"] == pytest.approx(expected[0].confidence, abs=0.002)
+
+
+DECODE = """async (enough) => {
+  const { decodeSmall, readHeader } = await import('/decode.js');
+  const file = document.getElementById('probe').files[0];
+  const header = await readHeader(file);
+  const { width, height, draft, ...other } = await decodeSmall(file, header, enough);
+  const picture = await other.picture;
+  return [picture.width, picture.height, width, height, draft?.width, draft?.height];
+}"""
+
+
+DISPLAYED = """async () => {
+  const { width, height } = await createImageBitmap(document.getElementById('probe').files[0]);
+  return [width, height];
+}"""
+
+
+def test_of_a_camera_s_jpeg_no_more_is_decoded_than_is_needed(try_page, tmp_path):
+    file = save_photo(tmp_path / "camera.jpg", image=scene(1, *CAMERA), exif={TAG: 6})
+    try_page.evaluate(ADD_PROBE)
+    try_page.set_input_files("#probe", file)
+    # Pillow decodes a quarter, 1,001 x 667 px as it is stored; half of 4,003 px are 2,001.5
+    whole, draft = [2667, 4003], [1001, 667]
+    assert try_page.evaluate(DECODE, 2000) == [1334, 2002, *whole, *draft]
+    # crops of it are looked at, too: never less than twice what Pillow decodes
+    assert try_page.evaluate(DECODE, 300) == [1334, 2002, *whole, *draft]
+    assert try_page.evaluate(DECODE, 2002) == [*whole, *whole, *draft]
+
+
+def test_a_browser_without_a_decoder_of_parts_makes_them_itself(page, address, tmp_path):
+    file = save_photo(tmp_path / "camera.jpg", image=scene(1, *CAMERA), exif={TAG: 6})
+    page.add_init_script("delete window.ImageDecoder;")
+    page.goto(address)
+    page.evaluate(ADD_PROBE)
+    page.set_input_files("#probe", file)
+    assert page.evaluate(DECODE, 2000) == [2667, 4003, 2667, 4003, 1001, 667]
+
+
+# As a browser that decodes in full whatever part is wished for, which WebCodecs allows
+IGNORE_WISHES = """() => {
+  const Decoder = ImageDecoder;
+  window.ImageDecoder = function ({ type, data }) { return new Decoder({ type, data }); };
+}"""
+
+
+def test_a_part_of_a_jpeg_is_taken_only_if_it_has_the_sides_that_were_asked_for(try_page, tmp_path):
+    try_page.evaluate(ADD_PROBE)
+    for shown_as in orientation.ORIENTATIONS:
+        file = tmp_path / f"camera{shown_as}.jpg"
+        save_photo(file, image=scene(1, *CAMERA), exif={TAG: shown_as})
+        try_page.set_input_files("#probe", file)
+        sides = [1334, 2002, 2667, 4003] if shown_as >= 5 else [2002, 1334, 4003, 2667]
+        assert try_page.evaluate(DECODE, 2000) == [*sides, 1001, 667]
+    try_page.evaluate(IGNORE_WISHES)
+    assert try_page.evaluate(DECODE, 2000) == [2667, 4003, 2667, 4003, 1001, 667]
+
+
+# In a part: decoded without EXIF, and turned by the page. In full: turned by the browser
+@pytest.mark.parametrize(("enough", "sides"), [(2000, [1334, 2002]), (2002, [2667, 4003])])
+def test_an_orientation_that_the_browser_overlooks_turns_the_photo(
+    try_page, tmp_path, enough, sides
+):
+    # Orientation 6 in 32 bits (type 4) in place of 16, which exifr and Pillow read
+    exif = b"Exif\0\0" + struct.pack("<2sHIHHHIII", b"II", 42, 8, 1, TAG, 4, 1, 6, 0)
+    file = tmp_path / "camera.jpg"
+    scene(1, *CAMERA).save(file, exif=exif)
+    with Image.open(file) as stored:
+        assert stored.getexif()[TAG] == 6
+    try_page.evaluate(ADD_PROBE)
+    try_page.set_input_files("#probe", file)
+    assert try_page.evaluate(DECODE, enough) == [*sides, 2667, 4003, 1001, 667]
+    assert try_page.evaluate(DISPLAYED) == [4003, 2667]
+
+
+# As a browser that has no memory for a canvas, or for a copy of what it has decoded
+FAIL = """async ([isCanvas, hasDecoder]) => {
+  const { close, decodeSmall, readHeader } = await import('/decode.js');
+  const { PhotoError } = await import('/canvas.js');
+  const { decodesParts } = await import('/jpeg.js');
+  const file = document.getElementById('probe').files[0];
+  const header = await readHeader(file);
+  await decodesParts();
+  if (!hasDecoder) delete window.ImageDecoder;
+  const [bitmaps, frames, make] = [[], [], createImageBitmap];
+  window.createImageBitmap = async (source, ...options) => {
+    if (source instanceof VideoFrame) frames.push(source);
+    if (source instanceof VideoFrame && !isCanvas) throw new DOMException('no memory');
+    const bitmap = await make(source, ...options);
+    bitmaps.push(bitmap);
+    return bitmap;
+  };
+  HTMLCanvasElement.prototype.getContext = () => null;
+  const found = await decodeSmall(file, header, 2000).catch((error) => error);
+  const problem = await Promise.resolve(found.picture ?? found).catch((error) => error);
+  if (found.picture) await close(found);
+  const sides = [...bitmaps, ...frames].map(({ width, codedWidth }) => width ?? codedWidth);
+  return [problem instanceof PhotoError && problem.message, sides];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("is_canvas", "has_decoder", "count"),  # of bitmaps and decoded frames
+    [(True, True, 2 + 2), (False, True, 1 + 1), (True, False, 1)],
+)
+def test_pixels_are_let_go_of_where_the_browser_has_no_memory(
+    try_page, tmp_path, is_canvas, has_decoder, count
+):
+    file = save_photo(tmp_path / "camera.jpg", image=scene(1, *CAMERA), exif={TAG: 6})
+    try_page.evaluate(ADD_PROBE)
+    try_page.set_input_files("#probe", file)
+    problem = "The browser has no memory for the photo."
+    found = try_page.evaluate(FAIL, [is_canvas, has_decoder])
+    assert found == [problem, [0] * count]
+
+
+DRAFT = """async () => {
+  const { decodeSmall, readHeader } = await import('/decode.js');
+  const file = document.getElementById('probe').files[0];
+  const { draft } = await decodeSmall(file, await readHeader(file), 2000);
+  const copy = new OffscreenCanvas(draft.width, draft.height).getContext('2d');
+  copy.drawImage(draft, 0, 0);
+  const { data } = copy.getImageData(0, 0, draft.width, draft.height);
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', data)).toHex();
+}"""
+
+
+@pytest.mark.parametrize("long_side", [1500, 3000, 6000])  # a half, a quarter, an eighth
+def test_the_model_sees_the_pixels_that_pillow_decodes(try_page, tmp_path, long_side):
+    image = scene(2, long_side, long_side * 2 // 3)
+    file = save_photo(tmp_path / "camera.jpg", image=image, exif={TAG: 8})
+    with Image.open(file) as stored:
+        pictures.draft(stored, 512)
+        expected = hashlib.sha256(stored.convert("RGBA").tobytes()).hexdigest()
+    try_page.evaluate(ADD_PROBE)
+    try_page.set_input_files("#probe", file)
+    assert try_page.evaluate(DRAFT) == expected
+
+
+# The larger decoding, which is for people, does not end before the model has looked
+LOOK = """async () => {
+  const { close, decodeSmall, readHeader } = await import('/decode.js');
+  const { loadModel } = await import('/model.js');
+  const file = document.getElementById('probe').files[0];
+  const { decode } = ImageDecoder.prototype;
+  await decodeSmall(file, await readHeader(file), 2000).then(close); // the browser is probed once
+  let release;
+  const looked = new Promise((resolve) => { release = resolve; });
+  let calls = 0;
+  ImageDecoder.prototype.decode = async function () {
+    calls += 1;
+    if (calls === 2) await looked;
+    return decode.call(this);
+  };
+  const photo = decodeSmall(file, await readHeader(file), 2000);
+  const isFirst = await Promise.race([
+    photo.then(() => true),
+    new Promise((resolve) => setTimeout(() => resolve(false), 20_000)),
+  ]);
+  if (isFirst) await (await loadModel()).predict(await photo);
+  release();
+  const picture = await (await photo).picture;
+  return [isFirst, calls, picture.width, picture.height];
+}"""
+
+
+def test_the_model_looks_while_the_picture_is_still_decoded(try_page, tmp_path):
+    file = save_photo(tmp_path / "camera.jpg", image=scene(1, *CAMERA), exif={TAG: 6})
+    try_page.evaluate(ADD_PROBE)
+    try_page.set_input_files("#probe", file)
+    assert try_page.evaluate(LOOK) == [True, 2, 1334, 2002]
+
+
+def test_a_first_visit_says_that_the_model_is_loading(page, address, photo):
+    held = []
+    # Playwright takes no method of a list
+    page.route("**/model.tflite", lambda route: held.append(route))  # noqa: PLW0108
+    page.goto(address)
+    page.set_input_files("#file", photo)
+    page.wait_for_selector("#status:text('Loading the model…')")
+    held[0].continue_()
+    page.wait_for_selector("#work:not([hidden])")
+    assert page.inner_text("#status") == ""
+
+
+KEEP_BITMAPS = """() => {
+  const make = createImageBitmap;
+  window.bitmaps = [];
+  window.createImageBitmap = async (...source) => {
+    const bitmap = await make(...source);
+    bitmaps.push(bitmap);
+    return bitmap;
+  };
+}"""
+
+
+def test_the_decoded_photo_is_let_go_of_where_no_model_can_be_loaded(page, address, photo):
+    page.route("**/model.tflite", lambda route: route.abort())
+    page.goto(address)
+    page.evaluate(KEEP_BITMAPS)
+    page.set_input_files("#file", photo)
+    page.wait_for_selector("#problem:not(:empty)")
+    # a bitmap has no sides once it is closed
+    assert page.evaluate("() => bitmaps.map(({ width, height }) => [width, height])") == [[0, 0]]
+
+
+def test_a_model_that_could_not_be_loaded_is_asked_for_again_with_the_next_photo(
+    page, address, photo
+):
+    page.route("**/model.tflite", lambda route: route.abort(), times=1)
+    page.goto(address)
+    page.wait_for_selector("#problem:not(:empty)")
+    choose(page, photo)
+    assert page.is_visible("#work")
+    assert page.inner_text("#problem") == ""
+    assert page.inner_text("#model").startswith("Model ")
+
+
+SHOWN = """() => {
+  const picture = document.querySelector('.picture');
+  const copy = Object.assign(document.createElement('canvas'), { width: 4, height: 4 });
+  const context = copy.getContext('2d');
+  context.drawImage(picture, 0, 0, 4, 4);
+  return [picture.width, picture.height, ...context.getImageData(3, 3, 1, 1).data.slice(0, 3)];
+}"""
+
+
+def test_the_editor_has_as_many_pixels_of_a_photo_as_are_enough(try_page, tmp_path):
+    # half of the photo, which is turned: stored at the right is shown at the bottom
+    image = Image.new("RGB", CAMERA, "blue")
+    image.paste("white", (0, 0, CAMERA[0] // 2, CAMERA[1]))
+    choose(try_page, save_photo(tmp_path / "camera.jpg", image=image, exif={TAG: 6}))
+    *size, red, green, blue = try_page.evaluate(SHOWN)
+    assert size == [1333, 2000]  # half of each side, and made a little smaller
+    assert [red, green, blue] == pytest.approx([0, 0, 255], abs=3)
+    # of other kinds, and smaller photos, all pixels up to 2,000
+    choose(try_page, save_photo(tmp_path / "small.png", image=scene(1, 900, 600)))
+    assert try_page.evaluate(SHOWN)[:2] == [900, 600]
+    choose(try_page, save_photo(tmp_path / "large.png", image=scene(1, 2500, 1000)))
+    assert try_page.evaluate(SHOWN)[:2] == [2000, 800]
 
 
 def test_nothing_leaves_the_browser_and_the_page_works_without_a_server(page, address, photo):
@@ -117,7 +364,7 @@ def test_nothing_leaves_the_browser_and_the_page_works_without_a_server(page, ad
     assert "px at" in page.inner_text(".summary")
     assert len(requests) > asked  # which the service worker answers, all of them
     # what the server offers now cannot be known without it
-    assert [url for url in sent if not url.startswith("blob:")] == [f"{address}/server.json"]
+    assert {url for url in sent if not url.startswith("blob:")} == {f"{address}/server.json"}
     assert {method for method, _ in requests} == {"GET"}
     hosts = {re.match(r"(blob:)?https?://[^/]+", url)[0] for _, url in requests}
     assert hosts == {address}
@@ -156,6 +403,69 @@ def test_a_corner_can_be_dragged_and_that_undone_and_redone(chosen):
     assert crop_of(chosen) == [0, 0, 1, 1, 0]
     chosen.keyboard.press("Control+Shift+Z")
     assert crop_of(chosen) == dragged
+
+
+def drag_to(page, by):
+    """Presses the mouse in the middle of the crop, and moves it by some px."""
+    outline = page.locator(".outline").bounding_box()
+    x, y = outline["x"] + outline["width"] / 2, outline["y"] + outline["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + by[0], y + by[1])
+
+
+def test_a_key_during_a_drag_spoils_no_step_that_can_be_undone(chosen):
+    first = crop_of(chosen)
+    chosen.fill("#left", "0.2")
+    chosen.fill("#right", "0.6")
+    chosen.press("#right", "Enter")
+    typed = crop_of(chosen)
+    drag_to(chosen, (30, 0))
+    assert crop_of(chosen) != typed
+    chosen.keyboard.press("Control+z")  # takes back the drag
+    assert crop_of(chosen) == typed
+    chosen.mouse.move(0, 0)
+    chosen.mouse.up()
+    assert crop_of(chosen) == typed
+    drag_to(chosen, (30, 0))
+    chosen.keyboard.press("w")
+    chosen.mouse.move(0, 0)
+    chosen.mouse.up()
+    assert crop_of(chosen) == [0, 0, 1, 1, 0]
+    steps = []
+    while chosen.is_enabled("button:text('Undo')"):
+        chosen.keyboard.press("Control+z")
+        steps.append(crop_of(chosen))
+    assert steps[0] == typed
+    assert steps[-1] == first
+
+
+def test_a_key_during_a_drag_is_a_step_of_its_own(chosen):
+    first = crop_of(chosen)
+    chosen.evaluate("() => { performance.now = () => 0; }")  # all within the time of one step
+    chosen.keyboard.press("-")
+    smaller = crop_of(chosen)
+    drag_to(chosen, (30, 0))
+    chosen.keyboard.press("-")
+    chosen.mouse.up()
+    for expected in (smaller, first):
+        chosen.keyboard.press("Control+z")
+        assert crop_of(chosen) == expected
+
+
+def test_a_photo_that_comes_while_the_slider_is_held_keeps_its_own_crop(chosen, tmp_path):
+    slide = """(to) => {
+      const slider = document.getElementById("slider");
+      slider.value = to;
+      slider.dispatchEvent(new Event("input"));
+    }"""
+    chosen.evaluate(slide, "5")
+    choose(chosen, save_photo(tmp_path / "next.jpg", image=scene(9, 600, 900)))
+    chosen.keyboard.press("w")
+    chosen.evaluate(slide, "0.05")
+    chosen.evaluate("() => document.getElementById('slider').dispatchEvent(new Event('change'))")
+    chosen.keyboard.press("Control+z")
+    assert crop_of(chosen) == [0, 0, 1, 1, 0]
 
 
 def test_numbers_that_are_typed_are_read_back(chosen):
@@ -283,6 +593,11 @@ def truncated(name):
 
 
 HUGE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (20_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+HUGE_AVIF = (
+    b"\0\0\0\x10ftypavif\0\0\0\0\0\0\0\x14ispe\0\0\0\0"
+    + (20_000).to_bytes(4, "big")
+    + (15_000).to_bytes(4, "big")
+)
 
 
 @pytest.mark.parametrize(
@@ -293,6 +608,7 @@ HUGE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (20_000).to_bytes(4, "big") * 2 + b"\x
         ("a.jpg", b"\xff\xd8\xff\xe0" + bytes(200), "cannot be read"),
         ("a.png", truncated("PNG"), "cannot be read"),
         ("a.png", HUGE, "400 megapixels; the page takes up to 200"),
+        ("a.avif", HUGE_AVIF, "300 megapixels; the page takes up to 200"),
         ("a.tif", b"II*\0" + bytes(100), "cannot show TIFF and RAW"),
         ("a.raf", b"FUJIFILMCCD-RAW 0201" + bytes(100), "cannot show TIFF and RAW"),
         ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "cannot show HEIC"),
@@ -304,7 +620,22 @@ def test_what_cannot_be_shown_is_one_sentence(try_page, tmp_path, name, content,
     try_page.set_input_files("#file", file)
     try_page.wait_for_selector("#problem:not(:empty)")
     assert expected in try_page.inner_text("#problem")
+    assert try_page.inner_text("#problem").startswith(f"{name}: ")
     assert try_page.is_hidden("#work")
+
+
+def test_a_photo_that_was_removed_since_it_was_chosen_is_not_called_damaged(try_page, tmp_path):
+    file = save_photo(tmp_path / "photo.jpg", image=scene(1))
+    choose(try_page, file)
+    file.unlink()
+    try_page.click("#save-copy")
+    try_page.wait_for_selector("#problem:text('changed, moved or removed')")
+
+
+def test_a_sidecar_without_a_server_is_one_sentence(chosen):
+    chosen.route("**/api/sidecar", lambda route: route.abort())
+    chosen.click("#save-sidecar")
+    chosen.wait_for_selector("#problem:text('It may have been stopped.')")
 
 
 @pytest.mark.parametrize("name", ["turned.tif", "turned.heic"])
@@ -329,7 +660,7 @@ def test_the_server_reads_what_no_browser_shows_if_it_may(page, found_model, mod
         assert "The photo cannot be read" in page.inner_text("#problem")
 
 
-def test_a_page_that_was_kept_offers_what_its_server_now_does(page, found_model):
+def test_a_page_that_was_kept_offers_what_its_server_now_does(page, found_model, photo):
     offer = "async () => (await import('/server.js')).readOffer()"
     quiet = app.PageSettings(model=found_model)
     with serving(app.create_app(quiet)) as home:
@@ -337,15 +668,14 @@ def test_a_page_that_was_kept_offers_what_its_server_now_does(page, found_model)
         page.wait_for_selector("html[data-ready]")
         page.evaluate("async () => { await navigator.serviceWorker.ready; }")
         assert page.is_hidden("#reads-photos")
-    nothing = {"readsPhotos": False, "collects": False}
     page.reload()
     page.wait_for_selector("html[data-ready]")
-    assert page.evaluate(offer) == nothing
+    assert page.evaluate(offer) is None
     reading = app.PageSettings(model=found_model, reads_photos=True)
     with serving(app.create_app(reading), int(home.rpartition(":")[2])):
-        page.reload()
-        page.wait_for_selector("html[data-ready]")
-        assert page.evaluate(offer) == nothing | {"readsPhotos": True}
+        # which the page asks again with each photo
+        choose(page, photo)
+        assert page.evaluate(offer) == {"readsPhotos": True, "collects": False}
         assert "Only HEIC, TIFF and RAW photos" in page.inner_text("#reads-photos")
 
 

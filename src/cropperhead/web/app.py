@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
-from starlette.responses import PlainTextResponse, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from cropperhead import __version__
 from cropperhead.web import assets, page_model
@@ -18,6 +19,7 @@ from cropperhead.web.assets import Asset
 from cropperhead.web.guard import Guard
 from cropperhead.web.page_model import PageModel
 from cropperhead.web.pictures import picture_router
+from cropperhead.web.requests import BodyLimit
 from cropperhead.web.sidecar import sidecar_router
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
@@ -53,12 +55,22 @@ def create_app(settings: PageSettings) -> FastAPI:
         redoc_url=None,
         max_body_size=_MOST_BODY_BYTES,
     )
+    app.add_exception_handler(RequestValidationError, _refuse)
+    app.add_middleware(BodyLimit)
     app.add_middleware(Guard, hosts=settings.hosts)
     readers = [picture_router()] if settings.reads_photos else []
     for router in (*settings.routers, *readers, sidecar_router()):
         app.include_router(router)
     app.include_router(_page_router(settings))
     return app
+
+
+def _refuse(_: Request, error: Exception) -> Response:
+    """Says what is wrong, without the values: JSON has no infinity, but Python reads it."""
+    assert isinstance(error, RequestValidationError)
+    kept = ("type", "loc", "msg")
+    detail = [{key: one[key] for key in kept} for one in error.errors()]
+    return JSONResponse({"detail": detail}, status_code=422)
 
 
 def _page_router(settings: PageSettings) -> APIRouter:

@@ -16,6 +16,8 @@ import brotli
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cropperhead.study import static_files
+
 _TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -77,8 +79,11 @@ def make_asset(content: bytes, suffix: str) -> Asset:
 
 @cache
 def page_assets() -> Mapping[str, Asset]:
-    """All files of the page, by their path in its folder, with slashes."""
-    return dict(_read_folder(resources.files(__package__) / "page", ""))
+    """All files of the page, by their path in its folder, with slashes; and the colours."""
+    palette = make_asset(static_files.read(static_files.PALETTE), "css")
+    return dict(_read_folder(resources.files(__package__) / "page", "")) | {
+        static_files.PALETTE: palette
+    }
 
 
 def page_text(path: str) -> str:

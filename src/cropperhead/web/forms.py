@@ -79,7 +79,7 @@ class _Reader:
         _, options = parse_options_header(self._disposition)
         name = options.get(b"name", b"").decode()
         if name not in self._names or name in self.parts:
-            raise ValueError("a part has another name than expected, or comes twice")
+            raise ValueError("a part has an unexpected name, or comes twice")
         self._chunks = self.parts[name] = []
 
     def _end(self) -> None:

@@ -5,6 +5,7 @@ DNS name even read the answers ("DNS rebinding"). So a request has to name this 
 and one that may change something must not come from another origin.
 """
 
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -38,6 +39,8 @@ HEADERS = {
 }
 _SAFE = frozenset({"GET", "HEAD"})
 _SAME_SITE = frozenset({"same-origin", "none"})
+# A name or an address of IPv4, or one of IPv6 in brackets, and a port, which may be empty
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s\[\]:/?#@\\,]+)(?::[0-9]*)?")
 _MISDIRECTED, _FORBIDDEN = 421, 403
 
 
@@ -79,10 +82,9 @@ class Guard:
 
 
 def _host_name(host: str) -> str | None:
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
+    """The name in a Host header; None if the header is malformed (RFC 9110, 7.2)."""
+    found = _HOST.fullmatch(host)
+    return found[1].strip("[]").lower() if found else None
 
 
 def _is_same_origin(headers: Headers, host: str) -> bool:

@@ -55,7 +55,7 @@ class Password:
             self._hasher.check_needs_rehash(hashed)
         except argon2.exceptions.InvalidHashError as error:
             raise ParamsError(
-                f"{PASSWORD_HASH_VARIABLE}: it is no hash of argon2. `cropperhead collected "
+                f"{PASSWORD_HASH_VARIABLE}: it is not an Argon2 hash. `cropperhead collected "
                 "hash-password` makes one."
             ) from error
         self._hashed = hashed
@@ -71,7 +71,7 @@ class Password:
 def hash_password(password: str) -> str:
     """Hash a password. Raises ParamsError for one that is too short."""
     if len(password) < _LEAST_LETTERS:
-        raise ParamsError(f"the moderation password has to have at least {_LEAST_LETTERS} letters")
+        raise ParamsError(f"the moderation password must have at least {_LEAST_LETTERS} letters")
     return argon2.PasswordHasher().hash(password)
 
 

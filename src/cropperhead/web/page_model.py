@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from cropperhead import api
 from cropperhead.errors import ModelError
 from cropperhead.inference import faces, litert
 from cropperhead.suggest import run
-from cropperhead.system import regular_file
+from cropperhead.system import model_files, regular_file
 from cropperhead.web import assets
 from cropperhead.web.assets import Asset
 
 LIGHT = "float16"  # as such a file's name ends; dvc.yaml has it
 _MOST_BYTES = 100_000_000
+_DATA_NOT_KNOWN = ""  # the registry does not say by its hash what a model learned from
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,13 @@ def find_page_model(name: str | None) -> Iterator[tuple[Path, PageModel]]:
     """Find the model as `suggest` does: its file, and what the page is to load.
 
     That is the same model with weights of 16 bits, which takes a browser half as long to load, if
-    it lies beside and no file is named. Raises ModelError where there is none, or none that runs
-    in a browser, and SetupError as `run.find_model` does.
+    it lies beside and no file is named. A model of MLflow's registry is exported first. Raises
+    ModelError where there is none, or none that runs in a browser, and SetupError as
+    `run.find_model` does.
     """
-    with run.find_model(name) as file:
+    with run.find_model(name) as given:
+        is_registered = name is not None and model_files.is_registered(name)
+        file = _exported(given) if is_registered else given
         found = read_page_model(file)
         is_named = name is not None and Path(name).expanduser().is_file()
         yield file, found if is_named else _lighter(file, found)
@@ -49,10 +52,10 @@ def find_page_model(name: str | None) -> Iterator[tuple[Path, PageModel]]:
 
 def read_page_model(file: Path) -> PageModel:
     """Read an exported model. Raises ModelError for any other file."""
-    if file.suffix != api.EXPORTED:
+    if file.suffix != model_files.EXPORTED:
         raise ModelError(
             f"{file}: a browser cannot run a Keras model. `dvc repro export` exports one "
-            f"({api.EXPORTED})."
+            f"({model_files.EXPORTED})."
         )
     try:
         content = regular_file.read_bytes(file, _MOST_BYTES)
@@ -60,6 +63,17 @@ def read_page_model(file: Path) -> PageModel:
         raise ModelError(f"{file}: cannot be read: {error.strerror}") from error
     size = int(litert.read_facts(content, str(file))["inputs"]["image"]["shape"][1])
     return PageModel(file.name, content, run.model_fingerprint(file), size)
+
+
+def _exported(file: Path) -> Path:
+    """A model of the registry, which is Keras's, as a browser can run it; written beside it."""
+    from cropperhead.training import export  # noqa: PLC0415 - TensorFlow
+    from cropperhead.training.networks import keras_model  # noqa: PLC0415
+
+    exported = file.with_suffix(model_files.EXPORTED)
+    model = keras_model.load_model(file)
+    exported.write_bytes(export.export_model(model, LIGHT, _DATA_NOT_KNOWN))
+    return exported
 
 
 def _lighter(file: Path, found: PageModel) -> PageModel:

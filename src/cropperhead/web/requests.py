@@ -9,28 +9,36 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cropperhead.errors import CollectionError, RejectedFile
-from cropperhead.web.limits import RateLimit, network
+from cropperhead.web.limits import RateLimit
 
 LOGGER = logging.getLogger("cropperhead.collection")
 NO_STORE = {"Cache-Control": "no-store"}
 RETRY_S = 5
+BODY_S = 15.0  # for a body to arrive, of a request to routes that set no limit of their own
+_CLOCK = "cropperhead.body_clock"
+_SLOW = "the request took too long to arrive"
 _STATUS = {
     "not_jpeg": 415,
     "too_large": 413,
     "consent": 409,
     "id_taken": 409,
     "withdrawn": 410,
+    "ended": 410,
     "banned": 403,
     "full": 507,
     "unknown_receipt": 404,
     "unknown_rater": 404,
+    "unknown_crop": 404,
+    "no_study": 503,
     "unfinished": 409,
 }
 _REFUSED = 422
@@ -65,6 +73,43 @@ class Places:
             self._free += 1
 
 
+class BodyLimit:
+    """Answers 408 where a request's body takes longer than `BODY_S` to arrive.
+
+    Routes that read it by `pass_body` have that limit instead.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, as ASGI servers call it."""
+        clock = _Clock(asyncio.get_running_loop().time() + BODY_S)
+
+        async def receive_in_time() -> Message:
+            try:
+                async with asyncio.timeout_at(clock.end):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, _SLOW, {"Connection": "close"}) from None
+            if not message.get("more_body"):
+                clock.end = None  # what follows is that the sender has gone, which may take long
+            return message
+
+        if scope["type"] == "http":
+            scope[_CLOCK] = clock
+            await self._app(scope, receive_in_time, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+@dataclass
+class _Clock:
+    """When a body has to be there, by the event loop's clock; None: at no time."""
+
+    end: float | None
+
+
 async def read_body(request: Request, most: int, seconds: float) -> bytes:
     """Read a body of at most so many bytes in so many seconds. Raises Refusal."""
     chunks = []
@@ -80,6 +125,8 @@ async def pass_body(
     request: Request, most: int, seconds: float, take: Callable[[bytes], Awaitable[object]]
 ) -> None:
     """Pass a body on as it arrives, with the limits of `read_body`. Raises Refusal."""
+    if clock := request.scope.get(_CLOCK):
+        clock.end = None  # this route's own limit counts
     stated = request.headers.get("content-length", "0")
     if stated.isdigit() and int(stated) > most:
         raise Refusal(413, "too_large", f"expected at most {most:,} bytes")
@@ -92,7 +139,7 @@ async def pass_body(
                     raise Refusal(413, "too_large", f"expected at most {most:,} bytes")
                 await take(chunk)
     except TimeoutError:
-        raise Refusal(408, "slow", "the request took too long to arrive") from None
+        raise Refusal(408, "slow", _SLOW) from None
     except ClientDisconnect:
         raise Refusal(400, "disconnected", "the connection was closed") from None
 
@@ -112,7 +159,7 @@ def read_object(request: Request, body: bytes, names: Collection[str]) -> dict[s
 
 def require_rate(limit: RateLimit, request: Request) -> None:
     """Raise Refusal where the sender's address asks too often."""
-    wait_s = limit.wait_s(network(sender_address(request)))
+    wait_s = limit.wait_s(sender_address(request))
     if wait_s:
         raise Refusal(429, "rate", "too many requests; try again later", wait_s)
 

@@ -26,6 +26,7 @@ from cropperhead.library.scan import Entry
 from cropperhead.photos import exiftool
 from cropperhead.photos.exiftool import TagReader
 from cropperhead.suggest import predict
+from cropperhead.suggest.copies import is_copy
 from cropperhead.suggest.options import SuggestOptions
 from cropperhead.suggest.predict import Job, Prediction
 from cropperhead.system import folder_lock, worker_pool
@@ -125,8 +126,7 @@ class Review:
         self.log = ReviewLog(self.folder)
         self._lock, self._stop, self._version = Lock(), Event(), 0
         self._writing, self._stack = Lock(), ExitStack()
-        found = selection.find_entries(self.folder, (), self.catalogs)
-        self._entries: list[Entry] = [one for one in found if one.kind == scan.PHOTO]
+        self._entries = self._find_entries()
         self.photos = [ReviewedPhoto(self.folder / one.file, one.file) for one in self._entries]
         if not self.photos:
             raise LibraryError(f"{self.folder}: no photo was found.")
@@ -134,6 +134,12 @@ class Review:
         self._remembered: dict[str, Mapping[str, Any]] = {}
         for event in self.log.read():
             self._remember(event)
+
+    def _find_entries(self) -> list[Entry]:
+        """The folder's photos, without the copies that CropperHead made."""
+        found, journals = selection.find_entries(self.folder, (), self.catalogs), Journals()
+        photos = [one for one in found if one.kind == scan.PHOTO]
+        return [one for one in photos if not is_copy(self.folder / one.file, journals)]
 
     def start(self) -> None:
         """Start predicting in the background."""

@@ -49,12 +49,13 @@ def study_router(folder: Path, settings: CollectionSettings) -> APIRouter:
 
     Raises DataError if there is no study, CollectionError if the database cannot be used.
     """
+    stamp = folders.stamp(folder)
     found = folders.load(folder)
     collection = open_collection(settings.place, settings.objects)
     migrate.prepare(collection)
     _log_to_standard_error()
     box = BallotBox(collection.database, found.id)
-    return study.make_router(Voting(folder, found, box, settings.max_raters), settings)
+    return study.make_router(Voting(folder, stamp, found, box, settings.max_raters), settings)
 
 
 def _log_to_standard_error() -> None:

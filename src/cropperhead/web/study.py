@@ -61,22 +61,23 @@ def make_router(voting: Voting, settings: CollectionSettings) -> APIRouter:
         response.headers["Content-Security-Policy"] = _POLICY
         return response
 
-    # Starlette's route, and no thread: either would cost more than reading the small file
-    async def crop(request: Request) -> Response:
-        content = voting.crop(**request.path_params)
-        if content is None:
-            return PlainTextResponse("There is no such crop.\n", 404, headers=NO_STORE)
+    # Starlette's routes, for the most frequent requests: FastAPI's can take as long as the answer
+    async def crop(request: Request) -> Response:  # in no thread: the file is small
+        try:
+            content = voting.crop(**request.path_params)
+        except RejectedFile as error:
+            return await refuse(request, error)
         return Response(content, headers=_KEPT, media_type="image/jpeg")
 
+    async def vote(request: Request) -> Response:
+        return await desk.answer(request, _VOTE, desk.vote)
+
     router.add_route(f"{PATH}/crops/{{rater}}/{{name}}.jpg", crop)
+    router.add_route(f"{PATH}/votes", vote, methods=["POST"])
 
     @router.post("/sessions")
     async def begin(request: Request) -> Response:
         return await desk.answer(request, _BY_RECEIPT, partial(desk.begin, request))
-
-    @router.post("/votes")
-    async def vote(request: Request) -> Response:
-        return await desk.answer(request, _VOTE, desk.vote)
 
     @router.post("/results")
     async def result(request: Request) -> Response:

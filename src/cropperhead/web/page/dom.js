@@ -54,6 +54,9 @@ export function number(value, decimals = 0) {
   });
 }
 
+/** A count with its noun: "1 photo", "1,200 photos". @param {number} value @param {string} noun */
+export const count = (value, noun) => `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
+
 /** Offers a file for download. @param {Blob} content @param {string} name */
 export function download(content, name) {
   const address = URL.createObjectURL(content);

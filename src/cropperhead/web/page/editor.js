@@ -64,13 +64,18 @@ export class Editor extends EventTarget {
     return this.history[this.present];
   }
 
+  /** Whether nothing has been done since the photo was loaded. */
+  get isUntouched() {
+    return this.history.length === 1 && this.drag === null && this.sliding === null;
+  }
+
   get aspect() {
     return this.photo.width / this.photo.height;
   }
 
   /**
    * Shows a photo.
-   * @param {HTMLCanvasElement | ImageBitmap} picture the photo, or a smaller copy of it
+   * @param {HTMLCanvasElement} picture the photo, or a smaller copy of it
    * @param {number} width the photo's in px @param {number} height @param {Crop} crop
    */
   load(picture, width, height, crop) {
@@ -79,7 +84,9 @@ export class Editor extends EventTarget {
     this.stage.compared = null;
     this.history = [{ crop: { ...crop }, shape: "free", ratio: null }];
     this.present = 0;
-    this.drag = null;
+    this.drag = this.sliding = null; // of the photo before, as is a line that was to be drawn
+    this.stage.drawHorizon();
+    this.level(false);
     this.setMode("edit");
     this.#changed();
   }
@@ -95,11 +102,13 @@ export class Editor extends EventTarget {
   }
 
   undo() {
-    this.#go(this.present - 1);
+    if (this.#stopDrag()) this.#changed();
+    else this.#go(this.present - 1);
   }
 
   redo() {
-    this.#go(this.present + 1);
+    if (this.#stopDrag()) this.#changed();
+    else this.#go(this.present + 1);
   }
 
   /** Draws another crop's outline beside this one; null for none. @param {Crop | null} crop */
@@ -233,16 +242,31 @@ export class Editor extends EventTarget {
 
   /** @param {State} state @param {string} kind */
   #record(state, kind) {
+    const wasDragged = this.#stopDrag();
     const now = performance.now();
-    const isMore = kind !== "" && kind === this.lastKind && now - this.lastTime < TOGETHER_MS;
+    const isSoon = kind === this.lastKind && now - this.lastTime < TOGETHER_MS;
+    const isMore = kind !== "" && isSoon && !wasDragged;
     [this.lastKind, this.lastTime] = [kind, now];
     const isNew = !isSame(state.crop, this.crop) || state.ratio !== this.state.ratio;
-    if (!isNew && state.shape === this.state.shape) return;
+    if (!isNew && state.shape === this.state.shape) {
+      if (wasDragged) this.#changed();
+      return;
+    }
     this.history.length = this.present + 1;
     if (isMore && this.present > 0) this.history[this.present] = state;
     else this.present = this.history.push(state) - 1;
     this.#changed();
     this.dispatchEvent(new CustomEvent("cropped"));
+  }
+
+  /** Ends a drag that goes on, as if it had not begun. Returns whether there was one. */
+  #stopDrag() {
+    const start = this.drag?.start ?? this.sliding;
+    if (start === null) return false;
+    this.drag = this.sliding = null;
+    this.stage.drawHorizon();
+    this.history[this.present] = start;
+    return true;
   }
 
   /** @param {number} place */
@@ -374,8 +398,8 @@ export class Editor extends EventTarget {
     this.stage.element.focus({ preventScroll: true });
     event.preventDefault();
     const view = this.stage.view(this.crop);
-    const start = this.drag?.start ?? this.state;
     if (this.pointers.size === 2) {
+      if (this.drag !== null) this.#finish(this.drag.start);
       const [one, other] = [...this.pointers.values()];
       const between = middle(one, other);
       this.drag = { kind: "pinch", from: between, spread: distance(one, other), start: this.state, view };
@@ -384,6 +408,7 @@ export class Editor extends EventTarget {
     if (this.pointers.size > 2) return;
     const isLine = this.isLevelling || event.ctrlKey || event.metaKey || event.button === 2;
     const hit = this.stage.hit(from, this.crop, event.pointerType);
+    const start = this.state;
     if (isLine) this.drag = { kind: "line", from, start, view };
     else if (hit === "inside") this.drag = { kind: "move", from, start, view };
     else if (hit === "outside") this.drag = { kind: "turn", from, start, view };

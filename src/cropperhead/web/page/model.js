@@ -5,10 +5,11 @@
 
 import { loadAndCompile, loadLiteRt, Tensor } from "./vendor/litert.js";
 import { cutOut, findContent } from "./borders.js";
-import { swapsSides } from "./crops.js";
-import { blank, draw } from "./decode.js";
+import { swapsSides, turnMatrix } from "./crops.js";
+import { blank } from "./canvas.js";
 import { FaceFinder } from "./faces.js";
-import { BILINEAR, LANCZOS, inverse, resize, thumbnailSize, transpose } from "./pillow.js";
+import { ask } from "./server.js";
+import { BILINEAR, LANCZOS, inverse, opaque, resize, thumbnailSize, transpose } from "./pillow.js";
 import { suggest } from "./suggest.js";
 
 /**
@@ -25,47 +26,52 @@ import { suggest } from "./suggest.js";
 
 const RUNTIME = "/vendor/litert_wasm_compat_internal.js";
 const LONG_SIDE = 512;
-/** The browser scales to twice the copy: beyond that its own scaling shows in the angle. */
+/**
+ * From 2,048 px on, Pillow averages before it scales. So does the browser, to twice the copy: beyond that
+ * its own scaling shows in the angle.
+ */
+const MOST_SIDE = 4 * LONG_SIDE - 1;
 const DRAWN_SIDE = 2 * LONG_SIDE;
-const WARM_UP = /** @type {const} */ ([768, 512]);
+const WARM_UP = { width: 1500, height: 1000, draft: null };
 
-/** @type {Promise<Model> | null} */
-let loading = null;
+/** The model, ready to predict; it is loaded once. */
+export const loadModel = once(load);
+const loadRuntime = once(() => loadLiteRt(RUNTIME)); // it refuses to be loaded twice
 
-/** The model, ready to predict; it is loaded once. @returns {Promise<Model>} */
-export function loadModel() {
-  loading ??= load().catch((error) => {
-    loading = null;
-    throw error;
-  });
-  return loading;
+/**
+ * A function that starts something once, and once more only after it failed.
+ * @template T @param {() => Promise<T>} start @returns {() => Promise<T>}
+ */
+function once(start) {
+  /** @type {Promise<T> | null} */
+  let started = null;
+  return () => {
+    started ??= start().catch((error) => {
+      started = null;
+      throw error;
+    });
+    return started;
+  };
 }
 
 async function load() {
   /** @type {ModelFacts} */
-  const facts = await fetched("/model.json").then((answer) => answer.json());
+  const facts = await ask("/model.json").then((answer) => answer.json());
   const [content, faces] = await Promise.all([
-    fetched("/model.tflite").then((answer) => answer.arrayBuffer()),
-    facts.faces ? fetched("/faces.tflite").then((answer) => answer.arrayBuffer()) : null,
-    loadLiteRt(RUNTIME),
+    ask("/model.tflite").then((answer) => answer.arrayBuffer()),
+    facts.faces ? ask("/faces.tflite").then((answer) => answer.arrayBuffer()) : null,
+    loadRuntime(),
   ]);
   const model = new Model(facts, await compile(content), faces && new FaceFinder(await compile(faces)));
   // LiteRT sets itself up only now, and the browser compiles what will be needed
-  const blankPhoto = blank(...WARM_UP).canvas;
-  suggest(await model.predict(blankPhoto, ...WARM_UP), null, 2);
+  const picture = blank(WARM_UP.width, WARM_UP.height).canvas;
+  suggest(await model.predict({ picture, ...WARM_UP }), null, 2);
   return model;
 }
 
 /** @param {ArrayBuffer} content */
 function compile(content) {
   return loadAndCompile(new Uint8Array(content), { accelerator: "wasm" });
-}
-
-/** @param {string} path */
-async function fetched(path) {
-  const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-  return answer;
 }
 
 /** A loaded model. */
@@ -82,15 +88,15 @@ export class Model {
 
   /**
    * What the model says of a photo.
-   * @param {CanvasImageSource} photo upright @param {number} width in px @param {number} height
-   * @param {number} [orientation] EXIF's, by which the photo is turned on top of what its decoder does
+   * @param {import("./decode.js").Decoded<ImageBitmap | HTMLCanvasElement>} photo
+   * @param {number} [orientation] EXIF's, by which the photo is displayed
    * @returns {Promise<Prediction>}
    */
-  async predict(photo, width, height, orientation = 1) {
-    const copy = smallCopy(photo, width, height, orientation);
+  async predict(photo, orientation = 1) {
+    const copy = await smallCopy(photo, orientation);
     const content = findContent(copy);
     const [top, left, bottom, right] = content;
-    const frame = width / height;
+    const frame = photo.width / photo.height;
     const aspect = frame * ((right - left) / (bottom - top));
     const part = cutOut(copy, content);
     const faces = (await this.faceFinder?.find(part)) ?? [];
@@ -103,7 +109,7 @@ export class Model {
   async run(pixels, aspect) {
     const { size } = this.facts;
     const inputs = {
-      image: new Tensor(Float32Array.from(pixels), [1, size, size, 3]),
+      image: new Tensor(new Float32Array(pixels), [1, size, size, 3]),
       aspect: new Tensor(Float32Array.of(aspect), [1, 1]),
     };
     const outputs = await this.compiled.run(inputs);
@@ -129,29 +135,33 @@ export class Model {
 /**
  * The copy that is looked at, of at most 512 px. It is scaled as the photo is stored, since the order
  * of columns and rows shows.
- * @param {CanvasImageSource} photo @param {number} width @param {number} height
- * @param {number} orientation
+ * @param {import("./decode.js").Decoded<ImageBitmap | HTMLCanvasElement>} photo @param {number} orientation
  */
-function smallCopy(photo, width, height, orientation) {
-  const scale = Math.min(1, DRAWN_SIDE / Math.max(width, height));
-  const drawnWidth = Math.max(1, Math.round(width * scale));
-  const drawnHeight = Math.max(1, Math.round(height * scale));
-  const { context } = draw(photo, drawnWidth, drawnHeight, true);
-  const { data } = context.getImageData(0, 0, drawnWidth, drawnHeight);
-  const picture = { width: drawnWidth, height: drawnHeight, data: withoutAlpha(data) };
-  const stored = orientation === 1 ? picture : transpose(picture, inverse(orientation));
-  const sides = swapsSides(orientation) ? [height, width] : [width, height];
-  const copy = resize(stored, ...thumbnailSize(sides[0], sides[1], LONG_SIDE), LANCZOS);
+async function smallCopy({ picture, draft }, orientation) {
+  const source = draft ?? (await picture);
+  const turned = draft === null ? orientation : 1; // by which the source was
+  const [width, height] = swapsSides(turned) ? [source.height, source.width] : [source.width, source.height];
+  const longSide = Math.max(width, height);
+  const scale = longSide <= MOST_SIDE ? 1 : DRAWN_SIDE / longSide;
+  const drawn = drawTurned(
+    source,
+    inverse(turned),
+    Math.max(1, Math.round(width * scale)),
+    Math.max(1, Math.round(height * scale)),
+  );
+  const copy = resize(opaque(drawn), ...thumbnailSize(width, height, LONG_SIDE), LANCZOS);
   return orientation === 1 ? copy : transpose(copy, orientation);
 }
 
-/** @param {Uint8ClampedArray} pixels in RGBA */
-function withoutAlpha(pixels) {
-  const result = new Uint8Array((pixels.length / 4) * 3);
-  for (let from = 0, to = 0; from < pixels.length; from += 4, to += 3) {
-    result[to] = pixels[from];
-    result[to + 1] = pixels[from + 1];
-    result[to + 2] = pixels[from + 2];
-  }
-  return result;
+/**
+ * A picture's pixels in RGBA, as an EXIF orientation displays it.
+ * @param {ImageBitmap | HTMLCanvasElement} picture @param {number} orientation
+ * @param {number} width of the result, in px @param {number} height
+ */
+function drawTurned(picture, orientation, width, height) {
+  const { context } = blank(width, height, true);
+  const [across, down] = swapsSides(orientation) ? [height, width] : [width, height];
+  context.setTransform(...turnMatrix(orientation, across, down));
+  context.drawImage(picture, 0, 0, across, down);
+  return context.getImageData(0, 0, width, height);
 }

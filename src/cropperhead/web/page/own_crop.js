@@ -7,6 +7,7 @@ import { lightroomCrop, swapsSides } from "./crops.js";
  * @typedef {import("./crops.js").Crop} Crop
  * @typedef {{orientation: number, width: number, height: number, crop: Crop | null}} OwnCrop
  *   EXIF's orientation (1 to 8), the stored size in px, and the crop as the browser displays it
+ * @typedef {{orientation: number, settings: Record<string, any>}} Metadata EXIF's orientation, Lightroom's settings
  */
 
 const OPTIONS = {
@@ -22,15 +23,26 @@ const OPTIONS = {
 };
 
 /**
- * @param {Blob} file @param {import("./decode.js").Header} header
- * @param {number} width the displayed photo's in px @param {number} height
- * @returns {Promise<OwnCrop>}
+ * @param {Blob | Uint8Array} source a photo, or EXIF alone
+ * @returns {Promise<Metadata>}
  */
-export async function readOwnCrop(file, header, width, height) {
-  const tags = await readTags(header.exif ?? file);
-  const orientation = validOrientation(tags.ifd0?.Orientation);
+export async function readMetadata(source) {
+  const tags = await readTags(source);
+  return { orientation: validOrientation(tags.ifd0?.Orientation), settings: tags.crs ?? {} };
+}
+
+/** How EXIF says that a photo is turned, 1 to 8. @param {Blob | Uint8Array} source as in `readMetadata` */
+export async function readOrientation(source) {
+  return (await readMetadata(source)).orientation;
+}
+
+/**
+ * How a photo is stored, and its own crop.
+ * @param {Metadata} metadata @param {number} width the displayed photo's in px @param {number} height
+ * @returns {OwnCrop}
+ */
+export function ownCrop({ orientation, settings }, width, height) {
   const [storedWidth, storedHeight] = swapsSides(orientation) ? [height, width] : [width, height];
-  const settings = tags.crs ?? {};
   return {
     orientation,
     width: storedWidth,
@@ -46,12 +58,6 @@ async function readTags(source) {
   } catch {
     return {}; // damaged metadata, or a format that has none
   }
-}
-
-/** How EXIF says that a photo is turned, 1 to 8. @param {Blob | Uint8Array} source a photo, or EXIF alone */
-export async function readOrientation(source) {
-  const tags = await readTags(source);
-  return validOrientation(tags.ifd0?.Orientation);
 }
 
 /** @param {unknown} value */

@@ -56,6 +56,17 @@ export function resize(picture, width, height, filter) {
   return height === picture.height ? across : resizeColumns(across, height, filter);
 }
 
+/** A picture without its fourth channel. @param {{width: number, height: number, data: Uint8ClampedArray}} picture in RGBA, opaque @returns {Picture} */
+export function opaque({ width, height, data }) {
+  const result = new Uint8ClampedArray(3 * width * height);
+  for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
+    result[to] = data[from];
+    result[to + 1] = data[from + 1];
+    result[to + 2] = data[from + 2];
+  }
+  return { width, height, data: result };
+}
+
 /**
  * The picture as an EXIF orientation displays it, pixel for pixel.
  * @param {Picture} picture @param {number} orientation 1 to 8 @returns {Picture}

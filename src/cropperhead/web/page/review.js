@@ -1,10 +1,10 @@
 /** The page on which somebody decides on the suggested crops of a folder, photo by photo. */
 
 import { WHOLE, isSame } from "./crops.js";
-import { find, isTyping, make, number } from "./dom.js";
+import { count, find, isTyping, make, number } from "./dom.js";
 import { Editor } from "./editor.js";
 import { cutOut } from "./save.js";
-import { reason } from "./server.js";
+import { NoAnswer, ask } from "./server.js";
 
 /**
  * @typedef {import("./crops.js").Crop} Crop
@@ -52,20 +52,24 @@ const pictures = new Map();
 let latest = null;
 /** The photo that is shown alone; null in the grid. @type {number | null} */
 let shown = null;
+/** The photo that the editor holds: another one until the picture is there. @type {number | null} */
+let edited = null;
+/** The photo that is shown without its picture, which cannot be loaded. @type {number | null} */
+let unseen = null;
 /** The indexes of the photos that the filter lets through, in order. @type {number[]} */
 let listed = [];
 
 async function poll() {
   let delay = POLL_MS.idle;
   try {
-    const answer = await fetch(`photos?since=${latest?.version ?? 0}`);
-    if (!answer.ok) throw new Error(await reason(answer));
+    const answer = await ask(`photos?since=${latest?.version ?? 0}`);
     const changes = /** @type {Changes} */ (await answer.json());
     apply(changes);
     const isBusy = changes.writing.is_running || photos.some(({ state }) => state === "waiting");
     if (isBusy) delay = POLL_MS.busy;
   } catch (error) {
-    complain(`The server does not answer: ${error}`);
+    const kept = " Your decisions are kept: run `cropperhead review` again.";
+    complain(`${message(error)}${error instanceof NoAnswer ? kept : ""}`, "server");
   }
   document.documentElement.dataset.ready = "true";
   setTimeout(poll, delay);
@@ -74,6 +78,7 @@ async function poll() {
 /** @param {Changes} changes */
 function apply(changes) {
   const wasBroken = page.problem.dataset.kind === "server";
+  const wasWaiting = shown !== null && photos[shown].state === "waiting";
   latest = changes;
   for (const photo of changes.photos) {
     photos[photo.index] = photo;
@@ -84,8 +89,27 @@ function apply(changes) {
   else if (wasBroken) complain("");
   if (changes.photos.length > 0) refresh();
   showCounts();
-  if (shown !== null && changes.photos.some(({ index }) => index === shown)) showState();
+  const change = changes.photos.find(({ index }) => index === shown);
+  if (change === undefined) return;
+  if (wasWaiting && change.state !== "waiting") showSuggestion(change.index);
+  else showState();
 }
+
+/** Shows a suggestion on the photo that waited for it, but keeps what a person has begun there. @param {number} index */
+async function showSuggestion(index) {
+  const isBegun = edited === index && (!editor.isUntouched || isInField());
+  if (!isBegun) return show(index);
+  const photo = photos[index];
+  editor.photo = { width: photo.width || editor.photo.width, height: photo.height || editor.photo.height };
+  editor.compare(photo.own);
+  const picture = await load(index);
+  if (shown !== index) return;
+  fillSuggestions(photo, picture);
+  showState();
+}
+
+/** Whether somebody may be typing in the editor. */
+const isInField = () => editor.element.querySelector("input:focus, select:focus") !== null;
 
 function refresh() {
   listed = photos.filter(isListed).sort(compare).map(({ index }) => index);
@@ -196,21 +220,21 @@ function shortly(photo) {
 
 function showCounts() {
   /** @param {(photo: Photo) => boolean} test */
-  const count = (test) => number(photos.filter(test).length);
+  const countOf = (test) => number(photos.filter(test).length);
   const waiting = photos.filter(({ state }) => state === "waiting").length;
   const ready = photos.filter(isToBeWritten).length;
   const writing = latest?.writing;
   const parts = [
-    `${number(photos.length)} photos`,
+    count(photos.length, "photo"),
     ...(waiting > 0 ? [`${number(waiting)} waiting for a suggestion`] : []),
-    `${count(({ decision }) => decision === "accepted")} accepted`,
-    `${count(({ decision }) => decision === "rejected")} rejected`,
-    `${count(({ written }) => written)} written for ${latest?.editor}`,
+    `${countOf(({ decision }) => decision === "accepted")} accepted`,
+    `${countOf(({ decision }) => decision === "rejected")} rejected`,
+    `${countOf(({ written }) => written)} written for ${latest?.editor}`,
   ];
   page.counts.textContent = `${latest?.folder}: ${parts.join(", ")}`;
   page.write.textContent = writing?.is_running
     ? `Writing ${number(writing.done)} of ${number(writing.total)}…`
-    : `Write ${number(ready)} accepted ${ready === 1 ? "crop" : "crops"}`;
+    : `Write ${count(ready, "accepted crop")}`;
   page.write.disabled = Boolean(writing?.is_running) || ready === 0;
 }
 
@@ -221,6 +245,8 @@ const isToBeWritten = ({ state, decision, written }) =>
 /** Shows one photo alone. @param {number} index */
 async function show(index) {
   shown = index;
+  edited = unseen = null;
+  editor.element.classList.add("is-empty");
   const photo = photos[index];
   page.grid.hidden = true;
   page.empty.hidden = true;
@@ -232,8 +258,12 @@ async function show(index) {
     const picture = await load(index);
     if (shown !== index) return;
     fill(photos[index], picture);
+    showState();
   } catch (error) {
-    if (shown === index) page.state.textContent = `It cannot be shown: ${error}`;
+    if (shown !== index) return;
+    unseen = index;
+    showState();
+    page.state.textContent = `It cannot be shown. ${message(error)}`;
   }
   for (const next of neighbours(index)) load(next).catch(() => {});
 }
@@ -243,6 +273,15 @@ function fill(photo, picture) {
   const crop = photo.crop ?? photo.crops[0] ?? photo.own ?? WHOLE;
   editor.load(picture, photo.width || picture.width, photo.height || picture.height, plain(crop));
   editor.compare(photo.own);
+  edited = photo.index;
+  editor.element.classList.remove("is-empty");
+  fillSuggestions(photo, picture);
+  editor.stage.element.focus({ preventScroll: true });
+  page.single.dataset.index = String(photo.index);
+}
+
+/** @param {Photo} photo @param {HTMLCanvasElement} picture */
+function fillSuggestions(photo, picture) {
   page.suggestions.replaceChildren(
     ...photo.crops.map((one, place) => {
       const thumbnail = cutOut(picture, one, THUMBNAIL_SIDE);
@@ -255,29 +294,33 @@ function fill(photo, picture) {
     }),
   );
   markSuggestions();
-  editor.stage.element.focus({ preventScroll: true });
-  page.single.dataset.index = String(photo.index);
 }
 
 /** A crop without what else is known of it. @param {Crop} crop @returns {Crop} */
 const plain = ({ top, left, bottom, right, angle }) => ({ top, left, bottom, right, angle });
 
 function markSuggestions() {
-  if (shown === null) return;
+  if (shown === null || edited !== shown) return;
   const { crops } = photos[shown];
   [...page.suggestions.children].forEach((card, place) => {
     card.setAttribute("aria-pressed", String(isSame(plain(crops[place]), editor.crop)));
   });
 }
 
+/** Whether somebody can decide so on the photo that is shown: what cannot be seen is not accepted. @param {Photo["decision"]} decision */
+function isOpen(decision) {
+  if (shown === null || photos[shown].state !== "suggested") return false;
+  if (decision === "") return photos[shown].decision !== "";
+  return edited === shown || (decision === "rejected" && unseen === shown);
+}
+
 function showState() {
   if (shown === null) return;
   const photo = photos[shown];
   page.state.textContent = describe(photo);
-  const isOpen = photo.state === "suggested";
-  page.accept.disabled = !isOpen;
-  page.reject.disabled = !isOpen;
-  page.undecide.disabled = !isOpen || photo.decision === "";
+  page.accept.disabled = !isOpen("accepted");
+  page.reject.disabled = !isOpen("rejected");
+  page.undecide.disabled = !isOpen("");
 }
 
 function showGrid() {
@@ -306,8 +349,7 @@ function load(index) {
 
 /** @param {number} index */
 async function loadPicture(index) {
-  const answer = await fetch(`photos/${index}/picture`);
-  if (!answer.ok) throw new Error(await reason(answer));
+  const answer = await ask(`photos/${index}/picture`);
   const bitmap = await createImageBitmap(await answer.blob());
   const canvas = make("canvas", { width: bitmap.width, height: bitmap.height });
   canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
@@ -340,7 +382,7 @@ function go(by) {
 
 /** @param {Photo["decision"]} decision */
 async function decide(decision) {
-  if (shown === null || photos[shown].state !== "suggested") return;
+  if (shown === null || !isOpen(decision)) return;
   const index = shown;
   const isSuggestion = isSame(plain(photos[index].crops[0]), editor.crop);
   if (decision === "accepted" && isSame(editor.crop, WHOLE)) {
@@ -361,7 +403,7 @@ async function decide(decision) {
     else if (next === index) showState();
     else show(next);
   } catch (error) {
-    complain(String(error instanceof Error ? error.message : error));
+    complain(message(error));
   }
 }
 
@@ -371,22 +413,24 @@ async function write() {
     if (latest) latest = { ...latest, writing };
     showCounts();
   } catch (error) {
-    complain(String(error instanceof Error ? error.message : error));
+    complain(message(error));
   }
 }
 
 /** @param {string} path @param {unknown} body */
 async function post(path, body) {
   const headers = { "Content-Type": "application/json" };
-  const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
-  if (!answer.ok) throw new Error(await reason(answer));
+  const answer = await ask(path, { method: "POST", headers, body: JSON.stringify(body) });
   return answer.json();
 }
 
-/** @param {string} text */
-function complain(text) {
+/** @param {unknown} error */
+const message = (error) => (error instanceof Error ? error.message : String(error));
+
+/** @param {string} text @param {"" | "server"} [kind] what ends by itself once the server answers */
+function complain(text, kind = "") {
   page.problem.textContent = text;
-  page.problem.dataset.kind = text.startsWith("The server does not answer") ? "server" : "";
+  page.problem.dataset.kind = kind;
 }
 
 /** @param {KeyboardEvent} event */

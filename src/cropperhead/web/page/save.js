@@ -1,7 +1,8 @@
 /** Cuts a crop out of a photo, and saves it as a copy. */
 
 import { pixels, radians } from "./crops.js";
-import { PhotoError, blank, decode } from "./decode.js";
+import { PhotoError, blank } from "./canvas.js";
+import { decodeAs } from "./decode.js";
 
 /**
  * @typedef {import("./crops.js").Crop} Crop
@@ -17,7 +18,7 @@ const SUFFIXES = { "image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".we
  * @param {Photo} photo @param {Crop} crop @returns {Promise<{content: Blob, name: string}>}
  */
 export async function croppedCopy(photo, crop) {
-  const bitmap = await decode(photo.file, photo.header);
+  const bitmap = await decodeAs(photo.file, photo.header, photo.stored);
   const canvas = cutOut(bitmap, crop);
   bitmap.close();
   const { kind: own } = photo.header;

@@ -8,6 +8,7 @@
 import { WHOLE, corners } from "./crops.js";
 import { make, makeSvg } from "./dom.js";
 import { cutOut } from "./save.js";
+import { ask } from "./server.js";
 
 /**
  * @typedef {import("./crops.js").Crop} Crop
@@ -27,24 +28,34 @@ const SENDER = "cropperhead.sender";
 const SENT = "cropperhead.sent";
 
 export class Sender {
-  /** @param {Terms} terms @param {HTMLElement} place where the buttons go */
-  constructor(terms, place) {
+  /**
+   * @param {Terms} terms
+   * @param {HTMLElement} place where the button goes, beside a photo
+   * @param {HTMLElement} past where what was sent is withdrawn, which needs no photo
+   */
+  constructor(terms, place, past) {
     this.terms = terms;
     this.identity = identityOf(terms.blind_share);
     /** @type {() => Work | null} */
     this.work = () => null;
     this.button = make("button", { type: "button", textContent: "Send my crop…" });
+    this.title = make("h2", { id: "sent-title", textContent: "Crops that you sent" });
     this.list = make("ul", { className: "sent" });
     this.note = make("p", { className: "note", role: "status" });
+    this.pastNote = make("p", { className: "note", role: "status" });
     this.button.addEventListener("click", () => this.#ask());
     place.replaceChildren(
       make("h2", { textContent: "Show how you would crop it" }),
       make("div", { className: "row" }, this.button),
       this.note,
+    );
+    past.replaceChildren(
+      this.title,
       this.list,
       this.#receiptField(),
+      this.pastNote,
     );
-    place.hidden = false;
+    place.hidden = past.hidden = false;
     this.#showSent();
   }
 
@@ -104,6 +115,7 @@ export class Sender {
     const day = new Date().toISOString().slice(0, 10);
     store(SENT, [...sentBefore(), { ...keys, day }]);
     this.note.textContent = "Thank you. Your crop was sent.";
+    this.pastNote.textContent = "";
     this.#showSent();
     return null;
   }
@@ -133,14 +145,16 @@ export class Sender {
       return make("li", {}, `Sent on ${one.day} `, button, details);
     });
     this.list.replaceChildren(...rows);
+    this.title.hidden = this.list.hidden = rows.length === 0;
   }
 
   /** @param {{id: string, receipt: string}} one */
   async #withdraw(one) {
     const body = JSON.stringify({ id: one.id, receipt: one.receipt });
     const failure = await post("/collect/withdrawals", body);
-    this.note.textContent = failure ?? "Your crop was withdrawn, and its copy of the photo deleted.";
+    this.pastNote.textContent = failure ?? "Your crop was withdrawn, and its copy of the photo deleted.";
     if (failure !== null) return;
+    this.note.textContent = "";
     store(SENT, sentBefore().filter((each) => each.id !== one.id));
     this.#showSent();
   }
@@ -159,12 +173,10 @@ export class Sender {
   }
 }
 
-/** What this server's collection asks; null where it has none. @returns {Promise<Terms | null>} */
+/** What this server's collection asks; null while it cannot be reached. @returns {Promise<Terms | null>} */
 export async function readTerms() {
   try {
-    const answer = await fetch("/collect/terms");
-    const terms = answer.ok ? await answer.json() : {};
-    return terms.consent ? terms : null;
+    return await (await ask("/collect/terms")).json();
   } catch {
     return null; // the page is used without its server
   }

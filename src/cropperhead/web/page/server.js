@@ -1,19 +1,32 @@
 /** What the page asks of its server: what it offers, to word a sidecar, to read what no browser shows. */
 
-import { PhotoError } from "./decode.js";
+import { PhotoError } from "./canvas.js";
 
 /** @typedef {import("./crops.js").Crop} Crop */
 /** @typedef {{readsPhotos: boolean, collects: boolean}} Offer what the server was started to do */
 
-/** What the server offers now; nothing while it cannot be reached. @returns {Promise<Offer>} */
+/** No server answers where the page asks. */
+export class NoAnswer extends PhotoError {}
+
+/** What the server offers now; null while it cannot be reached. @returns {Promise<Offer | null>} */
 export async function readOffer() {
   try {
-    const answer = await fetch("/server.json");
-    if (answer.ok) return await answer.json();
+    return await (await ask("/server.json")).json();
   } catch {
-    // without a server the page works all the same
+    return null; // without a server the page works all the same
   }
-  return { readsPhotos: false, collects: false };
+}
+
+/**
+ * Asks the server. Raises PhotoError with what the server says went wrong, NoAnswer if it says nothing.
+ * @param {string} path @param {RequestInit} [request]
+ */
+export async function ask(path, request) {
+  const answer = await fetch(path, request).catch(() => {
+    throw new NoAnswer("The server does not answer. It may have been stopped.");
+  });
+  if (!answer.ok) throw new PhotoError(await reason(answer));
+  return answer;
 }
 
 /**
@@ -23,8 +36,7 @@ export async function readOffer() {
  */
 export async function readable(file, { notShown }) {
   if (notShown === "") return file;
-  const { readsPhotos } = await readOffer();
-  if (!readsPhotos) {
+  if (!(await readOffer())?.readsPhotos) {
     throw new PhotoError(
       `Browsers cannot show ${notShown} photos. Export it as JPEG, or use ` +
         "`cropperhead review FOLDER`, which reads them.",
@@ -49,17 +61,16 @@ export async function readable(file, { notShown }) {
  */
 export async function sidecar(photo, crop, editor) {
   const { width, height, orientation } = photo.stored;
-  const answer = await fetch("/api/sidecar", {
+  const answer = await ask("/api/sidecar", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ editor, photo: photo.name, width, height, orientation, crop }),
   });
-  if (!answer.ok) throw new PhotoError(await reason(answer));
   return { content: await answer.blob(), name: decodeURIComponent(answer.headers.get("X-File-Name") ?? "sidecar") };
 }
 
 /** What an answer of the server says went wrong. @param {Response} answer */
-export async function reason(answer) {
+async function reason(answer) {
   const text = await answer.text();
   try {
     const { detail } = JSON.parse(text);

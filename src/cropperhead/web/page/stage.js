@@ -66,12 +66,12 @@ export class Stage {
     this.compared = null;
   }
 
-  /** Shows another picture. @param {HTMLCanvasElement | ImageBitmap} picture @param {number} aspect */
+  /** Shows another picture, which is not copied. @param {HTMLCanvasElement} picture @param {number} aspect */
   setPicture(picture, aspect) {
     this.aspect = aspect;
-    this.canvas.width = picture.width;
-    this.canvas.height = picture.height;
-    this.canvas.getContext("2d")?.drawImage(picture, 0, 0);
+    picture.className = "picture";
+    this.canvas.replaceWith(picture);
+    this.canvas = picture;
   }
 
   get width() {

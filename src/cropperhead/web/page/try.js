@@ -1,11 +1,12 @@
 /** The page on which somebody tries the model on a photo: choose, see, correct, save. */
 
+import { PhotoError, blank } from "./canvas.js";
 import { WHOLE, isSame, overlap } from "./crops.js";
-import { PhotoError, decode, draw, readHeader } from "./decode.js";
+import { close, decodeSmall, readHeader } from "./decode.js";
 import { download, find, isTyping, make, number } from "./dom.js";
 import { Editor } from "./editor.js";
 import { loadModel } from "./model.js";
-import { readOwnCrop } from "./own_crop.js";
+import { ownCrop, readMetadata } from "./own_crop.js";
 import { croppedCopy, cutOut } from "./save.js";
 import { Sender, readTerms } from "./send.js";
 import { readOffer, readable, sidecar } from "./server.js";
@@ -16,7 +17,7 @@ import { SIZES, USUAL, confidenceOfWhole, suggest } from "./suggest.js";
  * @typedef {{label: string, key: string, crop: Crop, confidence: number | null}} Choice
  */
 
-const SHOWN_SIDE = 2048; // px of the copy in the editor
+const SHOWN_SIDE = 2000; // px of the picture in the editor, at most; a half of 12 megapixels has them
 const THUMBNAIL_SIDE = 144; // px
 const MOST_SUGGESTIONS = 4;
 /** Kinds of photos whose EXIF alone says how they are turned, as the server takes it of a sidecar. */
@@ -41,6 +42,7 @@ const page = {
   sidecarEditor: find("sidecar-editor", HTMLSelectElement),
   sidecarNote: find("sidecar-note", HTMLElement),
   send: find("send", HTMLElement),
+  sent: find("sent", HTMLElement),
   blind: find("blind", HTMLElement),
   reveal: find("reveal", HTMLButtonElement),
   unless: find("unless", HTMLElement),
@@ -58,30 +60,26 @@ let wish = USUAL;
 let sender = null;
 /** @type {Pick<import("./send.js").Work, "picture" | "shown" | "started" | "startedFrom"> | null} */
 let beginning = null;
-let modelName = "";
+let isOfferShown = false;
+let modelName = ""; // until it is loaded
 let turn = 0; // counts the photos that were chosen: an earlier one's result comes too late
 
 /** @param {File} file */
 async function open(file) {
   const mine = (turn += 1);
   const isStale = () => mine !== turn;
+  showOffer(); // which the server may not have said so far
   say("Reading the photo…");
   page.problem.textContent = "";
   try {
     const header = await readHeader(file);
+    const reading = readMetadata(header.exif ?? file); // while the photo is decoded
     const picture = await readable(file, header);
-    const bitmap = await decode(picture, header);
-    if (isStale()) return bitmap.close();
-    const { width, height } = bitmap;
-    const shown = shrunk(bitmap);
-    say("Predicting…");
-    const [model, stored] = await Promise.all([
-      loadModel(),
-      readOwnCrop(file, header, width, height),
-    ]);
-    const orientation = TURNED_BY_EXIF.includes(header.kind) ? stored.orientation : 1;
-    const outputs = await model.predict(bitmap, width, height, orientation);
-    bitmap.close();
+    const decoded = await decodeSmall(picture, header, enoughPixels());
+    if (isStale()) return close(decoded);
+    say(modelName === "" ? "Loading the model…" : "Predicting…");
+    const { width, height } = decoded;
+    const { outputs, stored, shown } = await look(header, reading, decoded);
     if (isStale()) return;
     photo = { name: file.name || "photo.jpg", file: picture, header, stored };
     prediction = outputs;
@@ -89,7 +87,27 @@ async function open(file) {
     show(shown, width, height);
   } catch (error) {
     if (isStale()) return;
-    fail(error);
+    fail(error, file.name);
+  }
+}
+
+/**
+ * What the model says of a photo, what its metadata tells, and the picture for the editor. The decoded
+ * one, which may be large, is let go of in any case.
+ * @param {import("./decode.js").Header} header @param {Promise<import("./own_crop.js").Metadata>} reading
+ * @param {import("./decode.js").Decoded} decoded
+ */
+async function look(header, reading, decoded) {
+  const { picture, width, height } = decoded;
+  try {
+    const [model, metadata] = await Promise.all([loadModel(), reading]);
+    const stored = ownCrop(metadata, width, height);
+    nameModel(model.facts);
+    const orientation = TURNED_BY_EXIF.includes(header.kind) ? stored.orientation : 1;
+    const outputs = await model.predict(decoded, orientation);
+    return { outputs, stored, shown: shrunk(await picture) };
+  } finally {
+    close(decoded);
   }
 }
 
@@ -223,26 +241,32 @@ function mark() {
   });
 }
 
-/** @param {ImageBitmap} bitmap */
-function shrunk(bitmap) {
-  const scale = Math.min(1, SHOWN_SIDE / Math.max(bitmap.width, bitmap.height));
-  return draw(
-    bitmap,
-    Math.max(1, Math.round(bitmap.width * scale)),
-    Math.max(1, Math.round(bitmap.height * scale)),
-  ).canvas;
+/** The picture for the editor, in place of one that may be larger. @param {ImageBitmap} picture */
+function shrunk(picture) {
+  const scale = Math.min(1, SHOWN_SIDE / Math.max(picture.width, picture.height));
+  const width = Math.max(1, Math.round(picture.width * scale));
+  const height = Math.max(1, Math.round(picture.height * scale));
+  // drawn, since a canvas that a bitmap is handed to shows it turned, but is itself drawn unturned
+  const { canvas, context } = blank(width, height, true);
+  context.drawImage(picture, 0, 0, width, height);
+  return canvas;
 }
+
+/** How many px of a photo's long side are enough for this screen. */
+const enoughPixels = () =>
+  Math.min(SHOWN_SIDE, 0.75 * devicePixelRatio * Math.max(screen.width, screen.height));
 
 /** @param {string} text */
 function say(text) {
   page.status.textContent = text;
 }
 
-/** @param {unknown} error */
-function fail(error) {
+/** @param {unknown} error @param {string} name of the photo, which may not be the one that is shown */
+function fail(error, name = "") {
   say("");
   const isOurs = error instanceof PhotoError;
-  page.problem.textContent = isOurs ? error.message : `The model cannot be used: ${error}`;
+  const named = name === "" ? "" : `${name}: `;
+  page.problem.textContent = isOurs ? named + error.message : `The model cannot be used: ${error}`;
 }
 
 /** @param {(photo: import("./save.js").Photo) => Promise<{content: Blob, name: string}>} make_ @param {HTMLButtonElement} button */
@@ -330,28 +354,36 @@ function keepForLater() {
   workers.register("/sw.js").catch(() => {}); // a private window has none
 }
 
+/** @param {import("./model.js").ModelFacts} facts */
+function nameModel({ name, id }) {
+  modelName = `${name}:${id}`.replace(/[^\w.:+-]/g, "-").slice(0, 64);
+  page.model.textContent = `Model ${name}, ${id}.`;
+}
+
+/** Shows what the server offers, once it has said so. */
+async function showOffer() {
+  const offer = isOfferShown ? null : await readOffer();
+  const terms = offer?.collects ? await readTerms() : null;
+  const isKnown = offer !== null && (terms !== null || !offer.collects);
+  if (!isKnown || isOfferShown) return;
+  isOfferShown = true;
+  if (offer.readsPhotos) {
+    page.readsPhotos.hidden = false;
+    page.kinds.textContent = "JPEG, PNG, WebP, AVIF, HEIC, TIFF or RAW";
+  }
+  if (terms === null) return;
+  sender = new Sender(terms, page.send, page.sent);
+  sender.work = workToSend;
+  page.unless.textContent = " unless you send it";
+}
+
 async function start() {
   find("editor", HTMLElement).replaceChildren(editor.element);
   listen();
   keepForLater();
-  try {
-    // before a photo is chosen: it takes longer than one
-    const [{ facts }, offer] = await Promise.all([loadModel(), readOffer()]);
-    if (offer.readsPhotos) {
-      page.readsPhotos.hidden = false;
-      page.kinds.textContent = "JPEG, PNG, WebP, AVIF, HEIC, TIFF or RAW";
-    }
-    const terms = offer.collects ? await readTerms() : null;
-    if (terms !== null) {
-      sender = new Sender(terms, page.send);
-      sender.work = workToSend;
-      page.unless.textContent = " unless you send it";
-    }
-    modelName = `${facts.name}:${facts.id}`.replace(/[^\w.:+-]/g, "-").slice(0, 64);
-    page.model.textContent = `Model ${facts.name}, ${facts.id}.`;
-  } catch (error) {
-    fail(error);
-  }
+  // before a photo is chosen: it takes longer than one
+  const loading = loadModel().then(({ facts }) => nameModel(facts));
+  await Promise.all([loading.catch((error) => fail(error)), showOffer()]);
   document.documentElement.dataset.ready = "true";
 }
 
