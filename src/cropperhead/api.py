@@ -12,7 +12,7 @@ Keras model does.
 
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -30,12 +30,11 @@ from cropperhead.inference import borders, boxes, faces, litert, search
 from cropperhead.inference.aspect_ratio import FREE, ORIGINAL
 from cropperhead.photos import network_input, photo_file
 from cropperhead.photos.image import cut, upright_copy
-from cropperhead.system.project_files import MODELS
+from cropperhead.system import model_files
 
 Photo = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 
-EXPORTED, KERAS = ".tflite", ".keras"
-_LONG_SIDE = 512  # px of the copies that a model learns from, unless params.yaml says otherwise
+LONG_SIDE = 512  # px of the copies that a model learns from, unless params.yaml says otherwise
 _ROUNDING = 1e-3  # of a fraction, in files with weights of 16 bits too
 _REQUIRED_OUTPUTS = ("limits", "confidence", "shares", "prototypes")
 _FURTHER_OUTPUTS = ("straightening", "unturned")  # which older models lack
@@ -134,7 +133,7 @@ class Cropper:
             raise ParamsError(f"n is {n}, expected at least 1 crop")
         if not 0 < size < math.inf:
             raise ParamsError(f"size is {size}, expected a factor above 0, such as 0.9")
-        seen_photo = _read_upright(photo, _LONG_SIDE)
+        seen_photo = _read_upright(photo, LONG_SIDE)
         return self.suggest_seen(*seen_photo, _ratio(aspect), n, straighten, size)
 
     def suggest_seen(
@@ -188,13 +187,13 @@ def load(path: str | PathLike[str] | None = None, threads: int = 1) -> Cropper:
     """Load a trained model, ready to suggest crops.
 
     `path` is an exported model (.tflite), a Keras model (.keras), or a folder with one of them;
-    `model.tflite` is preferred. Without a path, it is the model of `default_model_file`. An
+    `model.tflite` is preferred. Without a path, it is the model of `model_files.find_default`. An
     exported model serves up to `threads` threads of the caller's at once. Raises ModelError for
     what is not a model of CropperHead's, or has no other output than limits, as the predecessor's,
     and SetupError if a Keras model needs a TensorFlow that is not installed.
     """
-    file = default_model_file() if path is None else model_file(Path(path))
-    model = _keras(file) if file.suffix == KERAS else litert.load_model(file, threads)
+    file = model_files.find_default() if path is None else model_files.find(Path(path))
+    model = _keras(file) if file.suffix == model_files.KERAS else litert.load_model(file, threads)
     _require_outputs(file, model.shapes)
     return Cropper(model)
 
@@ -205,7 +204,7 @@ def seen(file: Path, shown_as: int | None = None) -> tuple[Image.Image, float]:
     `shown_as` is the EXIF orientation (1 to 8) to show it by, None for the camera's own. Raises
     RejectedFile and SetupError as `Cropper.suggest` does.
     """
-    return _read_file(file, _LONG_SIDE, shown_as)
+    return _read_file(file, LONG_SIDE, shown_as)
 
 
 class _Model(Protocol):
@@ -276,44 +275,6 @@ def _require_outputs(file: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
             f"{file}: its output {name} is {shapes[name]} for a photo, expected {expected[name]}. "
             "Use a model that CropperHead trained."
         )
-
-
-def model_file(path: Path) -> Path:
-    """Return the file that `load` loads for a path. Raises ModelError if there is none."""
-    if not path.is_dir():
-        if not path.exists():
-            raise ModelError(f"{path}: there is no such model")
-        if path.suffix not in {EXPORTED, KERAS}:
-            raise ModelError(f"{path}: expected a model ({EXPORTED} or {KERAS}) or its folder")
-        return path
-    for suffix in (EXPORTED, KERAS):
-        files = sorted(path.glob(f"*{suffix}"))
-        if files:
-            preferred = path / f"model{suffix}"
-            return preferred if preferred in files else files[0]
-    raise ModelError(f"{path}: no model in this folder, expected a {EXPORTED} or {KERAS} file")
-
-
-def default_model_file() -> Path:
-    """Return the model that is loaded where none is named.
-
-    That is the project's, in the current folder or else of the checkout that this code is in. Where
-    none was trained yet, it is the base model, which learned from many people's crops. Raises
-    ModelError where the package of the base model is not installed.
-    """
-    checkout = Path(__file__).resolve().parents[2]
-    for folder in (MODELS, checkout / MODELS):
-        if folder.is_dir():
-            with suppress(ModelError):
-                return model_file(folder)
-    try:
-        import cropperhead_base  # noqa: PLC0415 - a package of data, which may be absent
-    except ModuleNotFoundError:
-        raise ModelError(
-            f"{MODELS}: no model is there. Train one with `dvc repro`, name one, or install "
-            "cropperhead-base for one that learned from many people's crops."
-        ) from None
-    return Path(cropperhead_base.model_file())
 
 
 def _read_upright(photo: Photo, long_side: int | None) -> tuple[Image.Image, float]:

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def test_a_reader_that_closes_the_pipe_ends_it_silently_with_status_141():
     ("arguments", "message"),
     [
         (["crop-everything"], "No such command 'crop-everything'."),
+        (["sugest", "photos"], "No such command 'sugest'. Did you mean 'suggest'?"),
         (["extract"], "Missing argument 'LIBRARY'."),
         (["extract", "photos"], "Pass either --dry-run or --out DIR."),
         (["extract", "photos", "--dry-run", "--out", "out"], "Pass either --dry-run or --out DIR."),
@@ -140,3 +142,36 @@ def test_a_package_that_a_small_installation_lacks_is_named_in_one_sentence(comm
         "This command needs pandas, which is not installed. "
         "Install it: pip install 'cropperhead[pipeline]'\n"
     )
+
+
+EARLY = """
+import sys
+from multiprocessing import forkserver
+from cropperhead.cli.main import main
+
+sys.argv = ["cropperhead", "suggest", "--model", sys.argv[1], "."]
+main()  # which ends with an error
+print(forkserver._forkserver._forkserver_pid is not None)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copies only on Linux")
+@pytest.mark.parametrize(("model", "starts"), [("damaged.tflite", True), ("empty", False)])
+def test_worker_processes_are_prepared_only_for_a_model_that_runs_in_them(tmp_path, model, starts):
+    (tmp_path / "damaged.tflite").write_bytes(b"no model")
+    (tmp_path / "empty").mkdir()  # a model is missing
+    command = [sys.executable, "-c", EARLY, tmp_path / model]
+    printed = subprocess.check_output(command, cwd=tmp_path, stderr=subprocess.STDOUT, text=True)
+    assert printed.startswith(f"{tmp_path / model}: no")  # its error
+    assert printed.endswith(f"\n{starts}\n")
+
+
+def test_a_comparison_without_a_model_ends_before_tensorflow_is_imported(
+    tmp_path, monkeypatch, capsys
+):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "cropperhead.report.other_library", None)
+    monkeypatch.delattr("cropperhead.report.other_library", raising=False)
+    assert main(["compare", ".", "--out", "out"]) == 1
+    assert capsys.readouterr().err.startswith("models/model.keras: not found. Run `dvc repro`")

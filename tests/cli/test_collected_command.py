@@ -27,7 +27,9 @@ def test_accepted_crops_are_exported(place, tmp_path, capsys):
 def test_a_photo_that_is_missing_fails_the_check(place, capsys):
     opened, folder = place
     assert main(["collected", "check", "--from", folder]) == 0
-    assert "        1 accepted\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "        1 accepted\n" in printed
+    assert "        1 photo, 0.0 MB\n" in printed
     (name,) = opened.objects.names(0)
     opened.objects.delete(name)
     assert main(["collected", "check", "--from", folder]) == 1
@@ -37,6 +39,24 @@ def test_a_photo_that_is_missing_fails_the_check(place, capsys):
 def test_without_a_place_there_is_nothing_to_export(tmp_path, capsys):
     assert main(["collected", "export", str(tmp_path / "out")]) == 2
     assert "--from PLACE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["collected", "export", "out", "--from", "nowhere"], 1),
+        (["collected", "check", "--from", "nowhere"], 1),
+        (["collected", "check", "--from", "."], 1),
+        (["serve", "--describe"], 0),
+    ],
+)
+def test_a_command_that_only_looks_leaves_nothing_behind(
+    tmp_path, monkeypatch, capsys, command, status
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == status
+    assert status == 0 or "it holds no collection" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_password_s_hash_is_printed_and_a_short_one_refused(capsys):

@@ -16,6 +16,7 @@ import pytest
 from conftest import KERAS_WARNINGS, ROOT, darktable_xmp, picture, save_photo, settings, xmp
 from PIL import Image, ImageCms
 from raw_files import ASCII, SHORT, save_dng
+from tqdm import tqdm
 
 import cropperhead
 from cropperhead import api
@@ -25,8 +26,8 @@ from cropperhead.geometry.crops import Crop
 from cropperhead.library import edited_photo, scan
 from cropperhead.photos import exiftool
 from cropperhead.photos import image as photos
-from cropperhead.suggest import predict
-from cropperhead.suggest.options import SuggestOptions
+from cropperhead.suggest import deliver, predict
+from cropperhead.suggest.options import SuggestLog, SuggestOptions
 from cropperhead.system import folder_lock
 
 pytestmark = [KERAS_WARNINGS, pytest.mark.usefixtures("one_process")]
@@ -136,7 +137,7 @@ def test_what_is_written_is_the_suggestion_with_a_mark_and_can_be_undone(model, 
             assert crops[editor].mark.model == hashlib.sha256(model.read_bytes()).hexdigest()[:12]
     assert b"Exposure2012" in (tmp_path / "IMG_2.xmp").read_bytes()
     assert main(["suggest", str(tmp_path), "--undo"]) == 0
-    assert "1 file restored, 5 removed, 0 kept" in capsys.readouterr().out
+    assert "1 file restored, 5 sidecars made by CropperHead removed\n" in capsys.readouterr().out
     assert hashes(tmp_path) == before
 
 
@@ -157,9 +158,9 @@ def test_into_photos_writes_where_lightroom_looks_and_can_be_undone(model, tmp_p
         crop = crops_by_editor(tmp_path, name)["lightroom"]
         assert (crop.version.file, crop.is_untouched) == (name, True)
     status, out, _ = run(capsys, model, *command)
-    assert "skipped: 3: it already has this model's crop (a.jpg, b.tif, c.png)" in out
+    assert "skipped 3: it already has this model's crop (a.jpg, b.tif, c.png)" in out
     assert main(["suggest", str(tmp_path), "--undo"]) == 0
-    assert "2 files restored, 3 removed, 0 kept" in capsys.readouterr().out
+    assert "2 files restored, 3 sidecars made by CropperHead removed\n" in capsys.readouterr().out
     assert hashes(tmp_path) == before
 
 
@@ -224,7 +225,7 @@ def test_a_person_s_crop_in_any_editor_is_kept_without_overwrite(model, tmp_path
         status, out, _ = run(capsys, model, tmp_path, "--write", editor)
         assert status == 0
         assert "2 skipped" in out
-        assert "skipped: 2: a person has cropped it (IMG_1.jpg, IMG_2.jpg)" in out
+        assert "skipped 2: a person has cropped it (IMG_1.jpg, IMG_2.jpg)" in out
         assert hashes(tmp_path) == before
     _, out, _ = run(capsys, model, tmp_path, "--write", "darktable", "--overwrite")
     assert "2 written for darktable" in out
@@ -244,6 +245,21 @@ def test_a_second_run_skips_what_is_there_and_another_shape_replaces_it(model, t
     assert "3 written" in out
     box = crops_by_editor(tmp_path, "IMG_0.jpg")["darktable"].box
     assert box.width / box.height == pytest.approx(1, abs=1e-3)
+
+
+def test_where_the_whole_frame_is_best_an_earlier_suggestion_is_said_to_stay(
+    model, tmp_path, capsys, monkeypatch
+):
+    save_photo(tmp_path / "a.jpg", image=noise(1))
+    assert run(capsys, model, tmp_path, "--write", "darktable")[0] == 0
+    save_photo(tmp_path / "b.jpg", image=noise(2))
+    monkeypatch.setattr(deliver, "is_whole_frame", lambda _: True)
+    before = hashes(tmp_path)
+    status, out, _ = run(capsys, model, tmp_path, "--write", "darktable", "--aspect", "1:1")
+    assert (status, hashes(tmp_path)) == (0, before)
+    stays = "the crop that was suggested before stays, and --undo removes it"
+    assert f"the whole frame is best; {stays} (a.jpg)" in out
+    assert "the whole frame is best (b.jpg)" in out
 
 
 def test_a_photo_below_the_confidence_is_skipped(model, tmp_path, capsys):
@@ -406,7 +422,7 @@ def test_undo_removes_copies_that_say_what_they_are_and_no_other_picture(model, 
     capsys.readouterr()
     assert main(["suggest", str(out), "--undo"]) == 1
     printed = capsys.readouterr().out
-    assert "0 files restored, 4 removed, 2 kept" in printed
+    assert ": 4 copies made by CropperHead removed, 2 kept as found\n" in printed
     assert printed.count("nothing in it says that CropperHead made it") == 2
     assert sorted(file.name for file in out.glob("*.*")) == [
         ".cropperhead",
@@ -422,7 +438,7 @@ def test_damaged_lines_of_a_journal_are_counted_in_the_summary(model, tmp_path, 
     lines.write_bytes(b"{}\n[]\n")
     status, out, _ = run(capsys, model, tmp_path, "--write", "lightroom")
     assert status == 0
-    assert f"damaged: {lines}: passed over 2 damaged lines: 1, 2" in out
+    assert f"damaged: {lines}: skipped 2 damaged lines: 1, 2" in out
 
 
 def test_a_sheet_shows_every_photo(model, tmp_path, capsys):
@@ -453,7 +469,15 @@ def test_failures_are_listed_and_the_rest_is_done(model, tmp_path, capsys):
         assert f"{tmp_path / 'c.jpg'}: the picture cannot be read" in err or "c.jpg" in err
         assert f"{gone}: no such file" in err
         assert f"{empty}: no photo is in it" in err
-        assert "failed: 1: no such file (gone.jpg)" in out + err
+        assert "failed 1: no such file (gone.jpg)" in out + err
+
+
+def test_damaged_photos_are_counted_by_the_cause(tmp_path):
+    log = SuggestLog(SuggestOptions(), tqdm(disable=True))
+    for name, unread in (("a.jpg", 2), ("b.jpg", 62)):
+        problem = f"image file is truncated ({unread} bytes not processed)"
+        log.fail(tmp_path / name, problem)
+    assert "  failed 2: image file is truncated (a.jpg, b.jpg)" in str(log).splitlines()
 
 
 def test_a_photo_that_changes_while_it_is_read_fails_and_the_rest_is_done(
@@ -502,6 +526,12 @@ def test_a_dry_run_writes_nothing(model, tmp_path, capsys):
         (("--straighten-only", "--aspect", "1:1"), "--straighten-only excludes --aspect"),
         (("--straighten-only", "--no-straighten"), "--straighten-only excludes --no-straighten"),
         (("--straighten-only", "--tighter"), "--straighten-only excludes --aspect"),
+        (("--undo", "--dry-run"), "--undo excludes --dry-run."),
+        (("--tighter", "--looser"), "--tighter excludes --looser."),
+        (("--overwrite",), "--overwrite needs --write."),
+        (("--strip-all", "--write", "darktable"), "--strip-all needs --apply."),
+        (("--strip-location",), "--strip-location needs --apply."),
+        (("--dry-run", "--json"), "--dry-run needs --write, --apply or --sheet."),
     ],
 )
 def test_wrong_usage_ends_with_status_2(tmp_path, capsys, wrong, message):

@@ -82,7 +82,10 @@ def test_a_crop_inside_a_photo_is_converted_and_the_photo_unchanged(tmp_path, ca
     assert text.startswith("[Crop]\nEnabled=true\nX=18\nY=6\nW=63\nH=42\n")
     said = capsys.readouterr().out
     assert said.startswith("1 crop converted to rawtherapee, 0 photos skipped, 0 failed\n")
-    assert "IMG_1.jpg.pp3: from lightroom embedded (IMG_1.jpg)" in said
+    written = tmp_path / "deep" / "IMG_1.jpg.pp3"
+    assert f"{written}: from lightroom embedded (IMG_1.jpg)" in said
+    assert main(["convert", str(tmp_path), "--to", "darktable"]) == 0
+    assert "IMG_1.jpg.xmp: from lightroom embedded (IMG_1.jpg)" in capsys.readouterr().out
 
 
 def test_of_several_editors_the_first_counts_unless_one_is_named(tmp_path, capsys):
@@ -150,7 +153,7 @@ def test_failures_are_listed_and_the_rest_is_converted(tmp_path, capsys):
     assert main(["convert", str(tmp_path), str(tmp_path / "no.jpg"), "--to", "rawtherapee"]) == 1
     said = capsys.readouterr()
     assert "1 crop converted to rawtherapee, 2 photos skipped, 2 failed" in said.out
-    assert "skipped: 1 with no crop of a person in another editor" in said.out
+    assert "skipped 1 without a crop made in another editor" in said.out
     assert "IMG_1.jpg.pp3: [Perspective] Horizontal is 9" in said.out
     assert "IMG_2.jpg.pp3: line 1 of the profile" in said.out
     assert "Some crops were not converted." in said.err
@@ -163,7 +166,7 @@ def test_a_name_that_is_not_a_photo_fails(tmp_path, capsys):
     save_photo(tmp_path / "IMG_1.jpg", xmp(settings()))
     names = [str(tmp_path / name) for name in ("IMG_1.jpg", "IMG_2.jpg")]
     assert main(["convert", *names, "--to", "darktable"]) == 1
-    assert f"failed: {names[1]}: no such file" in capsys.readouterr().out
+    assert f"failed {names[1]}: no such file" in capsys.readouterr().out
     assert main(["convert", *names, "--to", "darktable", "--from", "darktable"]) == 1
     assert "expected two editors" in capsys.readouterr().err
 
@@ -187,4 +190,4 @@ def test_damaged_lines_of_a_journal_are_counted_in_the_summary(tmp_path, capsys)
     lines.write_bytes(b"{}\n")
     assert main(["convert", str(tmp_path), "--to", "darktable"]) == 0
     printed = capsys.readouterr().out
-    assert f"damaged: {lines}: passed over 1 damaged line: 1" in printed
+    assert f"damaged: {lines}: skipped 1 damaged line: 1" in printed

@@ -268,7 +268,7 @@ def test_exiftool_that_hangs_is_ended_and_the_photo_left_as_it_was(tmp_path, mon
 def test_exiftool_is_not_given_a_path_that_would_be_two_arguments(tmp_path, reader, name):
     file = save(tmp_path / "a.jpg")
     for source, target in ((tmp_path / name, file), (file, tmp_path / name)):
-        with pytest.raises(RejectedFile, match="its path is none for ExifTool"):
+        with pytest.raises(RejectedFile, match="ExifTool takes no such path"):
             reader.write_xmp(source, xmp(settings()), target)
     assert [one.name for one in tmp_path.iterdir()] == ["a.jpg"]
 
@@ -289,7 +289,7 @@ def test_convert_writes_into_photos(tmp_path, capsys):
     encoded = lightroom.encode(CROP, 90, 60)
     assert {name: tags[f"XMP-crs:{name}"] for name in encoded} == encoded
     assert main(["suggest", str(tmp_path), "--undo"]) == 0
-    assert "1 file restored, 0 removed" in capsys.readouterr().out
+    assert ": 1 file restored\n" in capsys.readouterr().out
     assert file.read_bytes() == before
 
 

@@ -398,6 +398,15 @@ def test_a_sidecar_in_another_case_of_letters_is_written(tmp_path, reader):
     assert not (tmp_path / "IMG_1.xmp").exists()
 
 
+def test_a_sidecar_whose_name_composes_its_letters_in_another_way_is_written(tmp_path, reader):
+    (tmp_path / "e\N{COMBINING ACUTE ACCENT}.xmp").write_bytes(xmp(settings()))
+    save_photo(tmp_path / "IMG_1.jpg").rename(tmp_path / "\N{LATIN SMALL LETTER E WITH ACUTE}.jpg")
+    [entry] = scan.scan(tmp_path).entries
+    [photo] = edited_photo.read(tmp_path, [entry], reader)
+    assert photo.crops[0].version.author == "photographer"
+    assert writing.find_target(photo, "lightroom").name == "e\N{COMBINING ACUTE ACCENT}.xmp"
+
+
 def test_a_crop_in_a_perspective_correction_is_kept_even_with_overwrite(tmp_path, reader):
     save_photo(tmp_path / "IMG_1.jpg", xmp(settings()))
     old = "[Perspective]\nHorizontal=9\n[Crop]\nEnabled=true\nX=9\nY=9\nW=50\nH=40\n"

@@ -31,7 +31,9 @@ def command() -> None:
     help="Keep small copies of the photos here; a second run reads only new ones.",
 )
 @click.option(
-    "--learned-from", metavar="NAME", help="The photos' name, as suggest is to tell it to users."
+    "--learned-from",
+    metavar="NAME",
+    help="What suggest calls these photos when it says what the model learned from.",
 )
 @catalog_option
 def build(
@@ -43,8 +45,9 @@ def build(
 ) -> None:
     """Train a base model on all crops in the folder LIBRARY, which is opened read-only.
 
-    Name its folder in train.base of params.yaml to start from it, or with `suggest --model`. It
-    carries hashes of the photos, so that no evaluation praises it for photos that it has seen.
+    To start from it, name its folder in train.base of params.yaml; to use it as it is, pass it to
+    `suggest --model`. It contains hashes of the photos, so that an evaluation leaves out those that
+    it learned from.
     """
     from cropperhead import params
     from cropperhead.training.build_base import build_base

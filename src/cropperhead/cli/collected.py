@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cropperhead.cli.options import OUTPUT, PATH
+from cropperhead.words import format_count
 
 _place = click.option(
     "--from",
@@ -31,10 +32,9 @@ def export(folder: Path, place: str | None) -> None:
     from cropperhead.collection import handover
 
     photos, crops = handover.export(_chosen(place), folder)
-    # not format_count, whose module needs SciPy
-    of_photos = f"of {photos:,} {'photo' if photos == 1 else 'photos'}"
-    noun, verb = ("crop", "is") if crops == 1 else ("crops", "are")
-    click.echo(f"{crops:,} {noun} {of_photos} {verb} in {folder}")
+    verb = "is" if crops == 1 else "are"
+    of_photos = f"{format_count(crops, 'crop')} of {format_count(photos, 'photo')}"
+    click.echo(f"{of_photos} {verb} in {folder}")
 
 
 @command.command("check", short_help="Check that no photo is missing.")
@@ -53,9 +53,10 @@ def check(place: str | None, sweep: bool) -> None:
     for status, number in counts.crops.items():
         click.echo(f"{number:>9,} {status}")
     click.echo(f"{counts.withdrawn:>9,} withdrawn")
-    click.echo(f"{counts.photos:>9,} photos, {counts.photo_bytes / 1e6:,.1f} MB")
+    photos = format_count(counts.photos, "photo", width=9)
+    click.echo(f"{photos}, {counts.photo_bytes / 1e6:,.1f} MB")
     if sweep:
-        click.echo(f"{collection.sweep():>9,} photos without a crop deleted")
+        click.echo(f"{format_count(collection.sweep(), 'photo', width=9)} without a crop deleted")
     for name in missing:
         click.echo(f"missing: {name}", err=True)
     if missing:
@@ -79,13 +80,14 @@ def import_photos(documents: Path, photos: Path, out: Path) -> None:
     for name, reason in taken.refused:
         click.echo(f"{name}: {reason}", err=True)
     click.echo(
-        f"{taken.photos:,} photos of {taken.documents:,} documents are in {out}, "
+        f"{format_count(taken.photos, 'photo')} of {format_count(taken.documents, 'document')} "
+        f"{'is' if taken.photos == 1 else 'are'} in {out}, "
         f"{len(taken.refused):,} left out"
     )
 
 
 @command.command("hash-password", short_help="Hash the moderation password.")
-@click.password_option(help="The password; asked for if it is not given.")
+@click.password_option(help="The password. Without it, you are asked for it.")
 def hash_password(password: str) -> None:
     """Print the hash of a moderation password, for CROPPERHEAD_MODERATION_PASSWORD_HASH."""
     from cropperhead.web import moderation

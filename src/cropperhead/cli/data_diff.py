@@ -25,6 +25,7 @@ def command(revision: str, out: Path) -> None:
     """
     from cropperhead.dataset import revisions
     from cropperhead.report import data_diff, data_diff_page
+    from cropperhead.words import format_count
 
     root = Path()
     changes = data_diff.compare_versions(
@@ -33,5 +34,5 @@ def command(revision: str, out: Path) -> None:
     page, picture = data_diff_page.write_changes(changes, out)
     click.echo(f"{changes}\nSee {page} and {picture}.")
     if changes.leaks:
-        count = len(changes.leaks)
-        click.echo(f"Photos that leak into or out of the test split: {count:,}.", err=True)
+        leaks = format_count(len(changes.leaks), "photo leaks", "photos leak")
+        click.echo(f"{leaks} into or out of the test split.", err=True)

@@ -7,6 +7,7 @@ import click
 from cropperhead.cli.options import PATH
 from cropperhead.errors import CropperheadError
 from cropperhead.params import DEMO_POLICIES, DemoPolicy
+from cropperhead.words import format_count
 
 
 @click.command
@@ -45,5 +46,6 @@ def command(folder: Path, photos: int, policy: DemoPolicy, seed: int) -> None:
         ) from None
 
     counts = draw_library(folder, photos, policy, seed)
-    parts = ", ".join(f"{count} {name}" for name, count in counts.items())
-    click.echo(f"Drew {folder}: {parts}.")
+    nouns = {"photos": "photo", "sidecars": "sidecar", "exports": "export"}
+    parts = [format_count(n, nouns.get(name, name), name) for name, n in counts.items()]
+    click.echo(f"Drew {folder}: {', '.join(parts)}.")

@@ -4,19 +4,20 @@ from pathlib import Path
 
 import click
 
-from cropperhead.cli.options import OUTPUT, PATH, catalog_option
+from cropperhead.cli.options import LIBRARY, OUTPUT, catalog_option
 from cropperhead.errors import LibraryError
+from cropperhead.library.store import Library
 
 
 @click.command
-@click.argument("library", type=PATH)
+@click.argument("library", type=LIBRARY)
 @click.option(
     "--dry-run", is_flag=True, help="Count what is there. No picture is decoded, no file written."
 )
 @click.option("--out", type=OUTPUT, metavar="DIR", help="Write labels and small copies here.")
 @catalog_option
-def command(library: Path, dry_run: bool, out: Path | None, catalogs: tuple[Path, ...]) -> None:
-    """Read every crop in the folder LIBRARY, which is opened read-only.
+def command(library: Library, dry_run: bool, out: Path | None, catalogs: tuple[Path, ...]) -> None:
+    """Read every crop in the folder LIBRARY, which is opened read-only, or in s3://BUCKET/PREFIX.
 
     Pass either --dry-run or --out. `dvc repro` reads the library named in params.yaml in the same
     way, and DVC versions the result.
@@ -34,8 +35,10 @@ def command(library: Path, dry_run: bool, out: Path | None, catalogs: tuple[Path
         message = "No picture was decoded, so damaged files and duplicates are counted as photos."
         click.echo(message, err=True)
     else:
-        from cropperhead.dataset import extract  # pandas, which a preview does without
+        from cropperhead.dataset import extract  # PyArrow, which a preview does without
+        from cropperhead.system import arrow
 
+        arrow.leave_out_pandas()
         summary = extract.extract_into(out, library, found.entries, settings)
     lines = [library, summary, preview.describe_other_editors(found.other_editors)]
     click.echo("\n".join(str(line) for line in lines if str(line)))

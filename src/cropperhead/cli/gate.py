@@ -1,4 +1,4 @@
-"""The command `gate`: fail if the results are worse than an earlier commit's."""
+"""The command `gate`: fail if the results are worse than earlier ones."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from cropperhead.errors import CropperheadError
 @click.option(
     "--against",
     metavar="REV",
-    help="Compare with this git revision.  [default: main, or else origin/main]",
+    help="Compare with this git revision, or with a model in MLflow's registry, such as "
+    "models:/cropperhead@champion.  [default: main, or else origin/main]",
 )
 @click.option(
     "--out",
@@ -28,17 +29,22 @@ from cropperhead.errors import CropperheadError
     help="Accept other test photos or human crops, and compare on those that are left.",
 )
 def command(against: str | None, out: Path, accept_changed_test: bool) -> None:
-    """Compare this workspace's results with a commit's, on the photos that both tested.
+    """Compare this workspace's results with earlier ones, on the photos that both tested.
 
     If the gate passes, the model becomes the champion in MLflow's registry.
     """
     from cropperhead import params
     from cropperhead.evaluation import gate, score_files
     from cropperhead.report import gate_report
+    from cropperhead.system import model_files
     from cropperhead.system.project_files import DETAILS, SCORES
 
     settings, scores = params.load().gate, score_files.read_scores(SCORES)
-    baseline, votes = score_files.read_baseline(against), score_files.read_votes(DETAILS)
+    votes = score_files.read_votes(DETAILS)
+    if against and model_files.is_registered(against):
+        baseline = score_files.read_registered(against)
+    else:
+        baseline = score_files.read_baseline(against)
     result = gate.check_scores(scores, baseline, settings, accept_changed_test, votes)
     findings = gate_report.gate_markdown(result)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -19,10 +19,12 @@ def command(photos: tuple[Path, ...], draw: Path | None, catalogs: tuple[Path, .
     """
     from cropperhead import params
     from cropperhead.dataset import inspect
+    from cropperhead.library import selection
     from cropperhead.library.edited_photo import EditedPhoto
 
     if draw and draw.exists() and not draw.is_dir():
         raise LibraryError(f"--draw: {draw} is a file, expected a folder for the pictures")
+    selection.require_any(photos)
     settings = params.nearest_extract()
     all_catalogs = [*settings.catalog_files, *catalogs]
     drawn_files: set[Path] = set()

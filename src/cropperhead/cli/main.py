@@ -1,5 +1,6 @@
 """The command `cropperhead`: its group of commands, its exit statuses and its error messages."""
 
+import difflib
 import io
 import os
 import sys
@@ -55,6 +56,14 @@ class _LazyGroup(click.Group):
         module = import_module(f"cropperhead.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        if close and args[0] not in COMMANDS and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{close[0]}'?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

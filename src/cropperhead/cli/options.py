@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from cropperhead.system import filenames
+from cropperhead.errors import ParamsError
+from cropperhead.system import filenames, object_store
 from cropperhead.system.engine import ENGINES, LOCAL
 
 
@@ -14,6 +15,9 @@ class _HomePath(click.Path):
     """A path; a leading ~, which shells leave alone in quotes, is the user's home."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if object_store.is_url(os.fsdecode(value)):
+            object_store.refuse_secrets(os.fsdecode(value), ParamsError)
+            self.fail(f"{value} is a URL, expected a path on this machine.", param, ctx)
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         try:
             return path.expanduser()
@@ -32,8 +36,20 @@ class _OutputPath(_HomePath):
         return path
 
 
+class _Library(_HomePath):
+    """The path of a photo library, or its URL in an object store."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from cropperhead.library.store import find_library
+
+        if isinstance(value, str) and object_store.is_url(value):
+            return find_library(value)
+        return super().convert(value, param, ctx)
+
+
 TIGHTER, LOOSER = 0.9, 1.12  # times the sides: 0.81 and 1.25 of the area
 PATH, OUTPUT = _HomePath(path_type=Path), _OutputPath(path_type=Path)
+LIBRARY = _Library(path_type=Path)
 
 catalog_option = click.option(
     "--catalog",
@@ -43,6 +59,12 @@ catalog_option = click.option(
     metavar="FILE",
     help="Read this Lightroom catalog (.lrcat) in addition to those in params.yaml. May be "
     "repeated.",
+)
+
+exported_model_option = click.option(
+    "--model",
+    help="An exported model's file or folder, or its name in MLflow's registry, such as "
+    "models:/cropperhead@champion.  [default: the model in models/, else the base model]",
 )
 
 engine_option = click.option(
@@ -57,7 +79,7 @@ address_option = click.option(
     "--address",
     default="",
     metavar="HOST:PORT",
-    help="Of the Ray cluster, or auto.  [default: a Ray on this machine alone]",
+    help="The Ray cluster's address, or auto.  [default: a Ray on this machine alone]",
 )
 
 into_photos_option = click.option(
@@ -68,18 +90,16 @@ into_photos_option = click.option(
 )
 
 tighter_option = click.option(
-    "--tighter",
-    "size",
-    flag_value=TIGHTER,
-    type=float,
-    default=1.0,
-    help="Keep a fifth less of each photo than suggested.",
+    "--tighter", is_flag=True, help="Keep a fifth less of each photo than suggested."
 )
 looser_option = click.option(
-    "--looser",
-    "size",
-    flag_value=LOOSER,
-    type=float,
-    help="Keep a fourth more of each photo than suggested.",
+    "--looser", is_flag=True, help="Keep up to a quarter more of each photo than suggested."
 )
-no_straighten_option = click.option("--no-straighten", is_flag=True, help="Turn no photo.")
+no_straighten_option = click.option("--no-straighten", is_flag=True, help="Do not turn any photo.")
+
+
+def crop_size(tighter: bool, looser: bool) -> float:
+    """What to multiply the sides of crops by."""
+    if tighter and looser:
+        raise click.UsageError("--tighter excludes --looser.")
+    return TIGHTER if tighter else LOOSER if looser else 1.0

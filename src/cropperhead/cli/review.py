@@ -8,6 +8,8 @@ import click
 from cropperhead.cli.options import (
     PATH,
     catalog_option,
+    crop_size,
+    exported_model_option,
     looser_option,
     no_straighten_option,
     tighter_option,
@@ -25,16 +27,17 @@ from cropperhead.editors.names import WRITABLE_NAMES
     show_default=True,
     help="Write accepted crops to this editor's sidecars.",
 )
-@click.option(
-    "--model",
-    help="An exported model's file or its folder.  [default: the model in models/, else the base "
-    "model]",
-)
+@exported_model_option
 @tighter_option
 @looser_option
 @no_straighten_option
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Listen at this port."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Listen on this port; 0 chooses a free one.",
 )
 @click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
 @catalog_option
@@ -51,7 +54,8 @@ def command(
 
     Accept, adjust or reject each by keyboard. Accepted crops are written when you say so, as
     `suggest --write` does: crops that people made are kept, and `suggest FOLDER --undo` undoes
-    everything. Decisions are kept in FOLDER/.cropperhead. Ctrl-C ends the page.
+    everything. Decisions are kept in FOLDER/.cropperhead. Press Ctrl-C to stop
+    the server.
     """
     from cropperhead import params
     from cropperhead.errors import LibraryError
@@ -61,6 +65,7 @@ def command(
     from cropperhead.web.review import Review
     from cropperhead.web.review_routes import new_token, review_path, review_router
 
+    wanted["size"] = crop_size(wanted.pop("tighter"), wanted.pop("looser"))
     if not folder.is_dir():
         problem = "it is a file, expected a folder" if folder.exists() else "no such folder"
         raise LibraryError(f"{folder}: {problem}.")
@@ -73,7 +78,7 @@ def command(
         settings = app.PageSettings(model=found, routers=[review_router(review, token)])
         opened = server.listen(server.Address(port=port))
         address = server.url(opened, review_path(token))
-        click.echo(f"The review is at {address} (Ctrl-C ends it).")
+        click.echo(f"The review is at {address} (press Ctrl-C to stop).")
         review.start()
         try:
             server.run(app.create_app(settings), opened, address if browser else None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cropperhead.cli.options import PATH
+from cropperhead.cli.options import PATH, exported_model_option
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -17,19 +17,22 @@ _PORT = click.IntRange(0, 65535)
 
 
 @click.command
-@click.option(
-    "--model",
-    help="An exported model's file or its folder.  [default: the model in models/, else the base "
-    "model]",
-)
+@exported_model_option
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="Listen at this address; others than the default can be reached from the network.",
+    help="Listen on this address. Any other than the default can be reached from the network.",
 )
-@click.option("--port", type=_PORT, default=0, metavar="N", help="Listen at this port.")
+@click.option(
+    "--port",
+    type=_PORT,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Listen on this port; 0 chooses a free one.",
+)
 @click.option(
     "--name",
     "names",
@@ -41,7 +44,7 @@ _PORT = click.IntRange(0, 65535)
 @click.option(
     "--read-photos",
     is_flag=True,
-    help="Let the server read photos that no browser shows: HEIC, TIFF and RAW. The page sends "
+    help="Let the server read photos that browsers do not show: HEIC, TIFF and RAW. The page sends "
     "them to it.",
 )
 @click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
@@ -77,7 +80,7 @@ _PORT = click.IntRange(0, 65535)
     metavar="FILE",
     help="Read settings of the collection from this YAML file.",
 )
-@click.option("--describe", is_flag=True, help="Print the collection's settings, and end.")
+@click.option("--describe", is_flag=True, help="Print the collection's settings and exit.")
 def command(
     model: str | None,
     host: str,
@@ -89,8 +92,9 @@ def command(
 ) -> None:
     """Show predicted crops of your photos in the browser, and correct them there.
 
-    Photos are read and cropped by the browser: none leaves it, unless --collect lets people send
-    small copies of them, or --read-photos sends those that it cannot show. Ctrl-C ends the page.
+    The browser reads and crops the photos. They stay in it, unless --collect lets people send small
+    copies of them, or --read-photos sends those that the browser cannot show. Press Ctrl-C to stop
+    the server.
     """
     study = collecting.pop("study")
     if collecting.pop("describe"):
@@ -106,7 +110,7 @@ def command(
         application = app.create_app(app.PageSettings(found, hosts, routers, read_photos))
         opened = server.listen(server.Address(host, port))
         address = server.url(opened)
-        click.echo(f"The page is at {address} (Ctrl-C ends it).")
+        click.echo(f"The page is at {address} (press Ctrl-C to stop).")
         if study is not None:
             address = server.url(opened, "/study/")
             click.echo(f"The study is at {address}")

@@ -10,6 +10,7 @@ from cropperhead.cli.options import (
     PATH,
     address_option,
     catalog_option,
+    crop_size,
     engine_option,
     into_photos_option,
     looser_option,
@@ -22,6 +23,7 @@ from cropperhead.inference.aspect_ratio import FREE, parse_ratio
 from cropperhead.system.engine import RAY, Engine
 
 _STANDARD_OUTPUT = Path("-")  # the same as --json
+_WORK = "cropperhead.suggest.predict"  # the module of what is done in processes
 _SHEET_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -117,7 +119,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
 @click.option(
-    "--undo", is_flag=True, help="Undo everything CropperHead wrote in these folders, and stop."
+    "--undo", is_flag=True, help="Undo everything CropperHead wrote in these folders, and exit."
 )
 @catalog_option
 @engine_option
@@ -143,8 +145,11 @@ def command(
     if not files:
         raise click.UsageError("Pass a photo, a folder or a pattern.")
     if undo:
+        if options["dry_run"]:
+            raise click.UsageError("--undo excludes --dry-run.")
         _undo(files)
         return
+    options["size"] = crop_size(options.pop("tighter"), options.pop("looser"))
     excluded = options["aspect"] != FREE or options["alternatives"] or options["size"] != 1
     if options["straighten_only"] and excluded:
         raise click.UsageError(
@@ -154,9 +159,25 @@ def command(
         raise click.UsageError("--into-photos needs --write lightroom.")
     if options["straighten_only"] and options["no_straighten"]:
         raise click.UsageError("--straighten-only excludes --no-straighten.")
+    _refuse_without_effect(options)
     options["json"] |= _STANDARD_OUTPUT in paths
     on_cluster = Engine(RAY, address=address) if engine == RAY else None
     _suggest(files, model, catalogs, options, on_cluster)
+
+
+def _refuse_without_effect(options: dict[str, Any]) -> None:
+    """Raise UsageError for options that change nothing without another one."""
+    is_writing = bool(options["write"])
+    is_output = is_writing or options["apply"] or options["sheet"]
+    needs = [
+        ("--overwrite", is_writing, "--write"),
+        ("--strip-location", options["apply"], "--apply"),
+        ("--strip-all", options["apply"], "--apply"),
+        ("--dry-run", is_output, "--write, --apply or --sheet"),
+    ]
+    for name, has_effect, needed in needs:
+        if options[name.removeprefix("--").replace("-", "_")] and not has_effect:
+            raise click.UsageError(f"{name} needs {needed}.")
 
 
 def _suggest(
@@ -166,6 +187,10 @@ def _suggest(
     options: dict[str, Any],
     engine: Engine | None,
 ) -> None:
+    from cropperhead.system import model_files, worker_pool
+
+    if engine is None and model_files.runs_in_processes(model):
+        worker_pool.start_early(_WORK)  # while this process imports much the same
     from cropperhead import params
     from cropperhead.suggest import run
     from cropperhead.suggest.options import SuggestOptions

@@ -4,9 +4,11 @@ from pathlib import Path
 
 from cropperhead.demo.library import draw_library
 from cropperhead.params import DemoParams
+from cropperhead.system import object_store
 
 
-def ensure_library(library: Path, demo: DemoParams) -> None:
-    """Draw the demo library if `library` is its folder and it does not exist yet."""
-    if library == Path(demo.folder):
-        draw_library(library, demo.photos, demo.policy, demo.seed)
+def ensure_library(library: str, demo: DemoParams) -> None:
+    """Draw the demo library if `library`, a folder or a URL, is its folder and does not exist."""
+    folder = Path(demo.folder)
+    if not object_store.is_url(library) and Path(library).expanduser() == folder:
+        draw_library(folder, demo.photos, demo.policy, demo.seed)

@@ -49,11 +49,11 @@ Trace = tuple[int, int] | None  # a file's size and time
 
 
 def is_copy(file: Path, journals: Journals) -> bool:
-    """Whether CropperHead wrote this file as a copy, so that it is not cropped again.
-
-    Raises WritingError where the journal cannot be read.
-    """
-    last = journals.last_change(file)
+    """Whether CropperHead wrote this file as a copy, so that it is not cropped again."""
+    try:
+        last = journals.last_change(file)
+    except WritingError:  # reported where something is to be written there
+        return False
     return last is not None and last.copied_photo is not None
 
 
@@ -113,8 +113,8 @@ def _refuse_too_large(width: int, height: int) -> None:
     if width * height > _MOST_MEGAPIXELS * 1e6:
         raise RejectedFile(
             "too_large",
-            f"{width} x {height} px, expected at most {_MOST_MEGAPIXELS} megapixels for a copy at "
-            "full resolution",
+            f"{width} x {height} px, expected at most {_MOST_MEGAPIXELS} megapixels for a cropped "
+            "copy. Write the crop for an editor (--write), and export it there",
         )
 
 

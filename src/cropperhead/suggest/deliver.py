@@ -65,7 +65,7 @@ class Delivery:
         if job.photo is None and job.copy_to is None:
             return
         if is_whole_frame(best):
-            self._log.skip(job.file, "the whole frame is best")
+            self._log.skip(job.file, self._why_nothing_is_written(job))
             return
         try:
             self._write_sidecar(job, best)
@@ -90,6 +90,12 @@ class Delivery:
         elif self._options.prints_text:
             crops = "; or ".join(map(describe_crop, prediction.crops))
             self._log.print(f"{job.file}: {crops}")
+
+    def _why_nothing_is_written(self, job: Job) -> str:
+        crops = job.photo.crops if job.photo else ()
+        is_there = any(one.is_untouched and one.editor_name == self._options.write for one in crops)
+        stays = "; the crop that was suggested before stays, and --undo removes it"
+        return f"the whole frame is best{stays if is_there else ''}"
 
     def _write_sidecar(self, job: Job, crop: api.Crop) -> None:
         if job.photo is None or self._reader is None:

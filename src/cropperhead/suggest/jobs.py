@@ -62,17 +62,11 @@ class JobFinder:
         if entry.kind in {scan.LOST, scan.UNREADABLE, scan.BROKEN_CATALOG}:
             self.log.fail(file, entry.trace)
         elif entry.kind == scan.PHOTO:
-            if not self._is_copy(file):
+            if not is_copy(file, self.journals):
                 return True
             self.log.skip(file, _IS_COPY)
         self.log.advance()
         return False
-
-    def _is_copy(self, file: Path) -> bool:
-        try:
-            return is_copy(file, self.journals)
-        except WritingError:  # reported where something is to be written there
-            return False
 
     def _sidecar_jobs(self, folder: Path, entries: Sequence[Entry]) -> Iterator[Job | None]:
         """A job for each photo, with `photo` where its sidecar is to be written.

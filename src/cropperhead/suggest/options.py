@@ -1,5 +1,6 @@
 """What the command `suggest` is asked to do, and the log of what it did."""
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from cropperhead.errors import WritingError
 from cropperhead.inference.aspect_ratio import FREE
 
 _LISTED_FILES = 3  # for each reason
+_UNREAD_BYTES = re.compile(r" \(\d+ bytes not processed\)")  # how far Pillow got, not why
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class SuggestLog:
         self._fail(file, reason or target, str(error))
 
     def _fail(self, file: Path, reason: str, line: str) -> None:
-        self.failed.setdefault(reason, []).append(file)
+        self.failed.setdefault(_UNREAD_BYTES.sub("", reason), []).append(file)
         self.progress.write(line, file=sys.stderr)
 
 
@@ -164,8 +166,7 @@ def _lines(outcome: str, files_by_reason: Mapping[str, list[Path]]) -> list[str]
     """A line for each reason, the most frequent first, with the first few files."""
     reasons = sorted(files_by_reason.items(), key=lambda item: -len(item[1]))
     return [
-        f"  {outcome}: {len(files):,}: {reason} ({_first_names(files)})"
-        for reason, files in reasons
+        f"  {outcome} {len(files):,}: {reason} ({_first_names(files)})" for reason, files in reasons
     ]
 
 

@@ -18,9 +18,10 @@ from PIL import Image
 from cropperhead import api
 from cropperhead.api import Crop, Cropper
 from cropperhead.errors import ModelError, RejectedFile, SetupError
+from cropperhead.inference.aspect_ratio import FREE
 from cropperhead.library.edited_photo import EditedPhoto
 from cropperhead.photos import drawing
-from cropperhead.suggest import copies
+from cropperhead.suggest import copies, pairs
 from cropperhead.suggest.options import SuggestOptions
 
 _PICTURE_PX = 400  # the long side of a photo on the sheet
@@ -61,8 +62,14 @@ class Prediction:
 
 
 def predict_photos(model: Path, options: SuggestOptions, jobs: Sequence[Job]) -> list[Prediction]:
-    """Predict crops for some photos, in order; an error with one photo is its `failure`."""
-    return [_predict_photo(model, options, job) for job in jobs]
+    """Predict crops for some photos, in order; an error with one photo is its `failure`.
+
+    The two files of one exposure, one after the other, are looked at once.
+    """
+    done: list[tuple[Job, Prediction]] = []
+    for job in jobs:
+        done.append((job, _predict_photo(model, options, job, done[-1] if done else None)))
+    return [prediction for _, prediction in done]
 
 
 def failed_prediction(_: Job, error: RejectedFile) -> Prediction:
@@ -104,10 +111,15 @@ def _silent_stderr() -> Iterator[None]:
         os.close(original)
 
 
-def _predict_photo(model: Path, options: SuggestOptions, job: Job) -> Prediction:
+def _predict_photo(
+    model: Path, options: SuggestOptions, job: Job, last: tuple[Job, Prediction] | None
+) -> Prediction:
     try:
         before = file_trace(job.file)
-        prediction = _predict(load_cropper(model), options, job)
+        if last is not None and _shows_the_same(*last, job, options):
+            prediction = _with_copy(last[1], options, job)
+        else:
+            prediction = _predict(load_cropper(model), options, job)
         if file_trace(job.file) != before:
             return Prediction(failure="it changed while it was read")
         return replace(prediction, trace=before)
@@ -126,13 +138,32 @@ def _predict(cropper: Cropper, options: SuggestOptions, job: Job) -> Prediction:
     else:
         count, straighten = 1 + options.alternatives, not options.no_straighten
         crops = cropper.suggest_seen(image, frame, options.aspect, count, straighten, options.size)
-    best, picture, copy = crops[0], b"", b""
-    is_wanted = options.accepts(best) and not is_whole_frame(best)
-    if job.copy_to is not None and is_wanted and not options.dry_run:
-        copy = copies.cropped_copy(job.file, best, job.shown_as, options.copy_settings)
+    picture = b""
     if options.sheet is not None:
-        picture = _picture(image, best if is_wanted else None)
-    return Prediction(tuple(crops), picture, copy)
+        picture = _picture(image, crops[0] if _is_wanted(crops[0], options) else None)
+    return _with_copy(Prediction(tuple(crops), picture), options, job)
+
+
+def _shows_the_same(before: Job, prediction: Prediction, job: Job, options: SuggestOptions) -> bool:
+    """Whether the prediction for the job before is true of this one's photo as well."""
+    if prediction.failure or before.shown_as != job.shown_as:
+        return False
+    # a crop of a given shape has it only in the frame that it was found in, and a turned one may
+    # leave any other
+    exactly = options.aspect != FREE or any(crop.angle for crop in prediction.crops)
+    is_pair = pairs.are_named_alike(before.file, job.file)
+    return is_pair and pairs.show_the_same(before.file, job.file, exactly)
+
+
+def _with_copy(prediction: Prediction, options: SuggestOptions, job: Job) -> Prediction:
+    best, copy = prediction.crops[0], b""
+    if job.copy_to is not None and _is_wanted(best, options) and not options.dry_run:
+        copy = copies.cropped_copy(job.file, best, job.shown_as, options.copy_settings)
+    return replace(prediction, copy=copy)
+
+
+def _is_wanted(crop: Crop, options: SuggestOptions) -> bool:
+    return options.accepts(crop) and not is_whole_frame(crop)
 
 
 def _picture(image: Image.Image, crop: Crop | None) -> bytes:

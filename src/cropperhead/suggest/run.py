@@ -4,6 +4,7 @@ Worker processes read the photos and run the model; this process writes. What go
 photo is printed and counted, and stops no other.
 """
 
+import glob
 import tempfile
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -13,26 +14,23 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cropperhead import api
 from cropperhead.errors import LibraryError, SetupError
 from cropperhead.library import scan, selection
 from cropperhead.library.journal_records import Journals
 from cropperhead.library.scan import Entry
 from cropperhead.photos import exiftool
-from cropperhead.suggest import predict
+from cropperhead.suggest import pairs, predict
 from cropperhead.suggest.copies import CopyFolder
 from cropperhead.suggest.deliver import Delivery, refuse_other_picture
 from cropperhead.suggest.jobs import JobFinder
 from cropperhead.suggest.options import SuggestLog, SuggestOptions
 from cropperhead.suggest.predict import Job
-from cropperhead.system import filenames, folder_lock, worker_pool
+from cropperhead.system import filenames, folder_lock, model_files, worker_pool
 from cropperhead.system.engine import Engine
 from cropperhead.system.file_hash import file_sha256
 
 _CHUNK = 8  # photos that a process takes at a time, of many
-_REGISTRY = "models:/"
 _ID_DIGITS = 12  # of a SHA-256
-_NAMED = 3  # paths in a message
 _ABOUT_BASE = "You have no model of your own yet: this one learned from {}."
 
 
@@ -59,9 +57,9 @@ def suggest(
         # An unusable model is reported before anything is done
         facts = predict.load_cropper(model_file).facts
         log = SuggestLog(options, stack.enter_context(tqdm(unit="photo", disable=None)))
+        folders = _list_photos(paths, log, catalogs)
         if model is None and "learned_from" in facts:
             log.remark(_ABOUT_BASE.format(facts["learned_from"]))
-        folders = _list_photos(paths, log, catalogs)
         stack.enter_context(_locked(folders, options))
         model_id, journals, copies = model_fingerprint(model_file), Journals(), None
         source = options.crop_source(model_id)
@@ -84,11 +82,11 @@ def find_model(name: str | None) -> Iterator[Path]:
     None stands for the project's model, or else for the base model. Raises ModelError where there
     is none, SetupError where MLflow is needed and not installed.
     """
-    if name is not None and name.startswith(_REGISTRY):
+    if name is not None and model_files.is_registered(name):
         with tempfile.TemporaryDirectory(prefix="cropperhead-") as folder:
             yield _downloaded_model(name, Path(folder))
     else:
-        yield api.default_model_file() if name is None else api.model_file(Path(name).expanduser())
+        yield model_files.find_named(name)
 
 
 def model_fingerprint(file: Path) -> str:
@@ -111,25 +109,32 @@ def _list_photos(
     paths: Sequence[Path], log: SuggestLog, catalogs: Collection[Path]
 ) -> list[tuple[Path, list[Entry]]]:
     """List the photos by folder; a folder that cannot be listed is logged as failed."""
-    folders = []
+    folders, unlisted = [], {}
     for folder, names in selection.group_by_folder(selection.expand_patterns(paths)).items():
         try:
             folders.append((folder, selection.find_entries(folder, names, catalogs)))
         except LibraryError as error:
-            log.fail(Path(filenames.escape_path(folder)), _why_no_photos(folder, error))
+            unlisted[folder] = error
     entries = [entry for _, listed in folders for entry in listed]
+    if not any(entry.kind == scan.PHOTO for entry in entries):
+        _refuse_no_photo(paths, entries, list(unlisted.values()))
     log.expect(len(entries))
-    if not log.failed and not any(entry.kind == scan.PHOTO for entry in entries):
-        raise LibraryError(_no_photo(paths))
+    for folder, problem in unlisted.items():
+        log.fail(Path(filenames.escape_path(folder)), _why_no_photos(folder, problem))
     return folders
 
 
-def _no_photo(paths: Sequence[Path]) -> str:
-    """Say what was typed, and that no photo is there."""
-    named = [filenames.escape_path(path) for path in paths[:_NAMED]]
-    named += ["..."] * (len(paths) > _NAMED)
-    problem = "no photo" if any(path.exists() for path in paths) else "no such file or folder"
-    return f"{', '.join(named)}: {problem}."
+def _refuse_no_photo(
+    paths: Sequence[Path], entries: Sequence[Entry], errors: Sequence[LibraryError]
+) -> None:
+    """Raise LibraryError: what was typed, and that no photo is there."""
+    if errors and not entries:
+        raise LibraryError("\n".join(map(str, errors)))
+    if all(glob.has_magic(str(path)) and not path.exists() for path in paths):
+        raise LibraryError(f"{selection.name_paths(paths)}: no photo matches this pattern.")
+    selection.require_any(paths)
+    if not errors:
+        raise LibraryError(f"{selection.name_paths(paths)}: no photo.")
 
 
 def _locked(
@@ -152,8 +157,7 @@ def _why_no_photos(folder: Path, error: LibraryError) -> str:
 
 
 def _local_engine(model: Path) -> Engine:
-    # TensorFlow, which Keras's models need, takes seconds to start in each process
-    return Engine(workers=1 if model.suffix == api.KERAS else 0)
+    return Engine(workers=0 if model_files.runs_in_processes(str(model)) else 1)
 
 
 def _run_jobs(
@@ -177,13 +181,16 @@ def _run_jobs(
 
 
 def _chunks(jobs: Iterable[Job], size: int, pending: deque[Job]) -> Iterator[list[Job]]:
-    """Group jobs for the workers; `pending` keeps each job until its prediction is there."""
+    """Group jobs for the workers; `pending` keeps each job until its prediction is there.
+
+    The two files of one exposure stay together.
+    """
     chunk: list[Job] = []
     for job in jobs:
-        pending.append(job)
-        chunk.append(job.for_worker())
-        if len(chunk) == size:
+        if len(chunk) >= size and not pairs.are_named_alike(chunk[-1].file, job.file):
             yield chunk
             chunk = []
+        pending.append(job)
+        chunk.append(job.for_worker())
     if chunk:
         yield chunk

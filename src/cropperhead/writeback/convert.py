@@ -16,9 +16,10 @@ from cropperhead.library.scan import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
 from cropperhead.system import folder_lock
+from cropperhead.words import format_count
 from cropperhead.writeback import write
 
-_NO_CROP = "no crop of a person in another editor"
+_NO_CROP = "without a crop made in another editor"
 
 
 @dataclass
@@ -36,15 +37,13 @@ class ConversionLog:
 
     def __str__(self) -> str:
         verb = "to be converted" if self.is_dry_run else "converted"
-        crops = "crop" if len(self.converted) == 1 else "crops"
-        photos = "photo" if len(self.skipped) == 1 else "photos"
-        counts = f"{len(self.converted)} {crops} {verb} to {self.editor}, "
-        counts += f"{len(self.skipped)} {photos} skipped, {len(self.failed)} failed"
+        counts = f"{format_count(len(self.converted), 'crop')} {verb} to {self.editor}, "
+        counts += f"{format_count(len(self.skipped), 'photo')} skipped, {len(self.failed):,} failed"
         uncropped = Counter(self.skipped.values())[_NO_CROP]
         lines = [f"  {file}: from {source}" for file, source in self.converted.items()]
-        lines += [f"  skipped: {uncropped} with {_NO_CROP}"] if uncropped else []
-        lines += [f"  skipped: {f}: {why}" for f, why in self.skipped.items() if why != _NO_CROP]
-        lines += [f"  failed: {file}: {why}" for file, why in self.failed.items()]
+        lines += [f"  skipped {uncropped:,} {_NO_CROP}"] if uncropped else []
+        lines += [f"  skipped {f}: {why}" for f, why in self.skipped.items() if why != _NO_CROP]
+        lines += [f"  failed {file}: {why}" for file, why in self.failed.items()]
         lines += [f"  without effect: {file}: {why}" for file, why in self.cautions.items()]
         lines += [f"  overruled: {file}: {what}" for file, what in self.overruled.items()]
         lines += [f"  damaged: {file}: {why}" for file, why in self.damaged.items()]
@@ -72,9 +71,10 @@ def convert(
 
     Where several other editors have a crop, the first of `registry.EDITORS` counts. A person's crop
     in the editor itself is kept, unless `overwrite`. A photo that fails is listed, and the rest is
-    converted. Raises SetupError if ExifTool is not installed, and BusyError where another run is
-    writing in one of the folders.
+    converted. Raises NoPhotosError if nothing is at any of the paths, SetupError if ExifTool is not
+    installed, and BusyError where another run is writing in one of the folders.
     """
+    selection.require_any(paths)
     log = ConversionLog(options.to, options.dry_run)
     groups = [
         (folder, selection.find_entries(folder, names, catalogs))
@@ -123,7 +123,7 @@ def _convert(
         log.failed[file] = str(error)
         return
     if result.is_written:
-        log.converted[result.file] = f"{sources[0]}{_differing(sources)}"
+        log.converted[result.file] = f"{_name(sources[0])}{_differing(sources)}"
         if result.caution:
             log.cautions[file] = result.caution
         if result.overruled:
@@ -150,8 +150,13 @@ def _wanted_crop(photo: EditedPhoto, source: EditedCrop, to: str) -> write.Wante
 def _differing(sources: Sequence[EditedCrop]) -> str:
     """Names the other crops that differ from the first."""
     first, *rest = sources
-    differing = [str(one) for one in rest if not marks.is_same(one.box, first.box)]
+    differing = [_name(one) for one in rest if not marks.is_same(one.box, first.box)]
     return f", not as in {', '.join(differing)}" if differing else ""
+
+
+def _name(crop: EditedCrop) -> str:
+    """Names a crop's editor and file; the folder is the photo's, or a catalog's."""
+    return f"{crop.version.source} ({Path(crop.version.file).name})"
 
 
 def _is_photo(folder: Path, entry: Entry, log: ConversionLog) -> bool:

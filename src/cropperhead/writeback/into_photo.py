@@ -75,7 +75,7 @@ def write(
 def _require_same_photo(photo: Path, copy: Path, packet: bytes, reader: TagReader) -> None:
     """Raises RejectedFile unless a copy is the photo with this packet, and nothing else differs."""
     if [_bare(one) for one in embedded_xmp.read_xmp(copy).packets] != [_bare(packet)]:
-        raise RejectedFile("unlike", "ExifTool would write other XMP than was meant")
+        raise RejectedFile("unlike", "ExifTool would write different XMP than intended")
     if embedded_xmp.digest_without_xmp(copy) != embedded_xmp.digest_without_xmp(photo):
         raise RejectedFile("unlike", "ExifTool would change more of it than the XMP")
     now, then = reader.read_all_but_xmp(copy), reader.read_all_but_xmp(photo)

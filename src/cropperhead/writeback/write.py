@@ -23,6 +23,7 @@ from cropperhead.library.scan import PHOTO, Entry
 from cropperhead.library.settings import FileSettings
 from cropperhead.photos import exiftool
 from cropperhead.photos.dng import Box
+from cropperhead.system.filenames import fold_name
 from cropperhead.writeback import into_photo
 
 
@@ -68,8 +69,8 @@ def find_target(photo: EditedPhoto, editor: str) -> Path:
     photo_name, folder = photo.file.name, photo.file.parent
     wanted = registry.find_editor(editor).sidecars.name_for(photo_name)
     own = {PurePosixPath(name).name for name in photo.entry.sidecars}
-    other_case = [name for name in sorted(own) if name.lower() == wanted.lower()]
-    name = wanted if wanted in own or not other_case else other_case[0]
+    alike = [name for name in sorted(own) if fold_name(name) == fold_name(wanted)]
+    name = wanted if wanted in own or not alike else alike[0]
     try:
         names = {one.name for one in folder.iterdir() if not one.name.startswith(".")}
     except OSError as error:
@@ -269,7 +270,7 @@ def _measured_by(
     if area == Box(0, 0, *photo.frame):
         return size, wanted.crop
     box = base.stored_box(wanted.crop, *photo.frame, wanted.shown_as).moved(-area.left, -area.top)
-    base.require_within(box, *size, f"it is not in what {editor} shows of the sensor")
+    base.require_within(box, *size, f"it is outside the part of the sensor that {editor} shows")
     return size, base.displayed_crop(box, *size, wanted.shown_as)
 
 
