@@ -3,25 +3,29 @@
 python benchmarks/earlier.py FOLDER [--model MODEL] [--photos N] [--uncropped N] [--rounds N]
 
 FOLDER is a worktree of the earlier build with an environment of its own in `.venv`. The files are
-made in a temporary folder and read once before. The builds and the floor, which only decodes the
-previews, take turns in each round; what counts is the median of the rounds. Processor time is that
-of all processes, ExifTool's included, and hardly depends on what else the machine does.
+made in a temporary folder and read once before, and the modules of both builds are compiled. The
+builds and the floor, which only decodes the previews, take turns in each round; what counts is the
+median of the rounds. Processor time is that of all processes, ExifTool's included. What else the
+machine does makes it longer, for both alike: the load when a row ends is shown.
 """
 
 import argparse
+import ctypes
 import io
 import itertools
 import json
-import multiprocessing
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import extract as drawing
@@ -38,6 +42,22 @@ SIZE, PREVIEW_SIZE = (6000, 4000), (1620, 1080)
 QUALITY, PREVIEW_QUALITY = 93, 85
 SCENES = 3  # that differ; the files differ each by their metadata
 START_PHOTOS = 300
+# Imports nothing but the decoder, which processes that are copies share
+FLOOR = """
+import multiprocessing, pathlib, sys
+from PIL import Image
+
+def load(file):
+    with Image.open(file) as image:
+        image.draft(None, (int(sys.argv[2]), 1))  # all are wider than high
+        image.load()
+
+with multiprocessing.get_context("fork").Pool(int(sys.argv[3])) as pool:
+    pool.map(load, sorted(pathlib.Path(sys.argv[1]).iterdir()), chunksize=4)
+"""
+# Each process would compile all that it imports, which nobody's installation does
+_WITHOUT_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+_BECOME_PARENT_OF_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 LONG_SIDE = 512  # px, of copies and of what a model sees
 _IMAGE_NUMBER = 0x9211  # EXIF's ImageNumber
 
@@ -54,25 +74,23 @@ class Run:
 def main() -> None:
     """Print the table."""
     options = _options()
-    if options.floor:
-        _decode(options.floor)
-        return
-    print("| work | floor | earlier | now | earlier / now | by the clock | now / floor |")
-    print("|---|---|---|---|---|---|---|")
+    # or what a build's process of processes has used would not be counted
+    ctypes.CDLL(None).prctl(_BECOME_PARENT_OF_ORPHANS, 1, 0, 0, 0)
+    print("| work | floor | earlier | now | earlier / now | by the clock | now / floor | load |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         drawing._in_another_process(_draw_scenes, Path(scratch))
-        for title, draw, suggests in (
-            (f"extract {options.photos} JPEGs with a preview", _draw_jpegs, False),
-            (f"suggest --json for {options.photos} such JPEGs", _draw_jpegs, True),
-            (f"extract {options.photos} JPEGs without", _draw_bare_jpegs, False),
-            (f"extract {options.photos // 2} DNGs with two previews", _draw_dngs, False),
-            (f"extract {options.uncropped} photos that nobody cropped", _draw_uncropped, False),
-            (f"extract {START_PHOTOS} small photos", _draw_small, False),
-        ):
+        for kind in options.kinds:
+            title, draw = KINDS[kind]
             folder = Path(tempfile.mkdtemp(dir=scratch))
             drawing._in_another_process(draw, folder, options)
+            resource_tracker._resource_tracker._stop()  # or `_timed` would wait for it, too
+            suggests = kind.startswith("suggest")
             if not suggests or options.model:
+                counts = {"photos": options.photos, "half": options.photos // 2}
+                title = title.format(**counts, uncropped=options.uncropped)
                 _compare(title, folder, options, suggests)
+            shutil.rmtree(folder)
 
 
 def _compare(title: str, folder: Path, options: argparse.Namespace, suggests: bool) -> None:
@@ -83,7 +101,8 @@ def _compare(title: str, folder: Path, options: argparse.Namespace, suggests: bo
         "now": _command(Path(__file__).parents[1], library, suggests and options.model),
     }
     if previews.exists():
-        commands |= {"floor": [sys.executable, __file__, ".", "--floor", str(previews)]}
+        enough, workers = str(photos.draft_side(LONG_SIDE)), str(worker_pool.worker_count(0))
+        commands |= {"floor": [sys.executable, "-c", FLOOR, str(previews), enough, workers]}
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for turn, name in itertools.product(range(options.rounds + 1), commands):
         with tempfile.TemporaryDirectory(dir=options.folder) as out:
@@ -98,7 +117,7 @@ def _compare(title: str, folder: Path, options: argparse.Namespace, suggests: bo
     faster, by_clock = (one["earlier"] / one["now"] for one in (works, clock))
     print(
         f"| {title} | {least} | {works['earlier']:.1f} s | {works['now']:.1f} s | "
-        f"**{faster:.2f}** | {by_clock:.2f} | {over} |",
+        f"**{faster:.2f}** | {by_clock:.2f} | {over} | {os.getloadavg()[0]:.0f} |",
         flush=True,
     )
 
@@ -125,33 +144,25 @@ def _command(build: Path, library: Path, model: Path | None) -> list[str]:
 def _timed(command: Sequence[str], build: Path) -> Run:
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = os.environ | {"PYTHONPATH": f"{build / 'src'}:{build / 'base' / 'src'}"}
+    environment.pop(_WITHOUT_BYTECODE, None)
     done = subprocess.run(
         command, cwd=build, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(done.stderr)
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()  # for what its processes leave
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     peak = json.loads(done.stdout).get("peak_mb", 0.0) if "--measure" in command else 0.0
     return Run(time.perf_counter() - start, work, peak)
 
 
-def _decode(folder: Path) -> None:
-    """The floor."""
-    files = sorted(folder.iterdir())
-    with multiprocessing.get_context("spawn").Pool(worker_pool.worker_count(0)) as pool:
-        pool.map(_load, files, chunksize=4)
-
-
-def _load(file: Path) -> None:
-    with Image.open(file) as image:
-        photos.load_pixels(image, LONG_SIDE)
-
-
 def _draw_scenes(folder: Path) -> None:
     """JPEGs of a camera's size, and their previews."""
     for number in range(SCENES):
-        scene = drawing._scene(number, *SIZE)
+        scene = drawing.draw_scene(number, *SIZE)
         small = scene.resize(PREVIEW_SIZE, Image.Resampling.LANCZOS)
         scene.save(folder / f"large-{number}.jpg", quality=QUALITY)
         small.save(folder / f"small-{number}.jpg", quality=PREVIEW_QUALITY)
@@ -166,8 +177,8 @@ def _scenes(folder: Path) -> list[tuple[bytes, bytes]]:
 
 def _draw_jpegs(folder: Path, options: argparse.Namespace, has_previews: bool = True) -> None:
     library, previews = folder / "photos", folder / "previews"
-    library.mkdir()
-    previews.mkdir()
+    library.mkdir(exist_ok=True)
+    previews.mkdir(exist_ok=True)
     for number, (jpeg, small) in zip(
         range(options.photos), itertools.cycle(_scenes(folder.parent)), strict=False
     ):
@@ -189,8 +200,8 @@ def _draw_dngs(folder: Path, options: argparse.Namespace) -> None:
     Their RAW pixels are left out, which neither build reads where a preview may be used.
     """
     library, previews = folder / "photos", folder / "previews"
-    library.mkdir()
-    previews.mkdir()
+    library.mkdir(exist_ok=True)
+    previews.mkdir(exist_ok=True)
     claimed = {256: [SIZE[0]], 257: [SIZE[1]], 50829: [0, 0, SIZE[1], SIZE[0]], 50720: SIZE}
     raw_tags = {tag: (raw_files.LONG, value) for tag, value in claimed.items()}
     raw_tags[50719] = (raw_files.LONG, [0, 0])
@@ -210,6 +221,12 @@ def _draw_dngs(folder: Path, options: argparse.Namespace) -> None:
         small.save(previews / f"{number:05d}.jpg", quality=95)
 
 
+def _draw_pairs(folder: Path, options: argparse.Namespace) -> None:
+    """RAW photos with the camera's JPEGs beside them; the floor decodes a preview of each pair."""
+    _draw_dngs(folder, options)
+    _draw_jpegs(folder, argparse.Namespace(photos=options.photos // 2))
+
+
 def _draw_uncropped(folder: Path, options: argparse.Namespace) -> None:
     drawing.draw_small_library(folder / "photos", options.uncropped, 0, True)
 
@@ -223,6 +240,17 @@ def _write_sidecar(file: Path, number: int) -> None:
     file.write_text(drawing.XMP.format(number=number, settings=drawing.CROPPED))
 
 
+KINDS = {
+    "previews": ("extract {photos} JPEGs with a preview", _draw_jpegs),
+    "suggest": ("suggest --json for {photos} such JPEGs", _draw_jpegs),
+    "suggest-pairs": ("suggest --json for {half} RAW photos with such JPEGs", _draw_pairs),
+    "bare": ("extract {photos} JPEGs without", _draw_bare_jpegs),
+    "dng": ("extract {half} DNGs with two previews", _draw_dngs),
+    "uncropped": ("extract {uncropped} photos that nobody cropped", _draw_uncropped),
+    "small": (f"extract {START_PHOTOS} small photos", _draw_small),
+}
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("earlier", type=Path, help="a worktree of the earlier build")
@@ -230,8 +258,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--photos", type=int, default=200, help="of 24 megapixels")
     parser.add_argument("--uncropped", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--folder", type=Path, help="where to make libraries (4 GB)")
-    parser.add_argument("--floor", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.earlier = options.earlier.resolve()
     return options

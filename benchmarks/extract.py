@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,7 @@ def _measure(name: str, photos: Path, out: Path, processes: int) -> dict[str, fl
     start = time.perf_counter()
     count = measurements[name](photos, out, processes)
     seconds = time.perf_counter() - start
+    forkserver._forkserver._stop()  # workers are its children, and counted once it has ended
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, KiB here
     peak = max(resource.getrusage(kind).ru_maxrss for kind in kinds) / unit
@@ -211,11 +213,11 @@ def _plain_loop(photos: Path, out: Path, processes: int) -> int:
 def draw_camera_library(folder: Path, count: int, quality: int) -> None:
     """Draw cropped photos of 24 megapixels, every third with a sidecar."""
     folder.mkdir(parents=True)
-    scenes = [_jpeg(_scene(i, *CAMERA_SIZE), quality) for i in range(SCENES)]
+    scenes = [encode(draw_scene(i, *CAMERA_SIZE), quality) for i in range(SCENES)]
     for i in range(count):
         cropped = XMP.format(number=i, settings=CROPPED)
         bare = XMP.format(number=i, settings="")
-        photo = _with_packet(scenes[i % SCENES], bare if i % 3 == 0 else cropped)
+        photo = with_packet(scenes[i % SCENES], bare if i % 3 == 0 else cropped)
         (folder / f"IMG_{i:05d}.jpg").write_bytes(photo)
         if i % 3 == 0:
             (folder / f"IMG_{i:05d}.xmp").write_text(cropped)
@@ -223,7 +225,7 @@ def draw_camera_library(folder: Path, count: int, quality: int) -> None:
 
 def draw_small_library(folder: Path, count: int, cropped_every: int, packet: bool) -> None:
     """Draw small photos in rolls of 500; uncropped ones have a packet that says so, or none."""
-    scene = _jpeg(_scene(0, 120, 80), 80)
+    scene = encode(draw_scene(0, 120, 80), 80)
     for i in range(count):
         roll = folder / f"{i // 500:04d}"
         roll.mkdir(parents=True, exist_ok=True)
@@ -233,12 +235,12 @@ def draw_small_library(folder: Path, count: int, cropped_every: int, packet: boo
         text = XMP.format(number=i, settings=settings)
         if not packet:
             text = text.replace("camera-raw-settings", "unknown")
-        (roll / f"IMG_{i:06d}.jpg").write_bytes(_with_packet(scene, text))
+        (roll / f"IMG_{i:06d}.jpg").write_bytes(with_packet(scene, text))
         if sidecar:
             (roll / f"IMG_{i:06d}.xmp").write_text(XMP.format(number=i, settings=CROPPED))
 
 
-def _scene(number: int, width: int, height: int) -> Image.Image:
+def draw_scene(number: int, width: int, height: int) -> Image.Image:
     """Draw clouds of every size and the grain of a sensor, which every photo has."""
     generator = np.random.default_rng([SEED, number])
     clouds = np.zeros((height, width, 3), np.float32)
@@ -258,14 +260,15 @@ def _octaves(width: int) -> Iterator[int]:
         octave *= 3
 
 
-def _jpeg(image: Image.Image, quality: int) -> bytes:
+def encode(image: Image.Image, quality: int) -> bytes:
+    """Return the picture as a JPEG."""
     with tempfile.TemporaryFile() as stream:
         image.save(stream, "JPEG", quality=quality)
         stream.seek(0)
         return stream.read()
 
 
-def _with_packet(jpeg: bytes, xmp: str) -> bytes:
+def with_packet(jpeg: bytes, xmp: str) -> bytes:
     """Insert an XMP segment after a JPEG's start (XMP specification, part 3, 1.1.3)."""
     content = b"http://ns.adobe.com/xap/1.0/\0" + xmp.encode()
     return jpeg[:2] + b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content + jpeg[2:]

@@ -1,18 +1,16 @@
 """How well the networks crop photos that they have not seen, by k-fold cross-validation.
 
-python benchmarks/model.py LIBRARY [--features FILE] [--many-hands FOLDER] [--engine ray]
-    [-S train.KEY=VALUE ...]
+python benchmarks/model.py LIBRARY [--cases CASE ...] [--features FILE] [--many-hands FOLDER]
+    [--engine ray] [-S train.KEY=VALUE ...]
 
 LIBRARY is a photo library with crops. Its photos are divided into folds, like photos together; each
 fold is cropped by a network that was trained on the others, of which a tenth is its validation. So
 no choice that is made by these numbers looks at the pipeline's test split as such. Every case
 prints its row when all are trained; results are stored in the work folder, and not computed again.
+The case "people" is that of `personal.py`. Last comes what is aimed at, and whether it is met.
 With --engine ray, folds and cases are trained side by side, on machines that all see that folder.
 """
 
-import argparse
-import dataclasses
-import hashlib
 import sys
 import time
 import typing
@@ -21,8 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import folds
 import numpy as np
 import pandas as pd
+import personal
+import targets
+from targets import Summary
 
 from cropperhead import params
 from cropperhead.dataset import extract, shards
@@ -34,16 +36,11 @@ from cropperhead.geometry.crops import CROP_COLUMNS, FULL_FRAME, Floats
 from cropperhead.inference import search
 from cropperhead.library import scan
 from cropperhead.params import Params, TrainParams
-from cropperhead.stats import Interval, Jackknife
-from cropperhead.system import code_hash
+from cropperhead.stats import Interval
 from cropperhead.system.engine import ENGINES, LOCAL, Engine
 
-ROOT = Path(__file__).parent.parent
-SALT = "fold"
-VALIDATION = 0.1  # of the photos that are not held out
-OF_FEW = 0.85  # of a small library, what the pipeline's fractions leave after the test
-VALIDATION_OF_FEW = 0.15 / 0.85
 FEW = (300, 60)  # photos that a photographer may have
+OTHER_CASES = ("people", "speed")
 LONGEST_TRAINING_S = 86_400
 STEPS_TIMED, ROUNDS = 12, 3
 PREDICTED = 512  # photos, to measure how fast
@@ -82,38 +79,42 @@ class Held:
 def main() -> None:
     """Prints the tables."""
     options = _options()
-    settings = _override(params.load(ROOT / "params.yaml"), options.set)
+    settings = folds.override(params.load(folds.ROOT / "params.yaml"), options.set)
     work = options.work
-    labels = _labels(options.library, work, settings)
+    labels = folds.read_labels(options.library, work, settings)
     print(f"{len(labels)} crops of {labels['photo'].nunique()} photos", file=sys.stderr)
     all_cases = _cases(settings.train, options)
     cases = {name: case for name, case in all_cases.items() if name in options.cases}
     _update_fields(labels, cases)
     engine = Engine(options.engine, int(options.engine == LOCAL), options.address)
     _train_missing(engine, cases, labels, work, options.folds)
-    table = [HEADER]
-    details = []
+    table, details = [HEADER], []
+    summaries: dict[str, Summary] = {}
     for name, case in cases.items():
         held = list(_cross_validated(name, case, labels, work, options.folds))
-        table.append(_row(name, labels, held, settings))
+        summaries[name] = _summary(labels, held, settings)
+        table.append(_row(name, labels, held, summaries[name], settings))
         details += _details(name, labels, held, settings)
         print(table[-1], file=sys.stderr, flush=True)
     if cases:
         print("\n".join([*table, "", *details]))
+    photographers = []
+    if "people" in options.cases:
+        photographers = list(personal.measure(labels, work, settings.train))
+        print("\n".join(["", *personal.table(photographers)]))
     if "speed" in options.cases:
         print("\n".join(["", *_speeds(all_cases)]))
     if options.many_hands:
         print("\n".join(["", *_many_hands(options.many_hands, labels, work, settings)]))
+    print("\n".join(["", *targets.table(summaries, photographers)]))
 
 
 def _options() -> Any:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("library", type=Path, help="a photo library with crops")
+    parser = folds.library_parser(__doc__)
     parser.add_argument("--features", help="a source of features in place of params.yaml's")
     parser.add_argument("--many-hands", type=Path, help="photos that several people cropped")
-    parser.add_argument("--work", type=Path, default=Path("data/benchmark"), help="%(default)s")
     parser.add_argument("--folds", type=int, default=5, help="%(default)s")
-    names = [*typing.get_args(params.Quality), *(f"{count} photos" for count in FEW), "speed"]
+    names = [*typing.get_args(params.Quality), *(f"{count} photos" for count in FEW), *OTHER_CASES]
     parser.add_argument("--cases", nargs="+", default=names, choices=names, metavar="CASE")
     parser.add_argument("--best-folds", type=int, help="of the slowest but one; all by default")
     parser.add_argument("--predecessor-folds", type=int, default=1, help="%(default)s: it is slow")
@@ -123,43 +124,16 @@ def _options() -> Any:
     return parser.parse_args()
 
 
-def _override(settings: Params, overrides: Sequence[str]) -> Params:
-    train = settings.train
-    for override in overrides:
-        name, value = override.split("=", 1)
-        block, key = name.split(".", 1)
-        if block != "train" or key not in {f.name for f in dataclasses.fields(train)}:
-            sys.exit(f"-S {override}: expected train.KEY=VALUE with a key of params.yaml")
-        train = replace(train, **{key: params.parse_yaml(value)})
-    return replace(settings, train=train)
-
-
 def _cases(train: TrainParams, options: Any) -> dict[str, Case]:
     if options.features:
         train = replace(train, features=replace(train.features, source=options.features))
-    folds = {"best": options.best_folds, "predecessor": options.predecessor_folds}
+    slow = {"best": options.best_folds, "predecessor": options.predecessor_folds}
     cases = {
-        quality: Case(replace(train, quality=quality), folds=folds.get(quality))
+        quality: Case(replace(train, quality=quality), folds=slow.get(quality))
         for quality in typing.get_args(params.Quality)
     }
     few = {f"{count} photos": replace(cases["standard"], photos=count) for count in FEW}
     return cases | few
-
-
-def _labels(folder: Path, work: Path, settings: Params) -> pd.DataFrame:
-    """The library's labels, in the order of arrival, with group and fold."""
-    out = work / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    library = scan.scan(folder, [], settings.extract.tags)
-    extract.extract_into(out, folder, library.entries, settings.extract)
-    labels = shards.read_labels(out / "extracted")
-    features = shards.read_features(out / "extracted", labels["photo"])
-    groups = splits.assign_splits(labels, settings.split, features)[["photo", "group"]]
-    labels = labels.merge(groups, on="photo", validate="many_to_one")
-    return labels.assign(shards=str((out / "extracted").absolute()))
-
-
-def _fields_folder(labels: pd.DataFrame) -> Path:
-    return Path(labels["shards"].iloc[0]).parent / "fields"
 
 
 def _update_fields(labels: pd.DataFrame, cases: Mapping[str, Case]) -> None:
@@ -171,49 +145,20 @@ def _update_fields(labels: pd.DataFrame, cases: Mapping[str, Case]) -> None:
 
         make_repeatable(using[0])
         start = time.perf_counter()
-        count = update_fields(Path(labels["shards"].iloc[0]), _fields_folder(labels), using[0])
+        count = update_fields(Path(labels["shards"].iloc[0]), folds.fields_folder(labels), using[0])
         seconds = time.perf_counter() - start
         print(f"fields of {count} photos computed in {seconds:.0f} s", file=sys.stderr, flush=True)
-
-
-def _place(name: str, salt: str) -> float:
-    """A number in [0, 1) that depends on the name alone."""
-    digest = hashlib.sha256(f"{salt}\0{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
-
-
-def _folds(labels: pd.DataFrame, count: int) -> np.ndarray:
-    """The fold of each label, of nearly equally many groups each."""
-    groups = sorted(labels["group"].unique(), key=lambda group: _place(group, SALT))
-    fold = {group: place % count for place, group in enumerate(groups)}
-    return labels["group"].map(fold).to_numpy()
-
-
-def _with_split(
-    labels: pd.DataFrame, fold: np.ndarray, held: int, photos: int | None
-) -> pd.DataFrame:
-    """Labels with their split: the held-out fold is the test."""
-    rest = sorted(
-        set(labels.loc[fold != held, "group"]), key=lambda group: _place(group, f"few {held}")
-    )
-    used = set(rest if photos is None else rest[: round(photos * OF_FEW)])
-    share = VALIDATION if photos is None else VALIDATION_OF_FEW
-    validation = sorted(used, key=lambda group: _place(group, "validation"))
-    validation = set(validation[: max(1, round(len(used) * share))])
-    split = np.where(labels["group"].isin(used), splits.TRAIN, splits.ASIDE)
-    split = np.where(labels["group"].isin(validation), splits.VALIDATION, split)
-    return labels.assign(split=np.where(fold == held, splits.TEST, split))
 
 
 def _trainings(
     name: str, case: Case, labels: pd.DataFrame, work: Path, count: int
 ) -> Iterator[Training]:
     """The trainings of a case, one for each fold."""
-    fold = _folds(labels, count)
-    digest = _digest((case, count, len(labels)))
+    fold = folds.assign(labels, count)
+    digest = folds.digest((case, count, len(labels)))
     for held in range(count)[: case.folds]:
         kept = work.absolute() / f"{name.replace(' ', '-')}-{held}-{digest}.npz"
-        yield case, _with_split(labels, fold, held, case.photos), kept
+        yield case, folds.with_split(labels, fold, held, case.photos), kept
 
 
 def _train_missing(
@@ -252,14 +197,6 @@ def _cross_validated(
         yield Held(rows, stored.pop("median"), stored, seconds, weights)
 
 
-def _digest(settings: object) -> str:
-    """Changes with what is trained: its settings, and the code that trains."""
-    digest = hashlib.sha256(repr(settings).encode())
-    for file in code_hash.imported_files(ROOT / "src" / "cropperhead" / "training" / "fit.py"):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
-
-
 def _train_and_predict(case: Case, labels_with_split: pd.DataFrame, kept: Path) -> None:
     from cropperhead.training import batches  # noqa: PLC0415 - TensorFlow: not for --help
     from cropperhead.training.fit import train_network  # noqa: PLC0415
@@ -267,7 +204,7 @@ def _train_and_predict(case: Case, labels_with_split: pd.DataFrame, kept: Path) 
     from cropperhead.training.training_data import read_training_data  # noqa: PLC0415
 
     folder = Path(labels_with_split["shards"].iloc[0])
-    fields = _fields_folder(labels_with_split)
+    fields = folds.fields_folder(labels_with_split)
     data = read_training_data(folder, labels_with_split, case.train, fields)
     start = time.perf_counter()
     result = train_network(case.train, data)
@@ -284,10 +221,6 @@ def _train_and_predict(case: Case, labels_with_split: pd.DataFrame, kept: Path) 
     np.savez(kept, seconds=seconds, weights=weights, median=median, **table)
 
 
-def _interval(labels: pd.DataFrame, values: Floats, settings: Params) -> Interval:
-    return Jackknife(labels["group"].tolist(), settings.evaluate.confidence).interval(values)
-
-
 def _gathered(labels: pd.DataFrame, held: Sequence[Held]) -> tuple[pd.DataFrame, Floats, Floats]:
     """The held-out labels, their predicted limits, and the median crops of their folds."""
     rows = np.concatenate([each.rows for each in held])
@@ -296,41 +229,70 @@ def _gathered(labels: pd.DataFrame, held: Sequence[Held]) -> tuple[pd.DataFrame,
     return labels.iloc[rows], limits, medians
 
 
-def _row(name: str, labels: pd.DataFrame, held: Sequence[Held], settings: Params) -> str:
+def _summary(labels: pd.DataFrame, held: Sequence[Held], settings: Params) -> Summary:
     table, limits, medians = _gathered(labels, held)
     truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspect_ratios(table)
     overlap = crops.overlap(limits, truth, aspect)
     constant = crops.overlap(crops.inside_frame(medians, aspect), truth, aspect)
+    error, alone = np.abs(limits[:, 4] - truth[:, 4]), np.abs(truth[:, 4])
+    tilted, level = alone >= 1, alone == 0
+    return Summary(
+        folds=len(held),
+        photos=len(labels) - len(held[0].rows),
+        gain=folds.interval(table, overlap - constant, settings),
+        angle=folds.interval(table, error - alone, settings),
+        tilted=float(error[tilted].sum() / alone[tilted].sum()),
+        level_turned=float(np.mean(np.abs(limits[level, 4]) >= 1)),
+        fifths=_fifths(held, overlap),
+        seconds=float(np.mean([each.seconds for each in held])),
+        megabytes=held[0].weights * 2 / 1e6,
+    )
+
+
+def _row(
+    name: str, labels: pd.DataFrame, held: Sequence[Held], summary: Summary, settings: Params
+) -> str:
+    table, limits, _ = _gathered(labels, held)
+    truth, aspect = table[list(CROP_COLUMNS)].to_numpy(float), scores.aspect_ratios(table)
+    overlap = crops.overlap(limits, truth, aspect)
     error = crops.boundary_displacement(limits, truth)
-    gain = _interval(table, overlap - constant, settings)
-    mean, apart = _interval(table, overlap, settings), _interval(table, error, settings)
-    weights = held[0].weights
     cells = [
         name,
         str(len(held)),
-        _shown(mean),
-        f"**{gain.mean:+.4f}** ({gain.low:+.4f} to {gain.high:+.4f})",
-        _shown(apart),
-        *_angle_cells(table, limits[:, 4], truth[:, 4], settings),
-        f"{np.mean([each.seconds for each in held]):.0f}",
-        f"{weights:,}",
-        f"{weights * 2 / 1e6:.1f}",
+        _shown(folds.interval(table, overlap, settings)),
+        f"**{targets.signed(summary.gain)}**",
+        _shown(folds.interval(table, error, settings)),
+        *_angle_cells(limits[:, 4], truth[:, 4], summary),
+        f"{summary.seconds:.0f}",
+        f"{held[0].weights:,}",
+        f"{summary.megabytes:.1f}",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def _angle_cells(table: pd.DataFrame, own: Floats, truth: Floats, settings: Params) -> list[str]:
+def _angle_cells(own: Floats, truth: Floats, summary: Summary) -> list[str]:
     """How far angles are from people's, and what is done to photos that people left level."""
     error, alone = np.abs(own - truth), np.abs(truth)
-    saved = _interval(table, error - alone, settings)
-    tilted, level = alone >= 1, truth == 0
+    tilted = alone >= 1
     return [
-        f"{error.mean():.3f}°, {alone.mean():.3f}°, {saved.mean:+.3f}° "
-        f"({saved.low:+.3f} to {saved.high:+.3f})",
-        f"{error[tilted].mean():.2f}°, {alone[tilted].mean():.2f}°: "
-        f"{error[tilted].mean() / alone[tilted].mean():.2f}",
-        f"{np.mean(np.abs(own[level]) >= 1):.1%}",
+        f"{error.mean():.3f}°, {alone.mean():.3f}°, {targets.signed(summary.angle, '.3f', '°')}",
+        f"{error[tilted].mean():.2f}°, {alone[tilted].mean():.2f}°: {summary.tilted:.2f}",
+        f"{summary.level_turned:.1%}",
     ]
+
+
+def _by_confidence(held: Sequence[Held]) -> tuple[Floats, list[np.ndarray]]:
+    """The confidences, and the rows of each fifth of them from the lowest on."""
+    sure = np.concatenate([each.outputs["confidence"][:, 0] for each in held])
+    return sure, np.array_split(np.argsort(sure, kind="stable"), 5)
+
+
+def _fifths(held: Sequence[Held], overlap: Floats) -> float:
+    """The overlap of the fifth with the highest confidence less that of the lowest."""
+    if "confidence" not in held[0].outputs:
+        return np.nan
+    order = _by_confidence(held)[1]
+    return float(overlap[order[-1]].mean() - overlap[order[0]].mean())
 
 
 def _shown(interval: Interval) -> str:
@@ -347,13 +309,12 @@ def _details(name: str, labels: pd.DataFrame, held: Sequence[Held], settings: Pa
     lines += [f"- {key}: {values.mean():.4f}" for key, values in parts.items()]
     if "confidence" not in held[0].outputs:
         return [*lines, ""]
-    sure = np.concatenate([each.outputs["confidence"][:, 0] for each in held])
-    order = np.array_split(np.argsort(sure, kind="stable"), 5)
+    sure, order = _by_confidence(held)
     fifths = ", ".join(f"{sure[part].mean():.3f} → {overlap[part].mean():.3f}" for part in order)
     error = sum(len(p) * abs(sure[p].mean() - overlap[p].mean()) for p in order) / len(sure)
     lines.append(
         f"- confidence → overlap, by fifths: {fifths}; calibration error {error:.4f}; best less "
-        f"worst fifth {overlap[order[-1]].mean() - overlap[order[0]].mean():+.4f}"
+        f"worst fifth {_fifths(held, overlap):+.4f}"
     )
     whole = crops.area(truth) >= 0.9
     chance = np.concatenate([each.outputs["uncropped"][:, 0] for each in held])
@@ -398,7 +359,7 @@ def _alternatives(
             one = search.best_crop_of_ratio(ratio, limits, prototypes, shares, frame)
             given.append(float(crops.overlap(one.limits, real, frame)))
             place += 1
-    with_ratio = _interval(table, np.array(given), settings)
+    with_ratio = folds.interval(table, np.array(given), settings)
     return (
         f"- best of three suggestions: {np.mean(best):.4f}; in the frame's own shape, chosen: "
         f"{np.mean(shaped):.4f}, cut from the crop: {np.mean(cut):.4f}\n"
@@ -523,10 +484,10 @@ def _many_hands(
     out = work / "many-hands"
     extract.extract_into(out, folder, library.entries, settings.extract)
     hands = shards.read_labels(out / "extracted").assign(group=lambda table: table["photo"])
-    kept = work / f"many-hands-{_digest((settings.train, len(labels)))}.keras"
-    labels_with_split = _with_split(labels, np.zeros(len(labels)), -1, None)
+    kept = work / f"many-hands-{folds.digest((settings.train, len(labels)))}.keras"
+    labels_with_split = folds.with_split(labels, np.zeros(len(labels)), -1, None)
     _update_fields(labels, {"": Case(settings.train)})
-    folder, fields = Path(labels["shards"].iloc[0]), _fields_folder(labels)
+    folder, fields = Path(labels["shards"].iloc[0]), folds.fields_folder(labels)
     data = read_training_data(folder, labels_with_split, settings.train, fields)
     if not kept.exists():
         keras_model.save_model(train_network(settings.train, data).model, kept)

@@ -13,14 +13,13 @@ judged on those of its photos that neither they nor the base has seen. There are
 Each row is the mean gain in overlap over the photographer's own median crop.
 """
 
-import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import model as model_benchmark
+import folds
 import numpy as np
 import pandas as pd
 
@@ -30,15 +29,35 @@ from cropperhead.params import TrainParams
 from cropperhead.training import personal
 from cropperhead.training.personal import KeptRatio, PersonalStep
 
-ROOT = Path(__file__).parent.parent
 PARTS = 3
 OWN = (0, 20, 60, 120, 300)
 SEED = 7
 RATIOS = ((None, 0.35), (0.0, 0.35), (1.25, 0.1), (1.0, 0.1), (16 / 9, 0.1))  # 0: the frame's own
 HEADER = (
     "| photographers | own crops | overlap of the median crop | base | **chosen** | standard error "
-    "| worst against the better of median and base | chosen |\n|---|---|---|---|---|---|---|---|"
+    "| against the better of median and base, standard error | worst | chosen |\n"
+    "|---|---|---|---|---|---|---|---|---|"
 )
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Overlaps above the own median crop, means over photographers with so many own crops.
+
+    `against_best` is that of the chosen crops less the better of median and base, on average over
+    photographers the better; its error is a standard error. `names` says what was chosen how often.
+    """
+
+    kind: str
+    own: int
+    median: float
+    base: float
+    chosen: float
+    chosen_error: float
+    against_best: float
+    against_best_error: float
+    worst: float
+    names: str
 
 
 @dataclass(frozen=True)
@@ -74,28 +93,45 @@ class Style:
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("library", type=Path, help="a photo library with crops")
-    parser.add_argument("--work", type=Path, default=Path("data/benchmark"), help="%(default)s")
+    parser = folds.library_parser(__doc__)
     parser.add_argument("--draws", type=int, default=30, help="%(default)s, for each size")
     parser.add_argument("--people", type=int, default=30, help="%(default)s")
     options = parser.parse_args()
-    settings = params.load(ROOT / "params.yaml")
-    labels = model_benchmark._labels(options.library, options.work, settings)
-    library = _library(labels, options.work, settings.train)
-    print(HEADER)
-    kinds = {"draws": [Style()] * options.draws, "people": list(_people(options.people))}
+    settings = params.load(folds.ROOT / "params.yaml")
+    labels = folds.read_labels(options.library, options.work, settings)
+    gains = measure(labels, options.work, settings.train, options.draws, options.people)
+    for line in table(gains):
+        print(line, flush=True)
+
+
+def measure(
+    labels: pd.DataFrame, work: Path, train: TrainParams, draws: int = 30, people: int = 30
+) -> Iterator[Gain]:
+    """The gains of both kinds of photographers, by how many crops they have."""
+    library = _library(labels, work, train)
+    kinds = {"draws": [Style()] * draws, "people": list(_people(people))}
     for kind, styles in kinds.items():
         for count in OWN:
-            print(_row(kind, count, styles, library), flush=True)
+            yield _gain(kind, count, styles, library)
+
+
+def table(gains: Iterable[Gain]) -> Iterator[str]:
+    """Lines of the table."""
+    yield HEADER
+    for each in gains:
+        yield (
+            f"| {each.kind} | {each.own} | {each.median:.4f} | {each.base:+.4f} | "
+            f"**{each.chosen:+.4f}** | {each.chosen_error:.4f} | {each.against_best:+.4f} "
+            f"({each.against_best_error:.4f}) | {each.worst:+.4f} | {each.names} |"
+        )
 
 
 def _library(labels: pd.DataFrame, work: Path, train: TrainParams) -> Library:
     """The library with base models' crops, which are stored in the work folder."""
-    part = model_benchmark._folds(labels, PARTS)
-    kept = work / f"base-{model_benchmark._digest((train, len(labels)))}.npz"
+    part = folds.assign(labels, PARTS)
+    kept = work / f"base-{folds.digest((train, len(labels)))}.npz"
     if not kept.exists():
-        base, aspect = _train_bases(labels, part, work, train)
+        base, aspect = _train_bases(labels, part, train)
         np.savez(kept, base=base, aspect=aspect)
     with np.load(kept) as archive:
         base, aspect = archive["base"], archive["aspect"]
@@ -104,7 +140,7 @@ def _library(labels: pd.DataFrame, work: Path, train: TrainParams) -> Library:
 
 
 def _train_bases(
-    labels: pd.DataFrame, part: np.ndarray, work: Path, train: TrainParams
+    labels: pd.DataFrame, part: np.ndarray, train: TrainParams
 ) -> tuple[Floats, Floats]:
     """For each part the crops of a head that was trained on the others, and the frames' aspect."""
     from cropperhead.training import batches  # noqa: PLC0415 - TensorFlow: not for --help
@@ -115,7 +151,7 @@ def _train_bases(
     from cropperhead.training.repeatable import make_repeatable  # noqa: PLC0415
 
     make_repeatable(train)
-    shards, fields = Path(labels["shards"].iloc[0]), work / "fields"
+    shards, fields = Path(labels["shards"].iloc[0]), folds.fields_folder(labels)
     fields.mkdir(parents=True, exist_ok=True)
     update_fields_of(shards, fields, train.features)
 
@@ -149,17 +185,29 @@ def _people(count: int) -> Iterator[Style]:
         yield Style(size, ratio, float(down), float(right))
 
 
-def _row(kind: str, count: int, styles: Sequence[Style], library: Library) -> str:
+def _gain(kind: str, count: int, styles: Sequence[Style], library: Library) -> Gain:
     found = [_measure(style, count, seed, library) for seed, style in enumerate(styles)]
     median, base, chosen = np.array([each[:3] for each in found]).T
     names = [each[3] for each in found]
-    gain, worst = chosen - median, (chosen - np.maximum(median, base)).min()
-    counts = ", ".join(f"{name} {names.count(name)}" for name in sorted(set(names)))
-    return (
-        f"| {kind} | {count} | {median.mean():.4f} | {(base - median).mean():+.4f} | "
-        f"**{gain.mean():+.4f}** | {gain.std(ddof=1) / np.sqrt(len(gain)):.4f} | {worst:+.4f} | "
-        f"{counts} |"
+    gain = chosen - median
+    # the better on average, known in advance: the better for each would profit from chance
+    against = chosen - (median if median.mean() > base.mean() else base)
+    return Gain(
+        kind,
+        count,
+        float(median.mean()),
+        float((base - median).mean()),
+        float(gain.mean()),
+        _standard_error(gain),
+        float(against.mean()),
+        _standard_error(against),
+        float((chosen - np.maximum(median, base)).min()),
+        ", ".join(f"{name} {names.count(name)}" for name in sorted(set(names))),
     )
+
+
+def _standard_error(values: Floats) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def _measure(

@@ -65,7 +65,7 @@ def _measure(name: str, count: int, folder: Path) -> tuple[float, float]:
 
 def _write_manifest(count: int, folder: Path) -> float:
     start = time.process_time()
-    scan.write_manifest(tuple(_entries(count)), folder / "manifest.parquet")
+    scan.write_manifest(scan.Entries(_entries(count)), folder / "manifest.parquet")
     return time.process_time() - start
 
 

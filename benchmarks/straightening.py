@@ -8,7 +8,6 @@ known angles shows that leaving photos alone is not blindness. `--turned` draws 
 that were turned by a degree or more, which may lean after all.
 """
 
-import argparse
 import io
 import sys
 import time
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import model as folds
+import folds
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
@@ -51,9 +50,7 @@ class Straightened:
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("library", type=Path, help="a photo library with crops")
-    parser.add_argument("--work", type=Path, default=Path("data/benchmark"), help="%(default)s")
+    parser = folds.library_parser(__doc__)
     parser.add_argument("--folds", type=int, default=5, help="%(default)s")
     parser.add_argument(
         "--photos", type=int, help="how many the photographer has; all if not given"
@@ -61,8 +58,8 @@ def main() -> None:
     parser.add_argument("--turned", type=Path, help="a picture of the turned level photos")
     parser.add_argument("-S", dest="set", action="append", default=[], metavar="train.KEY=VALUE")
     options = parser.parse_args()
-    settings = folds._override(params.load(folds.ROOT / "params.yaml"), options.set)
-    labels = folds._labels(options.library, options.work, settings)
+    settings = folds.override(params.load(folds.ROOT / "params.yaml"), options.set)
+    labels = folds.read_labels(options.library, options.work, settings)
     results = list(_cross_validated(labels, settings.train, options))
     for line in _report(results, settings):
         print(line)
@@ -73,10 +70,10 @@ def main() -> None:
 def _cross_validated(
     labels: pd.DataFrame, train: TrainParams, options: Any
 ) -> Iterator[Straightened]:
-    fold = folds._folds(labels, options.folds)
+    fold = folds.assign(labels, options.folds)
     for held in range(options.folds):
-        table = folds._with_split(labels, fold, held, options.photos)
-        name = folds._digest((train, options.folds, options.photos, len(labels)))
+        table = folds.with_split(labels, fold, held, options.photos)
+        name = folds.digest((train, options.folds, options.photos, len(labels)))
         kept = options.work / f"straightening-{held}-{name}.npz"
         if not kept.exists():
             np.savez(kept, **_train_and_straighten(table, train))
@@ -138,7 +135,7 @@ def _report(results: Sequence[Straightened], settings: params.Params) -> Iterato
     known = np.concatenate([each.known for each in results], axis=1)
     truth = labels["crop_angle"].to_numpy(float)
     error, alone = np.abs(found - truth), np.abs(truth)
-    apart = folds._interval(labels, error - alone, settings)
+    apart = folds.interval(labels, error - alone, settings)
     level, tilted = truth == 0, alone >= LEAST_DEG
     yield "| | |\n|---|---|"
     yield f"| angle error over all {len(truth)} photos | {error.mean():.3f}° |"
