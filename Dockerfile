@@ -19,8 +19,11 @@ ENTRYPOINT ["cropperhead"]
 CMD ["--help"]
 
 FROM python:3.11-slim AS mlflow
-RUN pip install --no-cache-dir boto3 "mlflow>=3.17" "psycopg[binary]"
-RUN useradd --uid 1000 mlflow
+COPY requirements.lock /tmp/requirements.lock
+# without the hashes, which pip would then demand of every package that it chooses
+RUN sed '/--hash=/d; s/ *\\$//' /tmp/requirements.lock > /tmp/versions.txt \
+    && pip install --no-cache-dir --constraint /tmp/versions.txt boto3 mlflow "psycopg[binary]" \
+    && useradd --uid 1000 mlflow
 USER 1000
 WORKDIR /tmp
 

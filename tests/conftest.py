@@ -1,6 +1,7 @@
 """Tiny real photos with real metadata, and the labels that come of them."""
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,11 @@ from cropperhead.system import worker_pool
 # No deadline: a slow machine is no wrong result. Derandomised: a run can be repeated.
 hypothesis_settings.register_profile("repeatable", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("repeatable")
+
+# Two processes of tests leave no core to a library's second thread. Threads of OpenMP and OpenBLAS
+# wait for each other by spinning, which takes many times as long as the work. xdist's processes,
+# and what tests start, inherit this.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parent.parent
 LONGEST = ("test_pipeline.py", "test_resume.py", "test_fit.py")

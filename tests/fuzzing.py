@@ -57,7 +57,7 @@ MEGAPIXELS = 20.0  # extract.max_megapixels of these runs
 # Pixels of 16 bits and four channels, and what is made of them on the way to eight: 8 + 16 bytes.
 # AVIF knows no limit but libavif's own, 16384 x 16384 px, of which it keeps 1.5 bytes or more.
 MOST_BYTES = 300_000_000 + int(24 * MEGAPIXELS * 1e6)
-PATIENCE_S = 240.0  # for one library; ExifTool's own for one file is 32 s, and it may ask twice
+PATIENCE_S = 240.0  # for one library, on a busy machine
 _PHOTOS = 12
 _TAGS = {"XMP:Rating": 0, "XMP-crs:Exposure2012": 0.0, "EXIF:LensModel": "", "EXIF:ISO": 100}
 _SIZE = (96, 64)
@@ -436,7 +436,7 @@ def faults(folder: Path, out: Path, workers: int = 1) -> tuple[Counter[str], lis
     chosen = extract_params(folder, max_megapixels=MEGAPIXELS, workers=workers, tags=_TAGS)
     found = scan.scan(folder, [], chosen.tags)
     book, manifest = Ledger.load(out / "ledger.parquet", ""), scan.manifest(found.entries)
-    table = extract.update_shards(folder, manifest, out / "shards", book, chosen)
+    table = extract.update_shards(folder, manifest, out / "shards", book, chosen).to_pandas()
     missing = {entry.file for entry in found.entries} ^ set(table["file"])
     wrong = [f"{file}: no line in the ledger" for file in sorted(missing)]
     wrong += [fault for row in table.to_dict("records") for fault in _unnamed(row)]

@@ -1,23 +1,53 @@
 """Servers that tests start for themselves: PostgreSQL and an object store that speaks S3."""
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
 import uvicorn
 
+from cropperhead.web.server import make_config
+
 _POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 _START_S = 60
 BUCKET = "crops"
+PAGE = 100  # objects that a store lists at a time; Amazon's lists 1,000
+# moto's S3 server, which writes a line for each request: its method, path with query, status, and
+# the bytes of the bodies that came in and went out
+_MOTO = """
+import json, sys
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+
+moto, log = DomainDispatcherApplication(create_backend_app), open(sys.argv[2], "a", buffering=1)
+
+def counted(environ, start_response):
+    status = []
+    def start(line, headers, *rest):
+        status.append(int(line[:3]))
+        return start_response(line, headers, *rest)
+    answer = b"".join(moto(environ, start))
+    path = environ["PATH_INFO"] + "?" + environ["QUERY_STRING"]
+    came = int(environ.get("CONTENT_LENGTH") or 0)
+    sent = 0 if environ["REQUEST_METHOD"] == "HEAD" else len(answer)
+    print(json.dumps([environ["REQUEST_METHOD"], path, *status, came, sent]), file=log)
+    return [answer]
+
+run_simple("127.0.0.1", int(sys.argv[1]), counted, threaded=True)
+"""
 
 
 def free_port() -> int:
@@ -37,7 +67,7 @@ def wait_for(is_ready, process=None) -> None:
 @contextmanager
 def serving(app):
     """A client of an application that runs on a port of the loopback, in a thread."""
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=3))
+    server = uvicorn.Server(make_config(app))
     with socket.create_server(("127.0.0.1", 0)) as port:
         thread = threading.Thread(target=server.run, args=[[port]])
         thread.start()
@@ -117,11 +147,22 @@ def postgresql():
         shutil.rmtree(folder)
 
 
-class ObjectStore:
-    """moto's S3 server in a process of its own, with one bucket."""
+class StoreRequest(NamedTuple):
+    """A request that a store has answered, and the bytes of its body and of the answer's."""
 
-    def __init__(self) -> None:
+    method: str
+    path: str
+    status: int
+    received: int
+    sent: int
+
+
+class ObjectStore:
+    """moto's S3 server in a process of its own, with one bucket; it lists a page at a time."""
+
+    def __init__(self, page: int = PAGE) -> None:
         self.port = free_port()
+        self._log = tempfile.NamedTemporaryFile("r", encoding="utf-8")  # noqa: SIM115
         self.environment = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
             "AWS_ACCESS_KEY_ID": "key",
@@ -129,7 +170,8 @@ class ObjectStore:
             "AWS_REGION": "us-east-1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from moto.server import main; main()", "-p", str(self.port)],
+            [sys.executable, "-c", _MOTO, str(self.port), self._log.name],
+            env=os.environ | {"MOTO_S3_DEFAULT_MAX_KEYS": str(page)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -147,6 +189,24 @@ class ObjectStore:
         except OSError:
             return False
 
+    def requests(self) -> list[StoreRequest]:
+        """The requests since this was called last."""
+        return [StoreRequest(*json.loads(line)) for line in self._log]
+
+    @cached_property
+    def client(self):
+        """boto3's client, for what the project itself never does."""
+        import boto3  # noqa: PLC0415
+
+        keys = [self.environment[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")]
+        return boto3.client(
+            "s3",
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            region_name=self.environment["AWS_REGION"],
+            aws_access_key_id=keys[0],
+            aws_secret_access_key=keys[1],
+        )
+
     def pause(self) -> None:
         """Stop answering, as a store that cannot be reached."""
         self._process.send_signal(19)
@@ -157,6 +217,7 @@ class ObjectStore:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
+        self._log.close()
 
 
 @contextmanager

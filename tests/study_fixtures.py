@@ -21,6 +21,7 @@ def _photo(number: int) -> bytes:
 def study_made(tmp_path_factory):
     """A study of 20 photos, in its folder: enough for sessions of 60 ballots."""
     from cropperhead.dataset import shards  # noqa: PLC0415
+    from cropperhead.params import StudyParams  # noqa: PLC0415
     from cropperhead.study import folder  # noqa: PLC0415
 
     place = tmp_path_factory.mktemp("study")
@@ -42,7 +43,7 @@ def study_made(tmp_path_factory):
             shards, "iter_images", lambda _, wanted: [p for p in pictures if p[0] in wanted]
         )
         study, left_out = folder.create(
-            place / "study", scores, place, "abc", CROPPERS, seed=1, sessions=4
+            place / "study", scores, place, "abc", StudyParams(croppers=CROPPERS, seed=1), 4
         )
     assert left_out == 1
     return place / "study", study

@@ -2,12 +2,20 @@
 
 import ast
 import re
+import sys
 import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
 
 import grimp
 import networkx
 import pytest
-from conftest import ROOT
+from conftest import ROOT, extract_params, save_photo, settings, xmp
+
+from cropperhead.dataset import rows
+from cropperhead.library import scan
+from cropperhead.photos import exiftool
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "src" / "cropperhead"
@@ -57,15 +65,47 @@ def test_every_file_that_is_named_exists():
     assert [name for name in sorted(files) if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("walk", ["From a photo to a label", "From a photo to a sidecar"])
-def test_a_walk_names_real_functions_and_visits_no_module_twice(walk):
-    section = PAGE.split(f"## {walk}\n")[1].split("\n## ")[0]
-    steps = re.findall(r"^\d+\. `([\w/]+\.py)`: `([\w.]+)`", section, re.MULTILINE)
+def walk(heading: str) -> list[tuple[str, str]]:
+    """The modules and functions of a walk."""
+    section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\d+\. `([\w/]+\.py)`: `([\w.]+)`", section, re.MULTILINE)
+
+
+@pytest.mark.parametrize("heading", ["From a photo to a label", "From a photo to a sidecar"])
+def test_a_walk_names_real_functions_and_visits_no_module_twice(heading):
+    steps = walk(heading)
     assert 1 < len(steps) <= 10
     modules = [module for module, _ in steps]
     assert sorted(set(modules)) == sorted(modules)
     for module, name in steps:
         assert name in functions(module), f"{module} has no {name}"
+
+
+def test_a_cropped_photo_takes_the_walk_to_a_label_in_this_order(tmp_path):
+    save_photo(tmp_path / "a.jpg", xmp(settings()))
+    entries, params = scan.scan(tmp_path).entries, extract_params(tmp_path)
+    with exiftool.tag_reader() as reader:
+        called = trace(lambda: list(rows.read_rows(tmp_path, entries, [0], reader, params)))
+    first = [called.index(step) for step in walk("From a photo to a label")]
+    assert first == sorted(first)
+
+
+def trace(work: Callable[[], object]) -> list[tuple[str, str]]:
+    """The functions of the package that some work calls, each with its module, in order."""
+    called = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        file = Path(frame.f_code.co_filename)
+        if event == "call" and file.is_relative_to(PACKAGE):
+            module = file.relative_to(PACKAGE).as_posix()
+            called.append((module, frame.f_code.co_qualname))
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return called
 
 
 def functions(module: str) -> set[str]:

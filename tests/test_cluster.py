@@ -1,5 +1,7 @@
 """Extraction and suggestions on a real Ray cluster, of which a node dies in the middle."""
 
+import io
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -7,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 import yaml
-from conftest import ROOT, extract_params, save_photo, settings, xmp
+from conftest import ROOT, extract_params, save_photo, scene, settings, xmp
 from ray_cluster import ray_cluster
-from servers import free_port, wait_for
+from servers import BUCKET, free_port, wait_for
 
 from cropperhead.dataset import reading
 from cropperhead.demo.library import draw_library
@@ -27,9 +30,13 @@ NODES = 3  # with the head, of one processor each
 
 
 @pytest.fixture(scope="module")
-def nodes():
-    with ray_cluster(NODES - 1) as started:
-        yield started
+def nodes(object_store):
+    """A cluster, on whose machines a store's credentials were set before Ray was started."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in object_store.environment.items():
+            patch.setenv(name, value)
+        with ray_cluster(NODES - 1) as started:
+            yield started
 
 
 @pytest.fixture(scope="module")
@@ -98,13 +105,53 @@ def test_a_node_that_dies_in_the_middle_changes_no_byte(nodes, tmp_path):
     assert len(list((there / "out" / "extracted").glob("*.parquet"))) >= 3
 
 
+def test_a_library_in_a_store_gives_the_bytes_of_its_folder(nodes, object_store, tmp_path):
+    folder, out = tmp_path / "library", ("extract", "--out", "out")
+    for number in range(3):
+        save_photo(folder / f"{number}.jpg", xmp(settings()), scene(number))
+        save_photo(folder / "2024" / f"{number}.tif", None, scene(10 + number))
+        (folder / "2024" / f"{number}.xmp").write_bytes(xmp(settings()))
+        save_photo(folder / "2025" / f"{number}.jpg", None, scene(20 + number))
+    save_photo(folder / "2025" / "crop.png", xmp(settings()), scene(30))
+    (folder / "2025" / "broken.jpg").write_bytes(b"no photo")
+    for file in sorted(one for one in folder.rglob("*") if one.is_file()):
+        key = f"cluster/{file.relative_to(folder).as_posix()}"
+        object_store.client.put_object(Bucket=BUCKET, Key=key, Body=file.read_bytes())
+    local = configure(tmp_path / "local", workers=2, batch_files=2)
+    finish(cropperhead(local, *out, str(folder)))
+    there = configure(tmp_path / "there", engine="ray", address=nodes.address, batch_files=2)
+    finish(cropperhead(there, *out, f"s3://{BUCKET}/cluster"))
+    ours, theirs = (contents(one / "out") for one in (there, local))
+    ledgers = [
+        pd.read_parquet(io.BytesIO(one.pop("ledger.parquet"))).drop(columns="trace")
+        for one in (ours, theirs)
+    ]  # a trace has an ETag or a time
+    pd.testing.assert_frame_equal(*ledgers)
+    assert ledgers[0]["outcome"].value_counts().to_dict() == {
+        "cropped": 7,
+        "uncropped": 3,
+        "rejected": 1,
+    }
+    assert ours == theirs
+    assert len([name for name in ours if name.startswith("extracted/")]) >= 4
+
+
+def listening_addresses(process: psutil.Process) -> list[str]:
+    try:
+        connections = process.net_connections("tcp")
+    except psutil.NoSuchProcess:  # Ray ends idle workers at any moment
+        return []
+    return [
+        connection.laddr.ip for connection in connections if connection.status == psutil.CONN_LISTEN
+    ]
+
+
 @pytest.mark.usefixtures("nodes")
 def test_nobody_else_can_reach_the_cluster():
     listening = [
-        connection.laddr.ip
+        address
         for process in psutil.Process().children(recursive=True)
-        for connection in process.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN
+        for address in listening_addresses(process)
     ]
     assert len(listening) > NODES
     assert set(listening) <= LOOPBACKS
@@ -118,7 +165,7 @@ def squares_or_crash(chunk: Sequence[int]) -> list[int]:
 
 def squares_or_crash_the_machine(chunk: Sequence[int]) -> list[int]:
     if CRASHING in chunk:
-        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(multiprocessing.parent_process().pid, signal.SIGKILL)  # Ray's worker
     return squares_or_crash(chunk)
 
 
@@ -173,7 +220,7 @@ def test_a_machine_that_does_not_see_the_photos_rejects_none(tmp_path):
     params = extract_params(tmp_path / "away", engine="ray")
     task = (Entry("a.jpg", PHOTO, (), ""), 0)
     with pytest.raises(LibraryError, match=r"away is not there on .*, a machine of the cluster"):
-        reading._read_chunk(tmp_path / "away", params, True, [task])
+        reading._read_chunk(tmp_path / "away", params, True, str(tmp_path), [task])
 
 
 def test_a_machine_without_the_disk_of_some_photos_rejects_none(tmp_path):
@@ -182,7 +229,7 @@ def test_a_machine_without_the_disk_of_some_photos_rejects_none(tmp_path):
     params = extract_params(tmp_path, engine="ray")
     tasks = [(Entry(name, PHOTO, (), ""), 0) for name in ("here/a.jpg", "disk/b.jpg")]
     with pytest.raises(LibraryError, match=r"disk is not there on .*, a machine of the cluster"):
-        reading._read_chunk(tmp_path, params, True, tasks)
+        reading._read_chunk(tmp_path, params, True, str(tmp_path), tasks)
 
 
 def test_what_ray_tells_of_its_machines_does_not_get_among_the_results(monkeypatch, capsys):

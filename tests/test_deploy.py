@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,13 +19,16 @@ import mlflow
 import pytest
 import yaml
 from conftest import MLFLOW_WARNINGS, ROOT, label_table
+from score_tables import table
 from sent_photos import fields, jpeg
 from servers import BUCKET, free_port, object_store, postgresql, wait_for
 
+from cropperhead.cli.main import main
 from cropperhead.training import mlflow_store, tracking
 
 DEPLOY = ROOT / "deploy"
-SERVICES = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+SERVICES, VOLUMES = COMPOSE["services"], COMPOSE["volumes"]
 # One that opens the database, so that a server that answers is ready on a busy machine, too
 MLFLOW_PATH = "/api/2.0/mlflow/experiments/search?max_results=1"
 PARAMS = {"train.quality": "fast", "train.seed": 7, "train.threads": 2}
@@ -146,6 +150,10 @@ def test_runs_with_model_and_report_and_the_champion_are_in_the_team_s_stores(
 ):
     file, report = project / "model.keras", project / "comparison.html"
     report.write_text("the report")
+    scores = project / "reports" / "scores.csv"
+    scores.parent.mkdir()
+    table(0.7).to_csv(scores, index=False)
+    shutil.copy(ROOT / "params.yaml", project)
     with stack.running("mlflow", MLFLOW_PATH) as address:
         use(address, monkeypatch)
         model = tiny_model(file)
@@ -154,7 +162,7 @@ def test_runs_with_model_and_report_and_the_champion_are_in_the_team_s_stores(
             tracking.EpochLogger().on_epoch_end(0, {"loss": 0.5})
             tracking.log_model(model, file)
         evaluated = tracking.Evaluated({}, {"test.overlap": 0.7}, "e" * 64)
-        tracking.log_evaluation(file, project / "dvc.lock", evaluated, [report])
+        tracking.log_evaluation(file, project / "dvc.lock", evaluated, [report, scores])
         found = mlflow.get_run(run)
         assert found.data.metrics == {"training/loss": 0.5, "test.overlap": 0.7}
         assert found.data.params == {name: str(value) for name, value in PARAMS.items()}
@@ -165,9 +173,13 @@ def test_runs_with_model_and_report_and_the_champion_are_in_the_team_s_stores(
         assert tracking.promote(file) == "MLflow: version 1 of cropperhead is the champion."
         got = tracking.download_model("models:/cropperhead@champion", project / "got")
         assert got.read_bytes() != b""
+        assert capsys.readouterr().err.count("MLflow: ") == 0
+        table(0.65).to_csv(scores, index=False)
+        assert main(["gate", "--against", "models:/cropperhead@champion"]) == 1
+        said = "Mean overlap 0.650, was 0.700 in models:/cropperhead@champion (version 1)"
+        assert said in capsys.readouterr().out
         names = {Path(name).name for name in stack.stored("mlflow")}
         assert {"comparison.html", "MLmodel", "model.keras"} <= names
-    assert capsys.readouterr().err.count("MLflow: ") == 0
     assert not (project / "mlflow.db").exists()
 
 
@@ -199,6 +211,33 @@ def test_a_crop_that_is_sent_is_in_the_team_s_stores(stack):
         )
     assert answer.status_code == 201
     assert len(stack.stored("crops")) == 1
+
+
+# Of what the Compose Specification lets a service have, what is used here
+KEYS = {"build", "command", "depends_on", "entrypoint", "environment", "healthcheck", "image"} | {
+    *("ports", "restart", "volumes"),
+}
+
+
+def test_all_that_compose_yaml_names_is_there():
+    text = (DEPLOY / "compose.yaml").read_text()
+    targets = re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    example = (DEPLOY / "secrets.env.example").read_text()
+    assert set(re.findall(r"\$\{(\w+)", text)) == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
+    for service in SERVICES.values():
+        assert service.keys() <= KEYS
+        assert ("image" in service) != ("build" in service)
+        if "build" in service:
+            assert (DEPLOY / service["build"]["context"]).resolve() == ROOT
+            assert service["build"]["target"] in targets
+        for name, wanted in service.get("depends_on", {}).items():
+            is_healthy = wanted["condition"] == "service_healthy"
+            assert not is_healthy or "test" in SERVICES[name]["healthcheck"]
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            is_there = (DEPLOY / source).exists() if source.startswith(".") else source in VOLUMES
+            assert is_there
+    assert all(isinstance(one, str) for each in SERVICES.values() for one in each.get("ports", []))
 
 
 def test_no_service_is_published_beyond_this_machine_and_no_secret_is_written_down():

@@ -43,3 +43,18 @@ def test_no_page_loads_anything_from_another_host(site):
         page = file.read_text(encoding="utf-8")
         assert not re.findall(r'src="(?:https?:)?//[^"]+"', page), file
         assert not re.findall(r'<link[^>]+rel="stylesheet"[^>]+href="https?:[^"]+"', page), file
+
+
+def test_each_section_on_speed_says_how_its_figures_were_measured():
+    text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    measured = [one for one in sections if not one.startswith("Why it is fast")]
+    assert len(measured) > 5
+    for section in measured:
+        assert "benchmarks/" in section or "*By hand" in section, section.split("\n")[0]
+
+
+def test_every_benchmark_that_a_page_names_exists():
+    for page in (ROOT / "docs").rglob("*.md"):
+        for name in re.findall(r"benchmarks/(\w+\.py)", page.read_text(encoding="utf-8")):
+            assert (ROOT / "benchmarks" / name).exists(), f"{page.name}: {name}"

@@ -39,7 +39,8 @@ def extracted(folder: Path, **params: object) -> pd.DataFrame:
     out.mkdir()
     book = Ledger.load(out / "ledger.parquet", "")
     manifest = scan.manifest(found.entries)
-    return extract.update_shards(folder, manifest, out / "shards", book, chosen).set_index("file")
+    table = extract.update_shards(folder, manifest, out / "shards", book, chosen)
+    return table.to_pandas().set_index("file")
 
 
 def labels(folder: Path) -> pd.DataFrame:
@@ -123,7 +124,7 @@ ENTITIES = b'<!DOCTYPE a [<!ENTITY a "ha">' + b"".join(
     ("content", "kind"),
     [
         (ENTITIES + b"]>" + xmp(settings(top="&a10;")), "unreadable_sidecar"),
-        (b"\xff\xfe" + CROPPED.decode().encode("utf-16-le"), ""),
+        (b"\xff\xfe" + CROPPED.decode().encode("utf-16-le"), "unreadable_sidecar"),
         (CROPPED.replace(b"0.1", b"\xff\xfe"), "not_a_number"),
         (CROPPED.replace(b"0.1", b"\0"), "not_a_number"),
         (b"\0" * 5000, "unreadable_sidecar"),

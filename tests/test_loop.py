@@ -89,8 +89,8 @@ def extract(folder: Path, out: Path) -> dict[str, str]:
     table = extraction.update_shards(folder, manifest, out / "shards", book, params)
     found = shards.count_sources(out / "shards")
     write_extract_reports(table, found, out / "extract.json", out / "rejected.csv")
-    rows = table[["file", "kind", "outcome"]].itertuples(index=False)
-    return {file: kind or outcome for file, kind, outcome in rows}
+    rows = table.to_pylist()
+    return {row["file"]: row["kind"] or row["outcome"] for row in rows}
 
 
 def labels(out: Path) -> pd.DataFrame:
@@ -294,7 +294,7 @@ def test_damaged_lines_of_a_journal_are_named_once_and_the_others_count(tmp_path
     lines.write_bytes(b"[" * 50_000 + b"\n" + lines.read_bytes())
     assert extract(lib, tmp_path) == {"a.jpg": "suggested", "b.jpg": "suggested"}
     assert counts(tmp_path)["versions_left_out"] == {"damaged_journal": 1}
-    line = ".cropperhead/journal.jsonl,damaged_journal: passed over 1 damaged line: 1"
+    line = ".cropperhead/journal.jsonl,damaged_journal: skipped 1 damaged line: 1"
     assert (tmp_path / "rejected.csv").read_text().splitlines() == ["file,reason", line]
 
 

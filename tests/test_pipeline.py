@@ -1,5 +1,7 @@
 """The whole pipeline on a small demo library, as a user runs it."""
 
+import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -11,7 +13,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, settings, xmp
+from conftest import KERAS_WARNINGS, ROOT, picture, save_photo, settings, xmp
+from sending_pages import choose, collecting, send, tilted_photo, type_limits, withdraw_last
+
+from cropperhead import params
+from cropperhead.cli.main import main
+from cropperhead.dataset import split_labels
+from cropperhead.errors import DataError
+from cropperhead.geometry.crops import CROP_COLUMNS
+from cropperhead.inference import litert
 
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
 QUICK = {"epochs": 2, "least_steps": 5, "learning_rate": 0.0015, "weight_decay": 0.05}
@@ -104,7 +114,7 @@ def test_every_test_photo_is_scored_for_every_cropper(finished):
     scores = pd.read_csv(finished / "reports" / "scores.csv")
     dealt = pd.read_parquet(finished / "data" / "splits.parquet")
     tested = set(dealt.loc[dealt["split"] == "test", "photo"])
-    for cropper in ("human", "cnn", "random", "none", "median", "shuffled"):
+    for cropper in ("human", "cnn", "random", "none", "median", "shuffled", "smartcrop"):
         assert set(scores.loc[scores["cropper"] == cropper, "photo"]) == tested
     assert scores["iou"].between(0, 1).all()
     assert "<!doctype html>" in (finished / "reports" / "comparison.html").read_text().lower()
@@ -120,11 +130,58 @@ def test_metrics_and_plots_have_something_to_show(finished):
     assert "validation_iou" in page
 
 
+def test_the_card_and_the_exported_model_name_the_data_that_the_network_learned_from(finished):
+    data = finished / "data"
+    files = [data / name for name in ("labels.parquet", "splits.parquet", "preferred.csv")]
+    files += sorted((data / "extracted").glob("shard-*.parquet"))
+    expected = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    assert f"SHA-256 `{expected}`" in (finished / "reports" / "model_card.md").read_text()
+    exported = (finished / "models" / "model.tflite").read_bytes()
+    assert litert.read_facts(exported, "model.tflite")["data_sha256"] == expected
+
+
+@KERAS_WARNINGS
+def test_a_study_to_learn_from_shows_training_photos_with_their_crops_of_today(copy, monkeypatch):
+    monkeypatch.chdir(copy)
+    assert main(["study", "new", "--training", "--sessions", "1"]) == 0
+    study = json.loads((copy / "data" / "study-training" / "key.json").read_text())
+    labels, splits = (
+        pd.read_parquet(copy / "data" / f"{name}.parquet") for name in ("labels", "splits")
+    )
+    trained = labels.merge(splits[splits["split"] == "train"], on="photo").set_index("photo")
+    assert study["split"] == "train"
+    assert len(study["photos"]) >= 12
+    for photo in study["photos"]:
+        label = trained.loc[[photo["name"]]].iloc[0]  # KeyError for a photo of another split
+        assert photo["limits"]["human"] == label[list(CROP_COLUMNS)].tolist()
+
+
+@KERAS_WARNINGS
+def test_a_study_to_learn_from_says_which_croppers_it_can_show(finished):
+    from cropperhead.evaluation import evaluate  # noqa: PLC0415 - TensorFlow
+
+    data, loaded = finished / "data", params.load(finished / "params.yaml")
+    study = dataclasses.replace(loaded.study, croppers=("human", "similar"))
+    labels = split_labels.read_labels_with_splits(data / "labels.parquet", data / "splits.parquet")
+    with pytest.raises(DataError, match=r"there are .*cnn.*, human.*, got similar\."):
+        evaluate.score_training_photos(
+            labels,
+            data / "extracted",
+            finished / "models" / "model.keras",
+            dataclasses.replace(loaded, study=study),
+        )
+
+
 @pytest.mark.slow
 def test_a_network_from_scratch_needs_no_features(copy):
     (copy / "features.npz").unlink()
     change(copy, "train", quality="fast", epochs=2, image_size=32, least_steps=5)
-    assert stages_run(run(copy, "dvc", "repro", "train")) == ["scan", "fields", "train"]
+    assert stages_run(run(copy, "dvc", "repro", "train")) == [
+        "scan",
+        "fields",
+        "preferred",
+        "train",
+    ]
 
 
 @pytest.mark.slow
@@ -136,19 +193,30 @@ def test_from_scratch_elsewhere_every_byte_is_the_same(finished, features, tmp_p
 
 def test_nothing_but_the_look_at_library_and_votes_is_repeated(copy):
     lock = (copy / "dvc.lock").read_text()
-    assert stages_run(run(copy, "dvc", "repro")) == ["scan", "votes"]
+    assert stages_run(run(copy, "dvc", "repro")) == ["scan", "preferred", "votes"]
     assert (copy / "dvc.lock").read_text() == lock
 
 
 def test_a_changed_param_reruns_the_stages_that_depend_on_it(copy):
     params = (copy / "params.yaml").read_text()
     change(copy, "evaluate", seed=99)
-    assert stages_run(run(copy, "dvc", "repro", "--dry")) == ["scan", "votes", "evaluate"]
+    assert stages_run(run(copy, "dvc", "repro", "--dry")) == [
+        "scan",
+        "preferred",
+        "votes",
+        "evaluate",
+    ]
     (copy / "params.yaml").write_text(params)
     change(copy, "validate", min_side=0.01)
     # the same labels come out of validation, so that nothing is split or trained anew; but the
     # datasheet tells the bounds
-    assert stages_run(run(copy, "dvc", "repro")) == ["scan", "validate", "votes", "evaluate"]
+    assert stages_run(run(copy, "dvc", "repro", "train")) == ["scan", "validate", "preferred"]
+    assert stages_run(run(copy, "dvc", "repro", "--dry")) == [
+        "scan",
+        "preferred",
+        "votes",
+        "evaluate",
+    ]
 
 
 def test_of_a_grown_library_only_the_new_photos_are_read(copy):
@@ -167,3 +235,46 @@ def test_of_a_grown_library_only_the_new_photos_are_read(copy):
     assert {name: after[name] for name in before} == before
     [new] = set(after) - set(before)
     assert pd.read_parquet(copy / "data/extracted" / new)["photo"].tolist() == ["new.jpg"]
+
+
+@pytest.mark.slow
+def test_a_crop_that_people_send_reaches_the_report_until_it_is_withdrawn(copy, page, found_model):
+    # stored turned; upright it has 600 x 900 px, and the crop keeps the right half of its height
+    turned = save_photo(copy / "turned.jpg", image=picture(900, 600), exif={0x0112: 6})
+    tilted = tilted_photo(copy / "tilted.jpg")
+    sent = {
+        turned: {"angle": 0, "top": 0.02, "left": 0.52, "bottom": 0.48, "right": 0.98},
+        tilted: {"angle": 10, "top": 0.35, "left": 0.3, "bottom": 0.65, "right": 0.7},
+    }
+    change(copy, "extract", collected="data/collection")
+    with collecting(copy / "data" / "collection", found_model) as (address, accept_all):
+        for photo, limits in sent.items():
+            choose(page, address, photo)
+            for _ in range(2):  # a limit goes only as far as those that were there let it
+                type_limits(page, limits)
+            send(page)
+        accept_all(page)
+        run(copy, "dvc", "repro")
+        both = collected_labels(copy)
+        withdraw_last(page, address)
+        run(copy, "dvc", "repro")
+    expected = {
+        width: [limits[side] for side in ("top", "left", "bottom", "right", "angle")]
+        for width, limits in zip((600, 900), sent.values(), strict=True)
+    }
+    assert both.keys() == expected.keys()
+    for width, limits in expected.items():
+        assert both[width] == pytest.approx(limits, abs=1e-4)
+    assert collected_labels(copy).keys() == {600}
+    sheet = (copy / "reports" / "datasheet.md").read_text()
+    assert "1 person sent 1 crop of 1 photo" in sheet
+
+
+def collected_labels(folder: Path) -> dict[int, list[float]]:
+    """The limits of the crops that people sent, by the photo's width, once all stages have run."""
+    labels = pd.read_parquet(folder / "data" / "labels.parquet")
+    theirs = labels[labels["source"] == "collected"]
+    assert set(theirs["photo"]) <= set(pd.read_parquet(folder / "data/splits.parquet")["photo"])
+    sheet = (folder / "reports" / "datasheet.md").read_text()
+    assert f"{len(theirs)} {'crop' if len(theirs) == 1 else 'crops'} of" in sheet
+    return {int(row["width"]): [row[n] for n in CROP_COLUMNS] for row in theirs.to_dict("records")}

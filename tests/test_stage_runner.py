@@ -58,6 +58,16 @@ def test_a_queued_experiment_runs_its_own_code_with_the_project_s_environment(
     assert done.stdout == f"{expected} a b\n", done.stderr
 
 
+def test_a_stage_s_threads_sleep_while_they_wait_unless_the_user_wants_otherwise(copy):
+    print_policy = "import os; print(os.environ['OMP_WAIT_POLICY'])"
+    (copy / "stages" / "print_policy.py").write_text(print_policy)
+    command = ("sh", "stages/run.sh", "print_policy")
+    variables = {"PATH": f"{ENVIRONMENT / 'bin'}:{SYSTEM}"}
+    assert run(copy, *command, **variables).stdout == "passive\n"
+    variables["OMP_WAIT_POLICY"] = "active"
+    assert run(copy, *command, **variables).stdout == "active\n"
+
+
 def test_a_missing_environment_is_one_sentence_that_says_how_to_get_it(copy):
     (copy / "dirname").symlink_to(shutil.which("dirname"))
     done = run(copy, "/bin/sh", "stages/run.sh", "print_code", PATH=str(copy))

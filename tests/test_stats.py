@@ -68,6 +68,32 @@ def test_the_interval_of_groups_of_unequal_size_covers_as_often(name, groups):
     assert 0.93 - 2 * SPREAD <= covered(DRAWS[name], groups, (1, 2, 6)) <= 0.97 + 2 * SPREAD
 
 
+@pytest.mark.parametrize("groups", [10, 20, 40])
+def test_rare_losses_in_groups_of_unequal_size_do_not_pass_for_a_gain(groups):
+    generator, above = np.random.default_rng(groups), 0
+    for _ in range(TRIALS):
+        count = generator.choice((1, 2, 6), groups)
+        values = np.repeat(skewed(generator, groups), count)
+        above += jackknife(*count).interval(values).low > 0
+    # 2.5 % are stated; the deviation of the share is sqrt(0.025 x 0.975 / 1500) = 0.004
+    assert above / TRIALS <= 0.025 + 3 * 0.004
+
+
+def test_the_skewness_of_unequal_groups_is_worked_by_hand():
+    # gains 1, 1, -2 in groups of 1, 1, 1 and of 2, 2, 1 photos; the deviations' squares are s, the
+    # cubes c, and n equal groups' unbiased factor is sqrt(n (n - 1)) / (n - 2)
+    own, mixed = jackknife(1, 1, 1)._pulls(np.array([1.0, 1, -2]))
+    # s 2, c -2: -0.7071 x sqrt(6); Hazen's 1 + 8.5 / 3, over sqrt(3)
+    assert (own, mixed) == pytest.approx([-0.7071 * 2.4495 * 3.8333 / 1.7321] * 2, abs=1e-3)
+    own, mixed = jackknife(2, 2, 1)._pulls(np.array([1.0, 1, 1, 1, -2]))
+    # mean 0.4, influence 1.2, 1.2, -2.4: s 2.88, c -3.456: -0.7071 x 2.4495; 25 / 9 equal groups
+    assert own == pytest.approx(-1.7321 * (1 + 8.5 * 9 / 25) / math.sqrt(25 / 9), abs=1e-3)
+    # deviations 0.6, 0.6, -2.4, weighted 0.4, 0.4, 0.2: s 1.44, c -2.592: -1.5, and of 25 / 9 the
+    # factor is sqrt(2.7778 x 1.7778) / 0.7778 = 2.8571; cubes of sizes 17 over 9 to the 1.5: 0.6296
+    common = -1.5 * 2.8571 * (1 + 8.5 / 3) * 0.6296
+    assert mixed == pytest.approx((own + common) / 2, abs=1e-3)
+
+
 @pytest.mark.parametrize("groups", [2, 3, 5])
 def test_few_groups_do_not_make_the_interval_too_narrow(groups):
     assert covered(DRAWS["normal"], groups, (1, 2, 6)) >= 0.95 - 3 * SPREAD

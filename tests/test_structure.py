@@ -10,6 +10,8 @@ import yaml
 from conftest import ROOT
 
 from cropperhead.cli.main import COMMANDS
+from cropperhead.dataset import reading
+from cropperhead.suggest import predict
 from cropperhead.system import code_hash, project_files
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -108,6 +110,26 @@ try:
 except SystemExit:
     pass
 print(*({{name.split('.')[0] for name in sys.modules}} & {heavy!r}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("work", "spared"),
+    [
+        (reading._read_chunk, {"pandas", "pyarrow", "sqlalchemy", "sklearn", "jinja2"}),
+        (predict.predict_photos, {"pandas", "pyarrow", "scipy", "imagehash", "tensorflow"}),
+    ],
+)
+def test_the_processes_that_read_photos_load_nothing_that_they_do_not_need(work, spared):
+    needs = reading._IMPORTS if work is reading._read_chunk else ()
+    script = f"""
+import sys
+import {", ".join([work.__module__, *needs])}
+print(*({{name.split('.')[0] for name in sys.modules}} & {spared!r}))
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
