@@ -13,7 +13,14 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
-from web_pages import address, browser, found_model, page, try_page  # noqa: F401 - fixtures
+from web_pages import (  # noqa: F401 - fixtures
+    address,
+    browser,
+    direct_page,
+    found_model,
+    page,
+    try_page,
+)
 
 from cropperhead import params
 from cropperhead.geometry.crops import CROP_COLUMNS

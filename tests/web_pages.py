@@ -6,16 +6,16 @@ import gzip
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:  # few tests need them
     from fastapi import FastAPI
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
     from cropperhead.web.page_model import PageModel
 
@@ -24,6 +24,7 @@ REQUIRED = "CROPPERHEAD_BROWSER"
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _AXE = Path(__file__).parent / "web" / "vendor" / "axe.min.js.gz"
 TIMEOUT_MS = 60_000  # no test waits for less: a busy machine is no fault
+_PAUSE_MS = 20
 
 
 @contextmanager
@@ -77,10 +78,10 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
-@pytest.fixture
-def page(browser) -> Iterator[Page]:
+@contextmanager
+def window(browser: Browser, **options: Any) -> Iterator[Page]:
     """A new, private window; an error or a violation of the security policy fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
     opened = context.new_page()
     opened.set_default_timeout(TIMEOUT_MS)
     errors: list[str] = []
@@ -89,6 +90,22 @@ def page(browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert errors == []
+
+
+@pytest.fixture
+def page(browser) -> Iterator[Page]:
+    with window(browser) as opened:
+        yield opened
+
+
+@pytest.fixture
+def direct_page(browser) -> Iterator[Page]:
+    """A window in which every request reaches the server, or the `route` that stands before it.
+
+    A service worker fetches the page's files unseen, and may answer before any route is asked.
+    """
+    with window(browser, service_workers="block") as opened:
+        yield opened
 
 
 def _is_violation(said) -> bool:
@@ -101,6 +118,33 @@ def try_page(page, address) -> Page:
     page.goto(address)
     page.wait_for_selector("html[data-ready]")
     return page
+
+
+def wait_until(page: Page, is_true: Callable[[], object]) -> None:
+    """Waits until something is true, while the browser's events are handled.
+
+    Not `wait_for_function`, which evaluates text: the pages' security policy forbids that.
+    """
+    for _ in range(TIMEOUT_MS // _PAUSE_MS):
+        if is_true():
+            return
+        page.wait_for_timeout(_PAUSE_MS)
+    raise AssertionError("it does not become true")
+
+
+class HeldRequests:
+    """Requests that wait before the server until they are released, in the order they came."""
+
+    def __init__(self, page: Page, pattern: str) -> None:
+        self._page = page
+        self._routes: list[Route] = []
+        # Playwright takes no method of a list
+        page.route(pattern, lambda route: self._routes.append(route))  # noqa: PLW0108
+
+    def release(self) -> None:
+        """Lets the first go on, once it is there: a page says that it loads before it asks."""
+        wait_until(self._page, lambda: self._routes)
+        self._routes.pop(0).continue_()
 
 
 def axe_violations(page: Page) -> list[str]:

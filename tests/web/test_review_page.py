@@ -4,7 +4,7 @@ import json
 
 import pytest
 from conftest import save_photo, scene, settings, xmp
-from web_pages import axe_violations, serving
+from web_pages import HeldRequests, axe_violations, serving
 
 from cropperhead.library import journal
 from cropperhead.web import app
@@ -107,8 +107,7 @@ def test_the_grid_shows_what_the_filter_lets_through(review_page):
 
 def test_a_photo_that_is_not_there_yet_cannot_be_decided(review_page):
     page = review_page
-    held = []
-    page.route("**/photos/1/picture", lambda route: held.append(route))  # noqa: PLW0108
+    picture = HeldRequests(page, "**/photos/1/picture")
     page.click("li:nth-child(1) .cell")
     opened(page, 0)
     page.keyboard.press("+")
@@ -117,7 +116,7 @@ def test_a_photo_that_is_not_there_yet_cannot_be_decided(review_page):
     assert page.is_hidden(".editor")  # which holds the photo before
     page.keyboard.press("Enter")
     page.keyboard.press("r")
-    held[0].continue_()
+    picture.release()
     opened(page, 1)
     assert page.is_visible(".editor")
     assert "1 accepted, 0 rejected" in page.inner_text("#counts")

@@ -144,7 +144,10 @@ def test_the_page_tells_of_what_was_sent_only_while_there_is_some(page, found_mo
         assert not page.is_visible("text=Your crop was withdrawn")
 
 
-def test_a_crop_can_be_sent_where_the_model_could_first_not_be_loaded(page, found_model, tmp_path):
+def test_a_crop_can_be_sent_where_the_model_could_first_not_be_loaded(
+    direct_page, found_model, tmp_path
+):
+    page = direct_page
     file = save_photo(tmp_path / "photo.jpg", image=picture(900, 600))
     page.route("**/model.tflite", lambda route: route.abort(), times=1)
     page.route("**/collect/terms", lambda route: route.abort(), times=1)

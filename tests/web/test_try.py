@@ -12,7 +12,7 @@ import pytest
 from conftest import save_photo, scene, settings, xmp
 from PIL import Image
 from playwright.sync_api import TimeoutError as PageTimeout
-from web_pages import axe_violations, serving
+from web_pages import HeldRequests, axe_violations, serving, wait_until
 
 import cropperhead
 from cropperhead import api
@@ -278,14 +278,13 @@ def test_the_model_looks_while_the_picture_is_still_decoded(try_page, tmp_path):
     assert try_page.evaluate(LOOK) == [True, 2, 1334, 2002]
 
 
-def test_a_first_visit_says_that_the_model_is_loading(page, address, photo):
-    held = []
-    # Playwright takes no method of a list
-    page.route("**/model.tflite", lambda route: held.append(route))  # noqa: PLW0108
+def test_a_first_visit_says_that_the_model_is_loading(direct_page, address, photo):
+    page = direct_page
+    model_file = HeldRequests(page, "**/model.tflite")
     page.goto(address)
     page.set_input_files("#file", photo)
     page.wait_for_selector("#status:text('Loading the model…')")
-    held[0].continue_()
+    model_file.release()
     page.wait_for_selector("#work:not([hidden])")
     assert page.inner_text("#status") == ""
 
@@ -301,19 +300,23 @@ KEEP_BITMAPS = """() => {
 }"""
 
 
-def test_the_decoded_photo_is_let_go_of_where_no_model_can_be_loaded(page, address, photo):
+def test_the_decoded_photo_is_let_go_of_where_no_model_can_be_loaded(direct_page, address, photo):
+    page = direct_page
     page.route("**/model.tflite", lambda route: route.abort())
     page.goto(address)
+    page.wait_for_selector("html[data-ready]")  # what follows is said of the photo
     page.evaluate(KEEP_BITMAPS)
     page.set_input_files("#file", photo)
     page.wait_for_selector("#problem:not(:empty)")
     # a bitmap has no sides once it is closed
-    assert page.evaluate("() => bitmaps.map(({ width, height }) => [width, height])") == [[0, 0]]
+    sides = "() => bitmaps.map(({ width, height }) => [width, height])"
+    wait_until(page, lambda: page.evaluate(sides) == [[0, 0]])
 
 
 def test_a_model_that_could_not_be_loaded_is_asked_for_again_with_the_next_photo(
-    page, address, photo
+    direct_page, address, photo
 ):
+    page = direct_page
     page.route("**/model.tflite", lambda route: route.abort(), times=1)
     page.goto(address)
     page.wait_for_selector("#problem:not(:empty)")
