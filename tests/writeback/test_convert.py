@@ -152,14 +152,29 @@ def test_failures_are_listed_and_the_rest_is_converted(tmp_path, capsys):
     before = hashes(tmp_path)
     assert main(["convert", str(tmp_path), str(tmp_path / "no.jpg"), "--to", "rawtherapee"]) == 1
     said = capsys.readouterr()
-    assert "1 crop converted to rawtherapee, 2 photos skipped, 2 failed" in said.out
+    assert "1 crop converted to rawtherapee, 2 photos skipped, 3 failed" in said.out
     assert "skipped 1 without a crop made in another editor" in said.out
     assert "IMG_1.jpg.pp3: [Perspective] Horizontal is 9" in said.out
-    assert "IMG_2.jpg.pp3: line 1 of the profile" in said.out
+    assert said.out.count("line 1 of the profile") == 1
+    assert f"failed {tmp_path / 'no.jpg'}: no such file" in said.out
     assert "Some crops were not converted." in said.err
     done = journal.undo(tmp_path)
     assert [file.name for file in done.removed] == ["IMG_0.jpg.pp3"]
     assert hashes(tmp_path) == before
+
+
+def test_what_is_left_out_is_listed_as_inspect_lists_it(tmp_path, capsys):
+    file = cropped(tmp_path, "darktable")
+    (tmp_path / "IMG_1.jpg.pp3").write_text("[Crop]\nEnabled=maybe\n")
+    (tmp_path / "IMG_2.xmp").write_bytes(file.read_bytes())
+    assert main(["inspect", str(tmp_path)]) == 0
+    [left_out] = [one for one in capsys.readouterr().out.splitlines() if "  left out" in one]
+    assert main(["convert", str(tmp_path), "--to", "lightroom"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "1 crop converted to lightroom, 0 photos skipped, 0 failed"
+    assert left_out.replace("IMG_1.jpg.pp3", str(tmp_path / "IMG_1.jpg.pp3"), 1) in lines
+    orphan = f"{tmp_path / 'IMG_2.xmp'}: orphan_sidecar: there is no photo of this name next to it"
+    assert f"  left out: {orphan}" in lines
 
 
 def test_a_name_that_is_not_a_photo_fails(tmp_path, capsys):

@@ -32,11 +32,11 @@ def command(
 ) -> None:
     """Copy your crops from other editors into one editor's sidecars.
 
-    PATH is a photo or a folder of photos. Photos are never changed, unless you pass --into-photos,
-    and everything else in a file is kept. Crops you already made in that editor are kept unless
-    you pass --overwrite. Where several other editors have a crop, the first of those listed at
-    --from is used. Lightroom reads sidecars of RAW photos, but none of JPEG, TIFF and DNG files:
-    these are listed, unless you pass --into-photos.
+    PATH is a photo, a folder of photos or a pattern. Photos are never changed, unless you pass
+    --into-photos, and everything else in a file is kept. Crops you already made in that editor are
+    kept unless you pass --overwrite. Where several other editors have a crop, the first of those
+    listed at --from is used. Lightroom reads sidecars of RAW photos, but none of JPEG, TIFF and DNG
+    files: these are listed, unless you pass --into-photos.
     """
     from cropperhead import params
     from cropperhead.writeback import convert

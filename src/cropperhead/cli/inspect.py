@@ -15,24 +15,22 @@ from cropperhead.errors import LibraryError, RejectedFile
 def command(photos: tuple[Path, ...], draw: Path | None, catalogs: tuple[Path, ...]) -> None:
     """Show each photo's crops: who made them, in which editor, and their position.
 
-    PHOTO is a photo or a folder of photos.
+    PHOTO is a photo, a folder of photos or a pattern.
     """
     from cropperhead import params
     from cropperhead.dataset import inspect
-    from cropperhead.library import selection
-    from cropperhead.library.edited_photo import EditedPhoto
+    from cropperhead.library.edited_photo import NO_PHOTO, EditedPhoto
 
     if draw and draw.exists() and not draw.is_dir():
         raise LibraryError(f"--draw: {draw} is a file, expected a folder for the pictures")
-    selection.require_any(photos)
     settings = params.nearest_extract()
     all_catalogs = [*settings.catalog_files, *catalogs]
     drawn_files: set[Path] = set()
     is_missing = False
     for file, photo in inspect.read_photos(photos, settings, all_catalogs, draw is not None):
         click.echo(inspect.describe(file, photo))
-        is_missing |= isinstance(photo, RejectedFile) and photo.kind == "no_photo"
+        is_missing |= isinstance(photo, RejectedFile) and photo.kind == NO_PHOTO
         if draw and isinstance(photo, EditedPhoto) and photo.person_crops:
             click.echo(f"  drawn in {inspect.draw(file, photo, draw, drawn_files)}")
     if is_missing:
-        raise LibraryError("Some of the files are not photos.")
+        raise LibraryError("No photo was found at some of the paths.")

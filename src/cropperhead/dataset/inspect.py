@@ -12,11 +12,17 @@ from cropperhead.errors import RejectedFile
 from cropperhead.geometry import orientation
 from cropperhead.geometry.crops import Crop
 from cropperhead.library import catalogs, edited_photo, scan, selection
-from cropperhead.library.edited_photo import CopySize, EditedCrop, EditedPhoto, ReadOptions
+from cropperhead.library.edited_photo import (
+    NO_PHOTO,
+    CopySize,
+    EditedCrop,
+    EditedPhoto,
+    ReadOptions,
+)
 from cropperhead.library.store import find_library
 from cropperhead.params import ExtractParams
 from cropperhead.photos import drawing, exiftool
-from cropperhead.system import atomic
+from cropperhead.system import atomic, filenames
 
 _PICTURE_LONG_SIDE = 1600  # px
 _TURNS = {
@@ -39,18 +45,24 @@ def read_photos(
 ) -> Iterator[tuple[Path, EditedPhoto | RejectedFile | None]]:
     """Reads each photo, and each photo of a folder; None is for one that is not cropped.
 
-    `pictures` says whether to decode cropped photos, for `draw`. Raises LibraryError for a folder
-    that cannot be listed, and SetupError if ExifTool is not installed.
+    Patterns are expanded; a path without a photo is rejected. `pictures` says whether to decode
+    cropped photos, for `draw`. Raises LibraryError if nothing is at any of the paths, and
+    SetupError if ExifTool is not installed.
     """
     copy = CopySize(_PICTURE_LONG_SIDE, params.jpeg_quality) if pictures else None
     options = ReadOptions(params.max_megapixels, copy=copy)
+    found = selection.select(
+        paths, lambda folder, names: _find_entries(folder, names, params, catalog_files)
+    )
     with exiftool.tag_reader() as reader:
-        for folder, names in selection.group_by_folder(paths).items():
-            root, entries = _find_entries(folder, names, params, catalog_files)
-            photos = edited_photo.read_cropped(root, entries, reader, options)
-            for entry, photo in zip(entries, photos, strict=True):
+        for group in found.groups:
+            photos = edited_photo.read_cropped(group.root, group.entries, reader, options)
+            for entry, photo in zip(group.entries, photos, strict=True):
                 # as it was typed, not from the root of its library
-                yield folder / Path(entry.file).name if names else root / entry.file, photo
+                typed = group.folder / Path(entry.file).name
+                yield typed if group.names else group.root / entry.file, photo
+    for folder, reason in found.without_photos.items():
+        yield Path(filenames.escape_path(folder)), RejectedFile(NO_PHOTO, reason)
 
 
 def describe(file: Path, photo: EditedPhoto | RejectedFile | None) -> str:

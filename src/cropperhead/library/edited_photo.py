@@ -54,6 +54,7 @@ DOCUMENT_TAGS = (
     "XMP-xmpMM:DerivedFrom",
 )
 _WITH_CONTAINER_TURN = ("HEIF", "AVIF")  # where EXIF may tell another orientation
+NO_PHOTO = "no_photo"  # the kind of a name that leads to none
 STALE = "stale"  # the kind of a crop that another file overrules
 DAMAGED_JOURNAL = "damaged_journal"  # the kind of lines that are not read
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  # of the disk for temporary files
@@ -400,11 +401,11 @@ class _Walk:
 def _refuse_unusable(folder: Path, entry: Entry) -> None:
     """Raises RejectedFile for what is not a photo, is empty or would harm ExifTool."""
     if entry.kind == scan.ORPHAN:
-        raise RejectedFile("orphan_sidecar", "there is no photo of this name next to it")
+        raise RejectedFile("orphan_sidecar", scan.NO_PHOTO_BESIDE)
     if entry.kind == scan.UNREADABLE:
         raise RejectedFile("unreadable_name_or_folder", f"cannot be listed: {entry.trace}")
     if entry.kind == scan.LOST:
-        raise RejectedFile("no_photo", entry.trace)
+        raise RejectedFile(NO_PHOTO, entry.trace)
     if entry.kind == scan.BROKEN_CATALOG:
         raise RejectedFile("broken_catalog", entry.trace)
     file = folder / entry.file

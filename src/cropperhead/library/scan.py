@@ -40,8 +40,10 @@ PHOTO, ORPHAN, UNREADABLE = "photo", "orphan", "unreadable"
 BROKEN_CATALOG = "broken_catalog"
 COLLECTED = "collected"  # of a collection, not of the library
 LOST = "lost"  # named, and not a photo
+NO_PHOTO_BESIDE = "there is no photo of this name next to it"  # of an orphan
 _SAVE_METADATA = "Save the photos' metadata to files in Lightroom (Ctrl+S or Cmd+S)"
 _STORED_CATALOG = f"catalogs in an object store are not read. {_SAVE_METADATA}"
+_KINDS = "(JPEG, TIFF, PNG, WebP, HEIC, AVIF or RAW)"
 _ENTRIES_AT_ONCE = 1000
 _SIZE = re.compile(r"(?:^|:)(\d{1,18})@")  # in a trace
 
@@ -126,9 +128,7 @@ def scan(
     inside: list[str] = []
     entries = Entries(_list_entries(library, others, inside))
     if not any(entry.kind == PHOTO for entry in entries):
-        raise NoPhotosError(
-            f"{library}: no photo is in it or below it (JPEG, TIFF, PNG, WebP, HEIC, AVIF or RAW)."
-        )
+        raise NoPhotosError(f"{library}: no photo is in it or below it {_KINDS}{_unread(entries)}.")
     if isinstance(library, StoredLibrary):
         _refuse_catalogs(library, catalogs)
         unread = (Entry(name, BROKEN_CATALOG, (), _STORED_CATALOG) for name in inside)
@@ -136,6 +136,12 @@ def scan(
     named = {name: library / name for name in inside} | _by_name_given(catalogs)
     edited, counts = _with_edits(library, entries, named, tags)
     return Scan(edited, _sorted(others), counts)
+
+
+def _unread(entries: Iterable[Entry]) -> str:
+    """Names the first file or folder that may hide a photo, for the end of a sentence."""
+    unread = [entry for entry in entries if entry.kind == UNREADABLE]
+    return f"; {unread[0].file} cannot be read: {unread[0].trace}" if unread else ""
 
 
 def _list_entries(library: Library, others: Counter[str], inside: list[str]) -> Iterator[Entry]:
@@ -161,12 +167,12 @@ def _list_folders(library: Library) -> Iterator[tuple[str, Files | OSError]]:
 def _stored_folders(library: StoredLibrary) -> Iterator[tuple[str, Files | OSError]]:
     """Every folder of a store that is neither hidden nor a program's own."""
     for path, files in library.folders():
-        if not all(_is_users(part) for part in path.split("/") if part not in {".", ".."}):
+        if not all(is_users(part) for part in path.split("/") if part not in {".", ".."}):
             continue
         if isinstance(files, OSError):  # an object
             yield path if path and filenames.is_safe_path(path) else _unlisted(path), files
         else:
-            yield path, [one for one in files if _is_users(one.name)]
+            yield path, [one for one in files if is_users(one.name)]
 
 
 def _unlisted(relative: str) -> str:
@@ -218,8 +224,8 @@ def find_photos(
     named = [entry for entry in entries if {entry.file, *entry.sidecars} & set(names)]
     matched = {name for entry in named for name in (entry.file, *entry.sidecars)}
     named += [entry for entry in broken if entry not in named]
-    lost = [_lost(folder, name) for name in sorted(set(names) - matched)]
-    return sorted(named + lost, key=_by_file)
+    missing = [lost(folder, name) for name in sorted(set(names) - matched)]
+    return sorted(named + missing, key=_by_file)
 
 
 def _refuse_unpassable(folder: Path) -> None:
@@ -231,7 +237,8 @@ def _refuse_unpassable(folder: Path) -> None:
         )
 
 
-def _lost(folder: Path, name: str) -> Entry:
+def lost(folder: Path, name: str) -> Entry:
+    """The entry of a name at which there is no photo."""
     if not filenames.is_safe_path(name):
         return Entry(filenames.escape_path(name), UNREADABLE, (), filenames.UNSAFE)
     exists = (folder / name).exists()
@@ -331,7 +338,7 @@ def _folders(folder: Path) -> Iterator[tuple[str, Files | OSError]]:
                 continue
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(folder / relative) as items:
-                inside = sorted((item for item in items if _is_users(item.name)), key=_by_name)
+                inside = sorted((item for item in items if is_users(item.name)), key=_by_name)
         except OSError as error:
             yield _unlisted(relative), error
             continue
@@ -392,7 +399,7 @@ def _by_name(item: os.DirEntry[str]) -> str:
     return item.name
 
 
-def _is_users(name: str) -> bool:
+def is_users(name: str) -> bool:
     """Whether a name is not hidden (macOS's ._IMG.jpg), nor that of a program's own folder."""
     return not (
         name.startswith(".")

@@ -4,7 +4,6 @@ Worker processes read the photos and run the model; this process writes. What go
 photo is printed and counted, and stops no other.
 """
 
-import glob
 import tempfile
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -109,32 +108,14 @@ def _list_photos(
     paths: Sequence[Path], log: SuggestLog, catalogs: Collection[Path]
 ) -> list[tuple[Path, list[Entry]]]:
     """List the photos by folder; a folder that cannot be listed is logged as failed."""
-    folders, unlisted = [], {}
-    for folder, names in selection.group_by_folder(selection.expand_patterns(paths)).items():
-        try:
-            folders.append((folder, selection.find_entries(folder, names, catalogs)))
-        except LibraryError as error:
-            unlisted[folder] = error
-    entries = [entry for _, listed in folders for entry in listed]
-    if not any(entry.kind == scan.PHOTO for entry in entries):
-        _refuse_no_photo(paths, entries, list(unlisted.values()))
-    log.expect(len(entries))
-    for folder, problem in unlisted.items():
-        log.fail(Path(filenames.escape_path(folder)), _why_no_photos(folder, problem))
-    return folders
-
-
-def _refuse_no_photo(
-    paths: Sequence[Path], entries: Sequence[Entry], errors: Sequence[LibraryError]
-) -> None:
-    """Raise LibraryError: what was typed, and that no photo is there."""
-    if errors and not entries:
-        raise LibraryError("\n".join(map(str, errors)))
-    if all(glob.has_magic(str(path)) and not path.exists() for path in paths):
-        raise LibraryError(f"{selection.name_paths(paths)}: no photo matches this pattern.")
-    selection.require_any(paths)
-    if not errors:
+    selected = selection.select(paths, selection.in_folder(catalogs))
+    entries = selected.entries
+    if not selected.without_photos and not any(entry.kind == scan.PHOTO for entry in entries):
         raise LibraryError(f"{selection.name_paths(paths)}: no photo.")
+    log.expect(len(entries))
+    for folder, reason in selected.without_photos.items():
+        log.fail(Path(filenames.escape_path(folder)), reason)
+    return [(group.folder, group.entries) for group in selected.groups]
 
 
 def _locked(
@@ -147,13 +128,6 @@ def _locked(
             options.apply.mkdir(parents=True, exist_ok=True)
         written.add(options.apply)
     return folder_lock.hold_trees(() if options.dry_run else written)
-
-
-def _why_no_photos(folder: Path, error: LibraryError) -> str:
-    if folder.is_dir() and filenames.has_safe_absolute_path(folder):
-        return "no photo is in it"
-    _, _, reason = str(error).partition(": ")  # the folder's name comes first
-    return reason or str(error)
 
 
 def _local_engine(model: Path) -> Engine:

@@ -15,7 +15,7 @@ from cropperhead.library.edited_photo import EditedCrop, EditedPhoto, ReadOption
 from cropperhead.library.scan import Entry
 from cropperhead.params import ExtractParams
 from cropperhead.photos import exiftool
-from cropperhead.system import folder_lock
+from cropperhead.system import filenames, folder_lock
 from cropperhead.words import format_count
 from cropperhead.writeback import write
 
@@ -34,6 +34,8 @@ class ConversionLog:
     cautions: dict[Path, str] = field(default_factory=dict)  # of converted photos
     overruled: dict[Path, str] = field(default_factory=dict)  # of converted photos
     damaged: dict[Path, str] = field(default_factory=dict)  # journals of which lines were skipped
+    # Other crops and sidecars that were not used, as `inspect` lists them
+    left_out: list[tuple[Path, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
         verb = "to be converted" if self.is_dry_run else "converted"
@@ -46,8 +48,20 @@ class ConversionLog:
         lines += [f"  failed {file}: {why}" for file, why in self.failed.items()]
         lines += [f"  without effect: {file}: {why}" for file, why in self.cautions.items()]
         lines += [f"  overruled: {file}: {what}" for file, what in self.overruled.items()]
+        lines += [f"  left out: {file}: {why}" for file, why in self.left_out]
         lines += [f"  damaged: {file}: {why}" for file, why in self.damaged.items()]
         return "\n".join([counts, *lines])
+
+    def note_unused(self, photo: EditedPhoto) -> None:
+        """Lists crops and files of a photo that are not converted, unless they are listed above."""
+        said = self.skipped.get(photo.file) or self.failed.get(photo.file) or ""
+        for one in (*photo.left_out, *photo.passed_over):
+            if one.reason in said:
+                continue
+            if one.kind == edited_photo.DAMAGED_JOURNAL:
+                self.damaged[photo.folder / one.file] = one.reason
+            else:
+                self.left_out.append((photo.folder / one.file, f"{one.kind}: {one.reason}"))
 
 
 @dataclass(frozen=True)
@@ -69,17 +83,17 @@ def convert(
 ) -> ConversionLog:
     """Copies the photographer's crops of photos and folders into an editor's sidecars, or photos.
 
-    Where several other editors have a crop, the first of `registry.EDITORS` counts. A person's crop
-    in the editor itself is kept, unless `overwrite`. A photo that fails is listed, and the rest is
-    converted. Raises NoPhotosError if nothing is at any of the paths, SetupError if ExifTool is not
-    installed, and BusyError where another run is writing in one of the folders.
+    Patterns are expanded. Where several other editors have a crop, the first of `registry.EDITORS`
+    counts. A person's crop in the editor itself is kept, unless `overwrite`. A photo that fails,
+    and a path without a photo, is listed, and the rest is converted. Raises LibraryError if nothing
+    is at any of the paths, SetupError if ExifTool is not installed, and BusyError where another run
+    is writing in one of the folders.
     """
-    selection.require_any(paths)
     log = ConversionLog(options.to, options.dry_run)
-    groups = [
-        (folder, selection.find_entries(folder, names, catalogs))
-        for folder, names in selection.group_by_folder(paths).items()
-    ]
+    selected = selection.select(paths, selection.in_folder(catalogs))
+    groups = [(group.folder, group.entries) for group in selected.groups]
+    for folder, reason in selected.without_photos.items():
+        log.failed[Path(filenames.escape_path(folder))] = reason
     total = sum(len(entries) for _, entries in groups)
     read_options = ReadOptions(params.max_megapixels)
     written = () if options.dry_run else selection.folders_of_photos(groups)
@@ -94,6 +108,8 @@ def convert(
             photos = edited_photo.read(folder, listed, reader, read_options)
             for entry, photo in zip(listed, photos, strict=True):
                 _convert(folder / entry.file, photo, options, reader, log)
+                if isinstance(photo, EditedPhoto):
+                    log.note_unused(photo)
                 progress.update()
     return log
 
@@ -108,8 +124,6 @@ def _convert(
     if isinstance(photo, RejectedFile):
         log.skipped[file] = f"{photo.kind}: {photo}"
         return
-    damaged = [one for one in photo.passed_over if one.kind == edited_photo.DAMAGED_JOURNAL]
-    log.damaged |= {photo.folder / one.file: one.reason for one in damaged}
     sources = _source_crops(photo, options)
     if not sources:
         unreadable = "; ".join(f"{one.file}: {one.reason}" for one in photo.left_out)
@@ -162,4 +176,6 @@ def _name(crop: EditedCrop) -> str:
 def _is_photo(folder: Path, entry: Entry, log: ConversionLog) -> bool:
     if entry.kind in {scan.LOST, scan.UNREADABLE, scan.BROKEN_CATALOG}:
         log.failed[folder / entry.file] = entry.trace
+    elif entry.kind == scan.ORPHAN:
+        log.left_out.append((folder / entry.file, f"orphan_sidecar: {scan.NO_PHOTO_BESIDE}"))
     return entry.kind == scan.PHOTO
