@@ -75,7 +75,9 @@ class Firefox:
     def _read(self) -> Any:
         length = b""
         while not length.endswith(b":"):
-            length += self._stream.read(1)
+            part = self._stream.read(1)
+            assert part, "Firefox has closed the connection."
+            length += part
         return json.loads(self._stream.read(int(length[:-1])))
 
 

@@ -9,8 +9,8 @@ _STATE = """() => ({
   count: document.getElementById("count").textContent,
   hasBest: document.querySelector(".crop.best") !== null,
 })"""
-# The page asks for this frame, too, and before
-_DRAWN = "() => new Promise(requestAnimationFrame)"
+# Takes no vote before: the page asks for this frame, too, and earlier
+DRAWN = "() => new Promise(requestAnimationFrame)"
 
 
 def vote(page, count, how):
@@ -19,7 +19,7 @@ def vote(page, count, how):
         if page.evaluate(_STATE)["screen"] == "between":
             page.click("#continue")
         place = _wait(page, lambda now: now["screen"] == "vote")["count"]
-        page.evaluate(_DRAWN)  # no vote is taken before
+        page.evaluate(DRAWN)
         how(page)
         _wait(page, lambda now, place=place: now["screen"] != "vote" or now["count"] != place)
 

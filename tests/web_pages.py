@@ -28,13 +28,13 @@ _PAUSE_MS = 20
 
 
 @contextmanager
-def serving(application: FastAPI, port: int = 0) -> Iterator[str]:
+def serving(application: FastAPI) -> Iterator[str]:
     """Serves an application, and gives its address without a slash at the end."""
     import uvicorn  # noqa: PLC0415
 
     from cropperhead.web import server  # noqa: PLC0415
 
-    opened = server.listen(server.Address(port=port))
+    opened = server.listen(server.Address())
     running = uvicorn.Server(uvicorn.Config(application, log_level="error", access_log=False))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [opened]}, daemon=True)
     thread.start()
@@ -69,8 +69,9 @@ def browser() -> Iterator[Browser]:
         if os.environ.get(REQUIRED):
             pytest.fail("Chromium is not installed, and is required here.")
         pytest.skip("Chromium is not installed: 'apt install chromium' lets this test run.")
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415
 
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         # as root, and in containers, its own sandbox cannot start
         found = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
@@ -81,14 +82,17 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def window(browser: Browser, **options: Any) -> Iterator[Page]:
     """A new, private window; an error or a violation of the security policy fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
     opened = context.new_page()
     opened.set_default_timeout(TIMEOUT_MS)
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("console", lambda said: errors.append(said.text) if _is_violation(said) else None)
-    yield opened
-    context.close()
+    try:
+        yield opened
+    finally:
+        opened.unroute_all(behavior="ignoreErrors")  # what a route still waits for, ends with it
+        context.close()
     assert errors == []
 
 
@@ -115,9 +119,14 @@ def _is_violation(said) -> bool:
 @pytest.fixture
 def try_page(page, address) -> Page:
     """The page on which a photo can be chosen, ready to predict."""
+    open_page(page, address)
+    return page
+
+
+def open_page(page: Page, address: str) -> None:
+    """Opens a page that says when it is ready, and waits until it does."""
     page.goto(address)
     page.wait_for_selector("html[data-ready]")
-    return page
 
 
 def wait_until(page: Page, is_true: Callable[[], object]) -> None:
@@ -133,7 +142,7 @@ def wait_until(page: Page, is_true: Callable[[], object]) -> None:
 
 
 class HeldRequests:
-    """Requests that wait before the server until they are released, in the order they came."""
+    """Requests that wait before the server until they are let go of, in the order they came."""
 
     def __init__(self, page: Page, pattern: str) -> None:
         self._page = page
@@ -141,10 +150,14 @@ class HeldRequests:
         # Playwright takes no method of a list
         page.route(pattern, lambda route: self._routes.append(route))  # noqa: PLW0108
 
-    def release(self) -> None:
-        """Lets the first go on, once it is there: a page says that it loads before it asks."""
+    def take(self) -> Route:
+        """The first, once it is there: a page says that it loads before it asks."""
         wait_until(self._page, lambda: self._routes)
-        self._routes.pop(0).continue_()
+        return self._routes.pop(0)
+
+    def release(self) -> None:
+        """Lets the first go on."""
+        self.take().continue_()
 
 
 def axe_violations(page: Page) -> list[str]:

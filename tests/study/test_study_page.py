@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from playwright.sync_api import expect
-from voting_pages import by_key, by_touch, vote
+from voting_pages import DRAWN, by_key, by_touch, vote
 from web_pages import axe_violations
 
 from cropperhead.study import export, folder, returned
@@ -65,7 +65,7 @@ def test_a_session_goes_on_after_a_reload_and_without_the_server(page, site, stu
     page.click("#begin")
     vote(page, 5, by_touch)
     page.reload()
-    assert "5 times" in page.locator("#extent").text_content()
+    expect(page.locator("#extent")).to_contain_text("5 times")
     page.click("#begin")
     page.wait_for_selector("html[data-loaded]")  # all crops are there
     page.context.set_offline(True)
@@ -84,6 +84,7 @@ def test_who_cannot_tell_apart_says_so_only_where_that_is_an_answer(page, site, 
     vote(page, like, lambda each: each.keyboard.press("0"))
     page.click("#continue")
     page.wait_for_selector("#vote:not([hidden])")
+    page.evaluate(DRAWN)
     page.keyboard.press("0")
     assert page.locator("#count").text_content() == f"{like + 1} of {len(modes)}"
     assert not page.locator("#neither").is_visible()
@@ -118,10 +119,16 @@ def test_a_paused_vote_takes_no_time_and_nothing_is_voted(page, site):
     page.wait_for_selector("#vote:not([hidden])")
 
 
+LOAD = """(names) => Promise.all(names.map((name) => {
+  const image = Object.assign(new Image(), { src: `crops/${name}.jpg` });
+  return image.decode();
+}))"""
+
+
 def test_a_pause_stays_when_pictures_come_that_could_not_be_loaded(page, site):
     page.clock.install()
     page.goto(f"{site}/index.html?session=4")
-    first = page.evaluate("window.session.ballots[0].crops")
+    first, second = page.evaluate("window.session.ballots.slice(0, 2).map((each) => each.crops)")
     page.route(
         "**/crops/*",
         lambda route: (
@@ -130,13 +137,14 @@ def test_a_pause_stays_when_pictures_come_that_could_not_be_loaded(page, site):
     )
     page.click("#begin")
     page.wait_for_selector("#vote:not([hidden])")
-    page.wait_for_timeout(50)  # until the crops are drawn
+    page.evaluate(DRAWN)
     by_key(page)
     expect(page.locator("#problem")).to_contain_text("could not be loaded")
     page.click("#pause")
     page.unroute("**/crops/*")
     page.clock.fast_forward(10_000)
-    page.wait_for_timeout(200)
+    page.evaluate(LOAD, second)  # what the page had asked for would be there, too
+    page.evaluate(DRAWN)
     assert page.locator("#paused").is_visible()
     assert page.locator("#problem").text_content() == ""
     page.click("#resume")

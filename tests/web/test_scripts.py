@@ -11,6 +11,7 @@ from conftest import scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from web_pages import window
 
 from cropperhead import api
 from cropperhead.cli import options
@@ -27,11 +28,9 @@ NAMES = ("top", "left", "bottom", "right", "angle")
 @pytest.fixture(scope="module")
 def scripts(browser, address):
     """A window in which the page's modules can be called."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{address}/vendor/vendor.json")
-    yield page
-    context.close()
+    with window(browser) as page:
+        page.goto(f"{address}/vendor/vendor.json")
+        yield page
 
 
 def call(page, module, function, *arguments):

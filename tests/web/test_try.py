@@ -12,7 +12,7 @@ import pytest
 from conftest import save_photo, scene, settings, xmp
 from PIL import Image
 from playwright.sync_api import TimeoutError as PageTimeout
-from web_pages import HeldRequests, axe_violations, serving, wait_until
+from web_pages import HeldRequests, axe_violations, open_page, serving, wait_until, window
 
 import cropperhead
 from cropperhead import api
@@ -262,7 +262,7 @@ LOOK = """async () => {
   const photo = decodeSmall(file, await readHeader(file), 2000);
   const isFirst = await Promise.race([
     photo.then(() => true),
-    new Promise((resolve) => setTimeout(() => resolve(false), 20_000)),
+    new Promise((resolve) => setTimeout(() => resolve(false), 60_000)),
   ]);
   if (isFirst) await (await loadModel()).predict(await photo);
   release();
@@ -303,8 +303,7 @@ KEEP_BITMAPS = """() => {
 def test_the_decoded_photo_is_let_go_of_where_no_model_can_be_loaded(direct_page, address, photo):
     page = direct_page
     page.route("**/model.tflite", lambda route: route.abort())
-    page.goto(address)
-    page.wait_for_selector("html[data-ready]")  # what follows is said of the photo
+    open_page(page, address)  # what follows is said of the photo
     page.evaluate(KEEP_BITMAPS)
     page.set_input_files("#file", photo)
     page.wait_for_selector("#problem:not(:empty)")
@@ -635,10 +634,13 @@ def test_a_photo_that_was_removed_since_it_was_chosen_is_not_called_damaged(try_
     try_page.wait_for_selector("#problem:text('changed, moved or removed')")
 
 
-def test_a_sidecar_without_a_server_is_one_sentence(chosen):
-    chosen.route("**/api/sidecar", lambda route: route.abort())
-    chosen.click("#save-sidecar")
-    chosen.wait_for_selector("#problem:text('It may have been stopped.')")
+def test_a_sidecar_without_a_server_is_one_sentence(direct_page, address, photo):
+    page = direct_page
+    open_page(page, address)
+    choose(page, photo)
+    page.route("**/api/sidecar", lambda route: route.abort())
+    page.click("#save-sidecar")
+    page.wait_for_selector("#problem:text('It may have been stopped.')")
 
 
 @pytest.mark.parametrize("name", ["turned.tif", "turned.heic"])
@@ -666,16 +668,21 @@ def test_the_server_reads_what_no_browser_shows_if_it_may(page, found_model, mod
 def test_a_page_that_was_kept_offers_what_its_server_now_does(page, found_model, photo):
     offer = "async () => (await import('/server.js')).readOffer()"
     quiet = app.PageSettings(model=found_model)
-    with serving(app.create_app(quiet)) as home:
-        page.goto(home)
-        page.wait_for_selector("html[data-ready]")
+    running = [app.create_app(quiet)]
+
+    async def present(scope, receive, send):  # a port that is let go of, others may take
+        await running[-1](scope, receive, send)
+
+    with serving(present) as home:
+        open_page(page, home)
         page.evaluate("async () => { await navigator.serviceWorker.ready; }")
         assert page.is_hidden("#reads-photos")
-    page.reload()
-    page.wait_for_selector("html[data-ready]")
-    assert page.evaluate(offer) is None
-    reading = app.PageSettings(model=found_model, reads_photos=True)
-    with serving(app.create_app(reading), int(home.rpartition(":")[2])):
+        page.context.set_offline(True)
+        page.reload()
+        page.wait_for_selector("html[data-ready]")
+        assert page.evaluate(offer) is None
+        running.append(app.create_app(app.PageSettings(model=found_model, reads_photos=True)))
+        page.context.set_offline(False)
         # which the page asks again with each photo
         choose(page, photo)
         assert page.evaluate(offer) == {"readsPhotos": True, "collects": False}
@@ -707,31 +714,29 @@ def touch(session, kind, *points):
 
 
 def test_one_finger_moves_the_crop_and_two_change_its_size(browser, address, photo):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = context.new_page()
-    page.goto(address)
-    page.wait_for_selector("html[data-ready]")
-    choose(page, photo)
-    page.keyboard.press("w")
-    page.fill("#left", "0.2")
-    page.fill("#right", "0.6")
-    page.press("#right", "Enter")
-    session = context.new_cdp_session(page)
-    page.locator(".stage").scroll_into_view_if_needed()
-    outline = page.locator(".outline").bounding_box()
-    x, y = outline["x"] + outline["width"] / 2, outline["y"] + outline["height"] / 2
-    before = crop_of(page)
-    touch(session, "touchStart", (x, y))
-    touch(session, "touchMove", (x + 40, y))
-    touch(session, "touchEnd")
-    moved = crop_of(page)
-    assert moved[1] > before[1]
-    assert moved[3] - moved[1] == pytest.approx(before[3] - before[1])
-    x += 40
-    touch(session, "touchStart", (x - 30, y), (x + 30, y))
-    touch(session, "touchMove", (x - 15, y), (x + 15, y))
-    touch(session, "touchEnd")
-    pinched = crop_of(page)
-    # half as far apart
-    assert pinched[3] - pinched[1] == pytest.approx((moved[3] - moved[1]) / 2, rel=0.02)
-    context.close()
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+    with window(browser, **phone) as page:
+        open_page(page, address)
+        choose(page, photo)
+        page.keyboard.press("w")
+        page.fill("#left", "0.2")
+        page.fill("#right", "0.6")
+        page.press("#right", "Enter")
+        session = page.context.new_cdp_session(page)
+        page.locator(".stage").scroll_into_view_if_needed()
+        outline = page.locator(".outline").bounding_box()
+        x, y = outline["x"] + outline["width"] / 2, outline["y"] + outline["height"] / 2
+        before = crop_of(page)
+        touch(session, "touchStart", (x, y))
+        touch(session, "touchMove", (x + 40, y))
+        touch(session, "touchEnd")
+        moved = crop_of(page)
+        assert moved[1] > before[1]
+        assert moved[3] - moved[1] == pytest.approx(before[3] - before[1])
+        x += 40
+        touch(session, "touchStart", (x - 30, y), (x + 30, y))
+        touch(session, "touchMove", (x - 15, y), (x + 15, y))
+        touch(session, "touchEnd")
+        pinched = crop_of(page)
+        # half as far apart
+        assert pinched[3] - pinched[1] == pytest.approx((moved[3] - moved[1]) / 2, rel=0.02)
