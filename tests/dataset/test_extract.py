@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, extract_params, picture, save_photo, scene, settings, xmp
 from PIL import Image
+from raw_files import BYTE, SHORT, save_dng
 
 from cropperhead.dataset import extract, picture_copies, preview, rows, shards
 from cropperhead.dataset.ledger import Ledger, write_extract_reports
@@ -236,17 +237,38 @@ def test_a_sidecar_takes_precedence_over_the_packet_except_in_a_finished_export(
     assert labels(tmp_path).loc["a.jpg", "crop_top"] == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize(("own", "in_xmp"), [(6, 6), (6, 8), (6, None), (None, 6), (1, 6), (6, 1)])
-def test_a_tiff_is_measured_as_stored_whatever_gives_its_orientation(tmp_path, own, in_xmp):
+@pytest.mark.parametrize("name", ["a.tif", "a.jpg"])
+@pytest.mark.parametrize(("own", "in_xmp"), [(6, 6), (6, 8), (6, None), (6, 1), (None, None)])
+def test_a_tiff_or_jpeg_is_displayed_by_its_own_orientation(tmp_path, name, own, in_xmp):
+    # Adobe's library drops XMP's, which is that of before another program turned the photo
     tags = {0x0112: own} if own else None
-    save_photo(tmp_path / "a.tif", xmp(settings(0.1, 0.2, 0.8, 0.9), in_xmp), exif=tags)
+    save_photo(tmp_path / name, xmp(settings(0.1, 0.2, 0.8, 0.9), in_xmp), exif=tags)
     run(tmp_path, tmp_path / "out")
-    row, shown_as = labels(tmp_path / "out").loc["a.tif"], in_xmp or own
+    row, shown_as = labels(tmp_path / "out").loc[name], own or 1
     box = lightroom.decode(settings(0.1, 0.2, 0.8, 0.9), 90, 60)
     expected = displayed_crop(box, 90, 60, shown_as)
     assert (row["width"], row["height"]) == displayed_size(90, 60, shown_as)
     assert [row[name] for name in CROP_COLUMNS] == pytest.approx(list(expected.limits()))
     assert (row["image_width"] > row["image_height"]) == (row["width"] > row["height"])
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.jpg"])
+@pytest.mark.parametrize("own", [1, None])
+def test_a_photo_whose_pixels_may_have_been_turned_since_it_was_cropped_is_rejected(
+    tmp_path, name, own
+):
+    tags = {0x0112: own} if own else None
+    save_photo(tmp_path / name, xmp(settings(), orientation=6), exif=tags)
+    assert kinds(run(tmp_path, tmp_path / "out")) == {name: "turn"}
+
+
+@pytest.mark.parametrize(("own", "shown_as"), [(8, 8), (1, 1), (None, 6)])
+def test_a_dng_is_displayed_by_its_xmp_only_if_it_has_no_orientation(tmp_path, own, shown_as):
+    tags = {0x0112: (SHORT, [own])} if own else {}
+    packet = xmp(settings(), orientation=6)
+    save_dng(tmp_path / "a.dng", scene(1, 300, 200), tags=tags | {700: (BYTE, list(packet))})
+    run(tmp_path, tmp_path / "out")
+    assert labels(tmp_path / "out").loc["a.dng", "orientation"] == shown_as
 
 
 def test_xmp_after_the_pixels_of_a_png_is_found(tmp_path):
@@ -314,7 +336,7 @@ def test_an_export_is_rejected_whatever_its_sidecar_says(tmp_path):
 
 
 def test_the_photographer_s_orientation_takes_precedence_over_a_duplicate_s(tmp_path):
-    save_photo(tmp_path / "a.jpg", xmp(settings(), 6))
+    save_photo(tmp_path / "a.jpg", xmp(settings(), 6), exif={0x0112: 6})
     (tmp_path / "a_02.jpg.xmp").write_bytes(xmp(settings(), 1))
     run(tmp_path, tmp_path / "out")
     assert set(labels(tmp_path / "out")["orientation"]) == {6}

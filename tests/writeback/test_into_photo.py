@@ -330,3 +330,21 @@ def test_the_journal_tells_of_a_suggestion_whose_mark_was_dropped(tmp_path, read
     assert present(file, reader).is_untouched
     shutil.rmtree(tmp_path / journal.FOLDER)
     assert not present(file, reader).is_untouched
+
+
+def test_no_crop_is_written_inside_that_would_have_to_turn_the_photo(tmp_path, reader):
+    # Lightroom turns these formats by EXIF, which stays as it is
+    file = save(tmp_path / "a.jpg", code=6)
+    (tmp_path / "a.jpg.xmp").write_bytes(darktable_xmp(darktable.encode(CROP, 90, 60, 3, 6)))
+    photo = look(file, reader)
+    assert photo.crops[0].shown_as == 3
+    with pytest.raises(WritingError, match="Lightroom turns this format by its EXIF"):
+        wanted = WantedCrop(CROP, 3, None)
+        writing.write_crop(photo, wanted, "lightroom", reader, into_photos=True)
+
+
+def test_an_orientation_in_the_xmp_that_is_not_the_photo_s_is_mended(tmp_path, reader):
+    file = save(tmp_path / "a.jpg", xmp({"Exposure2012": "+0.50"}, orientation=8), code=1)
+    assert write(file, reader).is_written
+    assert present(file, reader).shown_as == 1
+    assert b'tiff:Orientation="1"' in file.read_bytes()

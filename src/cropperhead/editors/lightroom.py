@@ -73,7 +73,12 @@ _TIFF, _PHOTOSHOP = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/photos
 # The orientations 5 and 7 are mirrored quarter turns: public readers of catalogs disagree which
 # letters are which of the two, so that the camera's own value goes before a catalog's.
 _UNSURE = (5, 7)
-_IS_OF_CATALOG = "IsOfCatalog"
+_IS_OF_CATALOG, _STATED_INSIDE = "IsOfCatalog", "OrientationInside"
+# Of these formats, Adobe's libraries take the orientation from the file itself and drop the XMP's
+# (`ImportPhotoData` in XMP Toolkit SDK's ReconcileLegacy.cpp, commit 7093513), of a DNG only where
+# it has one (`SyncOrientation` in DNG SDK 1.4's dng_xmp.cpp).
+_PIXELS_MAY_BE_TURNED = frozenset({"image/jpeg", "image/tiff"})
+_MIME, _DNG, _FILES_OWN = "File:MIMEType", "image/x-adobe-dng", "IFD0:Orientation"
 
 name = "lightroom"
 tags: tuple[str, ...] = (*(GROUP + tag for tag in TAGS), _ORIENTATION)
@@ -106,9 +111,24 @@ def has_no_crop(packet: bytes) -> bool:
 
 
 def read_settings(file: Path, tags: Tags) -> Settings:
-    """Camera Raw's settings by name, and `Orientation`: the one that the XMP states."""
+    """Camera Raw's settings by name, and `Orientation`: the one that the XMP states.
+
+    Inside a photo whose format overrules it, it is only `_STATED_INSIDE`.
+    """
     del file  # ExifTool has read it
-    return tags_in_group(tags, GROUP) | {"Orientation": tags.get(_ORIENTATION)}
+    inside = tags.get(_ORIENTATION) if tags.get(_MIME) in _PIXELS_MAY_BE_TURNED else None
+    turns = {"Orientation": inner_orientation(tags), _STATED_INSIDE: inside}
+    return tags_in_group(tags, GROUP) | turns
+
+
+def inner_orientation(photo: Tags) -> Any:
+    """The orientation that counts in a photo's own XMP, by its tags; None for none.
+
+    Of a sidecar's tags, it is the sidecar's.
+    """
+    format_ = photo.get(_MIME)
+    is_overruled = format_ in _PIXELS_MAY_BE_TURNED or (format_ == _DNG and _FILES_OWN in photo)
+    return None if is_overruled else photo.get(_ORIENTATION)
 
 
 def read_catalog_settings(settings: Settings, photo: Tags) -> Settings:
@@ -116,7 +136,7 @@ def read_catalog_settings(settings: Settings, photo: Tags) -> Settings:
 
     `photo` are the photo's own tags.
     """
-    return {"Orientation": photo.get(_ORIENTATION)} | dict(settings) | {_IS_OF_CATALOG: True}
+    return {"Orientation": inner_orientation(photo)} | dict(settings) | {_IS_OF_CATALOG: True}
 
 
 def as_tags(settings: Settings) -> Tags:
@@ -154,7 +174,8 @@ def camera_orientations(settings: Settings, photo: str, camera: CameraTurn) -> t
 def shown_as(settings: Settings, exif_orientation: int) -> int:
     """The orientation in which Lightroom displays the photo: its own, which holds the user's turns.
 
-    `Orientation` among the settings is the XMP's (`tiff:Orientation`); without it, EXIF's counts.
+    `Orientation` among the settings is the XMP's (`tiff:Orientation`) if that counts; without it,
+    EXIF's does.
     """
     own = orientation.parse_orientation(settings.get("Orientation"), exif_orientation)
     is_unsure = settings.get(_IS_OF_CATALOG) and own in _UNSURE and exif_orientation in _UNSURE
@@ -164,10 +185,10 @@ def shown_as(settings: Settings, exif_orientation: int) -> int:
 def decode(settings: Settings, width: int, height: int, exif_orientation: int = 1) -> Rectangle:
     """The crop of a photo whose `state` is CROPPED, in pixels of the stored frame.
 
-    `width` and `height` are the stored frame's in pixels; the orientation changes nothing here.
-    Raises RejectedFile when the numbers make no rectangle within the frame.
+    `width` and `height` are the stored frame's in pixels; the orientation does not change it.
+    Raises RejectedFile when the numbers make no rectangle within the frame, or in another one.
     """
-    del exif_orientation
+    _refuse_turned(settings, exif_orientation)
     _refuse_warped(settings)
     top, left, bottom, right, angle = _limits(settings)
     _refuse_impossible(settings, angle)
@@ -217,10 +238,19 @@ def write_inside(
 ) -> bytes:
     """The packet for a JPEG, TIFF or DNG: see `base.EmbeddingEditor`.
 
-    Lightroom dates every packet (`xmp:MetadataDate`), and tells the latest one by it.
+    Lightroom dates every packet (`xmp:MetadataDate`), and tells the latest one by it. Raises
+    RejectedFile (`turn`) where the crop is to turn the photo: an orientation in XMP does not.
     """
+    if new.shown_now != new.shown_as:
+        raise RejectedFile(
+            "turn",
+            "Lightroom turns this format by its EXIF, which is not written. Turn it there first",
+        )
     packet = Packet(EMPTY_INSIDE if before is None else before)
     _put_crop(packet, new, mark)
+    stated = _property("Orientation")
+    if packet.get(stated) is not None:
+        packet.set(stated, str(new.shown_now))
     packet.set(_CHANGED, changed.isoformat(timespec="seconds"))
     return packet.to_bytes()
 
@@ -307,6 +337,17 @@ def _without_flag(settings: Settings) -> RejectedFile:
     if _in_pixels(settings):
         return _pixels(settings)
     return RejectedFile("no_flag", f"limits of a crop without HasCrop: {_format_limits(settings)}")
+
+
+def _refuse_turned(settings: Settings, exif_orientation: int) -> None:
+    """Adobe writes both orientations alike. Programs that turn the pixels set EXIF's to 1."""
+    stated = orientation.parse_orientation(settings.get(_STATED_INSIDE), exif_orientation)
+    if exif_orientation == orientation.UPRIGHT != stated:
+        raise RejectedFile(
+            "turn",
+            f"its XMP has orientation {stated}, its EXIF none: another program may have turned its "
+            "pixels since it was cropped",
+        )
 
 
 def _refuse_warped(settings: Settings) -> None:

@@ -234,7 +234,7 @@ def _in_sidecar(
         source = f"{editor.name} sidecar"
         yield FileSettings(whose, editor, source, name, other_photo=other)
         return
-    orientation = {_XMP_ORIENTATION: tags[entry.file].get(_XMP_ORIENTATION)}
+    orientation = {_XMP_ORIENTATION: lightroom.inner_orientation(tags[entry.file])}
     for editor in editors:
         source = f"{editor.name} sidecar"
         try:
