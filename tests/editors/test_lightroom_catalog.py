@@ -140,6 +140,33 @@ def test_the_latest_of_several_settings_counts(tmp_path):
     assert images(file)[0].settings["CropTop"] == 0.5
 
 
+@pytest.mark.parametrize(
+    ("named", "top"), [(300, 0.1), ("300", 0.1), (300.0, 0.1), (900, 0.5), (303, 0.5), (None, 0.5)]
+)
+def test_of_several_settings_those_in_use_count_rather_than_the_latest(tmp_path, named, top):
+    # 303 are the other image's, 301 the latest, and there are none of the number 900
+    photos = [Photo("a.jpg", real_text({"CropTop": 0.1})), Photo("b.jpg", real_text({}))]
+    file = make_catalog(tmp_path / "c.lrcat", photos)
+    with closing(sqlite3.connect(file)) as database:
+        later = (301, 100, real_text({"CropTop": 0.5}))
+        database.execute(
+            "INSERT INTO Adobe_imageDevelopSettings (id_local, image, text) VALUES (?, ?, ?)", later
+        )
+        database.execute(
+            "UPDATE Adobe_images SET developSettingsIDCache = ? WHERE id_local = 100", (named,)
+        )
+        database.commit()
+    assert images(file)[0].settings["CropTop"] == top
+
+
+def test_a_catalog_need_not_tell_which_settings_are_in_use(tmp_path):
+    file = make_catalog(tmp_path / "c.lrcat", [Photo("a.jpg", real_text({"CropTop": 0.1}))])
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("ALTER TABLE Adobe_images DROP COLUMN developSettingsIDCache")
+        database.commit()
+    assert images(file)[0].settings["CropTop"] == 0.1
+
+
 def test_a_broken_row_does_not_stop_the_rest(tmp_path):
     broken = [
         Photo("b.jpg", "s = { CropTop = 0.1"),

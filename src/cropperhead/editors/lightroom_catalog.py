@@ -30,11 +30,13 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "AgLibraryFolder": ("rootFolder", "pathFromRoot"),
     "AgLibraryRootFolder": ("absolutePath",),
 }
+# Which of an image's settings are in use, where catalogs have it
+_IN_USE = "developSettingsIDCache"
 # Joined by primary keys alone, so that no catalog makes more rows than it has images.
 _IMAGES = """
     SELECT images.id_local, images.rootFile, images.masterImage, images.copyName,
            images.orientation, roots.absolutePath, folders.pathFromRoot, files.baseName,
-           files.extension, edits.latest
+           files.extension, coalesce(current.id_local, edits.latest)
     FROM Adobe_images AS images
     LEFT JOIN AgLibraryFile AS files ON files.id_local = images.rootFile
     LEFT JOIN AgLibraryFolder AS folders ON folders.id_local = files.folder
@@ -42,6 +44,8 @@ _IMAGES = """
     LEFT JOIN (
         SELECT image, max(id_local) AS latest FROM Adobe_imageDevelopSettings GROUP BY image
     ) AS edits ON edits.image = images.id_local
+    LEFT JOIN Adobe_imageDevelopSettings AS current
+        ON current.id_local = {in_use} AND current.image = images.id_local
     ORDER BY images.rootFile, images.id_local
 """
 _SETTINGS = "SELECT text FROM Adobe_imageDevelopSettings WHERE id_local = ?"
@@ -239,7 +243,7 @@ def _refuse_long_names(database: sqlite3.Connection) -> None:
 
 def _images(database: sqlite3.Connection, names: frozenset[str]) -> Iterator[CatalogImage]:
     photo, authors = None, dict[str, int]()
-    for image, file, master, name, letters, *place, edits in database.execute(_IMAGES):
+    for image, file, master, name, letters, *place, edits in database.execute(_query(database)):
         if file != photo:
             photo, authors = file, {}
         author = _author(master, name, authors)
@@ -255,6 +259,13 @@ def _images(database: sqlite3.Connection, names: frozenset[str]) -> Iterator[Cat
         except RejectedFile as error:
             problem = RejectedFile(error.kind, f"image {image} of the catalog: {error}")
         yield CatalogImage(path, from_root, author, settings, problem)
+
+
+def _query(database: sqlite3.Connection) -> str:
+    """What asks for the images: with the settings in use, otherwise the latest ones."""
+    shape = database.execute("SELECT name FROM pragma_table_info('Adobe_images')")
+    is_known = (_IN_USE.encode(),) in shape.fetchall()
+    return _IMAGES.format(in_use=f"images.{_IN_USE}" if is_known else "NULL")
 
 
 def _author(master: Any, name: Any, numbers: dict[str, int]) -> str:
