@@ -23,16 +23,18 @@ from cropperhead.web.server import make_config
 
 _POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 _START_S = 60
+_HELD: list[socket.socket] = []  # until the process ends
 BUCKET = "crops"
 PAGE = 100  # objects that a store lists at a time; Amazon's lists 1,000
 # moto's S3 server, which writes a line for each request: its method, path with query, status, and
 # the bytes of the bodies that came in and went out
 _MOTO = """
-import json, sys
+import json, os, sys
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
 
-moto, log = DomainDispatcherApplication(create_backend_app), open(sys.argv[2], "a", buffering=1)
+moto = DomainDispatcherApplication(create_backend_app)
+log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND)
 
 def counted(environ, start_response):
     status = []
@@ -43,7 +45,8 @@ def counted(environ, start_response):
     path = environ["PATH_INFO"] + "?" + environ["QUERY_STRING"]
     came = int(environ.get("CONTENT_LENGTH") or 0)
     sent = 0 if environ["REQUEST_METHOD"] == "HEAD" else len(answer)
-    print(json.dumps([environ["REQUEST_METHOD"], path, *status, came, sent]), file=log)
+    line = json.dumps([environ["REQUEST_METHOD"], path, *status, came, sent])
+    os.write(log, line.encode() + b"\\n")  # at once: other threads write, too
     return [answer]
 
 run_simple("127.0.0.1", int(sys.argv[1]), counted, threaded=True)
@@ -51,9 +54,16 @@ run_simple("127.0.0.1", int(sys.argv[1]), counted, threaded=True)
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for a server that is started later, which no other program is given meanwhile."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    port: int = held.getsockname()[1]
+    if sys.platform == "linux":  # elsewhere nobody could listen there beside the socket
+        _HELD.append(held)
+    else:
+        held.close()
+    return port
 
 
 def wait_for(is_ready, process=None) -> None:
@@ -110,7 +120,7 @@ class Postgresql:
     def make_databases(self, script: Path) -> None:
         """Run a script that makes databases, in place of the one that is there."""
         address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "crops"]
-        self._run("dropdb", *address, "crops")
+        self._run("dropdb", "--force", *address, "crops")  # whoever has just left may still count
         self._run("psql", "-q", *address, "-d", "postgres", "-f", str(script))
 
     def empty(self) -> None:
