@@ -9,6 +9,7 @@ import pytest
 
 # Where Ray has to be there, as in CI, its absence fails the tests
 REQUIRED = "CROPPERHEAD_CLUSTER"
+START_S = 120  # for nodes to be there: a busy machine is no fault
 _STORE_BYTES = 80_000_000  # about the least that Ray accepts
 
 
@@ -37,7 +38,7 @@ def ray_cluster(nodes):
         try:
             for _ in range(nodes):
                 cluster.add_node(wait=False, **node)
-            cluster.wait_for_nodes()
+            cluster.wait_for_nodes(START_S)
             yield cluster
         finally:
             cluster.shutdown()

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import yaml
 from conftest import ROOT, extract_params, save_photo, scene, settings, xmp
-from ray_cluster import ray_cluster
+from ray_cluster import START_S, ray_cluster
 from servers import BUCKET, free_port, wait_for
 
 from cropperhead.dataset import reading
@@ -95,10 +95,11 @@ def test_a_node_that_dies_in_the_middle_changes_no_byte(nodes, tmp_path):
     local = configure(tmp_path / "local", workers=2)
     finish(cropperhead(local, "extract", str(tmp_path / "library"), "--out", "out"))
     there = configure(tmp_path / "there", engine="ray", address=nodes.address)
-    extra = nodes.add_node(num_cpus=1, node_ip_address=cluster.LOOPBACK)
+    extra = nodes.add_node(wait=False, num_cpus=1, node_ip_address=cluster.LOOPBACK)
+    nodes.wait_for_nodes(START_S)
     busy = cropperhead(there, "extract", str(tmp_path / "library"), "--out", "out")
     journal = there / "out" / "ledger.journal"
-    wait_for(journal.exists, busy)
+    wait_for(lambda: journal.exists() or busy.poll() is not None)  # it is removed at the end
     nodes.remove_node(extra, allow_graceful=False)
     finish(busy)
     assert contents(there / "out") == contents(local / "out")

@@ -10,6 +10,7 @@ import time
 
 import kills
 import pytest
+from servers import wait_for
 
 
 @contextlib.contextmanager
@@ -39,6 +40,7 @@ def kill_often(times, place):
                 people.wait_for_answers(rng.randint(1, 12))
                 time.sleep(rng.uniform(0, 0.1))
                 server.kill()
+            wait_for(lambda: people.withdrawn)
     finally:
         server.stop()
     orphans = kills.check(place, people)

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import astuple
 
 import numpy as np
@@ -192,18 +191,32 @@ def test_a_folder_in_which_another_run_writes_is_left_alone(
     assert hashes(tmp_path) == before
 
 
+# The command, which stops once it has put the first sidecar in its place
+STOPPING = """
+import os, signal, sys
+from cropperhead.cli.main import main
+from cropperhead.library import replacing
+
+put = replacing.put
+
+def put_and_stop(*given):
+    put(*given)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+replacing.put = put_and_stop
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_a_run_keeps_undo_out_and_is_undone_once_it_was_killed(model, tmp_path, capsys):
     for number in range(12):
         save_photo(tmp_path / f"{number}.jpg", image=noise(number))
         (tmp_path / f"{number}.xmp").write_bytes(xmp({"Exposure2012": f"+{number}.0"}))
         os.utime(tmp_path / f"{number}.xmp", ns=(number, number))
     before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in tmp_path.iterdir()}
-    command = [sys.executable, "-m", "cropperhead.cli", "suggest", tmp_path, "--model", model]
-    lines = tmp_path / ".cropperhead" / "journal.jsonl"
+    command = [sys.executable, "-c", STOPPING, "suggest", tmp_path, "--model", model]
     with subprocess.Popen([*command, "--write", "lightroom"], stderr=-1, stdout=-1) as writer:
-        while not lines.exists() and writer.poll() is None:
-            time.sleep(0.01)
-        writer.send_signal(signal.SIGSTOP)
+        assert os.WIFSTOPPED(os.waitpid(writer.pid, os.WUNTRACED)[1])
         undone = main(["suggest", str(tmp_path), "--undo"])
         refusal = capsys.readouterr().err
         writer.kill()
