@@ -225,7 +225,7 @@ def test_of_a_grown_library_only_the_new_photos_are_read(copy):
     change(copy, "extract", library="data/grown")
     run(copy, "dvc", "repro", "extract")
     before = {file.name: file.read_bytes() for file in (copy / "data/extracted").iterdir()}
-    photo = next(library.glob("20*/**/*.jpg"))
+    photo = min(library.glob("20*/**/*.jpg"))
     shutil.copy(photo, library / "new.jpg")
     (library / "new.xmp").write_bytes(xmp(settings()))
     with (library / "new.jpg").open("ab") as stream:

@@ -193,7 +193,7 @@ def test_bad_files_are_unusable_and_exports_are_finished(library):
             lightroom.state(settings)
             lightroom.decode(settings, 1200, 800)
         assert caught.value.kind == kind
-    export = next((library / "exports").iterdir())
+    export = min((library / "exports").iterdir())
     with pytest.raises(RejectedFile) as caught:
         lightroom.state(settings_beside(export))
     assert caught.value.kind == "already_applied"

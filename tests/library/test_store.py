@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import tracemalloc
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partialmethod
 from pathlib import Path
@@ -585,36 +586,39 @@ def test_what_changes_between_the_list_and_the_reading_is_named_and_read_again(
     assert ledger["outcome"].to_dict() == {"kept.jpg": "cropped", "replaced.jpg": "cropped"}
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(store, "_PATIENCE", IMPATIENT)
-    store._open.cache_clear()
-    yield
-    store._open.cache_clear()
+@contextmanager
+def gone(server):
+    """A store that does not answer, and soon counts as gone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_PATIENCE", IMPATIENT)
+        store._open.cache_clear()
+        server.pause()
+        try:
+            yield
+        finally:
+            server.go_on()
+            store._open.cache_clear()
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_store_that_goes_away_ends_the_run_and_what_was_read_is_kept(
     bucket, tmp_path, monkeypatch
 ):
     for number in range(6):
         save_photo(bucket.folder / f"{number}.jpg", CROP, picture(90 + number, 60))
     bucket.upload()
-    read = StoredLibrary.find
+    read, away = StoredLibrary.find, ExitStack()
 
     def failing(self, name, start, stop, etag=None):
         if name == "4.jpg":  # in the second batch of four
-            bucket.server.pause()
+            away.enter_context(gone(bucket.server))
         return read(self, name, start, stop, etag)
 
     monkeypatch.setattr(StoredLibrary, "find", failing)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    try:
-        with pytest.raises(LibraryError, match="Check the network and the credentials, and run"):
-            run(tmp_path / "out", bucket.library)
-    finally:
-        bucket.server.go_on()
+    problem = "Check the network and the credentials, and run"
+    with away, pytest.raises(LibraryError, match=problem):
+        run(tmp_path / "out", bucket.library)
     monkeypatch.setattr(StoredLibrary, "find", read)
     written = {one.name for one in (tmp_path / "out" / "extracted").iterdir()}
     assert written == {"shard-00000.parquet"}  # and nothing unfinished
@@ -626,7 +630,6 @@ def test_a_store_that_goes_away_ends_the_run_and_what_was_read_is_kept(
     assert photos == {"4.jpg", "5.jpg"}  # what had been read is not read again
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_bucket_that_is_missing_or_empty_is_named(bucket):
     with pytest.raises(LibraryError, match=r"s3://no-such-bucket/photos: .*bucket does not exist"):
         scan.scan(StoredLibrary("s3://no-such-bucket/photos"))
