@@ -4,7 +4,7 @@ import json
 
 import pytest
 from conftest import save_photo, scene, settings, xmp
-from web_pages import HeldRequests, axe_violations, serving
+from web_pages import HeldRequests, axe_violations, open_page, serving
 
 from cropperhead.library import journal
 from cropperhead.web import app
@@ -35,10 +35,9 @@ def address(folder, model):
 
 @pytest.fixture
 def review_page(page, address):
-    page.goto(address)
-    page.wait_for_selector("html[data-ready]")
+    open_page(page, address)
     page.wait_for_selector(".cell[data-state=kept]")
-    page.wait_for_selector("li:nth-child(3) .cell[data-state=suggested]")
+    page.wait_for_selector(".cell[data-state=waiting]", state="detached")
     return page
 
 
@@ -144,7 +143,8 @@ def waiting_page(page, address):
         answer = route.fetch().json()
         for photo in answer["photos"]:
             photo.update(waiting if held and photo["index"] == 0 else {})
-        route.fulfill(json=answer | {"version": 0})
+        # so that the next answer has all photos, until it comes; then only those that change
+        route.fulfill(json=answer | ({"version": 0} if held else {}))
 
     held = [True]
     page.suggest = held.clear
@@ -190,6 +190,25 @@ def test_a_crop_that_was_made_on_a_photo_that_waits_is_kept_when_its_suggestion_
     page.wait_for_selector("#suggestions .card[aria-pressed=false]")
     assert page.get_attribute(".editor", "data-crop") == made
     assert page.is_enabled("#accept")
+
+
+def test_what_the_page_asked_before_a_decision_does_not_undo_it(review_page):
+    page = review_page
+    page.click("li:nth-child(1) .cell")
+    opened(page, 0)
+    page.keyboard.press("r")
+    opened(page, 1)
+    polls = HeldRequests(page, "**/photos?since=*")
+    poll = polls.take()
+    old = poll.fetch(url=poll.request.url.split("?")[0])  # of all photos
+    page.keyboard.press("b")
+    opened(page, 0)
+    page.keyboard.press("Enter")
+    opened(page, 1)
+    poll.fulfill(response=old)
+    polls.take()  # by which the page has read what it asked before
+    assert page.get_attribute("li:nth-child(1) .cell", "data-state") == "accepted"
+    assert "1 accepted, 0 rejected" in page.inner_text("#counts")
 
 
 def test_on_a_phone_the_decision_is_in_reach_and_covers_no_footer(review_page):

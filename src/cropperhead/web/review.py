@@ -369,10 +369,10 @@ class Review:
         if result.failure:
             self._update(photo, state=FAILED, reason=result.failure)
             return
-        self._update(photo, state=SUGGESTED, crops=result.crops)
         crops = [list(astuple(crop)) for crop in result.crops]
         trace = list(result.trace or ())
         self.log.add("crops", photo.name, model=self.source, trace=trace, crops=crops)
+        self._update(photo, state=SUGGESTED, crops=result.crops)
 
 
 def _refuse_person_crop(edited: EditedPhoto) -> None:

@@ -58,14 +58,18 @@ let edited = null;
 let unseen = null;
 /** The indexes of the photos that the filter lets through, in order. @type {number[]} */
 let listed = [];
+/** How often the server has answered what was sent to it: what was asked for before may be older. */
+let answered = 0;
 
 async function poll() {
   let delay = POLL_MS.idle;
+  const before = answered;
   try {
     const answer = await ask(`photos?since=${latest?.version ?? 0}`);
     const changes = /** @type {Changes} */ (await answer.json());
-    apply(changes);
-    const isBusy = changes.writing.is_running || photos.some(({ state }) => state === "waiting");
+    const isOld = before !== answered;
+    if (!isOld) apply(changes);
+    const isBusy = isOld || changes.writing.is_running || photos.some(({ state }) => state === "waiting");
     if (isBusy) delay = POLL_MS.busy;
   } catch (error) {
     const kept = " Your decisions are kept: run `cropperhead review` again.";
@@ -421,6 +425,7 @@ async function write() {
 async function post(path, body) {
   const headers = { "Content-Type": "application/json" };
   const answer = await ask(path, { method: "POST", headers, body: JSON.stringify(body) });
+  answered += 1;
   return answer.json();
 }
 
