@@ -346,3 +346,53 @@ def test_several_packets_in_another_format_are_rejected(tmp_path):
     content, place = file.read_bytes(), file.read_bytes().index(b"iTXt") - 4
     file.write_bytes(content[:place] + chunk[start : start + length] + content[place:])
     assert rejection(file).kind == "several_packets"
+
+
+EXIV2, ADOBE = "XMP Core 4.4.0-Exiv2", "Adobe XMP Core 7.0-c000"
+BETWEEN = "2024:04:01 12:00:00"  # after EARLY and before LATE
+
+
+@pytest.mark.parametrize(
+    ("software", "modified", "changed", "toolkit", "counts"),
+    [
+        ("darktable 4.2.1", BETWEEN, EARLY, EXIV2, False),
+        ("RawTherapee 5.11", BETWEEN, EARLY, EXIV2, False),
+        ("GIMP 2.10.34", BETWEEN, EARLY, ADOBE, False),
+        ("darktable 4.2.1", BETWEEN, LATE, ADOBE, True),  # cropped in Lightroom afterwards
+        ("darktable 4.2.1", "2024:05:20 10:00:00", LATE, ADOBE, True),  # at the same time
+        ("darktable 4.2.1", None, EARLY, EXIV2, False),
+        ("darktable 4.2.1", BETWEEN, None, EXIV2, False),
+        ("darktable 4.2.1", BETWEEN, None, ADOBE, True),
+        ("darktable 4.2.1", BETWEEN, None, None, True),
+        ("Adobe Photoshop Lightroom Classic 13.0", BETWEEN, EARLY, ADOBE, True),
+        ("Ver.1.10", BETWEEN, EARLY, ADOBE, True),  # a camera's
+        ("digiKam-7.9.0", BETWEEN, EARLY, EXIV2, True),  # it signs what it only describes
+        (None, BETWEEN, EARLY, EXIV2, True),
+    ],
+)
+def test_settings_that_a_program_copied_into_the_picture_that_it_made_do_not_count(
+    tmp_path, software, modified, changed, toolkit, counts
+):
+    exif = {0x0131: software, 0x0132: modified}
+    save_photo(
+        tmp_path / "lib" / "a.jpg",
+        packet(NEW, changed, toolkit),
+        exif={tag: value for tag, value in exif.items() if value},
+    )
+    outcomes, tops, _ = read(tmp_path / "lib", tmp_path / "out")
+    assert outcomes == {"a.jpg": "cropped" if counts else "rejected"}
+    assert list(tops.values()) == ([0.1] if counts else [])
+
+
+def test_a_person_s_crop_of_a_picture_with_copied_settings_counts(tmp_path):
+    exif = {0x0131: "darktable 4.2.1", 0x0132: BETWEEN}
+    save_photo(tmp_path / "lib" / "a.jpg", packet(NEW, EARLY, EXIV2), exif=exif)
+    crop = darktable.encode(Crop(0.3, 0.2, 0.8, 0.9, 0.0), 90, 60)
+    (tmp_path / "lib" / "a.jpg.xmp").write_bytes(darktable_xmp(crop))
+    assert top(tmp_path / "lib", tmp_path / "out") == (0.3, ["copied"])
+
+
+def test_a_picture_that_was_made_of_an_uncropped_photo_is_uncropped(tmp_path):
+    exif = {0x0131: "darktable 4.2.1", 0x0132: BETWEEN}
+    save_photo(tmp_path / "lib" / "a.jpg", packet(UNCROPPED, EARLY, EXIV2), exif=exif)
+    assert read(tmp_path / "lib", tmp_path / "out")[0] == {"a.jpg": "uncropped"}

@@ -19,6 +19,7 @@ from cropperhead.geometry.crops import FULL_FRAME, Crop, Rectangle
 from cropperhead.library import (
     journal_records,
     marks,
+    provenance,
     scan,
     settings,
     suggestion_history,
@@ -235,7 +236,7 @@ def find_traces(folder: Path, entry: Entry) -> Mapping[Path, Trace]:
 
 def photo_tags() -> list[str]:
     """The tags that ExifTool is asked for in every photo."""
-    return [*settings.photo_tags(), *_PHOTO_TAGS, *DOCUMENT_TAGS]
+    return [*settings.photo_tags(), *provenance.PHOTO_TAGS, *_PHOTO_TAGS, *DOCUMENT_TAGS]
 
 
 class _Walk:

@@ -15,7 +15,19 @@ from cropperhead.editors.base import Tags
 _TOOLKIT, _TOOL, _CHANGED = "XMP-x:XMPToolkit", "XMP-xmp:CreatorTool", "XMP-xmp:MetadataDate"
 _SUGGESTED_FOR = "XMP-cropperhead:Editor"
 TAGS = (_TOOLKIT, _TOOL, _CHANGED, _SUGGESTED_FOR)
+_SOFTWARE, _MODIFIED = "IFD0:Software", "IFD0:ModifyDate"
+PHOTO_TAGS = (_SOFTWARE, _MODIFIED)  # of a photo, besides `TAGS`
 _ADOBE = "Adobe XMP Core"
+# Programs that make a new picture of a photo and sign it in EXIF. darktable, and RawTherapee from
+# 5.10 on, copy all XMP of the photo or of its sidecar into it (rendered by darktable-cli 4.2.1;
+# `Exiv2Metadata::saveToImage` in RawTherapee's rtengine/metadata.cc).
+_RENDERERS = re.compile(
+    r"(darktable|rawtherapee|art|ansel|vkdt|rapidraw|filmulator|lightzone|gimp|krita|pinta|paint|"
+    r"affinity|luminar|pixelmator|photomator|photoscape|photopea|polarr|snapseed|capture one|dxo|"
+    r"on1|topaz|exposure x|silkypix|photivo|ufraw|digital photo professional|nx studio|capture nx|"
+    r"viewnx|windows photo editor|microsoft windows photo|imagemagick)\b",
+    re.IGNORECASE,
+)
 # Photo managers that sign as the creator. Cameras do too, so that not any name but Adobe's will do.
 _MANAGERS = re.compile(
     r"digikam|darktable|exiftool|gthumb|shotwell|geeqie|xnview|acdsee|photo mechanic|picasa|"
@@ -53,6 +65,23 @@ def read_provenance(tags: Tags, editor: str) -> Provenance:
 def is_marked(tags: Tags) -> bool:
     """Whether a packet holds CropperHead's mark."""
     return _SUGGESTED_FOR in tags
+
+
+def find_renderer(tags: Tags) -> str:
+    """The program that has made a photo's picture after its XMP was written; "" for none.
+
+    Camera Raw's settings in it are then those of the picture from which it was made. `tags` are
+    `TAGS` and `PHOTO_TAGS`. EXIF's times have no zone: those of the place count.
+    """
+    software = str(tags.get(_SOFTWARE, ""))
+    if not _RENDERERS.match(software):
+        return ""
+    rendered, written = (_parse_time(str(tags.get(tag, ""))) for tag in (_MODIFIED, _CHANGED))
+    if rendered is None or written is None:
+        is_later = not str(tags.get(_TOOLKIT, _ADOBE)).startswith(_ADOBE)
+    else:
+        is_later = rendered.replace(tzinfo=None) > written.replace(tzinfo=None)
+    return software if is_later else ""
 
 
 def _parse_time(text: str) -> datetime | None:

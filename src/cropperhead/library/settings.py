@@ -125,7 +125,7 @@ def _is_at_home(photo: str, one: FileSettings) -> bool:
 
 def _counts_over(one: FileSettings, home: FileSettings, photo: str) -> bool:
     if one.provenance.is_suggestion and home.file == photo:
-        return not _holds_crop(home, if_unsure=True)
+        return not _holds_crop(home.editor, home.settings, if_unsure=True)
     if one.provenance.is_copy:
         return False
     if home.provenance.changed is None:
@@ -135,12 +135,12 @@ def _counts_over(one: FileSettings, home: FileSettings, photo: str) -> bool:
 
 def _is_crop(one: FileSettings) -> bool:
     """Whether a file is sound and holds a crop, as far as that can be told."""
-    return not one.error and _holds_crop(one, if_unsure=False)
+    return not one.error and _holds_crop(one.editor, one.settings, if_unsure=False)
 
 
-def _holds_crop(one: FileSettings, if_unsure: bool) -> bool:
+def _holds_crop(editor: Editor, settings: Settings, if_unsure: bool) -> bool:
     try:
-        return one.editor.state(one.settings).holds_crop
+        return editor.state(settings).holds_crop
     except RejectedFile:
         return if_unsure
 
@@ -200,7 +200,17 @@ def _embedded(folder: Path, entry: Entry, tags: Tags) -> Iterator[FileSettings]:
         if editor.embeds_crops:
             source = f"{editor.name} embedded"
             by = provenance.read_provenance(tags, editor.name)
-            yield FileSettings(PHOTOGRAPHER, editor, source, entry.file, settings, broken, by)
+            error = broken or _copied(editor, settings, tags)
+            yield FileSettings(PHOTOGRAPHER, editor, source, entry.file, settings, error, by)
+
+
+def _copied(editor: Editor, settings: Settings, tags: Tags) -> RejectedFile | None:
+    """Why the settings inside a photo are not its own, if they hold a crop of another picture."""
+    renderer = provenance.find_renderer(tags)
+    if not renderer or not _holds_crop(editor, settings, if_unsure=True):
+        return None
+    problem = f"{renderer} has made the picture since, and copied the settings of {editor.name}"
+    return RejectedFile("copied", problem)
 
 
 def _refuse_export(editor: Editor, settings: Settings) -> None:
