@@ -2,9 +2,9 @@
 # exiftool "-XMP<=packet.xmp" photo.jpg writes the photo's EXIF anew; "-XMP:XMP<=packet.xmp" does not.
 #
 # Expected: both put a packet of XMP into the photo and leave its EXIF as it is, byte for byte.
-# Seen: without the group's name ExifTool also looks for places for XMP inside EXIF (Canon's notes have one). To do so, it
-# takes EXIF apart and writes only what it knows of it: 100 bytes here that belong to no tag are lost, and in such places
-# cameras and other programs keep data.
+# Seen: without the group's name ExifTool also looks for places for XMP inside EXIF (Canon's notes have one). To do
+# so, it takes EXIF apart and writes only what it knows of it: 100 bytes here that belong to no tag are lost, and in
+# such places cameras and other programs keep data.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
