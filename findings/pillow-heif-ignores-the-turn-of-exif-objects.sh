@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # pillow-heif writes a photo's turn if EXIF comes as bytes, and loses it if EXIF comes as Pillow's own object.
 #
-# Expected: saving as HEIC with `exif=image.getexif()` keeps the orientation, as it does with Pillow's other formats, and
-# as `exif=image.getexif().tobytes()` does.
-# Seen: EXIF is stored in both cases, but only bytes are searched for an orientation. With the object, the container is
-# not turned. Programs show HEIC as its container says, and pillow-heif resets EXIF's orientation to 1 on reading, so
-# that a portrait photo lies on its side and nothing tells. The notes still have `original_orientation` 6, for a turn
-# that was not applied.
+# Expected: saving as HEIC with `exif=image.getexif()` keeps the orientation, as it does with Pillow's other formats,
+# and as `exif=image.getexif().tobytes()` does.
+# Seen: EXIF is stored in both cases, but only bytes are searched for an orientation. With the object, the container
+# is not turned. Programs show HEIC as its container says, and pillow-heif resets EXIF's orientation to 1 on reading,
+# so that a portrait photo lies on its side and nothing tells. The notes still have `original_orientation` 6, for a
+# turn that was not applied.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

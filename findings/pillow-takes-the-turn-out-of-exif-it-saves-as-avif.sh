@@ -2,9 +2,10 @@
 # Saving a photo as AVIF takes the orientation out of the EXIF object that the caller passed.
 #
 # Expected: `image.save(file, exif=exif)` reads `exif` and leaves it as it is. It does for JPEG, PNG, WebP and TIFF.
-# Seen: the AVIF writer moves the orientation into the container, which is right, and removes it from the caller's object
-# to do so. A program that writes one photo in several formats with the same EXIF loses the turn of all that come after
-# the AVIF: they lie on their side, and what they look like depends on the order in which they were written.
+# Seen: the AVIF writer moves the orientation into the container, which is right, and removes it from the caller's
+# object to do so. A program that writes one photo in several formats with the same EXIF loses the turn of all that
+# come after the AVIF: they lie on their side, and what they look like depends on the order in which they were
+# written.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
