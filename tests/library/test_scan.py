@@ -78,6 +78,15 @@ def test_profiles_are_named_by_the_whole_name_of_their_photo(tmp_path):
     assert scan.others == {".pp3": 3}
 
 
+def test_a_sidecar_is_of_the_photos_of_which_lightroom_reads_it(tmp_path):
+    touch(tmp_path, "a.HEIC", "a.jpg", "a.mov", "a.xmp", "b.dng", "b.heic", "b.xmp")
+    touch(tmp_path, "c.jpg", "c.mov", "c.tif", "c.xmp", "d.heic", "d.png", "d.xmp")
+    assert {name: bool(own) for name, own in sidecars(tmp_path).items()} == {
+        **{"a.HEIC": True, "a.jpg": False, "b.dng": False, "b.heic": True},
+        **{"c.jpg": True, "c.tif": True, "d.heic": True, "d.png": True},
+    }
+
+
 def test_a_sidecar_without_any_photo_is_an_entry_of_its_own(tmp_path):
     touch(tmp_path, "a.jpg", "gone.xmp", "raw.cr2", "raw.xmp")
     kinds = {entry.file: entry.kind for entry in library.scan(tmp_path).entries}

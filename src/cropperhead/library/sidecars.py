@@ -78,11 +78,12 @@ def _partners(
     if not any(rule.drops_photo_suffix for rule in own_rules):
         return []
     photos = by_stem.get(fold_name(stem), [])
-    # IMG_1.xmp next to both IMG_1.NEF and IMG_1.JPG is the RAW's: a JPEG's settings are within it,
-    # and so are a DNG's
+    # IMG_1.xmp next to both IMG_1.NEF and IMG_1.JPG is the RAW's, next to IMG_1.HEIC that one's: a
+    # JPEG's settings are within it, and so are a DNG's
     raws = [name for name in photos if suffix(name) in raw.SUFFIXES]
     unread = frozenset().union(*(rule.unread_for for rule in own_rules))
-    left = [name for name in raws if suffix(name) not in unread] or raws or photos
+    read = [name for name in photos if suffix(name) in PHOTOS - unread]
+    left = [name for name in raws if name in read] or read or raws or photos
     return _without_misspelt(stem, left)
 
 
