@@ -262,6 +262,30 @@ def test_a_photo_whose_pixels_may_have_been_turned_since_it_was_cropped_is_rejec
     assert kinds(run(tmp_path, tmp_path / "out")) == {name: "turn"}
 
 
+@pytest.mark.parametrize(
+    ("stated", "code", "outcome"),
+    [
+        ((900, 600), 1, "cropped"),  # the picture has 90 x 60 px: made smaller since
+        ((91, 60), 1, "cropped"),
+        ((60, 90), 6, "cropped"),  # as displayed
+        ((60, 90), 1, "frame"),  # turned since
+        ((60, 90), 3, "frame"),
+        ((120, 60), 1, "frame"),  # cut since
+        ((0, 0), 1, "cropped"),
+        ((90, None), 1, "cropped"),
+    ],
+)
+def test_a_photo_whose_pixels_may_have_been_cut_since_it_was_cropped_is_rejected(
+    tmp_path, stated, code, outcome
+):
+    tags = Image.Exif()
+    tags[0x0112] = code
+    sides = {0xA002: stated[0], 0xA003: stated[1]}
+    tags.get_ifd(0x8769).update({tag: side for tag, side in sides.items() if side is not None})
+    picture().save(tmp_path / "a.jpg", exif=tags, xmp=xmp(settings()))
+    assert kinds(run(tmp_path, tmp_path / "out")) == {"a.jpg": outcome}
+
+
 @pytest.mark.parametrize(("own", "shown_as"), [(8, 8), (1, 1), (None, 6)])
 def test_a_dng_is_displayed_by_its_xmp_only_if_it_has_no_orientation(tmp_path, own, shown_as):
     tags = {0x0112: (SHORT, [own])} if own else {}

@@ -78,6 +78,8 @@ _IS_OF_CATALOG, _STATED_INSIDE = "IsOfCatalog", "OrientationInside"
 # (`ImportPhotoData` in XMP Toolkit SDK's ReconcileLegacy.cpp, commit 7093513), of a DNG only where
 # it has one (`SyncOrientation` in DNG SDK 1.4's dng_xmp.cpp).
 _PIXELS_MAY_BE_TURNED = frozenset({"image/jpeg", "image/tiff"})
+_STATED_SIZE, _SAME_SHAPE = "StatedSize", 0.02  # of the aspect
+_SIDES = ("ExifIFD:ExifImageWidth", "ExifIFD:ExifImageHeight")
 _MIME, _DNG, _FILES_OWN = "File:MIMEType", "image/x-adobe-dng", "IFD0:Orientation"
 
 name = "lightroom"
@@ -116,9 +118,18 @@ def read_settings(file: Path, tags: Tags) -> Settings:
     Inside a photo whose format overrules it, it is only `_STATED_INSIDE`.
     """
     del file  # ExifTool has read it
-    inside = tags.get(_ORIENTATION) if tags.get(_MIME) in _PIXELS_MAY_BE_TURNED else None
-    turns = {"Orientation": inner_orientation(tags), _STATED_INSIDE: inside}
-    return tags_in_group(tags, GROUP) | turns
+    settings = tags_in_group(tags, GROUP) | {"Orientation": inner_orientation(tags)}
+    if tags.get(_MIME) in _PIXELS_MAY_BE_TURNED:
+        settings[_STATED_INSIDE] = tags.get(_ORIENTATION)
+        settings[_STATED_SIZE] = _stated_size(tags)
+    return settings
+
+
+def _stated_size(tags: Tags) -> tuple[int, int] | None:
+    """The pixels' width and height by EXIF; None where it does not state both."""
+    width, height = (tags.get(tag) for tag in _SIDES)
+    whole = isinstance(width, int) and isinstance(height, int)
+    return (width, height) if whole and width > 0 and height > 0 else None
 
 
 def inner_orientation(photo: Tags) -> Any:
@@ -189,6 +200,7 @@ def decode(settings: Settings, width: int, height: int, exif_orientation: int = 
     Raises RejectedFile when the numbers make no rectangle within the frame, or in another one.
     """
     _refuse_turned(settings, exif_orientation)
+    _refuse_cut(settings, width, height, exif_orientation)
     _refuse_warped(settings)
     top, left, bottom, right, angle = _limits(settings)
     _refuse_impossible(settings, angle)
@@ -348,6 +360,23 @@ def _refuse_turned(settings: Settings, exif_orientation: int) -> None:
             f"its XMP has orientation {stated}, its EXIF none: another program may have turned its "
             "pixels since it was cropped",
         )
+
+
+def _refuse_cut(settings: Settings, width: int, height: int, exif_orientation: int) -> None:
+    """EXIF may state the size of the pixels, or, of a photo that it turns, as displayed."""
+    stated = settings.get(_STATED_SIZE)
+    shown = orientation.displayed_size(width, height, exif_orientation)
+    if stated and not any(_have_one_shape(stated, size) for size in ((width, height), shown)):
+        raise RejectedFile(
+            "frame",
+            f"its EXIF states {stated[0]} x {stated[1]} px, and it has {width} x {height}: another "
+            "program may have cut or turned its pixels since it was cropped",
+        )
+
+
+def _have_one_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    ratio = one[0] * other[1] / (one[1] * other[0])
+    return abs(ratio - 1) <= _SAME_SHAPE
 
 
 def _refuse_warped(settings: Settings) -> None:

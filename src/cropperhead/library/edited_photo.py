@@ -47,6 +47,8 @@ _PHOTO_TAGS = (
     "ExifIFD:SerialNumber",
     "ExifIFD:DateTimeOriginal",
     "ExifIFD:SubSecTimeOriginal",
+    "ExifIFD:ExifImageWidth",
+    "ExifIFD:ExifImageHeight",
 )
 # XMP Media Management's names of a document and of what it was made from; of sidecars, too
 DOCUMENT_TAGS = (
