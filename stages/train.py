@@ -11,7 +11,7 @@ from cropperhead import params
 from cropperhead.dataset import split_labels
 from cropperhead.system import code_hash, stage
 from cropperhead.system.file_hash import file_sha256
-from cropperhead.training import base_model, choice_report, fit, preferences, tracking
+from cropperhead.training import base_model, choice_report, fit, preferences, run_facts, tracking
 from cropperhead.training.checkpoint import Checkpoint
 from cropperhead.training.networks import keras_model
 from cropperhead.training.repeatable import make_repeatable
@@ -22,6 +22,7 @@ def main() -> None:
     folder, labels_file, splits_file, fields, preferred_file, *outputs = map(Path, sys.argv[1:])
     model_file, history_file, choice_file, logs, kept = outputs
     settings = params.load()
+    run_facts.warn_of_unused(settings)
     make_repeatable(settings.train)
     labels = split_labels.read_labels_with_splits(labels_file, splits_file)
     start = base_model.start_from(labels, settings)

@@ -8,6 +8,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+from cropperhead import params
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
@@ -58,3 +60,15 @@ def test_every_benchmark_that_a_page_names_exists():
     for page in (ROOT / "docs").rglob("*.md"):
         for name in re.findall(r"benchmarks/(\w+\.py)", page.read_text(encoding="utf-8")):
             assert (ROOT / "benchmarks" / name).exists(), f"{page.name}: {name}"
+
+
+def test_every_value_that_a_page_has_people_try_is_one_that_the_network_uses():
+    pages = [ROOT / "README.md", ROOT / "params.yaml", *(ROOT / "docs").rglob("*.md")]
+    tried = [
+        name
+        for page in pages
+        for line in re.findall(r"dvc exp run .*", page.read_text(encoding="utf-8"))
+        for name in re.findall(r"-S '?([\w.]+)=", line)
+    ]
+    assert len(tried) > 4
+    assert set(tried) <= set(params.effective(params.load(ROOT / "params.yaml")))

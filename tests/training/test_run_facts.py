@@ -75,6 +75,24 @@ def test_an_experiment_is_compared_with_the_commit_that_it_started_from(project,
     assert run_facts.run_tags(values())["dvc_experiment"] == "windy-owl"
 
 
+def test_a_changed_value_that_the_network_does_not_use_is_named(project, capsys):
+    change(
+        project, ("  learning_rate: 0.002", "  learning_rate: 0.001"), ("  seed: 7", "  seed: 8")
+    )
+    change(project, ("  overlap_weight: 3.0", "  overlap_weight: 2.0"))
+    change(project, ("predecessor_loss: squared_error", "predecessor_loss: clip_penalty"))
+    run_facts.warn_of_unused(params.load())
+    assert capsys.readouterr().err.splitlines() == [
+        "params.yaml: train.learning_rate is 0.001 now, which train.quality standard does not use: "
+        "change train.head.learning_rate.",
+        "params.yaml: train.predecessor_loss is clip_penalty now, which train.quality standard "
+        "does not use.",
+    ]
+    commit()
+    run_facts.warn_of_unused(params.load())
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.usefixtures("project")
 def test_a_run_names_the_processor_and_its_threads():
     tags = run_facts.run_tags(values())

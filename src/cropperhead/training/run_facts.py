@@ -3,7 +3,8 @@
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def run_name(values: Mapping[str, Any]) -> str:
     `values` are those of `params.effective`. An experiment of DVC is compared with the commit that
     it started from.
     """
-    committed = _committed_values()
+    committed = _committed(params.effective)
     changes = [
         f"{name.removeprefix('train.')}={value}"
         for name, value in values.items()
@@ -36,6 +37,24 @@ def run_name(values: Mapping[str, Any]) -> str:
         return f"{values['train.quality']} seed {values['train.seed']}"
     more = len(changes) - _NAMED
     return ", ".join(changes[:_NAMED]) + (f", {more} more" if more > 0 else "")
+
+
+def warn_of_unused(settings: params.Params) -> None:
+    """Print which values that differ from the last commit's the chosen network does not use."""
+    committed, used = _committed(params.flatten), params.effective(settings)
+    quality = settings.train.quality
+    for name, value in params.flatten(settings).items():
+        if name not in used and committed.get(name, value) != value:
+            problem = f"{name} is {value} now, which train.quality {quality} does not use"
+            text = f"{params.FILE}: {problem}{_used_instead(name, used)}."
+            print(text, file=sys.stderr, flush=True)
+
+
+def _used_instead(name: str, used: Collection[str]) -> str:
+    """Names the values that replace an unused one, for the end of a sentence."""
+    last = f".{name.rpartition('.')[2]}"
+    others = [one for one in used if one.startswith("train.") and one.endswith(last)]
+    return f": change {' or '.join(others)}" if others else ""
 
 
 def run_tags(values: Mapping[str, Any]) -> dict[str, str]:
@@ -81,10 +100,10 @@ def _cpu() -> str:
     return next(names, "")
 
 
-def _committed_values() -> dict[str, Any]:
+def _committed(by_name: Callable[[params.Params], dict[str, Any]]) -> dict[str, Any]:
     """Return the committed params by dotted name; none without git, or of another version."""
     try:
         text = run_git("show", f"{os.environ.get(_BASELINE, 'HEAD')}:./{params.FILE}")
-        return params.effective(params.parse(text.encode()))
+        return by_name(params.parse(text.encode()))
     except (SetupError, ParamsError):
         return {}
