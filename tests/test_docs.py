@@ -1,5 +1,6 @@
 """The documentation's site."""
 
+import configparser
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 from conftest import ROOT
+from dvc_render.html import HTML
 
 from cropperhead import params
 
@@ -72,3 +74,19 @@ def test_every_value_that_a_page_has_people_try_is_one_that_the_network_uses():
     ]
     assert len(tried) > 4
     assert set(tried) <= set(params.effective(params.load(ROOT / "params.yaml")))
+
+
+@pytest.mark.parametrize("has_network", [False, True])
+def test_the_page_of_plots_says_that_curves_are_missing_without_a_network(browser, has_network):
+    config = configparser.ConfigParser()
+    config.read(ROOT / ".dvc" / "config")
+    template = (ROOT / ".dvc" / config["plots"]["html_template"]).read_text(encoding="utf-8")
+    vega = '<script src="https://cdn.jsdelivr.net/npm/vega-embed@6"></script>'
+    content = HTML(template).with_scripts(vega).with_element("<div>a plot</div>").embed()
+    page = browser.new_page()
+    body = "function vegaEmbed() {}"
+    page.route("**/*", lambda one: one.fulfill(body=body) if has_network else one.abort())
+    page.set_content(content)
+    assert "a plot" in page.inner_text("body")
+    assert page.is_visible("text=The curves are missing") is not has_network
+    page.close()

@@ -147,6 +147,11 @@ def test_the_command_line_prints_its_help():
     assert "demo-library" in done.stdout
 
 
+def test_what_is_plotted_is_named_once_with_its_titles():
+    # a stage's own `plots` would be drawn a second time, by their file's name
+    assert [name for name, stage in STAGES.items() if "plots" in stage] == []
+
+
 def test_every_command_in_the_readme_exists_and_every_command_is_in_it():
     named = set(re.findall(r"cropperhead ([a-z][a-z-]+)", README))
     assert named == set(COMMANDS)

@@ -304,7 +304,9 @@ def test_a_network_that_has_not_learned_is_not_called_better_by_its_other_answer
 
 def test_plots_tables_hold_every_limit_and_every_photo():
     evaluation = make_evaluation(0.5)
-    assert len(metrics.limits_table(evaluation)) == 5 * 60
+    limits = metrics.limits_table(evaluation)
+    assert len(limits) == 4 * 60  # without the angle, which is no share of a side
+    assert limits["limit"].unique().tolist() == ["top", "left", "bottom", "right"]
     overlap = metrics.overlap_table(evaluation)
     assert overlap["share"].tolist() == pytest.approx(np.linspace(0, 1, 60))
     assert (np.diff(overlap["cnn"]) >= 0).all()

@@ -8,9 +8,12 @@ import pytest
 
 from cropperhead.training import quiet_start
 
-START = (
-    "from cropperhead.training import quiet_start; {}import tensorflow as tf; print(tf.add(2, 2))"
-)
+START = """
+from cropperhead.training import quiet_start
+{}
+import tensorflow as tf
+print(tf.add(2, 2))
+"""
 
 
 @pytest.mark.parametrize(("arranged", "is_quiet"), [("quiet_start.arrange()", True), ("", False)])

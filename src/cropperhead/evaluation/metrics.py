@@ -89,7 +89,10 @@ def detailed_metrics(evaluation: Evaluation) -> dict[str, object]:
 
 
 def limits_table(evaluation: Evaluation) -> pd.DataFrame:
-    """List the human and predicted value of every limit of every test label, for plots."""
+    """List the human and predicted value of every test label's four limits, for a plot.
+
+    The angle is none of them: in degrees, it would squeeze the others into one point.
+    """
     limits = evaluation.limits()
     tables = [
         pd.DataFrame(
@@ -99,7 +102,7 @@ def limits_table(evaluation: Evaluation) -> pd.DataFrame:
                 CNN: limits[CNN][:, i],
             }
         )
-        for i, name in enumerate(CROP_COLUMNS)
+        for i, name in enumerate(CROP_COLUMNS[:4])
     ]
     return pd.concat(tables, ignore_index=True)
 
