@@ -1,4 +1,6 @@
 import csv
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -362,3 +364,25 @@ def test_further_tags_become_columns_with_defaults(tmp_path):
     assert found.loc["c.jpg"].tolist() == [0, 0, "unknown", -1]  # not a number
     assert found.loc["d.jpg", "XMP-crs:Exposure2012"] == 0.3  # as the text has it
     assert found["XMP:Rating"].dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    ("stated", "outcome"),
+    [
+        ((600, 400), "cropped"),
+        ((6000.0, 4000.0), "cropped"),  # made smaller since
+        ((400, 600), "rejected"),  # turned since
+        ((600, 600), "rejected"),  # cut since
+        ((None, None), "cropped"),
+        ((0, 0), "cropped"),
+        (("600", "x"), "cropped"),
+    ],
+)
+def test_a_catalog_s_crop_of_a_photo_that_had_another_shape_is_rejected(tmp_path, stated, outcome):
+    lib = tmp_path / "lib"
+    photo(lib, "a.jpg")  # of 600 x 400 px
+    text = real_text(lightroom.encode(CROP, *STORED))
+    catalog = make_catalog(lib / "my.lrcat", [Photo("a.jpg", text, root=f"{lib}/")])
+    with closing(sqlite3.connect(catalog)) as database, database:
+        database.execute("UPDATE Adobe_images SET fileWidth = ?, fileHeight = ?", stated)
+    assert run(lib, tmp_path)["outcome"].to_dict() == {"a.jpg": outcome}

@@ -10,6 +10,7 @@ crop, so the corners are neither sorted nor made positive.
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -121,15 +122,15 @@ def read_settings(file: Path, tags: Tags) -> Settings:
     settings = tags_in_group(tags, GROUP) | {"Orientation": inner_orientation(tags)}
     if tags.get(_MIME) in _PIXELS_MAY_BE_TURNED:
         settings[_STATED_INSIDE] = tags.get(_ORIENTATION)
-        settings[_STATED_SIZE] = _stated_size(tags)
+        settings |= stated_size(*(tags.get(tag) for tag in _SIDES))
     return settings
 
 
-def _stated_size(tags: Tags) -> tuple[int, int] | None:
-    """The pixels' width and height by EXIF; None where it does not state both."""
-    width, height = (tags.get(tag) for tag in _SIDES)
-    whole = isinstance(width, int) and isinstance(height, int)
-    return (width, height) if whole and width > 0 and height > 0 else None
+def stated_size(width: Any, height: Any) -> dict[str, Any]:
+    """The setting that tells of which size the stored frame was; empty unless both are numbers."""
+    sides = [width, height]
+    are_numbers = all(isinstance(side, int | float) and 1 <= side < math.inf for side in sides)
+    return {_STATED_SIZE: [round(side) for side in sides]} if are_numbers else {}
 
 
 def inner_orientation(photo: Tags) -> Any:
@@ -363,18 +364,22 @@ def _refuse_turned(settings: Settings, exif_orientation: int) -> None:
 
 
 def _refuse_cut(settings: Settings, width: int, height: int, exif_orientation: int) -> None:
-    """EXIF may state the size of the pixels, or, of a photo that it turns, as displayed."""
+    """EXIF may state the size of the pixels, or, of a photo that it turns, as displayed.
+
+    A catalog has the one that the photo had when Lightroom looked at it last.
+    """
     stated = settings.get(_STATED_SIZE)
     shown = orientation.displayed_size(width, height, exif_orientation)
     if stated and not any(_have_one_shape(stated, size) for size in ((width, height), shown)):
         raise RejectedFile(
             "frame",
-            f"its EXIF states {stated[0]} x {stated[1]} px, and it has {width} x {height}: another "
-            "program may have cut or turned its pixels since it was cropped",
+            f"{'the catalog' if settings.get(_IS_OF_CATALOG) else 'EXIF'} states {stated[0]} x "
+            f"{stated[1]} px, and it has {width} x {height}: another program may have cut or "
+            "turned its pixels since it was cropped",
         )
 
 
-def _have_one_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+def _have_one_shape(one: Sequence[int], other: Sequence[int]) -> bool:
     ratio = one[0] * other[1] / (one[1] * other[0])
     return abs(ratio - 1) <= _SAME_SHAPE
 

@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cropperhead.editors import lightroom_develop_settings
+from cropperhead.editors import lightroom, lightroom_develop_settings
 from cropperhead.editors.base import PHOTOGRAPHER
 from cropperhead.editors.lightroom_develop_settings import BROKEN
 from cropperhead.errors import RejectedFile
@@ -30,13 +30,13 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "AgLibraryFolder": ("rootFolder", "pathFromRoot"),
     "AgLibraryRootFolder": ("absolutePath",),
 }
-# Which of an image's settings are in use, where catalogs have it
-_IN_USE = "developSettingsIDCache"
+# Where catalogs have them: which of an image's settings are in use, and the stored frame in px
+_IN_USE, _SIDES = "developSettingsIDCache", ("fileWidth", "fileHeight")
 # Joined by primary keys alone, so that no catalog makes more rows than it has images.
 _IMAGES = """
     SELECT images.id_local, images.rootFile, images.masterImage, images.copyName,
            images.orientation, roots.absolutePath, folders.pathFromRoot, files.baseName,
-           files.extension, coalesce(current.id_local, edits.latest)
+           files.extension, coalesce(current.id_local, edits.latest), {width}, {height}
     FROM Adobe_images AS images
     LEFT JOIN AgLibraryFile AS files ON files.id_local = images.rootFile
     LEFT JOIN AgLibraryFolder AS folders ON folders.id_local = files.folder
@@ -78,7 +78,8 @@ class CatalogImage:
     `path` is the photo's absolute path where the catalog last saw it, `from_root` the part of it
     below the folder that Lightroom lists as a root; both with forward slashes, and empty where the
     catalog names no file. `author` is unique among the images of one photo. `settings` are those
-    of `editors/lightroom.py`; empty, except for `Orientation`, where Lightroom holds no edits.
+    of `editors/lightroom.py`; empty, except for `Orientation` and the frame's size, where Lightroom
+    holds no edits.
     `problem` is the reason why the image cannot be used.
     """
 
@@ -243,7 +244,8 @@ def _refuse_long_names(database: sqlite3.Connection) -> None:
 
 def _images(database: sqlite3.Connection, names: frozenset[str]) -> Iterator[CatalogImage]:
     photo, authors = None, dict[str, int]()
-    for image, file, master, name, letters, *place, edits in database.execute(_query(database)):
+    rows = database.execute(_query(database))
+    for image, file, master, name, letters, *place, edits, width, height in rows:
         if file != photo:
             photo, authors = file, {}
         author = _author(master, name, authors)
@@ -255,7 +257,7 @@ def _images(database: sqlite3.Connection, names: frozenset[str]) -> Iterator[Cat
             stored = _stored(database, edits)
             settings = lightroom_develop_settings.parse_develop_settings(
                 stored, names, _text(letters)
-            )
+            ) | lightroom.stated_size(width, height)
         except RejectedFile as error:
             problem = RejectedFile(error.kind, f"image {image} of the catalog: {error}")
         yield CatalogImage(path, from_root, author, settings, problem)
@@ -264,8 +266,11 @@ def _images(database: sqlite3.Connection, names: frozenset[str]) -> Iterator[Cat
 def _query(database: sqlite3.Connection) -> str:
     """What asks for the images: with the settings in use, otherwise the latest ones."""
     shape = database.execute("SELECT name FROM pragma_table_info('Adobe_images')")
-    is_known = (_IN_USE.encode(),) in shape.fetchall()
-    return _IMAGES.format(in_use=f"images.{_IN_USE}" if is_known else "NULL")
+    known = {name.decode(errors="replace") for (name,) in shape}
+    in_use, width, height = (
+        f"images.{one}" if one in known else "NULL" for one in (_IN_USE, *_SIDES)
+    )
+    return _IMAGES.format(in_use=in_use, width=width, height=height)
 
 
 def _author(master: Any, name: Any, numbers: dict[str, int]) -> str:
