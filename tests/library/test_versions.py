@@ -1,4 +1,5 @@
 import csv
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -386,3 +387,23 @@ def test_a_catalog_s_crop_of_a_photo_that_had_another_shape_is_rejected(tmp_path
     with closing(sqlite3.connect(catalog)) as database, database:
         database.execute("UPDATE Adobe_images SET fileWidth = ?, fileHeight = ?", stated)
     assert run(lib, tmp_path)["outcome"].to_dict() == {"a.jpg": outcome}
+
+
+@pytest.mark.parametrize("written_last", ["my.lrcat", "Backups/2024-05-20 1000/my.lrcat"])
+def test_a_backup_of_a_catalog_counts_only_for_photos_that_no_other_has(tmp_path, written_last):
+    lib = tmp_path / "lib"
+    for shade, name in enumerate(("a.jpg", "b.jpg")):
+        photo(lib, name, shade=shade)
+    root, old = f"{lib}/", real_text(lightroom.encode(Crop(0.1, 0.1, 0.9, 0.9, 0), *STORED))
+    now = real_text(lightroom.encode(Crop(0.3, 0.1, 0.9, 0.9, 0), *STORED))
+    copied = Photo("a.jpg", old, root=root, copy_of=0, copy_name="deleted since")
+    before = [Photo("a.jpg", old, root=root), copied, Photo("b.jpg", old, root=root)]
+    make_catalog(lib / "Backups" / "2024-05-20 1000" / "my.lrcat", before)
+    make_catalog(lib / "my.lrcat", [Photo("a.jpg", now, root=root)])
+    os.utime(lib / written_last, (2e9, 2e9))
+    run(lib, tmp_path)
+    found = labels(tmp_path).reset_index()
+    assert found[["photo", "author", "crop_top"]].round(3).values.tolist() == [
+        ["a.jpg", "photographer", 0.3],
+        ["b.jpg", "photographer", 0.1],
+    ]
