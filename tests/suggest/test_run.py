@@ -315,14 +315,15 @@ def test_no_photo_is_turned_without_straightening(model, tmp_path, capsys):
     assert sure[0] == sure[1]
 
 
-def test_a_printed_line_says_how_sure_a_turn_is(model, tmp_path, capsys):
+def test_a_printed_line_says_how_likely_a_turn_helps(model, tmp_path, capsys):
     for number in range(6):
         save_photo(tmp_path / f"{number}.png", image=noise(number))
     lines = run(capsys, model, tmp_path)[1].splitlines()
     turned = [line for line in lines if "turned by" in line]
     assert turned
     assert all(
-        re.search(r"turned by [+-]\d+\.\d° \(\d+% sure\), confidence", line) for line in turned
+        re.search(r"turned by [+-]\d+\.\d° \(helps with a probability of \d+%\), confidence", line)
+        for line in turned
     )
 
 
@@ -457,7 +458,11 @@ def test_damaged_lines_of_a_journal_are_counted_in_the_summary(model, tmp_path, 
 def test_a_sheet_shows_every_photo(model, tmp_path, capsys):
     for number in range(7):
         save_photo(tmp_path / f"{number}.jpg", image=noise(number))
-    assert run(capsys, model, tmp_path, "--sheet", tmp_path / "s" / "sheet.png")[0] == 0
+    target = tmp_path / "s" / "sheet.png"
+    status, out, _ = run(capsys, model, tmp_path, "--sheet", target, "--dry-run")
+    assert (status, out) == (0, f"7 suggested, 7 to be drawn in {target}, 0 skipped, 0 failed\n")
+    status, out, _ = run(capsys, model, tmp_path, "--sheet", target)
+    assert (status, out) == (0, f"7 suggested, 7 drawn in {target}, 0 skipped, 0 failed\n")
     with Image.open(tmp_path / "s" / "sheet.png") as sheet:
         sheet.load()
         assert (sheet.format, sheet.width) == ("PNG", 2000)

@@ -16,18 +16,18 @@ def sentences(choice, known=(), photos=100, source="cropperhead-base"):
 
 
 def test_a_personal_step_is_explained_with_its_scores_and_in_words():
-    scores = {"base": 0.65, "fitted": 0.7012}
+    scores = {"base": 0.65, "personal": 0.7012}
     choice = Choice("personal", scores, 20, "crop 12 % tighter than most, keep 4:5")
     assert sentences(choice) == [
-        "Chosen: the base model with a personal step (overlap on 20 crops that it was not fitted "
-        "to: fitted 0.701, base 0.650).",
+        "Chosen: the base model with a personal step. Overlap on 20 crops that it was not fitted "
+        "to: 0.701 for the base model with a personal step, 0.650 for the base model as it is.",
         "You crop 12 % tighter than most, keep 4:5.",
     ]
 
 
 def test_one_crop_is_not_several():
     said = sentences(Choice("base", {"base": 0.7}, 1), known=["a.jpg"], photos=1)
-    assert "overlap on 1 crop that" in said[0]
+    assert "Overlap on 1 crop that" in said[0]
     assert "from 1 of the 1 photo, which" in said[-1]
 
 
@@ -38,7 +38,7 @@ def test_without_crops_to_compare_it_says_so():
 
 
 def test_photos_that_the_base_knows_are_told():
-    choice = Choice("base", {"base": 0.7, "fitted": 0.69}, 30)
+    choice = Choice("base", {"base": 0.7, "personal": 0.69}, 30)
     assert sentences(choice, known=["a.jpg", "b.jpg"])[-1] == (
         "The base model learned from 2 of the 100 photos, which count in no score."
     )

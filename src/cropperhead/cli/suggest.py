@@ -96,7 +96,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
     show_default=True,
     callback=_check_confidence,
     metavar="X",
-    help="Skip photos whose crop has a confidence below X.",
+    help="Skip photos whose crop has a confidence below X: the overlap to expect with your own.",
 )
 @click.option(
     "--straighten-only",

@@ -76,10 +76,12 @@ class Delivery:
     def finish(self) -> None:
         """Write the contact sheet, if one is wanted."""
         file = self._options.sheet
-        if file is None or not self._sheet or self._options.dry_run:
+        if file is None or not self._sheet:
             return
         try:
-            write_sheet(file, self._sheet)
+            if not self._options.dry_run:
+                write_sheet(file, self._sheet)
+            self._log.drawn = len(self._sheet)
         except OSError as error:
             self._log.fail(file, f"cannot be written: {error.strerror or error}")
 
@@ -142,14 +144,14 @@ def describe_crop(crop: api.Crop) -> str:
         return f"the whole frame, {confidence}"
     share = (crop.bottom - crop.top) * (crop.right - crop.left)
     sides = ", ".join(f"{name} {getattr(crop, name):.1%}" for name in _LIMITS[:4])
-    rotation = f", turned by {crop.angle:+.1f}°{_how_sure(crop)}" if crop.angle else ""
+    rotation = f", turned by {crop.angle:+.1f}°{_chance(crop)}" if crop.angle else ""
     return f"keeps {share:.0%} ({sides}){rotation}, {confidence}"
 
 
 def sheet_caption(photo: Path, crop: api.Crop) -> str:
-    """The file's name, the crop's confidence, its rotation and how sure that is."""
-    rotation = f" {crop.angle:+.1f}°{_how_sure(crop)}" if crop.angle else ""
-    return f"{photo.name}  {crop.confidence:.2f}{rotation}"
+    """The file's name, the crop's confidence and its rotation."""
+    rotation = f", turned by {crop.angle:+.1f}°" if crop.angle else ""
+    return f"{photo.name}  confidence {crop.confidence:.2f}{rotation}"
 
 
 def write_sheet(file: Path, photos: Sequence[tuple[str, bytes]]) -> None:
@@ -170,8 +172,12 @@ def refuse_other_picture(file: Path) -> None:
         )
 
 
-def _how_sure(crop: api.Crop) -> str:
-    return "" if crop.straightening is None else f" ({crop.straightening:.0%} sure)"
+def _chance(crop: api.Crop) -> str:
+    return (
+        ""
+        if crop.straightening is None
+        else f" (helps with a probability of {crop.straightening:.0%})"
+    )
 
 
 def _numbers(crop: api.Crop) -> dict[str, float]:

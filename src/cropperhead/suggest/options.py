@@ -102,6 +102,7 @@ class SuggestLog:
     suggested: int = 0
     written: int = 0
     copied: int = 0
+    drawn: int = 0  # on the sheet
     skipped: dict[str, list[Path]] = field(default_factory=dict)
     failed: dict[str, list[Path]] = field(default_factory=dict)
     damaged: dict[Path, str] = field(default_factory=dict)  # journals of which lines were skipped
@@ -114,6 +115,8 @@ class SuggestLog:
             parts.append(f"{self.written:,} {future}written for {self.options.write}")
         if self.options.apply is not None:
             parts.append(f"{self.copied:,} {future}copied to {self.options.apply}")
+        if self.options.sheet is not None:
+            parts.append(f"{self.drawn:,} {future}drawn in {self.options.sheet}")
         parts += [f"{_count(self.skipped):,} skipped", f"{_count(self.failed):,} failed"]
         lines = [*_lines("skipped", self.skipped), *_lines("failed", self.failed)]
         lines += [f"  damaged: {file}: {why}" for file, why in self.damaged.items()]

@@ -12,7 +12,7 @@ from cropperhead.words import format_count
 _NAMES = {
     "base": "the base model as it is",
     "personal": "the base model with a personal step",
-    "tuned": "the base model, trained further on your crops",
+    "tuned": "the base model trained further on your crops",
     "own": "a network of your crops alone",
 }
 _LEARNS_FROM_VOTES = (None, "tuned", "own")  # None: a network that nothing was compared with
@@ -55,7 +55,7 @@ def explain_choice(record: Mapping[str, Any]) -> list[str]:
             f"The base model learned from {known:,} of these {photos}, so it was not a "
             "candidate: the network was trained from scratch."
         ] * (known > 0)
-    sentences = [f"Chosen: {_NAMES[record['chosen']]}{_scores(record)}."]
+    sentences = [f"Chosen: {_NAMES[record['chosen']]}{_scores(record)}"]
     if record["words"] and record["chosen"] in ("personal", "tuned"):
         sentences.append(f"You {record['words']}.")
     if known and record["chosen"] != "own":
@@ -89,8 +89,8 @@ def explain_preferred(record: Mapping[str, Any]) -> list[str]:
 def _scores(record: Mapping[str, Any]) -> str:
     """The mean overlaps of the candidates, the best first."""
     if not record["scores"]:
-        return ", as there are too few crops to compare"
+        return ", as there are too few crops to compare."
     order = sorted(record["scores"].items(), key=lambda each: -each[1])
-    shown = ", ".join(f"{name} {score:.3f}" for name, score in order)
+    shown = ", ".join(f"{score:.3f} for {_NAMES.get(name, name)}" for name, score in order)
     scored = format_count(record["scored"], "crop")
-    return f" (overlap on {scored} that it was not fitted to: {shown})"
+    return f". Overlap on {scored} that it was not fitted to: {shown}."

@@ -200,7 +200,7 @@ function describe(photo) {
   if (photo.state !== "suggested") return photo.reason;
   const [crop] = photo.crops;
   const confidence = `confidence ${number(crop.confidence, 2)}`;
-  const turned = crop.angle === 0 ? "" : `, turned by ${number(crop.angle, 1)}°${howSure(crop)}`;
+  const turned = crop.angle === 0 ? "" : `, turned by ${number(crop.angle, 1)}°${helps(crop)}`;
   const unlike = photo.unlike ? ", unlike the photos that the model learned from" : "";
   const decided = photo.decision === "" ? "undecided" : photo.decision;
   const changed = photo.crop === null ? "" : ", changed by you";
@@ -209,8 +209,8 @@ function describe(photo) {
 }
 
 /** @param {Suggested} crop */
-function howSure({ straightening }) {
-  return straightening === null ? "" : ` (${number(100 * straightening)} % sure)`;
+function helps({ straightening }) {
+  return straightening === null ? "" : ` (helps with a probability of ${number(100 * straightening)} %)`;
 }
 
 /** @param {Photo} photo */
@@ -291,7 +291,7 @@ function fillSuggestions(photo, picture) {
       const thumbnail = cutOut(picture, one, THUMBNAIL_SIDE);
       thumbnail.setAttribute("aria-hidden", "true");
       const label = place === 0 ? "Suggested" : `Alternative ${place}`;
-      const text = make("span", {}, make("strong", { textContent: label }), make("span", { textContent: `overlap ${number(one.confidence, 2)}` }));
+      const text = make("span", {}, make("strong", { textContent: label }), make("span", { textContent: `confidence ${number(one.confidence, 2)}` }));
       const card = make("button", { type: "button", className: "card", title: `${label} (${place + 1})` }, thumbnail, text);
       card.addEventListener("click", () => editor.reset(plain(one)));
       return card;

@@ -31,7 +31,7 @@ export function suggest(prediction, ratio, count, wish = USUAL) {
   });
 }
 
-/** The overlap to expect of the whole photo. @param {Prediction} prediction @param {Wish} [wish] */
+/** The confidence in the whole photo, which is the overlap to expect. @param {Prediction} prediction @param {Wish} [wish] */
 export function confidenceOfWhole(prediction, wish = USUAL) {
   const [top, left, bottom, right] = prediction.content;
   const height = bottom - top;

@@ -197,7 +197,7 @@ function workToSend() {
 function card(choice, picture) {
   const thumbnail = cutOut(picture, choice.crop, THUMBNAIL_SIDE);
   thumbnail.setAttribute("aria-hidden", "true");
-  const sure = choice.confidence === null ? "" : `overlap ${number(choice.confidence, 2)}`;
+  const confidence = choice.confidence === null ? "" : `confidence ${number(choice.confidence, 2)}`;
   const turned = choice.crop.angle === 0 ? "" : `turned by ${number(choice.crop.angle, 1)}°`;
   const made = make(
     "button",
@@ -207,7 +207,7 @@ function card(choice, picture) {
       "span",
       {},
       make("strong", { textContent: choice.label }),
-      make("span", { textContent: sure }),
+      make("span", { textContent: confidence }),
       make("span", { textContent: turned }),
     ),
   );
@@ -215,7 +215,7 @@ function card(choice, picture) {
   return made;
 }
 
-/** What is to be said of the suggestion: how sure its turn is, and what speaks against it. */
+/** What is to be said of the suggestion: how likely its turn helps, and what speaks against it. */
 function remarks() {
   if (prediction === null) return [];
   const { crop } = choices[0];
