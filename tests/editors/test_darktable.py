@@ -142,6 +142,28 @@ def test_the_oldest_sidecars_have_four_sequences():
     assert rejection(old | {"History_enabled": [1]}) == "incomplete"
 
 
+@pytest.mark.parametrize("code", range(-1, 8))
+@pytest.mark.parametrize("version", [None, 1, 2, 3, 5])
+def test_a_turn_that_darktable_2_made_is_refused_where_later_versions_turn_otherwise(code, version):
+    old = {
+        "History_operation": ["flip", "crop"],
+        "History_enabled": [1, 1],
+        "History_modversion": [2, 1],
+        "History_params": [flip(code)["Params"], crop()["Params"]],
+    }
+    values = settings(flip(code), crop(), Xmp_version=version) | old
+    if version in {3, 5} or code in {-1, 0, 3, 4, 7}:
+        assert box(values)[4] == 0
+    else:
+        assert rejection(values) == "turn"
+
+
+def test_a_turn_that_darktable_2_has_switched_off_is_none():
+    values = settings(flip(5, Enabled=0), crop(), Xmp_version=2)
+    assert box(values) == PLAIN
+    assert rejection(settings(crop(), Xmp_version=2, Raw_params=5 << 24)) == "turn"
+
+
 def opened(*later: dict[str, Any], hashed: str = HASH_ON_OPENING, **fields: Any) -> dict[str, Any]:
     """Settings of a photo that darktable has cropped on opening, and what was done `later`."""
     first = [

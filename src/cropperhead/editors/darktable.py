@@ -48,6 +48,10 @@ _NEUTRAL = 1e-4
 _EXIF_OF_FLIP = (1, 4, 2, 3, 5, 6, 8, 7)
 _FLIP_FROM_EXIF, _FLIP_Y, _FLIP_X, _SWAP = -1, 1, 2, 4
 _NO_OLD_FLIP = (0, 0xFF)
+# Up to 2.6 the bits of a quarter turn meant the other direction, those of a mirror perhaps the
+# other axis (its src/common/image.h), and no later version undoes that (issues 3892 and 7746).
+_OTHERWISE_UP_TO_2 = (_FLIP_Y, _FLIP_X, _SWAP | _FLIP_Y, _SWAP | _FLIP_X)
+_LAST_XMP_OF_2 = 2
 _GROUP = "XMP-darktable:"
 _HEIF = "HEIF"
 
@@ -129,6 +133,7 @@ def decode(
     make no rectangle within the frame, or one in a frame that is warped or not the stored one.
     """
     steps = history.last_steps(settings)
+    _refuse_turned_by_2(settings, steps)
     darktable_moves.refuse(settings, width, height)
     turns = _turns(steps, _flip(settings, steps, exif_orientation))
     numbers = "; ".join(f"{operation} {_format_turn(turn)}" for operation, turn in turns.items())
@@ -302,6 +307,20 @@ def _flip(settings: Settings, steps: Mapping[str, history.Step], exif_orientatio
     if steps["flip"].version == 1:  # together with EXIF's, where later versions replace it
         return _combine_flips(_bits(code), from_exif)
     return from_exif if code == _FLIP_FROM_EXIF else _bits(code)
+
+
+def _refuse_turned_by_2(settings: Settings, steps: Mapping[str, history.Step]) -> None:
+    if history.xmp_version(settings) > _LAST_XMP_OF_2:
+        return
+    code = history.old_flip(settings)
+    if "flip" in steps:
+        flip = steps["flip"]
+        code = int(history.unpack_fields(flip)["orientation"]) if flip.enabled else 0
+    if code in _OTHERWISE_UP_TO_2:
+        raise RejectedFile(
+            "turn",
+            "darktable up to 2.6, which wrote it, turns the photo by it in another way than later",
+        )
 
 
 def _bits(code: int) -> int:

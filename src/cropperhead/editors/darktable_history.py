@@ -74,7 +74,7 @@ class Step:
 
 def read_entries(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The entries of the history in their order, in the form that the version of the XMP has."""
-    version = _whole(settings.get("Xmp_version"), "Xmp_version", 0)
+    version = xmp_version(settings)
     if version > _NEWEST_XMP_VERSION:
         raise RejectedFile(
             "unknown_version", f"Xmp_version is {version}, expected at most {_NEWEST_XMP_VERSION}"
@@ -87,6 +87,11 @@ def read_entries(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if version == 2:
         return history
     return sorted(history, key=lambda entry: _whole(entry.get("Num"), "Num", 0))
+
+
+def xmp_version(settings: Mapping[str, Any]) -> int:
+    """The version of the XMP: 2 up to darktable 2.6, 3 that of 3.0, 5 the newest."""
+    return _whole(settings.get("Xmp_version"), "Xmp_version", 0)
 
 
 def last_steps(settings: Mapping[str, Any]) -> dict[str, Step]:
@@ -118,7 +123,7 @@ def module_order(settings: Mapping[str, Any], names: Mapping[str, Any]) -> list[
     Raises RejectedFile (`unknown_version`) for an order of a newer darktable.
     """
     version = _order_version(settings)
-    is_numbered = _whole(settings.get("Xmp_version"), "Xmp_version", 0) >= _FIRST_WITH_ORDERS
+    is_numbered = xmp_version(settings) >= _FIRST_WITH_ORDERS
     if is_numbered and version > _NEWEST_ORDER:
         raise RejectedFile(
             "unknown_version",
