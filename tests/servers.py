@@ -22,7 +22,7 @@ import uvicorn
 from cropperhead.web.server import make_config
 
 _POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-_START_S = 60
+_START_S = 180  # MLflow's server takes a minute on a busy machine
 _HELD: list[socket.socket] = []  # until the process ends
 BUCKET = "crops"
 PAGE = 100  # objects that a store lists at a time; Amazon's lists 1,000

@@ -188,7 +188,7 @@ def test_a_server_that_dies_in_the_middle_costs_no_epoch(stack, project, monkeyp
         use(address, monkeypatch)
         train(between=lambda: stack.kill("mlflow"))
     said = capsys.readouterr().err  # what MLflow's client saw depends on the moment
-    assert re.search(rf"MLflow: {address}: .*(refused|reset by peer|closed)", said)
+    assert re.search(rf"MLflow: {address}: .*(refused|reset by peer|closed|Broken pipe)", said)
     assert "Training goes on, and the next run logs this" in said
     with stack.running("mlflow", MLFLOW_PATH) as address:
         use(address, monkeypatch)

@@ -77,8 +77,10 @@ def test_a_database_and_a_store_that_go_away_lose_nothing(
                 postgresql.start()
                 people.wait_for_answers(10)
                 object_store.pause()
-                people.wait_for_answers(1, 503)
-                object_store.go_on()
+                try:
+                    people.wait_for_answers(1, 503)
+                finally:
+                    object_store.go_on()
                 people.wait_for_answers(10)
             assert server.terminate() == 0
         finally:

@@ -243,14 +243,14 @@ def busy(tmp_path):
 def test_ctrl_c_ends_at_once_and_workers_print_nothing(busy, moment):
     assert f"{moment}\n" in iter(busy.stdout.readline, "")
     os.killpg(busy.pid, signal.SIGINT)  # as a terminal does: to every process
-    _, errors = busy.communicate(timeout=30)
+    _, errors = busy.communicate(timeout=60)
     assert (busy.returncode, errors) == (130, "")
 
 
 def test_no_worker_outlives_its_parent(busy):
     assert "result\n" in iter(busy.stdout.readline, "")
     busy.kill()
-    busy.communicate(timeout=30)  # which ends once no process holds the pipes
+    busy.communicate(timeout=60)  # which ends once no process holds the pipes
 
 
 def is_protected(chunk: Sequence[int]) -> list[str]:
