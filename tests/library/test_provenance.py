@@ -396,3 +396,22 @@ def test_a_picture_that_was_made_of_an_uncropped_photo_is_uncropped(tmp_path):
     exif = {0x0131: "darktable 4.2.1", 0x0132: BETWEEN}
     save_photo(tmp_path / "lib" / "a.jpg", packet(UNCROPPED, EARLY, EXIV2), exif=exif)
     assert read(tmp_path / "lib", tmp_path / "out")[0] == {"a.jpg": "uncropped"}
+
+
+@pytest.mark.parametrize(
+    ("step", "toolkit", "counts"),
+    [
+        ("&lt;filter filterName='transform:crop'/&gt;", EXIV2, False),
+        ("&lt;filter filterName='transform:crop'/&gt;", ADOBE, True),  # cropped in Lightroom since
+        ("", EXIV2, True),
+    ],
+)
+def test_settings_in_a_picture_that_digikam_has_edited_are_those_of_its_original(
+    tmp_path, step, toolkit, counts
+):
+    history = f'digiKam:ImageHistory="&lt;history&gt;{step}&lt;/history&gt;"'
+    own = f'xmlns:digiKam="http://www.digikam.org/ns/1.0/" {history} rdf:about'
+    edited = packet(NEW, EARLY, toolkit).replace(b"rdf:about", own.encode())
+    save_photo(tmp_path / "lib" / "a_v1.jpg", edited, exif={0x0131: "digiKam-8.2.0"})
+    outcomes, _, _ = read(tmp_path / "lib", tmp_path / "out")
+    assert outcomes == {"a_v1.jpg": "cropped" if counts else "rejected"}

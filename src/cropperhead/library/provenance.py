@@ -16,16 +16,19 @@ _TOOLKIT, _TOOL, _CHANGED = "XMP-x:XMPToolkit", "XMP-xmp:CreatorTool", "XMP-xmp:
 _SUGGESTED_FOR = "XMP-cropperhead:Editor"
 TAGS = (_TOOLKIT, _TOOL, _CHANGED, _SUGGESTED_FOR)
 _SOFTWARE, _MODIFIED = "IFD0:Software", "IFD0:ModifyDate"
-PHOTO_TAGS = (_SOFTWARE, _MODIFIED)  # of a photo, besides `TAGS`
+_STEPS = (
+    "XMP-digiKam:ImageHistory"  # digiKam signs what it only describes, too: this tells of edits
+)
+PHOTO_TAGS = (_SOFTWARE, _MODIFIED, _STEPS)  # of a photo, besides `TAGS`
 _ADOBE = "Adobe XMP Core"
 # Programs that make a new picture of a photo and sign it in EXIF. darktable, and RawTherapee from
 # 5.10 on, copy all XMP of the photo or of its sidecar into it (rendered by darktable-cli 4.2.1;
 # `Exiv2Metadata::saveToImage` in RawTherapee's rtengine/metadata.cc).
 _RENDERERS = re.compile(
     r"(darktable|rawtherapee|art|ansel|vkdt|rapidraw|filmulator|lightzone|gimp|krita|pinta|paint|"
-    r"affinity|luminar|pixelmator|photomator|photoscape|photopea|polarr|snapseed|capture one|dxo|"
-    r"on1|topaz|exposure x|silkypix|photivo|ufraw|digital photo professional|nx studio|capture nx|"
-    r"viewnx|windows photo editor|microsoft windows photo|imagemagick)\b",
+    r"showfoto|affinity|luminar|pixelmator|photomator|photoscape|photopea|polarr|snapseed|dxo|on1|"
+    r"capture one|topaz|exposure x|silkypix|photivo|ufraw|digital photo professional|nx studio|"
+    r"capture nx|viewnx|windows photo editor|microsoft windows photo|imagemagick)\b",
     re.IGNORECASE,
 )
 # Photo managers that sign as the creator. Cameras do too, so that not any name but Adobe's will do.
@@ -53,8 +56,7 @@ class Provenance:
 
 def read_provenance(tags: Tags, editor: str) -> Provenance:
     """The provenance of a packet's settings of an editor, from ExifTool's `TAGS`."""
-    toolkit = str(tags.get(_TOOLKIT, _ADOBE))
-    is_copy = not toolkit.startswith(_ADOBE) or _MANAGERS.search(str(tags.get(_TOOL, "")))
+    is_copy = not _is_adobes(tags) or _MANAGERS.search(str(tags.get(_TOOL, "")))
     return Provenance(
         changed=_parse_time(str(tags.get(_CHANGED, ""))),
         is_copy=bool(is_copy),
@@ -73,15 +75,22 @@ def find_renderer(tags: Tags) -> str:
     Camera Raw's settings in it are then those of the picture from which it was made. `tags` are
     `TAGS` and `PHOTO_TAGS`. EXIF's times have no zone: those of the place count.
     """
-    software = str(tags.get(_SOFTWARE, ""))
+    software, is_adobes = str(tags.get(_SOFTWARE, "")), _is_adobes(tags)
+    if "<filter" in str(tags.get(_STEPS, "")) and not is_adobes:
+        return "digiKam"
     if not _RENDERERS.match(software):
         return ""
     rendered, written = (_parse_time(str(tags.get(tag, ""))) for tag in (_MODIFIED, _CHANGED))
     if rendered is None or written is None:
-        is_later = not str(tags.get(_TOOLKIT, _ADOBE)).startswith(_ADOBE)
+        is_later = not is_adobes
     else:
         is_later = rendered.replace(tzinfo=None) > written.replace(tzinfo=None)
     return software if is_later else ""
+
+
+def _is_adobes(tags: Tags) -> bool:
+    """Whether Adobe's library wrote a packet last, or nothing tells."""
+    return str(tags.get(_TOOLKIT, _ADOBE)).startswith(_ADOBE)
 
 
 def _parse_time(text: str) -> datetime | None:
