@@ -130,6 +130,13 @@ def test_crops_have_one_height_and_no_metadata(study_made, tmp_path):
     assert len({file.stat().st_mtime_ns for file in files}) == 1
 
 
+def test_crops_are_written_in_the_order_of_their_names(study_made):
+    names = [name for name, _ in folder.session_crops(study_made[0], study_made[1], 0)]
+    # of three croppers' crops of 20 photos and the catch trials', those that the session shows
+    assert len(names) > 60
+    assert names == sorted(names)
+
+
 def test_a_crop_has_another_name_in_each_session(study_made):
     _, study = study_made
     one, two = (

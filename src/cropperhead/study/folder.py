@@ -242,10 +242,13 @@ def session_content(study: Study, session: int) -> dict[str, Any]:
 
 
 def session_crops(folder: Path, study: Study, session: int) -> Iterator[tuple[str, Path]]:
-    """Yield the name of each crop of a session, and its file."""
+    """Yield the name of each crop of a session, and its file, sorted by names.
+
+    Another order could show in that of the files, and tell croppers apart.
+    """
     shown = {(ballot.photo, side) for ballot in study.design[session] for side in ballot.shown}
-    for photo, cropper in sorted(shown):
-        yield study.crop_token(session, photo, cropper), crop_file(folder, photo, cropper)
+    named = {study.crop_token(session, *each): crop_file(folder, *each) for each in shown}
+    yield from sorted(named.items())
 
 
 def _limits(
