@@ -1,12 +1,16 @@
 import dataclasses
+import math
 
 import pytest
 import sample_comparison
 from sample_comparison import FINDINGS, comparison, picture
 from simulated_votes import simulate
 
+from cropperhead.evaluation import number_text
+from cropperhead.evaluation.findings import JudgeScore
 from cropperhead.report import page, votes_section
 from cropperhead.report.votes_section import VotesSection
+from cropperhead.stats import Interval
 from cropperhead.study import findings, votes
 
 ORDERED = {"human": 1.0, "cnn": 0.4, "random": -1.2}
@@ -92,6 +96,22 @@ def test_the_page_shows_shares_and_the_photos_that_people_liked(many):
     assert all(name in shown for name in names)
     assert "2 of 12 people voted carelessly" in shown
     assert "percent preferred" in shown
+
+
+def test_what_both_judges_can_tell_apart_stands_beside_what_people_can(many):
+    judges = [
+        JudgeScore("cnn", Interval(0.52, 0.45, 0.6), Interval(0.95, 0.91, 0.98)),
+        JudgeScore("random", Interval(0.7, 0.6, 0.8), Interval(math.nan, math.nan, math.nan)),
+    ]
+    rows = {row.key: row for row in votes_section.votes_table(many, LABELS, judges).rows}
+    told = {each.cropper: each.accuracy.mean for each in many.told}
+    assert [cell.text for cell in rows["cnn"].cells[2:]] == [
+        number_text.format_percent(told["cnn"]),
+        "0.52",
+        "0.95",
+    ]
+    assert [cell.text for cell in rows["random"].cells[3:]] == ["0.70", number_text.DASH]
+    assert [cell.text for cell in rows["human"].cells[2:]] == [number_text.DASH] * 3
 
 
 def test_votes_on_an_earlier_models_crops_are_told_as_such(many):

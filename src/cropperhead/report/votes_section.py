@@ -55,7 +55,7 @@ def votes_table(
 ) -> Table:
     """Make the table of win shares, with a forest plot, and of who can tell crops apart."""
     told = {each.cropper: each.accuracy for each in found.told}
-    blind = {each.cropper: each.auc for each in judges}
+    judged = {each.cropper: (each.auc, each.trained_auc) for each in judges}
     head = (
         Column("Cropper", is_text=True),
         Column("Preferred", hint="to another’s crop; ties count half", better="higher"),
@@ -66,7 +66,12 @@ def votes_table(
             short="By people",
         ),
         Column(
-            "Distinguished by the blind judge", hint="AUC; 0.50 is guessing", short="By the judge"
+            "Distinguished by the blind judge", hint="AUC; 0.50 is guessing", short="Blind judge"
+        ),
+        Column(
+            "Distinguished by the trained judge",
+            hint="AUC; it knows both kinds",
+            short="Trained judge",
         ),
     )
     rows = tuple(
@@ -76,7 +81,7 @@ def votes_table(
                 _percent_cell(share),
                 _percent_cell(found.unweighted[key]),
                 _percent_cell(told.get(key)),
-                _share_cell(blind.get(key)),
+                *(_auc_cell(auc) for auc in judged.get(key, (None, None))),
             ),
             key,
             bar=charts.bar(key, _label(key, labels), _in_percent(share)),
@@ -186,8 +191,10 @@ def _percent_cell(share: Interval | None) -> Cell:
     return Cell(format_percent(share.mean), format_range(_in_percent(share), 0, unit=" %"))
 
 
-def _share_cell(share: Interval | None) -> Cell:
-    return NO_VALUE if share is None else Cell(format_number(share.mean, 2), format_range(share, 2))
+def _auc_cell(auc: Interval | None) -> Cell:
+    if auc is None or not math.isfinite(auc.mean):
+        return NO_VALUE
+    return Cell(format_number(auc.mean, 2), format_range(auc, 2))
 
 
 def _percent(share: Interval) -> str:
