@@ -148,6 +148,18 @@ def test_one_s_own_result_comes_after_the_last_vote(client, study_made):
     assert sum(each["of"] for each in result["liked"]) == 2 * (30 + 6 + 18)
 
 
+def test_one_s_own_result_names_croppers_in_words():
+    comparisons = [
+        voting._Comparison("like", "none", "smartcrop", "left"),
+        voting._Comparison("like", "median", "none", "right"),
+    ]
+    assert [each["cropper"] for each in voting._liked(comparisons)] == [
+        "those of “no crop”",
+        "constant",
+        "those of “smartcrop”",
+    ]
+
+
 def test_who_withdraws_is_forgotten_and_late_votes_are_refused(client, study_made, tmp_path):
     given = begin(client).json()
     send(client, given["session"], answers(given["ballots"][:3]))

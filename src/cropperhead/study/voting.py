@@ -16,7 +16,7 @@ from cropperhead.collection.ballot_box import BallotBox, Rater
 from cropperhead.collection.handover import Opened
 from cropperhead.collection.sent import parse_id, parse_receipt
 from cropperhead.errors import DataError, RejectedFile
-from cropperhead.evaluation.croppers import CNN, HUMAN, RANDOM
+from cropperhead.evaluation.croppers import CNN, HUMAN, MEDIAN, NONE, PREDECESSOR, RANDOM
 from cropperhead.study import folder as folders
 from cropperhead.study.folder import Stamp, Study
 from cropperhead.study.returned import ReturnedSession, parse_votes, table_rows
@@ -29,7 +29,14 @@ _PROBLEMS = {
     "unknown_crop": "this study has no such crop",
     "no_study": "the study is not there at the moment; try again later",
 }
-_LABELS = {HUMAN: "the photographer’s", CNN: "the network’s", RANDOM: "random"}
+_LABELS = {
+    HUMAN: "the photographer’s",
+    CNN: "the network’s",
+    RANDOM: "random",
+    PREDECESSOR: "the former network’s",
+    MEDIAN: "constant",
+    NONE: "those of “no crop”",
+}
 
 
 class _Comparison(NamedTuple):
