@@ -30,10 +30,16 @@ def by_key(page):
         page.keyboard.press("2")  # the second best of three
 
 
-def by_touch(page):
+def by_click(page):
     page.locator(".crop").nth(1).click()
     if page.evaluate(_STATE)["hasBest"]:
         page.locator(".crop").nth(0).click()
+
+
+def by_touch(page):
+    page.locator(".crop").nth(1).tap()
+    if page.evaluate(_STATE)["hasBest"]:
+        page.locator(".crop").nth(0).tap()
 
 
 def _wait(page, is_there):

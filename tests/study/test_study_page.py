@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from playwright.sync_api import expect
-from voting_pages import DRAWN, by_key, by_touch, vote
+from voting_pages import DRAWN, by_click, by_key, vote
 from web_pages import axe_violations
 
 from cropperhead.study import export, folder, returned
@@ -63,14 +63,14 @@ def test_a_session_goes_on_after_a_reload_and_without_the_server(page, site, stu
     page.set_viewport_size(PHONE)
     page.goto(f"{site}/index.html?session=1")
     page.click("#begin")
-    vote(page, 5, by_touch)
+    vote(page, 5, by_click)
     page.reload()
     expect(page.locator("#extent")).to_contain_text("5 times")
     page.click("#begin")
     page.wait_for_selector("html[data-loaded]")  # all crops are there
     page.context.set_offline(True)
     total = len(study_made[1].design[0])
-    vote(page, total - 5, by_touch)
+    vote(page, total - 5, by_click)
     given = returned.parse(_saved(page, tmp_path).read_bytes(), study_made[1])
     assert len(given.votes) == total
     assert {answer for answer, _ in given.votes.values()} == {"right", "213"}
@@ -162,7 +162,7 @@ def test_two_tabs_share_their_votes(page, site):
     expect(other.locator("#extent")).to_contain_text("3 times")
     other.bring_to_front()
     other.click("#begin")
-    vote(other, 2, by_touch)
+    vote(other, 2, by_click)
     expect(page.locator("#extent")).to_contain_text("5 times")
     (kept,) = page.evaluate("Object.values(localStorage)")
     assert len(json.loads(kept)["votes"]) == 5
