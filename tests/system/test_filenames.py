@@ -17,6 +17,7 @@ from cropperhead.errors import LibraryError
 from cropperhead.library import scan
 from cropperhead.photos import exiftool
 from cropperhead.system import filenames
+from cropperhead.web import server
 
 pytestmark = pytest.mark.usefixtures("one_process")
 
@@ -95,18 +96,24 @@ def test_a_folder_whose_name_is_not_valid_utf8_is_listed_escaped(photos):
         ["convert", "--to", "darktable", "{}"],
         ["suggest", "--write", "darktable", "--overwrite", "{}", "--model", "model.tflite"],
         ["compare", "{}", "--out", "out"],
+        ["review", "{}", "--no-browser", "--model", "model.tflite"],
+        ["base", "build", "{}", "--out", "base"],
     ],
     ids=" ".join,
 )
-def test_no_command_passes_an_odd_folder_to_exiftool(photos, requests, capfd, arguments):
+def test_no_command_passes_an_odd_folder_to_exiftool(
+    photos, requests, capfd, monkeypatch, arguments
+):
+    monkeypatch.setattr(server, "run", lambda _, opened, __: opened.close())  # of `review`
     if arguments[0] == "compare":  # it ends after the extraction, because the model is empty
         save_photo(photos / "good.jpg")
-    for suffix in ("", f"/{ODD}", f"/{ODD}/deep/hidden.jpg"):
+    suffixes = ("", f"/{ODD}", f"/{ODD}/deep/hidden.jpg")
+    for suffix in suffixes[arguments[0] == "base" :]:  # it would learn from the first
         main([part.format(f"{photos}{suffix}") for part in arguments])
         printed = capfd.readouterr()
         assert "Traceback" not in printed.err
         # the other commands name it in a report or a log
-        if arguments[0] not in {"extract", "compare", "suggest"}:
+        if suffix or arguments[0] not in {"extract", "compare", "suggest", "review"}:
             assert (
                 "\\nsecond line" in printed.out + printed.err
                 or "\\rname" in printed.out + printed.err
@@ -153,6 +160,14 @@ def run_strictly(arguments):
         (["compare", "--out", f"{UNDECODABLE}", "photos"], 2),
         (["data-diff", "main", "--out", f"{UNDECODABLE}"], 2),
         (["gate", "--out", f"{UNDECODABLE}"], 2),
+        (["suggest", "photos", "--model", "model.tflite", "--apply", UNDECODABLE], 2),
+        (["suggest", "photos", "--model", "model.tflite", "--sheet", f"{UNDECODABLE}.png"], 2),
+        (["inspect", "photos", "--draw", UNDECODABLE], 2),
+        (["demo-library", UNDECODABLE], 2),
+        (["study", "new", "--study", UNDECODABLE], 2),
+        (["study", "export", UNDECODABLE], 2),
+        (["base", "build", f"photos/{UNDECODABLE}", "--out", "out"], 1),
+        (["review", f"photos/{UNDECODABLE}", "--no-browser", "--model", "model.tflite"], 1),
     ],
     ids=lambda one: (
         " ".join(one).encode("utf-8", "backslashreplace").decode() if isinstance(one, list) else ""
@@ -168,6 +183,12 @@ def test_a_name_that_is_not_valid_utf8_ends_no_command_and_is_printed_escaped(
         arguments[0] == "extract" or arguments == ["suggest", "photos", "--undo"]
     )
     assert ("\\udce4lter" in printed) == (not is_silent)
+
+
+def test_a_folder_of_two_lines_that_is_none_is_named_in_one(photos, capsys):
+    for arguments in (["review", "{}", "--no-browser"], ["suggest", "{}", "--undo"]):
+        main([part.format(photos / "no\nfolder") for part in arguments])
+        assert "no\\nfolder" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("project")

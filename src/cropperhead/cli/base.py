@@ -26,7 +26,7 @@ def command() -> None:
 )
 @click.option(
     "--work",
-    type=PATH,
+    type=OUTPUT,
     metavar="DIR",
     help="Keep small copies of the photos here; a second run reads only new ones.",
 )

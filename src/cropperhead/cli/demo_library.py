@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from cropperhead.cli.options import PATH
+from cropperhead.cli.options import OUTPUT
 from cropperhead.errors import CropperheadError
 from cropperhead.params import DEMO_POLICIES, DemoPolicy
 from cropperhead.words import format_count
 
 
 @click.command
-@click.argument("folder", type=PATH, metavar="DIR")
+@click.argument("folder", type=OUTPUT, metavar="DIR")
 @click.option(
     "--photos",
     type=int,

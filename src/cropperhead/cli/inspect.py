@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
-from cropperhead.cli.options import PATH, catalog_option
+from cropperhead.cli.options import OUTPUT, PATH, catalog_option
 from cropperhead.errors import LibraryError, RejectedFile
 
 
 @click.command
 @click.argument("photos", type=PATH, nargs=-1, required=True, metavar="PHOTO...")
-@click.option("--draw", type=PATH, metavar="DIR", help="Draw each photo's crops into this folder.")
+@click.option(
+    "--draw", type=OUTPUT, metavar="DIR", help="Draw each photo's crops into this folder."
+)
 @catalog_option
 def command(photos: tuple[Path, ...], draw: Path | None, catalogs: tuple[Path, ...]) -> None:
     """Show each photo's crops: who made them, in which editor, and their position.

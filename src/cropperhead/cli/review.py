@@ -61,6 +61,7 @@ def command(
     from cropperhead.errors import LibraryError
     from cropperhead.suggest import run
     from cropperhead.suggest.options import SuggestOptions
+    from cropperhead.system import filenames
     from cropperhead.web import app, page_model, server
     from cropperhead.web.review import Review
     from cropperhead.web.review_routes import new_token, review_path, review_router
@@ -68,7 +69,7 @@ def command(
     wanted["size"] = crop_size(wanted.pop("tighter"), wanted.pop("looser"))
     if not folder.is_dir():
         problem = "it is a file, expected a folder" if folder.exists() else "no such folder"
-        raise LibraryError(f"{folder}: {problem}.")
+        raise LibraryError(f"{filenames.escape_path(folder)}: {problem}.")
     configured = params.nearest_extract().catalog_files
     token = new_token()
     with page_model.find_page_model(model) as (file, found):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _study = click.option(
     "--study",
     "folder",
-    type=PATH,
+    type=OUTPUT,
     metavar="DIR",
     help="The study's folder.  [default: study.folder in params.yaml]",
 )

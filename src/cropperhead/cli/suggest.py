@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cropperhead.cli.options import (
+    OUTPUT,
     PATH,
     address_option,
     catalog_option,
@@ -57,7 +58,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
 @into_photos_option
 @click.option("--overwrite", is_flag=True, help="With --write: replace crops that people made.")
 @click.option("--json", is_flag=True, help="Print a JSON object for each photo.")
-@click.option("--apply", type=PATH, metavar="DIR", help="Save cropped, straightened copies here.")
+@click.option("--apply", type=OUTPUT, metavar="DIR", help="Save cropped, straightened copies here.")
 @click.option(
     "--quality",
     type=click.IntRange(1, 100),
@@ -74,7 +75,7 @@ def _check_sheet(_: click.Context, __: click.Parameter, sheet: Path | None) -> P
 )
 @click.option(
     "--sheet",
-    type=PATH,
+    type=OUTPUT,
     callback=_check_sheet,
     metavar="FILE",
     help="Draw all photos with their crops on one picture, .jpg or .png.",
@@ -208,7 +209,7 @@ def _undo(folders: list[Path]) -> None:
 
     for folder in folders:
         if not folder.is_dir():
-            raise click.UsageError(f"--undo: {folder} is not a folder.")
+            raise click.UsageError(f"--undo: {filenames.escape_path(folder)} is not a folder.")
     is_complete = True
     for folder in folders:
         result = journal.undo(folder)
