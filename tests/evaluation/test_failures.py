@@ -3,22 +3,25 @@ import math
 
 import numpy as np
 import pytest
+from faces import draw_face
 from test_resemblance import boxes, compared
 
-from cropperhead.evaluation import failures
+from cropperhead.evaluation import failures, heads
 from cropperhead.evaluation.reference_free import ReferenceFreeScores
+from cropperhead.training.batches import PhotoArrays
 
 NO_SHIFT = (np.zeros(1), np.zeros(1))
 
 
-def evaluation(network_sides, cuts=None):
+def evaluation(network_sides, cuts=None, lost=None):
     """Photos that the photographer crops to half of each side, and the network to these sides."""
     count = len(network_sides)
     human, network = boxes([0.5] * count, [0.5] * count), boxes(network_sides, [0.5] * count)
     result = compared(human, network, human[0])
     if cuts is None:
         return result
-    metrics = ReferenceFreeScores(result.test.photos.names, {}, [], NO_SHIFT, np.array(cuts))
+    lost = None if lost is None else np.array(lost)
+    metrics = ReferenceFreeScores(result.test.photos.names, {}, [], NO_SHIFT, np.array(cuts), lost)
     return dataclasses.replace(result, reference_free=metrics)
 
 
@@ -66,3 +69,27 @@ def test_a_failure_is_explained_by_size_by_what_is_cut_and_by_place():
     )
     (failure,) = failures.find_failures(evaluation([0.8], [0.01]))
     assert failure.explanation == "The photographer kept 25 % of the frame, the network 64 %."
+
+
+def test_heads_that_are_cut_off_are_chosen_before_other_cuts():
+    sides = [0.5 + i / 100 for i in range(48)]
+    cuts, lost = [0.0] * 48, [0] * 48
+    for photo in range(2, 10):
+        cuts[photo] = photo / 10
+    lost[0], lost[1] = 1, 3
+    # five that overlap least, the two photos of heads, and of the others the three most cut
+    assert chosen(evaluation(sides, cuts, lost)) == [47, 46, 45, 44, 43, 9, 8, 7, 1, 0]
+    (failure,) = failures.find_failures(evaluation([0.8], [0.43], [2]))
+    assert (
+        "the network 64 %. It cuts off 2 heads that the photographer kept." in failure.explanation
+    )
+
+
+def test_a_head_is_cut_off_if_the_photographer_kept_it_whole_and_the_network_does_not():
+    portrait = draw_face((600, 400), 300, 150, 60)  # the head is from 80 to 220 px, or 0.2 to 0.55
+    image = np.asarray(portrait.resize((256, 256)))
+    photos = PhotoArrays(["a.jpg"] * 4, np.stack([image] * 4), np.full(4, 1.5, np.float32))
+    whole, below, through = ((top, 0.1, 1.0, 0.9, 0.0) for top in (0.05, 0.7, 0.4))
+    kept, others = (whole, whole, whole, through), (whole, below, through, below)
+    lost = heads.count_lost_heads(photos, np.array(kept), np.array(others))
+    assert lost.tolist() == [0, 1, 1, 0]

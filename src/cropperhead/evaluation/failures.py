@@ -10,6 +10,7 @@ from cropperhead.evaluation.findings import Failure
 from cropperhead.evaluation.number_text import format_number, format_percent
 from cropperhead.geometry import crops
 from cropperhead.geometry.crops import CROP_COLUMNS, Floats
+from cropperhead.words import format_count
 
 _MOST = 10
 _LARGEST_SHARE = 0.25  # of the test photos: with few of them, the tenth worst is no failure
@@ -19,42 +20,56 @@ _NOTICEABLE = 0.02  # of a side, or of what is salient: less is not worth a sent
 def find_failures(evaluation: Evaluation) -> list[Failure]:
     """Choose up to ten photos, at most a quarter of all, and explain each.
 
-    Half of them overlap least. The other half are those of which the network's crop cuts away most
-    of what is salient in the human crop; where nothing worth a sentence is cut, or it was not
-    measured, overlap chooses them, too. Those that overlap less come first.
+    Half of them overlap least. The other half are those of which the network's crop cuts off most
+    heads, then most of what is salient, in the human crop; where nothing worth a sentence is cut,
+    or it was not measured, overlap chooses them, too. Those that overlap less come first.
     """
     overlap = evaluation.by_photo(CNN, "iou").sort_values(kind="stable", na_position="first")
     count = min(_MOST, math.ceil(len(overlap) * _LARGEST_SHARE))
     least = overlap.index[: math.ceil(count / 2)]
-    cut = _salient_cuts(evaluation)
-    most_cut = cut[cut > _NOTICEABLE].sort_values(ascending=False, kind="stable").index
+    cuts = _cuts(evaluation)
+    noticeable = cuts[(cuts["heads"] > 0) | (cuts["salient"] > _NOTICEABLE)]
+    most_cut = noticeable.sort_values(["heads", "salient"], ascending=False, kind="stable").index
     worst = list(dict.fromkeys([*least, *most_cut, *overlap.index]))[:count]
     return [
-        Failure(photo, _explain_failure(evaluation, photo, cut.get(photo, math.nan)))
+        Failure(photo, _explain_failure(evaluation, photo, cuts.loc[photo]))
         for photo in overlap.index
         if photo in worst
     ]
 
 
-def _salient_cuts(evaluation: Evaluation) -> pd.Series:
-    """Return the share of what is salient in the human crop that is cut away, by photo."""
-    metrics = evaluation.reference_free
-    if metrics is None or metrics.salient_cuts is None:
-        return pd.Series(dtype=float)
-    return pd.Series(metrics.salient_cuts, list(metrics.names))
+def _cuts(evaluation: Evaluation) -> pd.DataFrame:
+    """Return what of the human crop is cut away, by photo; nothing where it was not measured.
+
+    Columns: `heads`, how many; `salient`, the share of what is salient.
+    """
+    metrics, names = evaluation.reference_free, list(evaluation.test.photos.names)
+    columns = {
+        "heads": None if metrics is None else metrics.lost_heads,
+        "salient": None if metrics is None else metrics.salient_cuts,
+    }
+    found = {name: 0.0 if values is None else values for name, values in columns.items()}
+    return pd.DataFrame(found, index=names)
 
 
-def _explain_failure(evaluation: Evaluation, photo: str, cut: float) -> str:
+def _explain_failure(evaluation: Evaluation, photo: str, cuts: pd.Series) -> str:
     labels = evaluation.test.labels
     truth = labels.loc[labels["photo"] == photo, list(CROP_COLUMNS)].iloc[0].to_numpy(float)
     predicted = evaluation.cropped[CNN][0, evaluation.test.photos.names.index(photo)]
     kept = [format_percent(float(crops.area(limits))) for limits in (truth, predicted)]
     sentences = [
         f"The photographer kept {kept[0]} of the frame, the network {kept[1]}.",
-        _explain_cut(cut),
+        _explain_heads(int(cuts["heads"])),
+        _explain_cut(cuts["salient"]),
         _explain_offset(truth, predicted),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _explain_heads(count: int) -> str:
+    if not count:
+        return ""
+    return f"It cuts off {format_count(count, 'head')} that the photographer kept."
 
 
 def _explain_cut(cut: float) -> str:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from cropperhead.evaluation import composition, judge, occlusion, trained_judge
+from cropperhead.evaluation import composition, heads, judge, occlusion, trained_judge
 from cropperhead.evaluation.composition import MEASURES, PhotoMaps
 from cropperhead.evaluation.croppers import CNN, HUMAN, OTHER, RANDOM
 from cropperhead.evaluation.findings import JudgeScore, Measure
@@ -37,7 +38,8 @@ class ReferenceFreeScores:
     `composition`: by cropper and measure, one value a photo, (n,). `crop_shifts`: how far the
     network's crops move when the most salient part is hidden, and when as much of the background
     is, (n,) each. `salient_cuts`: the share of what is salient in the human crop that the network's
-    crop cuts away, (n,).
+    crop cuts away, (n,). `lost_heads`: how many heads are whole in the human crop, and not in the
+    network's, (n,).
     """
 
     names: Sequence[str]
@@ -45,6 +47,7 @@ class ReferenceFreeScores:
     judge_scores: Sequence[JudgeScore]
     crop_shifts: tuple[Floats, Floats]
     salient_cuts: Floats | None = None
+    lost_heads: NDArray[np.int64] | None = None
 
     def measures(self, mean: Callable[[pd.Series], Interval]) -> list[Measure]:
         """Return the measures of composition; `mean` gives the interval of values by photo."""
@@ -88,7 +91,8 @@ def score_without_reference(
     shifts = occlusion.crop_shifts(predict, photos, maps)
     judge_scores = _judge_scores(maps, cropped, training, groups, jackknife)
     cuts = composition.salient_cuts(maps, cropped[HUMAN][0], cropped[CNN][0])
-    return ReferenceFreeScores(photos.names, measures, judge_scores, shifts, cuts)
+    lost = heads.count_lost_heads(photos, cropped[HUMAN][0], cropped[CNN][0])
+    return ReferenceFreeScores(photos.names, measures, judge_scores, shifts, cuts, lost)
 
 
 def _mean_over_draws(maps: PhotoMaps, limits: Floats) -> dict[str, Floats]:

@@ -64,6 +64,12 @@ def are_cut(limits: Floats, faces: Floats, aspect: float) -> NDArray[np.bool_]:
     return _cut(inside)
 
 
+def are_whole(limits: Floats, faces: Floats, aspect: float) -> NDArray[np.bool_]:
+    """Which faces (n, 4) are inside a crop (5,), (n,)."""
+    turn = partial(turn_back, angle_deg=float(limits[4]), aspect=aspect)
+    return np.asarray(_inside(turn(limits[None, :4]), turn(faces))[0] >= 1 - _ROUNDING)
+
+
 def keep_whole(limits: Floats, faces: Floats, aspect: float, keeps_shape: bool = False) -> Floats:
     """The crop (5,) most like the given one that cuts no face (n, 4), and no head.
 
