@@ -297,6 +297,7 @@ class TestReports:
         validate.write_data_docs(check, tmp_path / "docs")
         page = (tmp_path / "docs/index.html").read_text(encoding="utf-8")
         assert [file.name for file in (tmp_path / "docs").iterdir()] == ["index.html"]
+        assert "Not all crops are alike." in page
         assert not any(word in page for word in ("http:", "https:", "<script", "<link", "<img"))
         assert "9 of 26 labels broke no expectation" in page
         assert "crop_top &lt; crop_bottom" in page

@@ -68,6 +68,17 @@ def chosen(try_page, photo):
     return try_page
 
 
+def test_each_control_has_a_name_of_its_own_and_each_number_one_name(try_page, photo):
+    assert try_page.get_by_text("Choose a photo", exact=True).count() == 1
+    choose(try_page, photo)
+    labels = try_page.locator("label:visible").all_inner_texts()
+    names = [text.strip().split("\n")[0] for text in labels]
+    assert {"Straighten", "Turn", "Size"} <= set(names)
+    assert sorted(set(names)) == sorted(names)
+    assert "confidence 0." in try_page.inner_text("#suggestions")
+    assert "overlap" not in try_page.inner_text("#suggestions")
+
+
 def test_the_browser_predicts_as_python_does(try_page, model, tmp_path):
     names = [f"turned{shown_as}.jpg" for shown_as in orientation.ORIENTATIONS]
     names += [

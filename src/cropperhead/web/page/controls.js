@@ -70,7 +70,7 @@ export class Controls {
       this.summary,
       row(labelled("Shape", this.shape), this.own, this.swap, this.whole),
       row(
-        labelled("Straighten", this.slider, "wide"),
+        labelled("Turn", this.slider, "wide"),
         labelled("Angle °", this.angle),
         this.level,
       ),
