@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import astuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -530,6 +531,26 @@ def test_a_dry_run_writes_nothing(model, tmp_path, capsys):
     assert "1 to be written for darktable, 1 to be copied to" in out
     assert hashes(tmp_path) == before
     assert [file.name for file in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("closed", ["in", "in/a.jpg.xmp"])
+def test_a_dry_run_says_what_may_not_be_written(model, tmp_path, capsys, monkeypatch, closed):
+    save_photo(tmp_path / "in" / "a.jpg", image=noise(1))
+    (tmp_path / "in" / "a.jpg.xmp").write_bytes(darktable_xmp({"History": [], "History_end": 0}))
+    before = hashes(tmp_path)
+    may = os.access  # which lets root write anywhere
+
+    def access(path, mode):
+        return not (mode & os.W_OK and Path(path) == tmp_path / closed)
+
+    monkeypatch.setattr(os, "access", access)
+    status, out, err = run(capsys, model, tmp_path / "in", "--write", "darktable", "--dry-run")
+    assert (status, hashes(tmp_path)) == (1, before)
+    assert "0 to be written for darktable, 0 skipped, 1 failed" in out
+    reason = {"in": "cannot be written: Permission denied", "in/a.jpg.xmp": "it is read-only"}
+    assert f"{tmp_path / 'in/a.jpg.xmp'}: {reason[closed]}. Left as it was." in err
+    monkeypatch.setattr(os, "access", may)
+    assert run(capsys, model, tmp_path / "in", "--write", "darktable", "--dry-run")[0] == 0
 
 
 @pytest.mark.parametrize(

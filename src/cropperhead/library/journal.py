@@ -101,6 +101,15 @@ def write_file(
                     replacing.put(ready, file, expected)
 
 
+def require_permission(file: Path) -> None:
+    """Raises WritingError, as writing would, if the file or its folder may not be written."""
+    with naming(file):
+        if file.exists():
+            _refuse_read_only(file)
+        if not os.access(file.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def write_photo(
     file: Path, make: Callable[[Path], object], before: str, note: Mapping[str, str]
 ) -> None:
@@ -404,7 +413,12 @@ def _tidied_on_failure(place: Path, ready: Path, backup: Path) -> Iterator[None]
 def _require_writable(file: Path, expected: str | None) -> None:
     """Raises WritingError if a file is not what is expected, or read-only."""
     replacing.require_unchanged(file, expected)
-    if expected is not None and not os.access(file, os.W_OK):
+    if expected is not None:
+        _refuse_read_only(file)
+
+
+def _refuse_read_only(file: Path) -> None:
+    if not os.access(file, os.W_OK):
         raise WritingError(f"{file}: it is read-only. Left as it was.")
 
 

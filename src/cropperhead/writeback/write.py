@@ -131,7 +131,9 @@ def _write_sidecar(
     _require_as_meant(photo, wanted, editor, _read_back(photo, editor, (sidecar, after), reader))
     if after == before:
         return WriteResult(sidecar, "the sidecar already contains this crop")
-    if not dry_run:
+    if dry_run:
+        journal.require_permission(sidecar)
+    else:
         _refuse_changed(photo, sidecar, before)
         journal.write_file(sidecar, after, before, note)
     return WriteResult(sidecar, caution=_caution(photo.file.name, editor))
@@ -153,7 +155,9 @@ def _write_inside(
     def check(copy: Path) -> None:
         _require_as_meant(photo, wanted, editor, _read_inside(photo, editor, copy, reader))
 
-    if not dry_run:
+    if dry_run:
+        journal.require_permission(photo.file)
+    else:
         _refuse_changed(photo, photo.file, None)
         into_photo.write(photo.file, after, before, note, reader, check)
     return WriteResult(photo.file, overruled=_overruled(photo, editor))
