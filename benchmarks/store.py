@@ -3,9 +3,9 @@
 python benchmarks/store.py [--photos N] [--new N] [--dvc DVC] [--folder DIR]
 
 It draws a mixed library, most of it uncropped as most libraries are, puts it into moto's S3 server,
-and extracts it, again unchanged, and again with new photos. With the path of a DVC that has S3
-(`pip install 'dvc[s3]'`), it pushes the shards to the same server after the first and the last run.
-Bytes are those of bodies, without headers.
+and extracts it, again unchanged, and again with new photos. Finished shards go to the same server.
+With the path of a DVC that has S3 (`pip install 'dvc[s3]'`), it also runs `dvc push` to the same
+place, after the first and the last run. Bytes are those of bodies, without headers.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import raw_files
 from servers import BUCKET, ObjectStore, StoreRequest
 
 from cropperhead import params
-from cropperhead.dataset import extract
+from cropperhead.dataset import extract, shard_store
 from cropperhead.library import scan
 from cropperhead.library.store import StoredLibrary
 
@@ -76,9 +76,13 @@ def _run(server: ObjectStore, work: Path, title: str, kinds: dict[str, tuple[str
     """Extract the library as far as it is new, and print what that took."""
     library = StoredLibrary(f"s3://{BUCKET}/{PREFIX}")
     server.requests()
-    extract.extract_into(work, library, scan.scan(library).entries, params.nearest_extract())
+    entries, url = scan.scan(library).entries, f"s3://{BUCKET}/{SHARDS}"
+    extract.extract_into(work, library, entries, params.nearest_extract(), url)
     requests = server.requests()
+    of_shards = [one for one in requests if _is_of_shards(one)]
+    requests = [one for one in requests if not _is_of_shards(one)]
     print(f"\n{title}: {_sum(requests)}\n")
+    _print_stored(of_shards, work)
     by_kind: dict[str, list[list[StoreRequest]]] = defaultdict(list)
     sizes: Counter[str] = Counter()
     for name, own in _by_object(requests).items():
@@ -102,18 +106,31 @@ def _push(server: ObjectStore, work: Path, dvc: str | None) -> None:
     """Push the shards to the store, and print what that took."""
     if dvc is None:
         return
-    steps = [["add", "extracted"], ["push"]]
+    server.requests()
+    steps = [["add", "extracted", "ledger.parquet"], ["push"]]
     if not (work / ".dvc").exists():
         remote = ["remote", "add", "--default", "team", f"s3://{BUCKET}/{SHARDS}"]
         steps = [["init", "--no-scm"], ["config", "core.analytics", "false"], remote, *steps]
     for step in steps:
         subprocess.run([dvc, *step], cwd=work, check=True, capture_output=True)
     puts = [one for one in server.requests() if one.method in {"PUT", "POST"} and one.received]
+    print(f"\n`dvc push`: {sum(one.received for one in puts):,} bytes in {len(puts)} requests")
+
+
+def _print_stored(requests: Sequence[StoreRequest], work: Path) -> None:
+    """Print what went to the store of the shards."""
     shards = [file.stat().st_size for file in sorted((work / "extracted").iterdir())]
+    index = [one for one in requests if shard_store.INDEX in one.path]
+    received, of_index = (sum(one.received for one in each) for each in (requests, index))
     print(
-        f"\n`dvc push`: {sum(one.received for one in puts):,} bytes in {len(puts)} objects; there "
-        f"are {len(shards)} shards of {' + '.join(f'{size:,}' for size in shards)} bytes"
+        f"shards of {' + '.join(f'{size:,}' for size in shards)} bytes, and a ledger of "
+        f"{(work / 'ledger.parquet').stat().st_size:,}: {len(requests)} requests, {received:,} "
+        f"bytes sent, {of_index:,} of them for the index\n"
     )
+
+
+def _is_of_shards(request: StoreRequest) -> bool:
+    return request.path.startswith(f"/{BUCKET}/{SHARDS}") or f"prefix={SHARDS}" in request.path
 
 
 def _sum(requests: Sequence[StoreRequest]) -> str:

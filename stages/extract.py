@@ -18,9 +18,10 @@ def main() -> None:
     manifest_file, folder, ledger_file, counts, rejected = map(Path, sys.argv[1:])
     settings = params.load().extract
     fingerprint = extract.fingerprint(settings, extract.code_files())
+    store = extract.restore(settings.shards, folder, ledger_file)
     before = ledger.Ledger.load(ledger_file, fingerprint)
     manifest, library = scan.read_manifest(manifest_file), find_library(settings.library)
-    outcomes = extract.update_shards(library, manifest, folder, before, settings)
+    outcomes = extract.update_shards(library, manifest, folder, before, settings, store)
     labels, sent = shards.count_sources(folder), collected.summarise(manifest)
     ledger.write_extract_reports(outcomes, labels, counts, rejected, sent)
     extract.require_crops(outcomes, library)

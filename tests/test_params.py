@@ -34,6 +34,7 @@ def test_the_project_s_own_params_are_valid():
         ("extract", {"tags": {"-w": ""}}, "extract.tags is '-w', expected ExifTool's name"),
         ("extract", {"tags": {7: ""}}, "extract.tags is 7, expected ExifTool's name"),
         ("extract", {"tags": {"XMP:Marked": True}}, "extract.tags.XMP:Marked is True, expected"),
+        ("extract", {"shards": "data/x"}, "extract.shards is 'data/x', expected an s3:// URL"),
         ("extract", {"workers": -1}, "extract.workers is -1, expected 0 (one a core) or more"),
         ("validate", {"limits": [1, 0]}, "expected a smaller and a larger number"),
         ("validate", {"limits": [0]}, "expected a list of 2 numbers"),

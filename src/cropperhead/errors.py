@@ -7,6 +7,7 @@ CropperheadError                 caught once, where a program ends, and printed 
 ├── SetupError                   a program or package that has to be installed first
 ├── DataError                    too many invalid labels, or too few valid ones, to continue
 ├── WritingError                 one file that could not be written and is unchanged; listed
+├── StoreError                   an object store for shards that cannot be used now
 ├── TrackingError                MLflow's store of runs cannot be used; nothing else is lost
 ├── BusyError                    a folder in which another run is working
 ├── ModelError                   a trained model that is missing or cannot be used
@@ -45,6 +46,10 @@ class DataError(CropperheadError):
 
 class WritingError(CropperheadError):
     """One sidecar that cannot be written, or a backup that cannot be restored: it is unchanged."""
+
+
+class StoreError(CropperheadError):
+    """An object store for shards that cannot be used now; what is on this machine is kept."""
 
 
 class TrackingError(CropperheadError):

@@ -77,6 +77,7 @@ class ExtractParams:
     collected: str = ""
     engine: EngineName = "local"
     address: str = ""
+    shards: str = ""
 
     @property
     def catalog_files(self) -> list[Path]:
@@ -86,6 +87,8 @@ class ExtractParams:
     def __post_init__(self) -> None:
         is_given = bool(self.library.strip() or self.collected.strip())
         _require("extract.library", self.library, is_given, "a folder or an s3:// URL")
+        is_url = not self.shards or "://" in self.shards
+        _require("extract.shards", self.shards, is_url, "an s3:// URL, or nothing")
         _require("extract.long_side", self.long_side, self.long_side >= 32, "at least 32 px")
         _require("extract.jpeg_quality", self.jpeg_quality, 1 <= self.jpeg_quality <= 95, "1 to 95")
         _require("extract.max_megapixels", self.max_megapixels, self.max_megapixels > 0, "above 0")

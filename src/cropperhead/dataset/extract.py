@@ -29,6 +29,7 @@ from cropperhead.dataset.ledger import (
 from cropperhead.dataset.outcome import CROPPED, GONE, REJECTED, UNREAD
 from cropperhead.dataset.preview import NO_CROP, ExtractionSummary
 from cropperhead.dataset.rows import Reading
+from cropperhead.dataset.shard_store import ShardStore
 from cropperhead.errors import LibraryError
 from cropperhead.library import scan, staging
 from cropperhead.library.scan import Entry
@@ -47,12 +48,18 @@ _WITHOUT_INFLUENCE = frozenset(
 
 
 def update_shards(
-    library: Library, manifest: pa.Table, out: Path, ledger: Ledger, params: ExtractParams
+    library: Library,
+    manifest: pa.Table,
+    out: Path,
+    ledger: Ledger,
+    params: ExtractParams,
+    store: ShardStore | None = None,
 ) -> pa.Table:
     """Update the shards in `out` and the ledger to the state of a library.
 
-    `manifest` is the result of scanning the library. Returns the ledger's table. Raises SetupError
-    if ExifTool is missing.
+    `manifest` is the result of scanning the library. Each finished shard goes to the `store`, too.
+    Returns the ledger's table. Raises SetupError if ExifTool is missing, StoreError if the store
+    cannot be used.
     """
     exiftool.require()
     shards.remove_damaged(out)
@@ -70,6 +77,8 @@ def update_shards(
     past = _EarlierRuns(ledger.table)
     shards.drop_photos(out, stored - set(past.photo_of_digest.values()))
     ledger.save()
+    publish = store.publish if store else lambda: None
+    publish()
     bar: tqdm[Any]
     with tqdm(total=len(places), desc="extract", unit="photo") as bar:
         readings = _reject_duplicates(reading.read_files(library, tasks, params, bar), past)
@@ -78,22 +87,41 @@ def update_shards(
             if new_rows:
                 shards.write_shard(new_rows, out, params.tags)
             ledger.append(each.outcome for each in batch)
+            publish()
     ledger.merge_journal()
+    publish()
     return ledger.table
 
 
 def extract_into(
-    out: Path, library: Library, entries: Iterable[Entry], params: ExtractParams
+    out: Path, library: Library, entries: Iterable[Entry], params: ExtractParams, url: str = ""
 ) -> ExtractionSummary:
-    """Extract a library into a folder of its own, independently of the pipeline."""
+    """Extract a library into a folder of its own, and into a store if there is a URL.
+
+    This is independent of the pipeline: `params.shards` does not count.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger.load(out / "ledger.parquet", fingerprint(params, code_files()))
-    table = update_shards(library, scan.manifest(entries), out / "extracted", ledger, params)
-    labels = shards.count_sources(out / "extracted")
+    folder, file = out / "extracted", out / "ledger.parquet"
+    store = restore(url, folder, file)
+    ledger = Ledger.load(file, fingerprint(params, code_files()))
+    table = update_shards(library, scan.manifest(entries), folder, ledger, params, store)
+    labels = shards.count_sources(folder)
     write_extract_reports(table, labels, out / "extract.json", out / "rejected.csv")
     outcomes = pc.if_else(pc.equal(table["kind"], ""), table["outcome"], table["kind"])
     left_out = (one.kind for one in left_out_versions(table))
     return ExtractionSummary(count_values(outcomes), Counter(labels), Counter(left_out))
+
+
+def restore(url: str, out: Path, ledger: Path) -> ShardStore | None:
+    """Open the store of the shards in `out`, None without a URL.
+
+    Where there is no ledger, shards and ledger are fetched from there: another machine's, to go on.
+    """
+    if not url:
+        return None
+    store = ShardStore(url, out, ledger)
+    store.restore()
+    return store
 
 
 def code_files() -> list[Path]:
@@ -106,8 +134,8 @@ def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
     """Return a hash of the extracting code and its params: if it changes, labels could change.
 
     `code` are the files of that code. Files that cannot change a label do not count, nor do the
-    library's path, the engine, its workers and the size of a batch. (The manifest contains what
-    catalogs and the collection say.)
+    library's path, the engine, its workers, the size of a batch and the shards' store. (The
+    manifest contains what catalogs and the collection say.)
     """
     digest = hashlib.sha256()
     for source in sorted(set(code), key=code_hash.package_path):
@@ -116,7 +144,7 @@ def fingerprint(params: ExtractParams, code: Iterable[Path]) -> str:
             continue
         digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
     settings = replace(params, library=".", catalogs=(), collected="", batch_files=1, workers=1)
-    settings = replace(settings, engine="local", address="", tags={})
+    settings = replace(settings, engine="local", address="", shards="", tags={})
     digest.update(repr(settings).encode())
     digest.update(repr(sorted(params.tags.items())).encode())
     return digest.hexdigest()
