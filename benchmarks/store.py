@@ -23,7 +23,9 @@ from PIL.PngImagePlugin import PngInfo
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+import maker_files
 import raw_files
+from png_files import one_piece
 from servers import BUCKET, ObjectStore, StoreRequest
 
 from cropperhead import params
@@ -34,7 +36,7 @@ from cropperhead.library.store import StoredLibrary
 SCENES = 3  # different pictures; the bytes of every file are different
 QUALITY = 80
 RAW_SIZE, PREVIEW_SIZE, OTHER_SIZE = (3000, 2000), (1620, 1080), (1500, 1000)
-KINDS = {  # kind -> photos of it among 40
+KINDS = {  # kind -> photos of it among 48
     "JPEG without settings": 12,
     "JPEG whose settings have no crop": 12,
     "JPEG, cropped": 6,
@@ -43,7 +45,14 @@ KINDS = {  # kind -> photos of it among 40
     "DNG, cropped in a sidecar": 2,
     "TIFF, uncropped": 1,
     "PNG, cropped": 1,
+    "PNG in one piece, uncropped": 1,
+    "WebP, uncropped": 1,
+    "CR3, uncropped": 2,
+    "CR3, cropped": 1,
+    "RAF, uncropped": 2,
+    "RAF, cropped": 1,
 }
+_CAMERAS = {"CR3": maker_files.save_cr3, "RAF": maker_files.save_raf}
 PREFIX, SHARDS = "photos", "dvc"
 
 
@@ -162,6 +171,7 @@ class _Drawer:
         raw = draw_scene(SCENES, *RAW_SIZE)
         file = raw_files.save_dng(scratch / "raw.dng", raw, raw.resize(PREVIEW_SIZE))
         self._raw, self._other = file.read_bytes(), draw_scene(SCENES, *OTHER_SIZE)
+        self._shown = self._other.resize(PREVIEW_SIZE)
 
     def draw(self, server: ObjectStore, numbers: range) -> dict[str, tuple[str, int]]:
         """Draw photos, and return the kind and the size in bytes of each by its name."""
@@ -190,15 +200,20 @@ class _Drawer:
             if kind not in settings:
                 text = text.replace("camera-raw-settings", "unknown")
             return ".jpg", with_packet(self._jpegs[number % SCENES], text)
-        suffix = ".tif" if kind.startswith("TIFF") else ".png"
+        suffix = f".{kind[:4].strip(' ,').lower()}"
         file = self._scratch / f"{number}{suffix}"
-        info = PngInfo()
-        info.add_itxt("XML:com.adobe.xmp", cropped)
-        extra = {"pnginfo": info} if suffix == ".png" else {"tiffinfo": {270: str(number)}}
-        self._other.save(file, **extra)
+        uncropped = XMP.format(number=number, settings=UNCROPPED)
+        text = uncropped if kind.endswith("uncropped") else cropped
+        if kind[:3] in _CAMERAS:
+            _CAMERAS[kind[:3]](file, self._shown, text.encode())
+        else:
+            info = PngInfo()
+            info.add_itxt("XML:com.adobe.xmp", text)
+            extra = {".png": {"pnginfo": info}, ".webp": {"xmp": text.encode(), "method": 0}}
+            self._other.save(file, **extra.get(suffix, {"tiffinfo": {270: str(number)}}))
         content = file.read_bytes()
         file.unlink()
-        return suffix, content
+        return suffix, one_piece(content) if "piece" in kind else content
 
 
 def _options() -> argparse.Namespace:

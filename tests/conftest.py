@@ -57,7 +57,7 @@ WITHOUT_GRAPHS = [
     pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning"),
 ]
 
-pytest_plugins = ["collection_fixtures", "study_fixtures"]
+pytest_plugins = ["collection_fixtures", "study_fixtures", "store_fixtures"]
 
 
 def pytest_collection_finish() -> None:

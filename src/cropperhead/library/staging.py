@@ -1,7 +1,8 @@
 """Puts photos of an object store into a temporary folder, with no more of them than is read.
 
 A file is staged with its full size, and with holes. Of a JPEG its header is fetched first; of HEIC,
-AVIF, TIFF and a RAW file that is built like one everything but its pictures; of others all. That is
+AVIF, PNG, WebP, TIFF, CR3, RAF and a RAW file that is built like a TIFF everything but its
+pictures; of others all. That is
 all that ExifTool reads. Only before a photo is opened, which is one that an editor has cropped,
 more is fetched: of a RAW file whose previews may take the place of its pixels all but the pixels,
 where its header names them as such, of others the rest. So what is read is the same as in a folder,
@@ -25,7 +26,18 @@ from cropperhead.errors import LibraryError, RejectedFile, disk_problem
 from cropperhead.library import journal_records, scan, settings
 from cropperhead.library.scan import Entry
 from cropperhead.library.store import CHANGED, UNREADABLE, Part, StoredFile, StoredLibrary
-from cropperhead.photos import dng, embedded_xmp, heif_layout, photo_file, raw, raw_header, tiff
+from cropperhead.photos import (
+    chunk_layout,
+    cr3_layout,
+    dng,
+    embedded_xmp,
+    heif_layout,
+    photo_file,
+    raf_layout,
+    raw,
+    raw_header,
+    tiff,
+)
 from cropperhead.system.filenames import fold_name
 
 _BLOCK = 1 << 16  # bytes: the header of most JPEGs is smaller than one
@@ -39,6 +51,7 @@ _TAG = 12  # bytes of a tag in its directory
 _OF_NAMES = frozenset({errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EILSEQ})
 _FILES_AT_ONCE = 16  # of which the headers are fetched: an answer takes long, and no processor
 _JPEG = b"\xff\xd8"
+_MARK = 64  # bytes of a JPEG, by which ExifTool knows it
 # LibRaw looks at the first bytes of the pixels when it opens a file
 _HEAD = _BLOCK
 
@@ -125,11 +138,15 @@ class PartialFile(io.RawIOBase):
 
 @dataclass
 class _Photo:
-    """A staged photo, and where its pictures and RAW pixels are if that is known."""
+    """A staged photo, and where its pictures and RAW pixels are if that is known.
+
+    `previews` are those that are in no directory of a TIFF structure.
+    """
 
     file: PartialFile
     pictures: list[tuple[int, int]] = field(default_factory=list)  # places and sizes in bytes
     raw_pixels: list[tuple[int, int]] = field(default_factory=list)  # of them
+    previews: list[tuple[int, int]] = field(default_factory=list)
 
     def fetch_header(self) -> None:
         """Fetch what ExifTool reads: see the module."""
@@ -145,8 +162,14 @@ class _Photo:
                 self._find_pictures(stream)
             if heif_layout.is_heif(start):
                 self._fetch_items(stream)
+            if chunk_layout.is_chunked(start):
+                self.pictures = chunk_layout.find_pictures(stream, self.file.size)
+            if cr3_layout.is_cr3(start):
+                self._fetch_cr3(stream)
+            if raf_layout.is_raf(start):
+                self._fetch_raf(stream)
         except struct.error:  # a damaged file, whose readers decide about it
-            self.pictures, self.raw_pixels = [], []
+            self.pictures, self.raw_pixels, self.previews = [], [], []
         finally:
             stream.detach()
         self.file.fetch(self.pictures)
@@ -166,7 +189,23 @@ class _Photo:
         stream.seek(0)
         layout = heif_layout.read_layout(stream, self.file.size)
         self.pictures = layout.pictures
-        for place, size in layout.others:
+        self._fetch_parts(layout.others)
+
+    def _fetch_cr3(self, stream: BinaryIO) -> None:
+        layout = cr3_layout.read_layout(stream, self.file.size)
+        self.raw_pixels, self.previews = layout.raw_pixels, layout.previews
+        previews = [(place + _MARK, max(0, size - _MARK)) for place, size in layout.previews]
+        self.pictures = layout.raw_pixels + previews
+        self._fetch_parts(layout.others)
+
+    def _fetch_raf(self, stream: BinaryIO) -> None:
+        layout = raf_layout.read_layout(stream, self.file.size)
+        self.raw_pixels, self.previews = layout.raw_pixels, [layout.preview]
+        self.pictures = [*layout.raw_pixels, layout.scan]
+        self._fetch_parts(layout.others)
+
+    def _fetch_parts(self, parts: Iterable[tuple[int, int]]) -> None:
+        for place, size in parts:
             self.file.fetch_part(place, size)
 
     def _find_pictures(self, stream: BinaryIO) -> None:
@@ -178,8 +217,7 @@ class _Photo:
     def fetch_previews(self, file: Path) -> None:
         """Fetch all but the RAW pixels, also where a preview claims a part of them."""
         self.file.fetch([(place + _HEAD, max(0, size - _HEAD)) for place, size in self.raw_pixels])
-        for place, size in raw_header.find_previews(file):
-            self.file.fetch_part(place, size)
+        self._fetch_parts([*self.previews, *raw_header.find_previews(file)])
 
 
 class Staging:

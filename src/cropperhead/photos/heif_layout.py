@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from cropperhead.photos.boxes import read_boxes
+
 _BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"msf1"})
 # Items of coded pictures, which ExifTool passes over; it reads those of Exif, XMP and JPEGs
 _PICTURES = frozenset({b"hvc1", b"av01"})
 _META, _MEDIA, _INFO, _LOCATION = b"meta", b"mdat", b"iinf", b"iloc"
 _MOST_OF_META = 1 << 22  # bytes: of tiles and depth maps there are hundreds
-_MOST_BOXES, _MOST_MEDIA, _MOST_EXTENTS = 5000, 16, 10_000
+_MOST_MEDIA, _MOST_EXTENTS = 16, 10_000
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def _top_boxes(
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], bytes]:
     """Places and sizes of all but media, where media start and stop, and the metadata."""
     others, media, meta = list[tuple[int, int]](), list[tuple[int, int]](), b""
-    for kind, head, place, length in _boxes_of(stream, size):
+    for kind, head, place, length in read_boxes(stream, size):
         if kind == _MEDIA:
             if len(media) == _MOST_MEDIA:
                 raise struct.error("more media than a photo has")
@@ -70,32 +72,11 @@ def _top_boxes(
     return others, media, meta
 
 
-def _boxes_of(stream: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int, int]]:
-    """Boxes up to a place: kind, bytes of the head, and place and size of the content."""
-    place = stream.tell()
-    for _ in range(_MOST_BOXES):
-        if place == size:
-            return
-        stream.seek(place)
-        length, kind = struct.unpack(">I4s", stream.read(8))
-        head = 8
-        if length == 1:
-            [length] = struct.unpack(">Q", stream.read(8))
-            head = 16
-        elif length == 0:
-            length = size - place
-        if length < head or place + length > size:
-            raise struct.error(f"a box of {length} bytes at {place}")
-        yield kind, head, place + head, length - head
-        place += length
-    raise struct.error("more boxes than a photo has")
-
-
 def _items(meta: bytes) -> tuple[dict[int, bytes], list[tuple[int, int, int]]]:
     """The kinds of items by their numbers; the extents of each: item, place and size in bytes."""
     stream = io.BytesIO(meta)
     stream.seek(4)  # version and flags
-    inside = {kind: (place, length) for kind, _, place, length in _boxes_of(stream, len(meta))}
+    inside = {kind: (place, length) for kind, _, place, length in read_boxes(stream, len(meta))}
     if not {_INFO, _LOCATION} <= inside.keys():
         raise struct.error("no items")
     info, location = (
@@ -108,7 +89,7 @@ def _kinds(info: bytes) -> dict[int, bytes]:
     stream = io.BytesIO(info)
     stream.seek(6 if _number(stream, 1) == 0 else 8)  # version, flags and a count
     kinds = {}
-    for kind, _, place, length in _boxes_of(stream, len(info)):
+    for kind, _, place, length in read_boxes(stream, len(info)):
         if kind == b"infe" and _number(io.BytesIO(info[place : place + length]), 1) in {2, 3}:
             layout = ">H2x4s" if info[place] == 2 else ">I2x4s"
             item, own = struct.unpack_from(layout, info, place + 4)
