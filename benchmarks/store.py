@@ -209,8 +209,10 @@ class _Drawer:
         else:
             info = PngInfo()
             info.add_itxt("XML:com.adobe.xmp", text)
-            extra = {".png": {"pnginfo": info}, ".webp": {"xmp": text.encode(), "method": 0}}
-            self._other.save(file, **extra.get(suffix, {"tiffinfo": {270: str(number)}}))
+            webp = {"xmp": text.encode(), "method": 0, "lossless": True}
+            extra = {".png": {"pnginfo": info}, ".webp": webp}
+            # a copy: Pillow keeps what it is told in the picture, which other threads save, too
+            self._other.copy().save(file, **extra.get(suffix, {"tiffinfo": {270: str(number)}}))
         content = file.read_bytes()
         file.unlink()
         return suffix, one_piece(content) if "piece" in kind else content
