@@ -2,11 +2,10 @@
 
 A file is staged with its full size, and with holes. Of a JPEG its header is fetched first; of HEIC,
 AVIF, PNG, WebP, TIFF, CR3, RAF and a RAW file that is built like a TIFF everything but its
-pictures; of others all. That is
-all that ExifTool reads. Only before a photo is opened, which is one that an editor has cropped,
-more is fetched: of a RAW file whose previews may take the place of its pixels all but the pixels,
-where its header names them as such, of others the rest. So what is read is the same as in a folder,
-apart from the SHA-256 of such a RAW file: holes count as zeros.
+pictures; of others all. That is all that ExifTool reads. Only before a photo is opened, which is
+one that an editor has cropped, more is fetched: of a RAW file whose previews may take the place of
+its pixels all but the pixels, where its header names them as such, of others the rest. So what is
+read is the same as in a folder, apart from the SHA-256 of such a RAW file: holes count as zeros.
 """
 
 import errno
