@@ -35,20 +35,20 @@ def hold_trees(folders: Iterable[Path]) -> Iterator[None]:
     are passed over. Raises BusyError where another run holds one of them for PATIENCE_S more.
     """
     wanted = _wanted(folders)
-    deadline, has_told = time.monotonic() + PATIENCE_S, False
+    deadline = None
     while True:
         with ExitStack() as held:
             busy = _lock_all(wanted, held)
             if busy is None:
                 yield
                 return
-        if time.monotonic() > deadline:
-            raise BusyError(f"{busy} Wait until it is done, or end it, and try again.")
-        if not has_told:
+        if deadline is None:
             from tqdm import tqdm  # noqa: PLC0415 - which workers do without
 
             tqdm.write(f"{busy} Waiting for up to {PATIENCE_S:g} s.", file=sys.stderr)
-            has_told = True
+            deadline = time.monotonic() + PATIENCE_S
+        elif time.monotonic() > deadline:
+            raise BusyError(f"{busy} Wait until it is done, or end it, and try again.")
         time.sleep(_PAUSE_S)
 
 
