@@ -222,7 +222,7 @@ def read_cropped(
 ) -> Iterator[EditedPhoto | RejectedFile | None]:
     """Reads photos as `read` does, but gives None for one without crops, which it does not open.
 
-    A photo of which something is only passed over is given, too. `before_opening` is called for a
+    A photo with something that was passed over is given, too. `before_opening` is called for a
     photo before more of it is read than its metadata, and before its folder's journal is.
 
     ExifTool is not asked about a photo without sidecars that is seen to be uncropped. A photo none
