@@ -337,7 +337,7 @@ def _tidy(folder: Path, records: Sequence[Record], remaining: Sequence[Record]) 
 def _unnamed_backups(folder: Path, records: Sequence[Record]) -> Sequence[Path]:
     """The backups that no line names, and whose content no file has any more.
 
-    An interrupted run leaves some whose files are unchanged. The lines of the others have been lost.
+    An interrupted run leaves some whose files are unchanged. The others' lines have been lost.
     """
     named = {digest for one in records for digest in (one.before, one.after)}
     digests = {one: one.name.removesuffix(_BACKUP) for one in folder.glob(f"*{_BACKUP}")}
