@@ -40,19 +40,15 @@ _SHIFT_INCHES, _SHIFT_DPI = (12.6, 7.6), 100
 _BEFORE, _BEFORE_LINE, _AFTER = "#c4c1b8", "#8f8c83", "#0b62a8"
 _TEXT, _SOFT = "#1a1a1c", "#5c5b57"
 _DASHES = (0, (4, 3))
-_PICTURES = ("forest.png", "limits.png", "gallery.jpg")
+PICTURES = ("forest.png", "limits.png", "gallery.jpg")
 
 
-def write_plots(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write the forest plot, the limits and the gallery, by the names that dvc.yaml lists.
-
-    Returns these files.
-    """
-    forest, limits, gallery = (folder / name for name in _PICTURES)
+def write_plots(comparison: Comparison, folder: Path) -> None:
+    """Write the PICTURES into a folder: the forest plot, the limits and the gallery."""
+    forest, limits, gallery = (folder / name for name in PICTURES)
     draw_forest(comparison, forest)
     draw_limits(comparison, limits)
     draw_gallery(comparison.pictures, gallery)
-    return [forest, limits, gallery]
 
 
 def draw_forest(comparison: Comparison, file: Path) -> None:

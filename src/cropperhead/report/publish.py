@@ -1,8 +1,10 @@
 """The report of an evaluation on disk: page, summary, plots, model card and datasheet."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from cropperhead.report.comparison_builder import build_comparison, gallery_phot
 from cropperhead.report.votes_section import VotesSection
 from cropperhead.study import findings as study_findings
 from cropperhead.study import votes as study_votes
+from cropperhead.system import atomic
 from cropperhead.system.file_hash import file_sha256
 from cropperhead.system.project_files import LOCK
 from cropperhead.training import tracking
@@ -73,10 +76,19 @@ class Outputs:
 
 
 def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> None:
-    """Evaluate the pipeline's model, write all outputs, and log the evaluation in MLflow."""
+    """Evaluate the pipeline's model, write all outputs, and log the evaluation in MLflow.
+
+    Whatever ends it early, the outputs are those of the last evaluation, or new ones, all of them.
+    """
     evaluation = evaluate.evaluate_pipeline(
         inputs.extracted, inputs.labels, inputs.splits, inputs.model, params
     )
+    with replace_together(outputs) as drafts:
+        _write_all(evaluation, inputs, drafts, params)
+    _log_evaluation(evaluation, inputs, outputs, params)
+
+
+def _write_all(evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params) -> None:
     votes = _read_votes(inputs, params)
     files = (outputs.metrics, outputs.details, outputs.scores, outputs.plots)
     numbers = votes_section.metrics(votes)
@@ -101,7 +113,7 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
             [*explain_choice(choice), *preferred],
         ),
     )
-    pictures = chart_images.write_plots(comparison, outputs.plots)
+    chart_images.write_plots(comparison, outputs.plots)
     inventory = take_inventory(labels, params.train.uncropped_area)
     validate_report = _read_json(inputs.validate_report)
     sheet = Datasheet(inventory, extract_report, validate_report, params, changes)
@@ -112,7 +124,30 @@ def evaluate_and_report(inputs: Inputs, outputs: Outputs, params: Params) -> Non
     facts = cards.read_model_facts(inputs.model, learned_from)
     card = ModelCard(facts, comparison, inventory, preferred)
     outputs.model_card.write_text(cards.render_model_card(card), encoding="utf-8")
-    _log_evaluation(evaluation, inputs, outputs, params, pictures)
+
+
+@contextmanager
+def replace_together(outputs: Outputs) -> Iterator[Outputs]:
+    """Give places for drafts of the outputs, which are moved there at the end of the block.
+
+    If the block ends with an error, the outputs stay as they are.
+    """
+    folder = outputs.page.parent
+    with tempfile.TemporaryDirectory(suffix=atomic.UNFINISHED, dir=folder) as unfinished:
+        drafts = Outputs(**{one.name: Path(unfinished, one.name) for one in fields(Outputs)})
+        yield drafts
+        for one in fields(Outputs):
+            _move(getattr(drafts, one.name), getattr(outputs, one.name))
+
+
+def _move(draft: Path, target: Path) -> None:
+    """Move a file, or a folder's files, over those that are there."""
+    if draft.is_dir():
+        for file in sorted(draft.iterdir()):
+            _move(file, target / file.name)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.replace(target)
 
 
 def write_report(
@@ -151,7 +186,7 @@ def _read_votes(inputs: Inputs, params: Params) -> VotesSection:
 
 
 def _log_evaluation(
-    evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params, pictures: list[Path]
+    evaluation: Evaluation, inputs: Inputs, outputs: Outputs, params: Params
 ) -> None:
     headline = _read_json(outputs.metrics)
     evaluated = tracking.Evaluated(
@@ -165,7 +200,7 @@ def _log_evaluation(
     artifacts = [
         *(outputs.page, outputs.metrics, outputs.details, outputs.scores, outputs.summary),
         *(outputs.model_card, outputs.datasheet),
-        *pictures,
+        *(outputs.plots / name for name in chart_images.PICTURES),
     ]
     tracking.log_evaluation(inputs.model, LOCK, evaluated, artifacts)
 
