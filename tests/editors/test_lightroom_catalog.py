@@ -333,7 +333,9 @@ def test_a_damaged_name_in_a_message_of_sqlite_is_a_rejection(tmp_path):
     assert rejection(file).kind == "broken_catalog"
 
 
-@pytest.mark.parametrize("kind", ["empty", "text", "zip", "encrypted", "header", "cut", "zeroed"])
+@pytest.mark.parametrize(
+    "kind", ["empty", "text", "zip", "encrypted", "magic", "header", "cut", "zeroed"]
+)
 def test_a_file_that_is_not_a_catalog_is_rejected(tmp_path, kind):
     whole = make_catalog(tmp_path / "a.lrcat", [CROPPED, *MANY]).read_bytes()
     contents = {
@@ -341,6 +343,7 @@ def test_a_file_that_is_not_a_catalog_is_rejected(tmp_path, kind):
         "text": b"no catalog",
         "zip": b"PK\3\4" + bytes(3000),
         "encrypted": bytes(255 - byte for byte in whole),
+        "magic": whole[:16],
         "header": whole[:100],
         "cut": whole[: len(whole) // 2],
         "zeroed": whole[:4096] + bytes(len(whole) - 4096),

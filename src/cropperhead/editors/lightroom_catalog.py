@@ -51,6 +51,7 @@ _IMAGES = """
 _SETTINGS = "SELECT text FROM Adobe_imageDevelopSettings WHERE id_local = ?"
 
 _MAGIC = b"SQLite format 3\0"
+_HEADER_BYTES = 100
 _WRITE_VERSION = 18  # the byte of the header: 2 for a write-ahead log, 1 for a journal
 _LOGS, _INDEX = ("-wal", "-journal"), "-shm"
 _WAL_HEADER_BYTES = 32  # its salts change when the log starts again
@@ -115,10 +116,10 @@ def read_images(file: Path, names: Collection[str]) -> Iterator[CatalogImage]:
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     """The catalog in one reading transaction; a copy of it where another program may write."""
     with regular_file.open_regular(file) as stream:
-        header = stream.read(100)
+        header = stream.read(_HEADER_BYTES)
     for one in _present(file, *_LOGS, _INDEX):  # SQLite would open them, whatever they are
         regular_file.require_regular(one)
-    if not header.startswith(_MAGIC):
+    if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
         raise RejectedFile(BROKEN, "not a Lightroom catalog: not an SQLite database, or encrypted")
     logs = header[_WRITE_VERSION] == 2
     before = _trace(file)
