@@ -115,3 +115,9 @@ def test_many_photos_of_one_name_are_matched_in_linear_time(tmp_path):
 def test_no_photos_and_no_files_match_nothing(tmp_path):
     assert match_photos({"": ""}, tmp_path, ["a.jpg"]) == Matches({}, frozenset(), (), ())
     assert match_photos({"/x/a.jpg": "a.jpg"}, tmp_path, []) == Matches({}, frozenset(), (), ())
+
+
+def test_a_photo_whose_path_is_too_long_for_the_system_is_found_by_its_end(tmp_path):
+    path = f"/{'a/' * 3000}2024/a.jpg"
+    found = match_photos({path: "2024/a.jpg"}, tmp_path, ["2024/a.jpg"])
+    assert found.files == {path: "2024/a.jpg"}

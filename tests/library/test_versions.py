@@ -323,6 +323,13 @@ def test_a_catalog_that_cannot_be_read_is_rejected(tmp_path):
     }
 
 
+def test_a_catalog_beside_which_no_log_can_be_is_rejected(tmp_path):
+    lib, name = tmp_path / "lib", f"{'a' * 249}.lrcat"  # 255 bytes, the longest name
+    photo(lib, "a.jpg")
+    make_catalog(lib / "a.lrcat", [Photo("a.jpg", real_text())]).rename(lib / name)
+    assert run(lib, tmp_path)["kind"].to_dict() == {"a.jpg": "", name: "broken_catalog"}
+
+
 def test_a_raw_photo_has_its_crop_in_a_sidecar_and_its_own_pixels(tmp_path):
     lib = tmp_path / "lib"
     lib.mkdir()

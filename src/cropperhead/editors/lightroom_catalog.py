@@ -21,7 +21,7 @@ from cropperhead.editors import lightroom, lightroom_develop_settings
 from cropperhead.editors.base import PHOTOGRAPHER
 from cropperhead.editors.lightroom_develop_settings import BROKEN
 from cropperhead.errors import RejectedFile
-from cropperhead.system import regular_file
+from cropperhead.system import filenames, regular_file
 
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "Adobe_images": ("rootFile", "masterImage", "copyName", "orientation"),
@@ -143,7 +143,7 @@ def _is_in_use(file: Path) -> bool:
 def _present(file: Path, *suffixes: str) -> list[Path]:
     """The files next to a catalog that have its name and one of these suffixes."""
     named = [Path(f"{file}{suffix}") for suffix in suffixes]
-    return [one for one in named if one.exists()]
+    return [one for one in named if filenames.exists(one)]
 
 
 def _unlocked(file: Path, how: str) -> sqlite3.Connection | None:

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from cropperhead.system import filenames
 from cropperhead.system.filenames import fold_name
 
 _EVIDENCE = 2  # components of a path that have to agree: cameras give one file name many times
@@ -51,7 +52,9 @@ def match_photos(photos: Mapping[str, str], folder: Path, files: Collection[str]
             claims = {path: find(path, photos[path]) for path in left}
             claims = {path: one for path, one in claims.items() if one.shared}
             if step is _by_ending:  # a photo that is still where the catalog has it did not move
-                claims = {path: one for path, one in claims.items() if not Path(path).exists()}
+                claims = {
+                    path: one for path, one in claims.items() if not filenames.exists(Path(path))
+                }
             ambiguous |= _settle(claims, matched)
             by_name |= {path for path, claim in claims.items() if claim.shared < _EVIDENCE}
         if step is _by_place:

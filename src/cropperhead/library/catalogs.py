@@ -12,6 +12,7 @@ from cropperhead.editors.lightroom_catalog import CatalogImage
 from cropperhead.errors import RejectedFile
 from cropperhead.library import catalog_matching
 from cropperhead.library.catalog_matching import Matches
+from cropperhead.system import filenames
 
 SUFFIX = ".lrcat"
 _CRS = "xmp-crs:"
@@ -105,7 +106,7 @@ def _is_backup(file: Path) -> bool:
 
 def _mtime_ns(file: Path) -> int:
     """When a catalog, or the log of its latest changes, was written last."""
-    files = [one for one in (file, Path(f"{file}-wal")) if one.exists()]
+    files = [one for one in (file, Path(f"{file}-wal")) if filenames.exists(one)]
     return max((one.stat().st_mtime_ns for one in files), default=0)
 
 

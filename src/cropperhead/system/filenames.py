@@ -44,3 +44,11 @@ def escape_path(path: str | Path) -> str:
     """A path with everything escaped that makes it unsafe."""
     text = str(path).encode("utf-8", "backslashreplace").decode()
     return text.replace("\n", "\\n").replace("\r", "\\r").replace("\0", "\\0")
+
+
+def exists(path: Path) -> bool:
+    """Whether something is at a path; nothing is at one that is too long for the system."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
