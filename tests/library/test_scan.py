@@ -2,6 +2,7 @@ import os
 import tracemalloc
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from cropperhead.errors import NoPhotosError
@@ -216,3 +217,10 @@ def test_the_error_for_a_missing_or_empty_library_says_what_is_there(tmp_path, p
     prepare(tmp_path / "library")
     with pytest.raises(NoPhotosError, match=f"library: {problem}"):
         library.scan(tmp_path / "library")
+
+
+def test_rows_of_a_manifest_of_several_parts_are_entries_in_the_order_asked_for():
+    listed = [library.Entry(f"{i}.jpg", library.PHOTO, (), str(i)) for i in range(6)]
+    manifest = pa.concat_tables([library.manifest(listed[:2]), library.manifest(listed[2:])])
+    assert list(library.entries(manifest, [4, 1, 5])) == [listed[4], listed[1], listed[5]]
+    assert list(library.entries(manifest, [])) == []

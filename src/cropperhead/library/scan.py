@@ -299,9 +299,13 @@ def entries(manifest: "pa.Table", places: Sequence[int] | NDArray[np.int64]) -> 
     """The entries at some rows of a manifest, a few in memory at a time."""
     import pyarrow as pa  # noqa: PLC0415
 
-    for start in range(0, len(places), _ENTRIES_AT_ONCE):
-        chosen = manifest.take(pa.array(places[start : start + _ENTRIES_AT_ONCE], pa.int64()))
-        for row in chosen.to_pylist():
+    every = np.asarray(places, np.int64)
+    for start in range(0, len(every), _ENTRIES_AT_ONCE):
+        some = every[start : start + _ENTRIES_AT_ONCE]
+        # of the rows around them: Arrow copies all that it takes some from, if it has several parts
+        first, last = int(some.min()), int(some.max())
+        around = manifest.slice(first, last - first + 1)
+        for row in around.take(pa.array(some - first)).to_pylist():
             lists = {"sidecars": tuple(row["sidecars"]), "edits": tuple(row["edits"])}
             yield Entry(**(row | lists))
 
