@@ -15,10 +15,11 @@ from cropperhead.dataset.originals import MOST_OF_A_MOMENT, is_clock_set
 
 _HASH_BITS = 64
 # Only hashes that agree in three bands are compared. With 6 bits there are 9 bands of 7 bits each,
-# and 21 bits rarely agree by chance; two bands would give 13 times the candidates.
-_AGREEING_BANDS = 3
+# and 21 bits rarely agree by chance; two bands would give 13 times the candidates. Among many
+# millions, 21 bits do agree: then they are 26, in four of 10 bands, which takes longer.
+_AGREEING_BANDS, _OF_MANY, _MANY_HASHES = 3, 4, 2_000_000
 _MOST_BITS_IN_BANDS = 12  # above, bands are so narrow that comparing with all hashes is faster
-# A hash that shares three bands with more hashes is compared with all of them: the pairs of a
+# A hash that shares these bands with more hashes is compared with all of them: the pairs of a
 # time-lapse would fill the memory. Chance makes no such crowd among a million hashes as similar as
 # those of real photos.
 _CROWD = 128
@@ -129,19 +130,20 @@ def _links(hashes: Hashes, max_bits: int) -> tuple[Nodes, NDArray[np.bool_]]:
     """Return links between distinct hashes within `max_bits`, and which hashes are in a crowd.
 
     A link is node << 32 | other, so that links sort in place; each hash is also linked to itself.
-    Links within a crowd may be missing. Two hashes within `max_bits` agree in at least three of
-    max_bits + 3 bands (pigeonhole), and are linked by the first three.
+    Links within a crowd may be missing. Two hashes within `max_bits` agree in at least n of
+    max_bits + n bands (pigeonhole), and are linked by the first n.
     """
+    agreeing = _AGREEING_BANDS if len(hashes) <= _MANY_HASHES else _OF_MANY
     crowded = np.full(len(hashes), max_bits > _MOST_BITS_IN_BANDS)
-    bands = _bands(0 if crowded.all() else max_bits + _AGREEING_BANDS)
+    bands = _bands(0 if crowded.all() else max_bits + agreeing)
     parts = [np.arange(len(hashes)) * (1 + (1 << _LINK_BITS))]
-    for chosen in itertools.combinations(bands, _AGREEING_BANDS):
+    for chosen in itertools.combinations(bands, agreeing):
         others = bands[(bands < chosen[-1]) & ~np.isin(bands, chosen)]
         for pairs in _equal_pairs(hashes & np.bitwise_or.reduce(chosen), crowded):
             different = hashes[pairs[0]] ^ hashes[pairs[1]]
             close = np.flatnonzero(np.bitwise_count(different) <= max_bits)
-            first_three = (different[close] & others[:, None] != 0).all(axis=0)
-            one, other = pairs[:, close[first_three]]
+            are_first = (different[close] & others[:, None] != 0).all(axis=0)
+            one, other = pairs[:, close[are_first]]
             parts += [one << _LINK_BITS | other, other << _LINK_BITS | one]
     links = np.concatenate(parts)
     links.sort()
