@@ -115,7 +115,7 @@ class Heads:
 
 
 def measure(heads: Heads, known: np.ndarray, people: int) -> Iterator[tuple[str, Outcome]]:
-    """The outcome of each kind of people, with the labels of which `known` is true as training."""
+    """The outcome for each kind of people; labels for which `known` is true are training."""
     from cropperhead.training.networks import keras_model  # noqa: PLC0415
 
     rows = heads.labels[known].drop_duplicates("photo")

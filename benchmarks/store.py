@@ -211,7 +211,7 @@ class _Drawer:
             info.add_itxt("XML:com.adobe.xmp", text)
             webp = {"xmp": text.encode(), "method": 0, "lossless": True}
             extra = {".png": {"pnginfo": info}, ".webp": webp}
-            # a copy: Pillow keeps what it is told in the picture, which other threads save, too
+            # a copy: saving changes the picture, and other threads save it at the same time
             self._other.copy().save(file, **extra.get(suffix, {"tiffinfo": {270: str(number)}}))
         content = file.read_bytes()
         file.unlink()

@@ -48,14 +48,20 @@ class Bucket(NamedTuple):
 
 
 @pytest.fixture
-def bucket(object_store, monkeypatch, request, tmp_path):
+def store(object_store, monkeypatch):
+    """The server of an object store, which the environment names."""
     for name, value in object_store.environment.items():
         monkeypatch.setenv(name, value)
+    return object_store
+
+
+@pytest.fixture
+def bucket(store, request, tmp_path):
     prefix = f"my photos, 100 % #1/{request.node.name}"  # characters with a meaning in URLs
     folder = tmp_path / "library"
     folder.mkdir()
     library = StoredLibrary(f"s3://{BUCKET}/{prefix}")
-    return Bucket(library, folder, prefix, object_store, object_store.client)
+    return Bucket(library, folder, prefix, store, store.client)
 
 
 def run(out, library, **values):

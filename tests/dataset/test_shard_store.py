@@ -75,13 +75,11 @@ class Remote(NamedTuple):
 
 
 @pytest.fixture
-def remote(object_store, monkeypatch, request, tmp_path):
-    for name, value in object_store.environment.items():
-        monkeypatch.setenv(name, value)
+def remote(store, monkeypatch, request, tmp_path):
     monkeypatch.setattr(shard_store, "_PATIENCE", Patience(1, 1, retries=2, retry_s=2))
     prefix = f"team/{request.node.name}"
-    object_store.requests()
-    return Remote(f"s3://{BUCKET}/{prefix}", tmp_path / "library", object_store, prefix)
+    store.requests()
+    return Remote(f"s3://{BUCKET}/{prefix}", tmp_path / "library", store, prefix)
 
 
 def path_of(content: bytes) -> str:
