@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cropperhead.dataset import shards
 from cropperhead.errors import StoreError
 from cropperhead.system import atomic, object_store
-from cropperhead.system.object_store import Patience
 from cropperhead.system.regular_file import open_regular
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 INDEX = "cropperhead/extracted.json"
 _OBJECTS = "files/md5"  # of DVC 3
 _FORMAT = 1  # of the index
-# A store may be away for a minute: obstore waits from 0.1 to 15 s between two tries, ever longer
-_PATIENCE = Patience(connect_s=5, answer_s=20, retries=100, retry_s=60)
+_PATIENCE = object_store.OF_A_LONG_RUN
 _PART = 5 << 20  # bytes, the least that S3 takes for a part of an object
 _PARTS_AT_ONCE = 2  # a line of 5 Mbit/s carries them within the time for an answer
 _AT_ONCE = 1 << 23  # bytes of an object that is fetched

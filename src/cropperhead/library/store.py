@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from cropperhead.errors import LibraryError, RejectedFile
 from cropperhead.system import object_store
-from cropperhead.system.object_store import Patience
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-# A store may be away for a minute: obstore waits from 0.1 to 15 s between two tries, ever longer
-_PATIENCE = Patience(connect_s=5, answer_s=20, retries=100, retry_s=60)
+_PATIENCE = object_store.OF_A_LONG_RUN
 UNREADABLE, CHANGED = "unreadable", "changed_meanwhile"  # kinds of a rejection
 _HIDES = "Objects with a control character, // or .. in their names hide others. Rename that object"
 _WEAK = "W/"  # how a weak ETag begins

@@ -52,6 +52,10 @@ class Patience:
     retry_s: int
 
 
+# A store may be away for a minute: obstore waits from 0.1 to 15 s between two tries, ever longer
+OF_A_LONG_RUN = Patience(connect_s=5, answer_s=20, retries=100, retry_s=60)
+
+
 def is_url(place: str) -> bool:
     """Return whether a text names an object store and not a folder."""
     return "://" in place
